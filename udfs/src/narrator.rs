@@ -1,0 +1,62 @@
+//! What writes narratives: the trait that a host implements.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+/// What to write: one of the narrative columns of the persona table, or a template of the caller's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Prompt {
+    /// A kind by the name of its column: `professional_persona`, `cultural_background`, `persona` …
+    Kind(String),
+    /// A Jinja template over the facts of the row: `Write one tweet by {{first_name}}, {{age}}.`
+    Template(String),
+}
+
+/// One text to write, about one person.
+#[derive(Debug, Clone)]
+pub struct NarrativeRequest {
+    pub prompt: Prompt,
+    /// The facts of the person by column name; lists are JSON arrays, unknown facts are absent or null.
+    pub facts: Map<String, Value>,
+}
+
+/// One text that was written, with what it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Narrative {
+    pub text: String,
+    /// What wrote it, as the `narrator` column has it: `outline`, or `openai:MODEL`.
+    pub model: String,
+    /// Requests sent for it, retries included; 0 when the answer was known already or nothing was asked.
+    pub attempts: u32,
+    pub prompt_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
+    /// In US dollars; `None` when no price is known for the model.
+    pub cost_usd: Option<f64>,
+}
+
+/// Why one text could not be written. It belongs to its row and never ends a statement.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct NarrativeError {
+    pub message: String,
+    pub attempts: u32,
+}
+
+/// Writes narratives. Implementations bound their own concurrency; dropping the future ends the calls in flight.
+#[async_trait]
+pub trait Narrator: Debug + Send + Sync {
+    /// As the `narrator` column has it: `outline`, or `openai:MODEL`.
+    fn name(&self) -> &str;
+
+    /// The kinds this narrator knows, in the order of the persona table.
+    fn kinds(&self) -> Vec<String>;
+
+    /// The columns that a prompt takes from the row, out of those `available`: what an analyzer passes where the
+    /// statement names none. A template takes the variables it names; a kind takes what its prompt uses.
+    fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String>;
+
+    /// Writes the texts, in the order of the requests: exactly one result for each.
+    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>>;
+}
