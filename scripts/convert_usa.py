@@ -231,10 +231,10 @@ def split_rest(rest, race_totals, seed):
 
 
 def race_seed(table, state, sex, categories):
-    """Shares of the categories by other race, from the tables of 'race alone' {(state, race, sex, category)}: the
-    state's where published, mixed with the country's. 'Other' without Hispanics takes the mean of the five."""
+    """Shares of the categories by race, from the published tables {(state, race, sex, category)}: the state's where
+    published, mixed with the country's. 'Other' without Hispanics takes the mean of the other five."""
     seed = {}
-    for code, race_code in ALONE.items():
+    for code, race_code in dict(ALONE, **EXACT).items():
         national = {k: sum(table.get((s, code, sex, k), 0.0) for s in STATES) for k in categories}
         whole = sum(national.values()) or 1.0
         own = {k: table.get((state, code, sex, k), 0.0) for k in categories}
@@ -445,9 +445,10 @@ def bachelors_field():
     for s in STATES:
         rest = {f: whole[s, f] for f in fields}
         for code, r in EXACT.items():
-            for f in fields:
-                official[s, "25+", r, f] = by_race.get((s, code, "both", f), 0.0)
-                rest[f] = max(0.0, rest[f] - official[s, "25+", r, f])
+            if any(by_race.get((s, code, "both", f), 0.0) for f in fields):
+                for f in fields:
+                    official[s, "25+", r, f] = by_race[s, code, "both", f]
+                    rest[f] = max(0.0, rest[f] - official[s, "25+", r, f])
         seed = race_seed(by_race, s, "both", fields)
         left = sum(rest.values())
         count = sum(by_race.get((s, "asian", "both", f), 0.0) for f in fields)
@@ -647,8 +648,8 @@ def labour(p18, fine, children, marital_whole):
 
 
 def labour_by_race(whole, teens, fine, children):
-    """65 and over: white and Hispanic as published, the others share the rest. 18-64: the published 16-64 less the
-    estimated 16-17."""
+    """65 and over: white and Hispanic as published (but for Hispanics in Vermont, suppressed), the others share the
+    rest. 18-64: the published 16-64 less the estimated 16-17."""
     raw = total(read("labour_age_sex_race_state_acs2018.csv"),
                 ["state", "race_ethnicity", "sex", lambda r: (r["age_group"], r["labour_status"])])
     old, work = [("65+", k) for k in LABOUR4[:3]], [("16-64", k) for k in LABOUR4]
@@ -656,19 +657,21 @@ def labour_by_race(whole, teens, fine, children):
     for s in STATES:
         for x in SEXES:
             rest = {k: whole[s, x, "65+", k[1]] for k in old}
-            for code, r in EXACT.items():
+            published = {c: r for c, r in EXACT.items() if sum(raw.get((s, c, x, k), 0.0) for k in old) > 0}
+            for code, r in published.items():
                 for k in old:
                     exact[s, x, "65+", r, k[1]] = raw[s, code, x, k]
                     rest[k] -= raw[s, code, x, k]
-            totals = people_by_race(fine, s, x, OTHER_RACES, 65)
+            totals = people_by_race(fine, s, x, [r for r in RACES if r not in published.values()], 65)
             for (r, k), v in split_rest(rest, totals, race_seed(raw, s, x, old)).items():
                 estimated[s, x, "65+", r, k[1]] = v
             minors = sum(children[s, x, r] for r in RACES)
             table = {(r, k): max(0.0, raw[s, code, x, k] - teens[s, x, k[1]] * children[s, x, r] / minors)
-                     for code, r in EXACT.items() for k in work}
-            rest = {k: whole[s, x, "18-64", k[1]] - table["white", k] - table["hispanic", k] for k in work}
+                     for code, r in published.items() for k in work}
+            rest = {k: whole[s, x, "18-64", k[1]] - sum(table[r, k] for r in published.values()) for k in work}
             people = people_by_race(fine, s, x, RACES, 18, 64)
-            table.update(split_rest(rest, {r: people[r] for r in OTHER_RACES}, race_seed(raw, s, x, work)))
+            others = {r: people[r] for r in RACES if r not in published.values()}
+            table.update(split_rest(rest, others, race_seed(raw, s, x, work)))
             table = rake({k: v + 1e-3 for k, v in table.items()}, people,
                          {k: whole[s, x, "18-64", k[1]] for k in work})
             for (r, k), v in table.items():
@@ -777,9 +780,7 @@ def occupation_groups(employed):
             shares = race_seed(raw, s, x, names)
             seed = {}
             for g in names:
-                for code, r in EXACT.items():
-                    seed[r, g] = raw[s, code, x, g] + 1.0
-                for r in ("black", "asian"):
+                for r in ("white", "hispanic", "black", "asian"):
                     seed[r, g] = shares[r, g] + 1e-5
                 seed["other", g] = shares["two_or_more", g] + shares["american_indian_or_alaska_native", g] + 1e-5
             people = {r: employed[s, x, r] for r in RACE5}
