@@ -1,0 +1,296 @@
+//! Fitting a node: its table given its parents, of maximum entropy under the figures named for it.
+
+use std::collections::BTreeMap;
+
+use super::figure::Figure;
+use super::manifest::{Levels as ZeroLevels, NodeSection};
+use super::raking::{Margin, OUTSIDE, rake};
+use crate::error::{Error, Result};
+use crate::factor::{Axis, cells};
+use crate::network::{Network, Rows, Table, quantise};
+use crate::pack::Fit;
+use crate::partition::Partition;
+use crate::variable::Variable;
+
+/// The most cells of a joint table that is raked.
+const MAX_JOINT: u128 = 16 << 20;
+
+/// A figure that a node is to meet.
+pub(super) struct Target<'a> {
+    pub figure: &'a Figure,
+    /// The variables within which its shares hold; none if it is a joint margin.
+    pub given: Vec<usize>,
+    pub pass: Option<&'a str>,
+}
+
+/// Everything about a node that does not change between passes.
+pub(super) struct Fitting<'a> {
+    pub section: &'a NodeSection,
+    pub variables: &'a [Variable],
+    pub variable: usize,
+    pub parents: Vec<Axis>,
+    pub targets: Vec<Target<'a>>,
+    pub seed: Option<(&'a Figure, f64)>,
+}
+
+/// A fitted node: its table as probabilities, rows × levels, and how it meets its figures.
+pub(super) struct Fitted {
+    pub conditional: Vec<f64>,
+    pub table: Table,
+    pub fits: Vec<(String, Fit)>,
+}
+
+fn source(place: String, message: impl Into<String>) -> Error {
+    Error::Source { place, message: message.into() }
+}
+
+impl Fitting<'_> {
+    fn place(&self) -> String {
+        format!("pack.toml, node `{}`", self.section.variable)
+    }
+
+    fn width(&self) -> usize {
+        self.variables[self.variable].len()
+    }
+
+    /// The parents, then the node's own variable: the axes of the joint table.
+    fn axes(&self) -> Vec<Axis> {
+        let own = Axis { variable: self.variable, partition: Partition::finest(self.width()) };
+        self.parents.iter().cloned().chain([own]).collect()
+    }
+
+    /// Which cells of the joint table fall in which cell of a figure.
+    fn cell_map(&self, figure: &Figure) -> Result<Vec<u32>> {
+        let axes = self.axes();
+        let total = cells(&axes) as usize;
+        let mut index = std::collections::HashMap::new();
+        for cell in 0..figure.values.len() {
+            let key: Vec<u16> = figure.codes.iter().map(|c| c[cell]).collect();
+            index.insert(key, cell as u32);
+        }
+        let mut labels: Vec<(usize, Vec<Option<u16>>)> = vec![];
+        for (at, column) in figure.columns.iter().enumerate() {
+            let axis = axes.iter().position(|a| a.variable == column.variable).ok_or_else(|| {
+                let name = &self.variables[column.variable].name;
+                let message = format!("figure `{}` has a column for `{name}`, which is neither this node's variable nor a parent", figure.name);
+                source(self.place(), message)
+            })?;
+            labels.push((axis, figure.class_labels(at, &axes[axis].partition, self.variables)?));
+        }
+        let strides = crate::factor::strides(&axes);
+        let mut map = Vec::with_capacity(total);
+        let mut key = vec![0; labels.len()];
+        for cell in 0..total {
+            let mut inside = true;
+            for ((axis, labels), key) in labels.iter().zip(&mut key) {
+                let class = cell / strides[*axis] % axes[*axis].partition.classes();
+                match labels[class] {
+                    Some(label) => *key = label,
+                    None => inside = false,
+                }
+            }
+            map.push(if inside { index.get(&key).copied().unwrap_or(OUTSIDE) } else { OUTSIDE });
+        }
+        Ok(map)
+    }
+
+    fn margin(&self, target: &Target) -> Result<Margin> {
+        let figure = target.figure;
+        let cell = self.cell_map(figure)?;
+        let given: Vec<usize> = target
+            .given
+            .iter()
+            .map(|v| {
+                figure.column(*v).ok_or_else(|| {
+                    let message = format!("figure `{}` has no column for `{}`, named in `given`", figure.name, self.variables[*v].name);
+                    source(self.place(), message)
+                })
+            })
+            .collect::<Result<_>>()?;
+        let mut groups: BTreeMap<Vec<u16>, (u32, f64)> = BTreeMap::new();
+        let mut group = vec![];
+        for (at, value) in figure.values.iter().enumerate() {
+            let key: Vec<u16> = given.iter().map(|c| figure.codes[*c][at]).collect();
+            let next = groups.len() as u32;
+            let entry = groups.entry(key).or_insert((next, 0.0));
+            entry.1 += value;
+            group.push(entry.0);
+        }
+        let mut totals = vec![0.0; groups.len()];
+        groups.values().for_each(|(g, total)| totals[*g as usize] = *total);
+        // A group without anybody says nothing about shares.
+        let empty = |c: u32| c != OUTSIDE && totals[group[c as usize] as usize] <= 0.0;
+        let cell = cell.into_iter().map(|c| if empty(c) { OUTSIDE } else { c }).collect();
+        let share = figure
+            .values
+            .iter()
+            .zip(&group)
+            .map(|(v, g)| if totals[*g as usize] > 0.0 { v / totals[*g as usize] } else { 0.0 })
+            .collect();
+        Ok(Margin { cell, group, share, groups: totals.len() })
+    }
+
+    /// Where structural zeros forbid a cell.
+    fn forbidden(&self) -> Result<Vec<bool>> {
+        let axes = self.axes();
+        let strides = crate::factor::strides(&axes);
+        let total = cells(&axes) as usize;
+        let mut forbidden = vec![false; total];
+        for zero in &self.section.zeros {
+            let mut tests: Vec<(usize, Vec<bool>)> = vec![];
+            for (name, levels) in zero {
+                let variable =
+                    crate::variable::find(self.variables, name).map_err(|e| source(self.place(), e.to_string()))?;
+                let axis = axes.iter().position(|a| a.variable == variable).ok_or_else(|| {
+                    source(self.place(), format!("a structural zero names `{name}`, which is neither this node's variable nor a parent"))
+                })?;
+                let v = &self.variables[variable];
+                let names = match levels {
+                    ZeroLevels::One(one) => std::slice::from_ref(one),
+                    ZeroLevels::Many(many) => many,
+                };
+                let mut mask = vec![false; v.len()];
+                for name in names {
+                    match v.band(name) {
+                        Some((band, _)) => mask[band].fill(true),
+                        None => {
+                            let level = v.level(name).ok_or_else(|| source(self.place(), v.unknown_level(name).to_string()))?;
+                            mask[level] = true;
+                        }
+                    }
+                }
+                let members = axes[axis].partition.members();
+                let classes = members.iter().map(|levels| {
+                    let hit = levels.iter().filter(|l| mask[**l]).count();
+                    if hit != 0 && hit != levels.len() {
+                        let message = format!("a structural zero on `{}` cuts through the class of {}; the parent's grouping must split there", v.name, v.label(levels[0]));
+                        return Err(source(self.place(), message));
+                    }
+                    Ok(hit != 0)
+                });
+                tests.push((axis, classes.collect::<Result<_>>()?));
+            }
+            for (cell, forbidden) in forbidden.iter_mut().enumerate() {
+                let hit = |(axis, classes): &(usize, Vec<bool>)| classes[cell / strides[*axis] % classes.len()];
+                *forbidden |= tests.iter().all(hit);
+            }
+        }
+        Ok(forbidden)
+    }
+
+    /// The table before any figure: the seed's densities, or all alike.
+    fn seed(&self) -> Result<Vec<f64>> {
+        let total = cells(&self.axes()) as usize;
+        let Some((figure, smoothing)) = self.seed else { return Ok(vec![1.0; total]) };
+        let map = self.cell_map(figure)?;
+        let mut covered = vec![0usize; figure.values.len()];
+        map.iter().filter(|c| **c != OUTSIDE).for_each(|c| covered[*c as usize] += 1);
+        let density = |c: u32| if c == OUTSIDE { 0.0 } else { figure.values[c as usize] / covered[c as usize] as f64 };
+        let mean = map.iter().map(|c| density(*c)).sum::<f64>() / total as f64;
+        if mean <= 0.0 {
+            return Err(source(self.place(), format!("seed `{}` covers no cell of the table", figure.name)));
+        }
+        Ok(map.iter().map(|c| density(*c) / mean + smoothing).collect())
+    }
+
+    /// Fits the node on the population that the network before it makes, from its own table of the pass before or from
+    /// its seed.
+    pub fn fit(&self, network: &Network, pass: &str, before: Option<&[f64]>) -> Result<Fitted> {
+        let width = self.width();
+        let axes = self.axes();
+        if cells(&axes) > MAX_JOINT {
+            let message = format!("its joint table with its parents has {} cells, more than {MAX_JOINT}; use coarser groupings", cells(&axes));
+            return Err(source(self.place(), message));
+        }
+        let population = network.marginal(&self.parents, crate::inference::MAX_CELLS).ok_or_else(|| {
+            source(self.place(), "the joint distribution of its parents takes too much memory; use fewer or coarser parents")
+        })?;
+        let forbidden = self.forbidden()?;
+        let mut start = match before {
+            Some(conditional) => conditional.to_vec(),
+            None => self.seed()?,
+        };
+        start.iter_mut().zip(&forbidden).filter(|(_, f)| **f).for_each(|(v, _)| *v = 0.0);
+        for (row, weights) in start.chunks_exact(width).enumerate() {
+            if weights.iter().all(|w| *w <= 0.0) && population.values[row] > 0.0 {
+                return Err(source(self.place(), format!("no level is possible for {}", self.configuration(row))));
+            }
+        }
+        let mut table = start.clone();
+        let mut margins = vec![];
+        for target in &self.targets {
+            let binding = target.pass.is_none_or(|p| p == pass);
+            margins.push((target, binding, self.margin(target)?));
+        }
+        let (active, others): (Vec<_>, Vec<_>) = margins.into_iter().partition(|(_, binding, _)| *binding);
+        let (names, rakes): (Vec<_>, Vec<_>) = active.into_iter().map(|(t, _, m)| (t, m)).unzip();
+        let raked = rake(&mut table, width, &population.values, &rakes);
+        if let Some(row) = table
+            .chunks_exact(width)
+            .zip(&population.values)
+            .position(|(row, mass)| *mass > 1e-12 && row.iter().sum::<f64>() <= 0.0)
+        {
+            let message = format!("the figures and structural zeros leave no level possible for {}", self.configuration(row));
+            return Err(source(self.place(), message));
+        }
+        if raked.worst.max_difference > 5e-7 {
+            return Err(Error::Inconsistent {
+                node: self.section.variable.clone(),
+                pass: pass.to_string(),
+                figures: format!("`{}`", names[raked.worst_margin].figure.name),
+                gap: raked.worst.max_difference,
+                cell: cell_name(names[raked.worst_margin].figure, raked.worst.worst),
+                sweeps: raked.sweeps,
+            });
+        }
+        let report = |target: &Target, margin: &Margin, binding: bool| {
+            let agreement = margin.agreement(&table);
+            let fit = Fit {
+                node: self.section.variable.clone(),
+                pass: pass.to_string(),
+                binding,
+                max_difference: agreement.max_difference,
+                total_variation: agreement.total_variation,
+            };
+            (target.figure.name.clone(), fit)
+        };
+        let mut fits: Vec<(String, Fit)> = names.iter().zip(&rakes).map(|(t, m)| report(t, m, true)).collect();
+        fits.extend(others.iter().map(|(t, _, m)| report(t, m, false)));
+        // A configuration that nobody is in keeps what the seed says of it.
+        let mut conditional = table;
+        for (row, start) in conditional.chunks_exact_mut(width).zip(start.chunks_exact(width)) {
+            let from = if row.iter().sum::<f64>() > 0.0 { row.to_vec() } else { start.to_vec() };
+            let total: f64 = from.iter().sum();
+            for (to, from) in row.iter_mut().zip(from) {
+                *to = if total > 0.0 { from / total } else { 1.0 / width as f64 };
+            }
+        }
+        let mut thresholds = Vec::with_capacity(conditional.len());
+        conditional.chunks_exact(width).for_each(|row| quantise(row, &mut thresholds));
+        let table = Table { parents: self.parents.clone(), rows: Rows::Dense { width, thresholds }, compact: None };
+        Ok(Fitted { conditional, table, fits })
+    }
+
+    /// A row of the table in words.
+    fn configuration(&self, row: usize) -> String {
+        let mut text = vec![];
+        let strides = crate::factor::strides(&self.parents);
+        for (axis, stride) in self.parents.iter().zip(strides) {
+            let class = row / stride % axis.partition.classes();
+            let members = &axis.partition.members()[class];
+            let v = &self.variables[axis.variable];
+            let last = v.label(members[members.len() - 1]);
+            let first = v.label(members[0]);
+            let range = if members.len() == 1 { first } else { format!("{first}…{last}") };
+            text.push(format!("{} = {range}", v.name));
+        }
+        if text.is_empty() { "the whole population".into() } else { text.join(", ") }
+    }
+}
+
+fn cell_name(figure: &Figure, cell: usize) -> String {
+    let label = |(c, codes): (&super::figure::Column, &Vec<u16>)| {
+        format!("{} = {}", c.name, c.labels[usize::from(codes[cell])])
+    };
+    figure.columns.iter().zip(&figure.codes).map(label).collect::<Vec<_>>().join(", ")
+}

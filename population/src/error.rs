@@ -1,0 +1,107 @@
+//! The errors of this crate. Each names the thing, the place and the remedy.
+
+use std::path::PathBuf;
+
+/// What can go wrong with packs, evidence and draws.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{path}: {source}", path = .path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+
+    /// A pack's sources are wrong; `place` is a file, with a line where one is known.
+    #[error("{place}: {message}")]
+    Source { place: String, message: String },
+
+    /// Several things are wrong with a pack's sources.
+    #[error("{} errors in the pack:\n{}", .0.len(), .0.iter().map(|e| format!("  {e}")).collect::<Vec<_>>().join("\n"))]
+    Sources(Vec<Error>),
+
+    /// Figures that no table can meet together.
+    #[error(
+        "the figures of node `{node}` contradict each other (pass {pass}): after {sweeps} sweeps {figures} still differ \
+         from the fitted table by up to {gap:.3e} of the population; worst cell: {cell}. Name a figure `given` columns it \
+         shares with the others, restrict it to a pass, or leave one out"
+    )]
+    Inconsistent { node: String, pass: String, figures: String, gap: f64, cell: String, sweeps: usize },
+
+    #[error("not a compiled country pack: {0}")]
+    NotAPack(String),
+
+    #[error("{}", unknown("variable", .name, &[], .suggestion.as_deref(), .available))]
+    UnknownVariable { name: String, suggestion: Option<String>, available: Vec<String> },
+
+    #[error("{}", unknown("level", .name, &[.variable.as_str()], .suggestion.as_deref(), .available))]
+    UnknownLevel { variable: String, name: String, suggestion: Option<String>, available: Vec<String> },
+
+    #[error("cannot compare `{variable}` ({is}) with {value}")]
+    TypeMismatch { variable: String, is: &'static str, value: String },
+
+    /// The evidence has probability zero; `predicates` is a smallest set of its parts that contradict each other.
+    #[error("{}", impossible(.predicates))]
+    Impossible { predicates: Vec<String> },
+
+    #[error(
+        "exact conditioning on this predicate needs {cells} cells, more than the bound of {bound}: it ties together {variables}. \
+         Use fewer variables within one OR, or filter the drawn rows with WHERE"
+    )]
+    TooLarge { cells: u128, bound: u64, variables: String },
+
+    #[error("`{0}` is a list: a draw cannot be conditioned on it; filter the drawn rows with WHERE")]
+    List(String),
+
+    #[error("column {index} is out of range: the schema has {columns} columns")]
+    Projection { index: usize, columns: usize },
+
+    #[error("rows {start}..{end}: {message}")]
+    Rows { start: u64, end: u64, message: String },
+
+    #[error(transparent)]
+    Arrow(#[from] arrow_schema::ArrowError),
+}
+
+/// This crate's results.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn unknown(what: &str, name: &str, of: &[&str], suggestion: Option<&str>, available: &[String]) -> String {
+    let of = of.iter().map(|o| format!(" of `{o}`")).collect::<String>();
+    let mut text = format!("unknown {what}{of}: `{name}`");
+    if let Some(suggestion) = suggestion {
+        text += &format!("; did you mean `{suggestion}`?");
+    }
+    if !available.is_empty() && available.len() <= 60 {
+        text += &format!(" There are: {}", available.join(", "));
+    }
+    text
+}
+
+fn impossible(predicates: &[String]) -> String {
+    match predicates {
+        [one] => format!("nobody in this population satisfies {one}"),
+        many => format!("nobody in this population satisfies all of these together: {}", many.join("; ")),
+    }
+}
+
+/// The name nearest to `wanted` by edit distance, if one is near enough to be a slip.
+pub fn nearest<'a>(wanted: &str, among: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let lower = wanted.to_lowercase();
+    let bound = (wanted.chars().count() / 3).max(2);
+    among
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= bound)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_slips_and_nothing_far() {
+        assert_eq!(nearest("mariatl_status", ["age", "marital_status"]), Some("marital_status".into()));
+        assert_eq!(nearest("AGE", ["age", "sex"]), Some("age".into()));
+        assert_eq!(nearest("religion", ["age", "sex"]), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! The network: one node a variable, each with the table of its levels given its parents.
+
+use crate::factor::{Axis, Factor, cells, own_offsets, strides};
+use crate::partition::Partition;
+use crate::variable::Variable;
+
+/// Thresholds divide the words `0..2^32-1` among the levels: a level's probability is its share of them.
+pub(crate) const WORDS: f64 = u32::MAX as f64;
+
+/// A Bayesian network; node `i` draws variable `i`, and its parents have lower indices.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub variables: Vec<Variable>,
+    pub tables: Vec<Table>,
+}
+
+/// P(variable | parents), one row for each joint configuration of the parents' classes.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub parents: Vec<Axis>,
+    pub rows: Rows,
+    /// Where not every configuration can be met: the row of each, [`UNREACHABLE`] for those that cannot.
+    pub compact: Option<Vec<u32>>,
+}
+
+pub(crate) const UNREACHABLE: u32 = u32::MAX;
+
+/// The rows of a table. Level `k` of a row is drawn by the words from its predecessor's threshold (or 0) up to,
+/// not including, its own; the last level that can be drawn has `u32::MAX`.
+#[derive(Debug, Clone)]
+pub(crate) enum Rows {
+    /// All `width` levels in every row.
+    Dense { width: usize, thresholds: Vec<u32> },
+    /// Only the levels that can be drawn; row `r` is `offsets[r]..offsets[r + 1]`.
+    Sparse { offsets: Vec<u32>, levels: Vec<u16>, thresholds: Vec<u32> },
+    /// One certain level a row.
+    Function { levels: Vec<u16> },
+}
+
+impl Rows {
+    pub fn len(&self) -> usize {
+        match self {
+            Rows::Dense { width, thresholds } => thresholds.len() / width,
+            Rows::Sparse { offsets, .. } => offsets.len() - 1,
+            Rows::Function { levels } => levels.len(),
+        }
+    }
+
+    /// The level that a word draws.
+    #[inline]
+    pub fn pick(&self, row: usize, word: u32) -> u16 {
+        let word = word.min(u32::MAX - 1);
+        match self {
+            Rows::Dense { width, thresholds } => {
+                let row = &thresholds[row * width..(row + 1) * width];
+                if *width <= 16 {
+                    row.iter().map(|t| u16::from(*t <= word)).sum()
+                } else {
+                    row.partition_point(|t| *t <= word) as u16
+                }
+            }
+            Rows::Sparse { offsets, levels, thresholds } => {
+                let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
+                let at = thresholds[from..to].partition_point(|t| *t <= word);
+                levels[from + at]
+            }
+            Rows::Function { levels } => levels[row],
+        }
+    }
+
+    /// Visits the levels of a row that can be drawn, with their probabilities.
+    pub fn each(&self, row: usize, mut visit: impl FnMut(usize, f64)) {
+        match self {
+            Rows::Dense { width, thresholds } => {
+                let mut before = 0;
+                for (level, t) in thresholds[row * width..(row + 1) * width].iter().enumerate() {
+                    if *t > before {
+                        visit(level, f64::from(t - before) / WORDS);
+                        before = *t;
+                    }
+                }
+            }
+            Rows::Sparse { offsets, levels, thresholds } => {
+                let mut before = 0;
+                for at in offsets[row] as usize..offsets[row + 1] as usize {
+                    if thresholds[at] > before {
+                        visit(usize::from(levels[at]), f64::from(thresholds[at] - before) / WORDS);
+                        before = thresholds[at];
+                    }
+                }
+            }
+            Rows::Function { levels } => visit(usize::from(levels[row]), 1.0),
+        }
+    }
+
+    /// How many entries hold the rows.
+    pub fn entries(&self) -> usize {
+        match self {
+            Rows::Dense { thresholds, .. } => thresholds.len(),
+            Rows::Sparse { levels, .. } | Rows::Function { levels } => levels.len(),
+        }
+    }
+}
+
+/// Appends the thresholds of one row of weights, which need not sum to one. All-zero weights give a row that draws
+/// its last level; no such row is ever reached.
+pub(crate) fn quantise(weights: &[f64], thresholds: &mut Vec<u32>) {
+    let total: f64 = weights.iter().sum();
+    let last = weights.iter().rposition(|w| *w > 0.0).unwrap_or(weights.len() - 1);
+    let mut sum = 0.0;
+    for (i, weight) in weights.iter().enumerate() {
+        sum += weight;
+        thresholds.push(if i >= last { u32::MAX } else { ((sum / total).min(1.0) * WORDS).round() as u32 });
+    }
+}
+
+impl Table {
+    /// The probability of each class of `partition` in each row: rows × classes.
+    pub fn coarsened(&self, partition: &Partition) -> Vec<f64> {
+        let (classes, class_of) = (partition.classes(), partition.class_of());
+        let mut values = vec![0.0; self.rows.len() * classes];
+        for row in 0..self.rows.len() {
+            self.rows.each(row, |level, p| values[row * classes + usize::from(class_of[level])] += p);
+        }
+        values
+    }
+
+    /// This table as a factor over its parents and the classes of its own variable.
+    fn factor(&self, variable: usize, partition: Partition) -> Factor {
+        let values = self.coarsened(&partition);
+        let mut axes = self.parents.clone();
+        axes.push(Axis { variable, partition });
+        Factor { axes, values }
+    }
+}
+
+impl Network {
+    /// The variables that these ones depend on, themselves included.
+    pub fn ancestors(&self, of: impl IntoIterator<Item = usize>) -> Vec<bool> {
+        let mut wanted = vec![false; self.tables.len()];
+        of.into_iter().for_each(|v| wanted[v] = true);
+        for v in (0..self.tables.len()).rev() {
+            if wanted[v] {
+                self.tables[v].parents.iter().for_each(|p| wanted[p.variable] = true);
+            }
+        }
+        wanted
+    }
+
+    /// The joint distribution of some variables on some partitions, by variable elimination. Only the first
+    /// `self.tables.len()` variables may be asked for. `None` if it would take more than `bound` cells.
+    pub fn marginal(&self, keep: &[Axis], bound: u64) -> Option<Factor> {
+        let wanted = self.ancestors(keep.iter().map(|a| a.variable));
+        let mut seen: Vec<Partition> =
+            self.variables.iter().map(|v| Partition::by_signature(vec![0; v.len()])).collect();
+        let relevant = || (0..self.tables.len()).filter(|v| wanted[*v]);
+        for axis in keep.iter().chain(relevant().flat_map(|v| &self.tables[v].parents)) {
+            seen[axis.variable] = seen[axis.variable].refine(&axis.partition);
+        }
+        let mut pool: Vec<Factor> = relevant().map(|v| self.tables[v].factor(v, seen[v].clone())).collect();
+        let mut rest: Vec<usize> = relevant().filter(|v| !keep.iter().any(|a| a.variable == *v)).collect();
+        while !rest.is_empty() {
+            // The variable whose elimination makes the smallest table goes first.
+            let (at, scope) = rest
+                .iter()
+                .enumerate()
+                .map(|(at, v)| {
+                    let mut scope = vec![];
+                    for axis in pool.iter().filter(|f| f.mentions(*v)).flat_map(|f| &f.axes) {
+                        crate::factor::widen(&mut scope, axis);
+                    }
+                    (at, scope)
+                })
+                .min_by_key(|(_, scope)| cells(scope))?;
+            if cells(&scope) > u128::from(bound) {
+                return None;
+            }
+            let variable = rest.swap_remove(at);
+            let (with, without): (Vec<Factor>, Vec<Factor>) = pool.into_iter().partition(|f| f.mentions(variable));
+            let kept: Vec<Axis> = scope.into_iter().filter(|a| a.variable != variable).collect();
+            pool = without;
+            pool.push(Factor::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
+        }
+        let mut scope = keep.to_vec();
+        pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::factor::widen(&mut scope, a));
+        (cells(&scope) <= u128::from(bound)).then(|| Factor::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
+    }
+}
+
+/// Where a table's rows are found from the codes of its parents: for each parent, the offset of each level.
+#[derive(Debug)]
+pub(crate) struct Address {
+    pub parents: Vec<(usize, Vec<u32>)>,
+}
+
+impl Address {
+    pub fn new(parents: &[Axis]) -> Address {
+        let strides = strides(parents);
+        let parents = parents
+            .iter()
+            .zip(strides)
+            .map(|(axis, stride)| {
+                let offsets =
+                    axis.partition.class_of().iter().map(|c| (usize::from(*c) * stride) as u32).collect::<Vec<_>>();
+                (axis.variable, offsets)
+            })
+            .collect();
+        Address { parents }
+    }
+}
+
+/// The offsets of a variable's own classes in a factor, for the sums of elimination.
+pub(crate) fn own(variable: usize, partition: &Partition, factor: &Factor) -> Vec<usize> {
+    own_offsets(variable, partition, &factor.axes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_share_out_the_words() {
+        let mut thresholds = vec![];
+        quantise(&[1.0, 0.0, 3.0, 0.0], &mut thresholds);
+        assert_eq!(thresholds[0], thresholds[1]);
+        assert_eq!(&thresholds[2..], [u32::MAX, u32::MAX]);
+        let rows = Rows::Dense { width: 4, thresholds };
+        assert_eq!(rows.pick(0, 0), 0);
+        assert_eq!(rows.pick(0, u32::MAX), 2);
+        let mut seen = vec![];
+        rows.each(0, |l, p| seen.push((l, p)));
+        assert_eq!(seen.len(), 2);
+        assert!((seen[0].1 - 0.25).abs() < 1e-9 && (seen[0].1 + seen[1].1 - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_level_of_probability_zero_is_never_drawn() {
+        let mut thresholds = vec![];
+        quantise(&[0.0, 1.0, 0.0], &mut thresholds);
+        let rows = Rows::Dense { width: 3, thresholds };
+        for word in [0, 1, u32::MAX - 1, u32::MAX] {
+            assert_eq!(rows.pick(0, word), 1);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! A compiled country pack: the network to draw from, and the figures and sources that it was fitted to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::independence::Independence;
+use crate::network::{Address, Network, Table};
+use crate::predicate::{Comparison, Predicate, Value};
+use crate::sampler::Sampler;
+use crate::variable::{Levels, Variable};
+
+/// Whether a figure was published by a statistical office, or derived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Official,
+    Estimate,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Status::Official => "official",
+            Status::Estimate => "estimate",
+        })
+    }
+}
+
+/// Where figures come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub id: String,
+    pub agency: String,
+    pub title: String,
+    pub year: String,
+    pub licence: String,
+    /// Text to ship with the figures, where the licence asks for it.
+    #[serde(default)]
+    pub attribution: Option<String>,
+    /// How the figures were obtained.
+    #[serde(default)]
+    pub origin: Option<String>,
+}
+
+/// How a fitted node agrees with one of its figures, on the population of one pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    pub node: String,
+    pub pass: String,
+    /// Whether the node was made to meet the figure in this pass; otherwise this says how far it has drifted since.
+    pub binding: bool,
+    /// The largest difference between a cell of the model's margin and the figure's, as a share of the population
+    /// that the figure covers.
+    pub max_difference: f64,
+    /// Half the sum of the absolute differences, over the population that the figure covers.
+    pub total_variation: f64,
+}
+
+/// One column of a figure: a variable, in the levels or bands in which it is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FigureColumn {
+    pub name: String,
+    pub variable: String,
+    pub labels: Vec<String>,
+}
+
+/// One table of the pack: counts or shares over some variables.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    pub name: String,
+    pub title: String,
+    pub status: Status,
+    /// The id of its [`Source`].
+    pub source: String,
+    pub table: String,
+    pub year: String,
+    pub note: String,
+    /// `count` (persons) or `share`.
+    pub measure: String,
+    pub columns: Vec<FigureColumn>,
+    pub fits: Vec<Fit>,
+    pub(crate) cells: crate::binary::Cells,
+}
+
+impl Figure {
+    /// How many cells it has.
+    pub fn len(&self) -> usize {
+        self.cells.rows
+    }
+
+    /// Whether it has no cell; never so in a pack.
+    pub fn is_empty(&self) -> bool {
+        self.cells.rows == 0
+    }
+
+    /// Its columns as text, then the measure as Float64.
+    pub fn schema(&self) -> SchemaRef {
+        let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let mut fields: Vec<Field> =
+            self.columns.iter().map(|c| Field::new(&c.name, text.clone(), false)).collect();
+        fields.push(Field::new(&self.measure, DataType::Float64, false));
+        Arc::new(Schema::new(fields))
+    }
+
+    /// Its cells, decoded.
+    ///
+    /// # Errors
+    /// If the pack is damaged.
+    pub fn batch(&self) -> Result<RecordBatch> {
+        let (codes, values) = self.cells.decode(self.columns.len())?;
+        let mut columns: Vec<ArrayRef> = vec![];
+        for (column, codes) in self.columns.iter().zip(codes) {
+            let labels = Arc::new(StringArray::from(column.labels.clone()));
+            let keys = Int32Array::from_iter_values(codes.iter().map(|c| i32::from(*c)));
+            columns.push(Arc::new(DictionaryArray::try_new(keys, labels)?));
+        }
+        columns.push(Arc::new(Float64Array::from(values)));
+        Ok(RecordBatch::try_new(self.schema(), columns)?)
+    }
+}
+
+/// A list of items drawn for each person, such as hobbies: not a variable, so that no draw is conditioned on it.
+#[derive(Debug)]
+pub(crate) struct List {
+    pub name: String,
+    pub items: Arc<StringArray>,
+    pub table: Table,
+    pub min: usize,
+    pub max: usize,
+}
+
+/// What a column of a draw holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    Uuid,
+    Variable(usize),
+    List(usize),
+    Country,
+    Seed,
+    RowIndex,
+    PackId,
+}
+
+/// A compiled country pack. Share it as an [`Arc`]; drawing from it takes no lock.
+#[derive(Debug)]
+pub struct Pack {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) country: String,
+    pub(crate) language: String,
+    pub(crate) year: String,
+    pub(crate) universe: String,
+    pub(crate) population: f64,
+    pub(crate) hash: [u8; 32],
+    pub(crate) network: Network,
+    pub(crate) lists: Vec<List>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) schema: SchemaRef,
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) list_addresses: Vec<Address>,
+    /// The texts of each variable's levels, as the values of its dictionary arrays.
+    pub(crate) dictionaries: Vec<Option<Arc<StringArray>>>,
+}
+
+impl Pack {
+    /// Reads a compiled pack.
+    ///
+    /// # Errors
+    /// [`Error::NotAPack`] if the bytes are not one, are damaged, or of a later version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Arc<Pack>> {
+        crate::binary::decode(bytes).map(Arc::new)
+    }
+
+    /// Reads a compiled pack from a file.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes), and if the file cannot be read.
+    pub fn open(path: &Path) -> Result<Arc<Pack>> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        Pack::from_bytes(&bytes)
+    }
+
+    /// The name by which SQL knows it: `usa`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The country's name in words.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What the column `country` holds.
+    pub fn country(&self) -> &str {
+        &self.country
+    }
+
+    /// The language that its people are written up in, as an IETF tag.
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// The year that the population is of.
+    pub fn year(&self) -> &str {
+        &self.year
+    }
+
+    /// Whom the pack stands for, in words.
+    pub fn universe(&self) -> &str {
+        &self.universe
+    }
+
+    /// How many people the pack stands for.
+    pub fn population(&self) -> f64 {
+        self.population
+    }
+
+    /// The BLAKE3 hash of everything that decides who is drawn.
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// Name and short hash: `usa@1a2b3c4d`.
+    pub fn id(&self) -> String {
+        let [a, b, c, d, ..] = self.hash;
+        format!("{}@{a:02x}{b:02x}{c:02x}{d:02x}", self.name)
+    }
+
+    /// The schema of a draw: `uuid`, the facts, `country`, `seed`, `row_index`, `pack`.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// All variables, in the order of drawing.
+    pub fn variables(&self) -> &[Variable] {
+        &self.network.variables
+    }
+
+    /// The names of the lists that are drawn beside the variables.
+    pub fn list_names(&self) -> impl Iterator<Item = &str> {
+        self.lists.iter().map(|l| l.name.as_str())
+    }
+
+    pub fn figures(&self) -> &[Figure] {
+        &self.figures
+    }
+
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The independences that the network imposes, by its local Markov property.
+    pub fn independences(&self) -> Vec<Independence> {
+        crate::independence::list(&self.network)
+    }
+
+    /// P(predicate) in the whole population, and 0 where nobody satisfies it.
+    ///
+    /// # Errors
+    /// If the predicate names what the pack does not have, or needs more memory than the bound.
+    pub fn probability(self: &Arc<Self>, given: &Predicate) -> Result<f64> {
+        match Sampler::given(self.clone(), 0, given) {
+            Ok(sampler) => Ok(sampler.probability()),
+            Err(Error::Impossible { .. }) => Ok(0.0),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The marginal distribution of one variable: a probability for each level.
+    ///
+    /// # Errors
+    /// If there is no such variable.
+    pub fn marginal(&self, variable: &str) -> Result<Vec<f64>> {
+        let at = crate::variable::find(&self.network.variables, variable)?;
+        let levels = self.network.variables[at].len();
+        let axis = crate::factor::Axis { variable: at, partition: crate::partition::Partition::finest(levels) };
+        let factor = self.network.marginal(&[axis], crate::inference::MAX_CELLS);
+        factor.map(|f| f.values).ok_or_else(|| Error::TooLarge {
+            cells: u128::from(crate::inference::MAX_CELLS) + 1,
+            bound: crate::inference::MAX_CELLS,
+            variables: variable.to_string(),
+        })
+    }
+
+    pub(crate) fn finish(&mut self, names: &[String]) -> Result<()> {
+        self.addresses = self.network.tables.iter().map(|t| Address::new(&t.parents)).collect();
+        self.list_addresses = self.lists.iter().map(|l| Address::new(&l.table.parents)).collect();
+        self.dictionaries = self
+            .network
+            .variables
+            .iter()
+            .map(|v| match &v.levels {
+                Levels::Text(names) => Some(Arc::new(StringArray::from_iter_values(names.iter()))),
+                Levels::Integer { .. } => None,
+            })
+            .collect();
+        let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let (mut columns, mut fields) = (vec![Column::Uuid], vec![Field::new("uuid", DataType::Utf8, false)]);
+        for name in names {
+            if let Some(list) = self.lists.iter().position(|l| l.name == *name) {
+                let item = Arc::new(Field::new("item", text.clone(), true));
+                columns.push(Column::List(list));
+                fields.push(Field::new(name, DataType::List(item), false));
+            } else {
+                let at = crate::variable::find(&self.network.variables, name)?;
+                let variable = &self.network.variables[at];
+                let kind = match variable.levels {
+                    Levels::Text(_) => text.clone(),
+                    Levels::Integer { .. } => DataType::Int32,
+                };
+                columns.push(Column::Variable(at));
+                fields.push(Field::new(name, kind, variable.null_level.is_some()));
+            }
+        }
+        let constants = [
+            (Column::Country, Field::new("country", text.clone(), false)),
+            (Column::Seed, Field::new("seed", DataType::UInt64, false)),
+            (Column::RowIndex, Field::new("row_index", DataType::UInt64, false)),
+            (Column::PackId, Field::new("pack", text, false)),
+        ];
+        for (column, field) in constants {
+            columns.push(column);
+            fields.push(field);
+        }
+        self.columns = columns;
+        self.schema = Arc::new(Schema::new(fields));
+        Ok(())
+    }
+}
+
+/// `variable = 'level'` as a predicate, the commonest of them.
+pub fn equals(variable: &str, level: &str) -> Predicate {
+    Predicate::Compare { variable: variable.into(), op: Comparison::Eq, value: Value::Text(level.into()) }
+}

@@ -1,0 +1,159 @@
+//! Variables and their levels.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::{Error, Result, nearest};
+
+/// The values that a variable can take: a closed, ordered list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Levels {
+    Text(Arc<[String]>),
+    /// All integers from `min` to `max`, both included.
+    Integer {
+        min: i32,
+        max: i32,
+    },
+}
+
+/// One variable of a country: a name, and a closed, ordered list of levels.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    pub name: String,
+    pub description: String,
+    pub levels: Levels,
+    /// Drawn where other variables need it, never emitted as a column.
+    pub hidden: bool,
+    /// The level that is emitted as NULL, as an index.
+    pub null_level: Option<u16>,
+    index: Arc<HashMap<String, u16>>,
+}
+
+/// The most levels a variable may have: codes are 16 bits wide.
+pub const MAX_LEVELS: usize = 1 << 16;
+
+impl Variable {
+    pub(crate) fn new(
+        name: String,
+        description: String,
+        levels: Levels,
+        hidden: bool,
+        null_level: Option<u16>,
+    ) -> Variable {
+        let index = match &levels {
+            Levels::Text(names) => names.iter().enumerate().map(|(i, n)| (n.clone(), i as u16)).collect(),
+            Levels::Integer { .. } => HashMap::new(),
+        };
+        Variable { name, description, levels, hidden, null_level, index: Arc::new(index) }
+    }
+
+    /// How many levels there are.
+    pub fn len(&self) -> usize {
+        match &self.levels {
+            Levels::Text(names) => names.len(),
+            Levels::Integer { min, max } => (max - min + 1) as usize,
+        }
+    }
+
+    /// Whether there is no level at all; never so in a pack.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of a level, integers in decimal.
+    pub fn label(&self, level: usize) -> String {
+        match &self.levels {
+            Levels::Text(names) => names[level].clone(),
+            Levels::Integer { min, .. } => (min + level as i32).to_string(),
+        }
+    }
+
+    pub(crate) fn level(&self, label: &str) -> Option<usize> {
+        match &self.levels {
+            Levels::Text(_) => self.index.get(label).map(|i| usize::from(*i)),
+            Levels::Integer { min, max } => {
+                let value: i32 = label.trim().parse().ok()?;
+                (*min..=*max).contains(&value).then(|| (value - min) as usize)
+            }
+        }
+    }
+
+    pub(crate) fn unknown_level(&self, label: &str) -> Error {
+        let names: Vec<String> = match &self.levels {
+            Levels::Text(names) if names.len() <= 60 => names.to_vec(),
+            Levels::Text(_) => vec![],
+            Levels::Integer { min, max } => vec![format!("{min} to {max}")],
+        };
+        let suggestion = match &self.levels {
+            Levels::Text(names) => nearest(label, names.iter().map(String::as_str)),
+            Levels::Integer { .. } => None,
+        };
+        Error::UnknownLevel { variable: self.name.clone(), name: label.to_string(), suggestion, available: names }
+    }
+
+    /// The levels, as a mask, of a band such as `25-34`, `85+` or `20`. `None` if it is not a band of integers.
+    /// The second value says whether the band reaches beyond the variable's range.
+    pub(crate) fn band(&self, text: &str) -> Option<(std::ops::Range<usize>, bool)> {
+        let Levels::Integer { min, max } = self.levels else { return None };
+        let (low, high) = parse_band(text)?;
+        let high = high.unwrap_or(max);
+        if high < min || low > max {
+            return Some((0..0, true));
+        }
+        let straddles = low < min || high > max;
+        Some(((low.max(min) - min) as usize..(high.min(max) - min + 1) as usize, straddles))
+    }
+}
+
+/// `25-34` → (25, Some(34)); `85+` → (85, None); `20` → (20, Some(20)). Negative bounds are written `-5-4`.
+pub(crate) fn parse_band(text: &str) -> Option<(i32, Option<i32>)> {
+    let text = text.trim();
+    if let Some(low) = text.strip_suffix('+') {
+        return Some((low.parse().ok()?, None));
+    }
+    if let Ok(value) = text.parse() {
+        return Some((value, Some(value)));
+    }
+    let dash = text[1.min(text.len())..].find('-')? + 1;
+    let (low, high) = (text[..dash].parse().ok()?, text[dash + 1..].parse().ok()?);
+    (low <= high).then_some((low, Some(high)))
+}
+
+/// Finds a variable by name.
+pub(crate) fn find(variables: &[Variable], name: &str) -> Result<usize> {
+    variables.iter().position(|v| v.name == name).ok_or_else(|| {
+        let visible = || variables.iter().filter(|v| !v.hidden).map(|v| v.name.as_str());
+        Error::UnknownVariable {
+            name: name.to_string(),
+            suggestion: nearest(name, visible()),
+            available: visible().map(String::from).collect(),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_parse() {
+        assert_eq!(parse_band("25-34"), Some((25, Some(34))));
+        assert_eq!(parse_band("85+"), Some((85, None)));
+        assert_eq!(parse_band("20"), Some((20, Some(20))));
+        assert_eq!(parse_band("-5-4"), Some((-5, Some(4))));
+        assert_eq!(parse_band("34-25"), None);
+        assert_eq!(parse_band("old"), None);
+        assert_eq!(parse_band(""), None);
+        assert_eq!(parse_band("é-3"), None);
+    }
+
+    #[test]
+    fn bands_clip_to_the_range() {
+        let age = Variable::new("age".into(), String::new(), Levels::Integer { min: 18, max: 100 }, false, None);
+        assert_eq!(age.band("0-17"), Some((0..0, true)));
+        assert_eq!(age.band("15-19"), Some((0..2, true)));
+        assert_eq!(age.band("85+"), Some((67..83, false)));
+        assert_eq!(age.level("18"), Some(0));
+        assert_eq!(age.level("17"), None);
+    }
+}
