@@ -1063,6 +1063,8 @@ def places():
         if reached:
             listed.append([r["zipcode"], city, r["county"], r["state"]])
     levels("zipcode", ["level", "city", "county", "state"], listed)
+    levels("city", ["level"], [[c] for c in sorted({r[1] for r in listed})])
+    levels("county", ["level"], [[c] for c in sorted({r[2] for r in listed})])
     figure("zipcode_state_race", ["state", "race_ethnicity", "zipcode"], cells)
 
 
@@ -1207,20 +1209,23 @@ def hobbies():
     levels("hobby", ["level", "activity"], [[h, a] for a in sorted(listed) for h in listed[a]])
 
 
+TOO_COMMON = {"Microsoft Edge", "Apple Safari", "Mozilla Firefox", "Google Chrome", "Operating system software",
+              "Web browser software", "Microsoft Windows", "Facebook"}  # known by all, telling of no occupation
 SKILL_LABELS = {"Extensible markup language XML": "XML", "Hypertext markup language HTML": "HTML",
                 "Structured query language SQL": "SQL", "Structured query language  SQL": "SQL"}
 
 
 def skills(order, soc, by_sex):
     """Weight of a skill: O*NET importance (skills, knowledge) or demand (technologies), times how telling the item
-    is: the log of the occupations over those that have it, as in text retrieval."""
-    kinds = {"skill": (9, 0.40), "knowledge": (6, 0.35), "technology": (8, 0.25)}
+    is: the root of the log of the occupations over those that have it, after text retrieval."""
+    kinds = {"skill": (10, 0.42), "knowledge": (6, 0.36), "technology": (8, 0.22)}
     tables = {kind: defaultdict(lambda: defaultdict(float)) for kind in kinds}
     for kind, file in (("skill", "onet_skills_top12.csv"), ("knowledge", "onet_knowledge_top8.csv")):
         for r in read(file):
             tables[kind][r["occupation_code"]][r[kind]] += max(0.0, float(r["importance"]) - 2.0)
     for r in read("onet_technology_skills_hot.csv"):
-        tables["technology"][r["occupation_code"]][r["technology"]] += 3.0 if r["in_demand"] == "Y" else 1.0
+        if r["technology"] not in TOO_COMMON:
+            tables["technology"][r["occupation_code"]][r["technology"]] += 4.0 if r["in_demand"] == "Y" else 0.5
     cells, everyone = defaultdict(float), defaultdict(float)
     for kind, (keep, part) in kinds.items():
         known = {o: nearest(tables[kind], soc[o]) for o in order + [MILITARY]}
@@ -1229,7 +1234,7 @@ def skills(order, soc, by_sex):
             for item in row:
                 held[item] += 1
         for o, row in known.items():
-            scored = [(-v * math.log(1.5 * len(known) / held[i]), i) for i, v in row.items()]
+            scored = [(-v * math.sqrt(math.log(1.5 * len(known) / held[i])), i) for i, v in row.items()]
             top = sorted(scored)[:keep]
             for score, item in top:
                 weight = part * score / sum(t for t, _ in top)
