@@ -7,7 +7,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = PathBuf::from(std::env::args().nth(1).ok_or("usage: compile DIR")?);
     let start = std::time::Instant::now();
     let compiled = populace_population::compile(&dir)?;
-    println!("{:44} {:9} {:8} {:>8} {:>10} {:>10}", "figure", "status", "pass", "binding", "largest", "TVD");
+    println!(
+        "{:44} {:9} {:8} {:>8} {:>10} {:>10}",
+        "figure", "status", "pass", "binding", "largest", "TVD"
+    );
     for figure in compiled.pack.figures() {
         for fit in &figure.fits {
             println!(
@@ -23,6 +26,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let file = dir.join(format!("{}.pack", compiled.pack.name()));
     std::fs::write(&file, &compiled.bytes)?;
-    println!("{}: {} bytes, {:.1} s, {}", file.display(), compiled.bytes.len(), start.elapsed().as_secs_f64(), compiled.pack.id());
+    println!(
+        "{}: {} bytes, {:.1} s, {}",
+        file.display(),
+        compiled.bytes.len(),
+        start.elapsed().as_secs_f64(),
+        compiled.pack.id()
+    );
     Ok(())
 }

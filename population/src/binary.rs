@@ -76,9 +76,18 @@ struct TableHeader {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum RowsHeader {
-    Dense { width: usize, thresholds: Span },
-    Sparse { offsets: Span, levels: Span, thresholds: Span },
-    Function { levels: Span },
+    Dense {
+        width: usize,
+        thresholds: Span,
+    },
+    Sparse {
+        offsets: Span,
+        levels: Span,
+        thresholds: Span,
+    },
+    Function {
+        levels: Span,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -122,11 +131,17 @@ impl Cells {
             }
             encoder.write_all(&values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())?;
             encoder.flush()?;
-            std::mem::replace(&mut encoder, flate2::write::DeflateEncoder::new(vec![], flate2::Compression::fast()))
-                .finish()
+            std::mem::replace(
+                &mut encoder,
+                flate2::write::DeflateEncoder::new(vec![], flate2::Compression::fast()),
+            )
+            .finish()
         };
         let deflated = write().map_err(|e| Error::NotAPack(format!("cells cannot be deflated: {e}")))?;
-        Ok(Cells { rows: values.len(), deflated: deflated.into() })
+        Ok(Cells {
+            rows: values.len(),
+            deflated: deflated.into(),
+        })
     }
 
     pub fn decode(&self, columns: usize) -> Result<(Vec<Vec<u16>>, Vec<f64>)> {
@@ -139,8 +154,15 @@ impl Cells {
         if bytes.len() != size {
             return Err(Error::NotAPack("the cells of a figure are damaged".into()));
         }
-        let codes = (0..columns).map(|c| numbers(&bytes[c * self.rows * 2..][..self.rows * 2])).collect();
-        let values = bytes[columns * self.rows * 2..].as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
+        let codes = (0..columns)
+            .map(|c| numbers(&bytes[c * self.rows * 2..][..self.rows * 2]))
+            .collect();
+        let values = bytes[columns * self.rows * 2..]
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| f64::from_le_bytes(*b))
+            .collect();
         Ok((codes, values))
     }
 }
@@ -204,15 +226,22 @@ impl Arrays {
             })
             .collect();
         let rows = match &table.rows {
-            Rows::Dense { width, thresholds } => {
-                RowsHeader::Dense { width: *width, thresholds: self.numbers(thresholds) }
-            }
-            Rows::Sparse { offsets, levels, thresholds } => RowsHeader::Sparse {
+            Rows::Dense { width, thresholds } => RowsHeader::Dense {
+                width: *width,
+                thresholds: self.numbers(thresholds),
+            },
+            Rows::Sparse {
+                offsets,
+                levels,
+                thresholds,
+            } => RowsHeader::Sparse {
                 offsets: self.numbers(offsets),
                 levels: self.numbers(levels),
                 thresholds: self.numbers(thresholds),
             },
-            Rows::Function { levels } => RowsHeader::Function { levels: self.numbers(levels) },
+            Rows::Function { levels } => RowsHeader::Function {
+                levels: self.numbers(levels),
+            },
         };
         TableHeader { parents, rows }
     }
@@ -248,9 +277,15 @@ pub(crate) fn encode(pack: &Pack, columns: &[String]) -> Result<Vec<u8>> {
             max: l.max,
         })
         .collect();
-    let drawing = Drawing { variables, tables, lists };
+    let drawing = Drawing {
+        variables,
+        tables,
+        lists,
+    };
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&serde_json::to_vec(&drawing).map_err(json)?).update(&arrays.0);
+    hasher
+        .update(&serde_json::to_vec(&drawing).map_err(json)?)
+        .update(&arrays.0);
     let hash = hasher.finalize().to_hex().to_string();
     let figures = pack
         .figures
@@ -308,15 +343,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
     }
     let version = u32::read(&bytes[8..12]);
     if version != VERSION {
-        return Err(bad(format!("its format is version {version}, this program reads version {VERSION}; compile it again")));
+        return Err(bad(format!(
+            "its format is version {version}, this program reads version {VERSION}; compile it again"
+        )));
     }
     let length = u32::read(&bytes[12..16]) as usize;
     let body = &bytes[PREFIX..];
     if blake3::hash(body).as_bytes() != &bytes[16..48] || length > body.len() {
-        return Err(bad("it is damaged: its checksum does not match; fetch or compile it again"));
+        return Err(bad(
+            "it is damaged: its checksum does not match; fetch or compile it again",
+        ));
     }
     let header: Header = serde_json::from_slice(&body[..length]).map_err(|e| bad(e.to_string()))?;
-    let reader = Reader { arrays: &body[length..] };
+    let reader = Reader {
+        arrays: &body[length..],
+    };
     let mut variables: Vec<Variable> = vec![];
     for (v, description) in header.drawing.variables.into_iter().zip(header.descriptions) {
         let levels = match v.levels {
@@ -344,7 +385,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
             return Err(bad(format!("list `{}` has no size", list.name)));
         }
         let items = Arc::new(StringArray::from(items));
-        lists.push(List { name: list.name, items, table, min: list.min, max: list.max });
+        lists.push(List {
+            name: list.name,
+            items,
+            table,
+            min: list.min,
+            max: list.max,
+        });
     }
     let mut figures = vec![];
     for f in header.figures {
@@ -359,12 +406,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
             measure: f.measure,
             columns: f.columns,
             fits: f.fits,
-            cells: Cells { rows: f.rows, deflated: reader.bytes(f.cells)?.into() },
+            cells: Cells {
+                rows: f.rows,
+                deflated: reader.bytes(f.cells)?.into(),
+            },
         });
     }
     let mut hash = [0; 32];
     for (i, byte) in hash.iter_mut().enumerate() {
-        let digits = header.hash.get(i * 2..i * 2 + 2).ok_or_else(|| bad("its hash is cut short"))?;
+        let digits = header
+            .hash
+            .get(i * 2..i * 2 + 2)
+            .ok_or_else(|| bad("its hash is cut short"))?;
         *byte = u8::from_str_radix(digits, 16).map_err(|e| bad(e.to_string()))?;
     }
     let mut pack = Pack {
@@ -396,7 +449,10 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn bytes(&self, span: Span) -> Result<&'a [u8]> {
-        let end = span.0.checked_add(span.1).ok_or_else(|| bad("an array beyond its end"))?;
+        let end = span
+            .0
+            .checked_add(span.1)
+            .ok_or_else(|| bad("an array beyond its end"))?;
         let range: Range<usize> = span.0 as usize..end as usize;
         self.arrays.get(range).ok_or_else(|| bad("an array beyond its end"))
     }
@@ -408,7 +464,11 @@ impl<'a> Reader<'a> {
     fn texts(&self, span: Span) -> Result<Vec<&'a str>> {
         let text = std::str::from_utf8(self.bytes(span)?).map_err(|e| bad(e.to_string()))?;
         let texts: Vec<&str> = text.split('\n').collect();
-        if texts.len() > MAX_LEVELS { Err(bad("more levels than codes")) } else { Ok(texts) }
+        if texts.len() > MAX_LEVELS {
+            Err(bad("more levels than codes"))
+        } else {
+            Ok(texts)
+        }
     }
 
     /// A table, checked so that no draw can reach outside of it.
@@ -430,7 +490,10 @@ impl<'a> Reader<'a> {
                     Partition::from_classes(class_of.into(), classes)
                 }
             };
-            configs = configs.checked_mul(partition.classes() as u64).filter(|c| *c < 1 << 32).ok_or_else(|| bad("too many rows"))?;
+            configs = configs
+                .checked_mul(partition.classes() as u64)
+                .filter(|c| *c < 1 << 32)
+                .ok_or_else(|| bad("too many rows"))?;
             parents.push(Axis { variable, partition });
         }
         let rows = match header.rows {
@@ -438,23 +501,38 @@ impl<'a> Reader<'a> {
                 if width != levels || width == 0 {
                     return Err(bad("a table that does not fit its variable"));
                 }
-                Rows::Dense { width, thresholds: self.numbers(thresholds)? }
+                Rows::Dense {
+                    width,
+                    thresholds: self.numbers(thresholds)?,
+                }
             }
-            RowsHeader::Sparse { offsets, levels, thresholds } => Rows::Sparse {
+            RowsHeader::Sparse {
+                offsets,
+                levels,
+                thresholds,
+            } => Rows::Sparse {
                 offsets: self.numbers(offsets)?,
                 levels: self.numbers(levels)?,
                 thresholds: self.numbers(thresholds)?,
             },
-            RowsHeader::Function { levels } => Rows::Function { levels: self.numbers(levels)? },
+            RowsHeader::Function { levels } => Rows::Function {
+                levels: self.numbers(levels)?,
+            },
         };
         let sound = match &rows {
             Rows::Dense { width, thresholds } => thresholds.len() % width == 0 && thresholds.chunks(*width).all(rising),
-            Rows::Sparse { offsets, levels: of, thresholds } => {
+            Rows::Sparse {
+                offsets,
+                levels: of,
+                thresholds,
+            } => {
                 !offsets.is_empty()
                     && offsets[0] == 0
                     && offsets[offsets.len() - 1] as usize == of.len()
                     && of.len() == thresholds.len()
-                    && offsets.windows(2).all(|w| w[0] < w[1] && rising(thresholds.get(w[0] as usize..w[1] as usize).unwrap_or(&[])))
+                    && offsets
+                        .windows(2)
+                        .all(|w| w[0] < w[1] && rising(thresholds.get(w[0] as usize..w[1] as usize).unwrap_or(&[])))
                     && of.iter().all(|l| usize::from(*l) < levels)
             }
             Rows::Function { levels: of } => of.iter().all(|l| usize::from(*l) < levels),
@@ -462,7 +540,11 @@ impl<'a> Reader<'a> {
         if !sound || rows.len() as u64 != configs {
             return Err(bad("a table that does not fit its variable"));
         }
-        Ok(Table { parents, rows, compact: None })
+        Ok(Table {
+            parents,
+            rows,
+            compact: None,
+        })
     }
 }
 

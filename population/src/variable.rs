@@ -44,7 +44,14 @@ impl Variable {
             Levels::Text(names) => names.iter().enumerate().map(|(i, n)| (n.clone(), i as u16)).collect(),
             Levels::Integer { .. } => HashMap::new(),
         };
-        Variable { name, description, levels, hidden, null_level, index: Arc::new(index) }
+        Variable {
+            name,
+            description,
+            levels,
+            hidden,
+            null_level,
+            index: Arc::new(index),
+        }
     }
 
     /// How many levels there are.
@@ -88,20 +95,30 @@ impl Variable {
             Levels::Text(names) => nearest(label, names.iter().map(String::as_str)),
             Levels::Integer { .. } => None,
         };
-        Error::UnknownLevel { variable: self.name.clone(), name: label.to_string(), suggestion, available: names }
+        Error::UnknownLevel {
+            variable: self.name.clone(),
+            name: label.to_string(),
+            suggestion,
+            available: names,
+        }
     }
 
     /// The levels, as a mask, of a band such as `25-34`, `85+` or `20`. `None` if it is not a band of integers.
     /// The second value says whether the band reaches beyond the variable's range.
     pub(crate) fn band(&self, text: &str) -> Option<(std::ops::Range<usize>, bool)> {
-        let Levels::Integer { min, max } = self.levels else { return None };
+        let Levels::Integer { min, max } = self.levels else {
+            return None;
+        };
         let (low, high) = parse_band(text)?;
         let high = high.unwrap_or(max);
         if high < min || low > max {
             return Some((0..0, true));
         }
         let straddles = low < min || high > max;
-        Some(((low.max(min) - min) as usize..(high.min(max) - min + 1) as usize, straddles))
+        Some((
+            (low.max(min) - min) as usize..(high.min(max) - min + 1) as usize,
+            straddles,
+        ))
     }
 }
 
@@ -114,7 +131,7 @@ pub(crate) fn parse_band(text: &str) -> Option<(i32, Option<i32>)> {
     if let Ok(value) = text.parse() {
         return Some((value, Some(value)));
     }
-    let dash = text[1.min(text.len())..].find('-')? + 1;
+    let dash = text.get(1..)?.find('-')? + 1;
     let (low, high) = (text[..dash].parse().ok()?, text[dash + 1..].parse().ok()?);
     (low <= high).then_some((low, Some(high)))
 }
@@ -149,7 +166,13 @@ mod tests {
 
     #[test]
     fn bands_clip_to_the_range() {
-        let age = Variable::new("age".into(), String::new(), Levels::Integer { min: 18, max: 100 }, false, None);
+        let age = Variable::new(
+            "age".into(),
+            String::new(),
+            Levels::Integer { min: 18, max: 100 },
+            false,
+            None,
+        );
         assert_eq!(age.band("0-17"), Some((0..0, true)));
         assert_eq!(age.band("15-19"), Some((0..2, true)));
         assert_eq!(age.band("85+"), Some((67..83, false)));

@@ -41,7 +41,10 @@ pub(super) struct Fitted {
 }
 
 fn source(place: String, message: impl Into<String>) -> Error {
-    Error::Source { place, message: message.into() }
+    Error::Source {
+        place,
+        message: message.into(),
+    }
 }
 
 impl Fitting<'_> {
@@ -55,7 +58,10 @@ impl Fitting<'_> {
 
     /// The parents, then the node's own variable: the axes of the joint table.
     fn axes(&self) -> Vec<Axis> {
-        let own = Axis { variable: self.variable, partition: Partition::finest(self.width()) };
+        let own = Axis {
+            variable: self.variable,
+            partition: Partition::finest(self.width()),
+        };
         self.parents.iter().cloned().chain([own]).collect()
     }
 
@@ -72,7 +78,10 @@ impl Fitting<'_> {
         for (at, column) in figure.columns.iter().enumerate() {
             let axis = axes.iter().position(|a| a.variable == column.variable).ok_or_else(|| {
                 let name = &self.variables[column.variable].name;
-                let message = format!("figure `{}` has a column for `{name}`, which is neither this node's variable nor a parent", figure.name);
+                let message = format!(
+                    "figure `{}` has a column for `{name}`, which is neither this node's variable nor a parent",
+                    figure.name
+                );
                 source(self.place(), message)
             })?;
             labels.push((axis, figure.class_labels(at, &axes[axis].partition, self.variables)?));
@@ -89,7 +98,11 @@ impl Fitting<'_> {
                     None => inside = false,
                 }
             }
-            map.push(if inside { index.get(&key).copied().unwrap_or(OUTSIDE) } else { OUTSIDE });
+            map.push(if inside {
+                index.get(&key).copied().unwrap_or(OUTSIDE)
+            } else {
+                OUTSIDE
+            });
         }
         Ok(map)
     }
@@ -102,7 +115,10 @@ impl Fitting<'_> {
             .iter()
             .map(|v| {
                 figure.column(*v).ok_or_else(|| {
-                    let message = format!("figure `{}` has no column for `{}`, named in `given`", figure.name, self.variables[*v].name);
+                    let message = format!(
+                        "figure `{}` has no column for `{}`, named in `given`",
+                        figure.name, self.variables[*v].name
+                    );
                     source(self.place(), message)
                 })
             })
@@ -125,9 +141,20 @@ impl Fitting<'_> {
             .values
             .iter()
             .zip(&group)
-            .map(|(v, g)| if totals[*g as usize] > 0.0 { v / totals[*g as usize] } else { 0.0 })
+            .map(|(v, g)| {
+                if totals[*g as usize] > 0.0 {
+                    v / totals[*g as usize]
+                } else {
+                    0.0
+                }
+            })
             .collect();
-        Ok(Margin { cell, group, share, groups: totals.len() })
+        Ok(Margin {
+            cell,
+            group,
+            share,
+            groups: totals.len(),
+        })
     }
 
     /// Where structural zeros forbid a cell.
@@ -142,7 +169,10 @@ impl Fitting<'_> {
                 let variable =
                     crate::variable::find(self.variables, name).map_err(|e| source(self.place(), e.to_string()))?;
                 let axis = axes.iter().position(|a| a.variable == variable).ok_or_else(|| {
-                    source(self.place(), format!("a structural zero names `{name}`, which is neither this node's variable nor a parent"))
+                    source(
+                        self.place(),
+                        format!("a structural zero names `{name}`, which is neither this node's variable nor a parent"),
+                    )
                 })?;
                 let v = &self.variables[variable];
                 let names = match levels {
@@ -154,7 +184,9 @@ impl Fitting<'_> {
                     match v.band(name) {
                         Some((band, _)) => mask[band].fill(true),
                         None => {
-                            let level = v.level(name).ok_or_else(|| source(self.place(), v.unknown_level(name).to_string()))?;
+                            let level = v
+                                .level(name)
+                                .ok_or_else(|| source(self.place(), v.unknown_level(name).to_string()))?;
                             mask[level] = true;
                         }
                     }
@@ -181,14 +213,27 @@ impl Fitting<'_> {
     /// The table before any figure: the seed's densities, or all alike.
     fn seed(&self) -> Result<Vec<f64>> {
         let total = cells(&self.axes()) as usize;
-        let Some((figure, smoothing)) = self.seed else { return Ok(vec![1.0; total]) };
+        let Some((figure, smoothing)) = self.seed else {
+            return Ok(vec![1.0; total]);
+        };
         let map = self.cell_map(figure)?;
         let mut covered = vec![0usize; figure.values.len()];
-        map.iter().filter(|c| **c != OUTSIDE).for_each(|c| covered[*c as usize] += 1);
-        let density = |c: u32| if c == OUTSIDE { 0.0 } else { figure.values[c as usize] / covered[c as usize] as f64 };
+        map.iter()
+            .filter(|c| **c != OUTSIDE)
+            .for_each(|c| covered[*c as usize] += 1);
+        let density = |c: u32| {
+            if c == OUTSIDE {
+                0.0
+            } else {
+                figure.values[c as usize] / covered[c as usize] as f64
+            }
+        };
         let mean = map.iter().map(|c| density(*c)).sum::<f64>() / total as f64;
         if mean <= 0.0 {
-            return Err(source(self.place(), format!("seed `{}` covers no cell of the table", figure.name)));
+            return Err(source(
+                self.place(),
+                format!("seed `{}` covers no cell of the table", figure.name),
+            ));
         }
         Ok(map.iter().map(|c| density(*c) / mean + smoothing).collect())
     }
@@ -199,21 +244,36 @@ impl Fitting<'_> {
         let width = self.width();
         let axes = self.axes();
         if cells(&axes) > MAX_JOINT {
-            let message = format!("its joint table with its parents has {} cells, more than {MAX_JOINT}; use coarser groupings", cells(&axes));
+            let message = format!(
+                "its joint table with its parents has {} cells, more than {MAX_JOINT}; use coarser groupings",
+                cells(&axes)
+            );
             return Err(source(self.place(), message));
         }
-        let population = network.marginal(&self.parents, crate::inference::MAX_CELLS).ok_or_else(|| {
-            source(self.place(), "the joint distribution of its parents takes too much memory; use fewer or coarser parents")
-        })?;
+        let population = network
+            .marginal(&self.parents, crate::inference::MAX_CELLS)
+            .ok_or_else(|| {
+                source(
+                    self.place(),
+                    "the joint distribution of its parents takes too much memory; use fewer or coarser parents",
+                )
+            })?;
         let forbidden = self.forbidden()?;
         let mut start = match before {
             Some(conditional) => conditional.to_vec(),
             None => self.seed()?,
         };
-        start.iter_mut().zip(&forbidden).filter(|(_, f)| **f).for_each(|(v, _)| *v = 0.0);
+        start
+            .iter_mut()
+            .zip(&forbidden)
+            .filter(|(_, f)| **f)
+            .for_each(|(v, _)| *v = 0.0);
         for (row, weights) in start.chunks_exact(width).enumerate() {
             if weights.iter().all(|w| *w <= 0.0) && population.values[row] > 0.0 {
-                return Err(source(self.place(), format!("no level is possible for {}", self.configuration(row))));
+                return Err(source(
+                    self.place(),
+                    format!("no level is possible for {}", self.configuration(row)),
+                ));
             }
         }
         let mut table = start.clone();
@@ -230,7 +290,10 @@ impl Fitting<'_> {
             .zip(&population.values)
             .position(|(row, mass)| *mass > 1e-12 && row.iter().sum::<f64>() <= 0.0)
         {
-            let message = format!("the figures and structural zeros leave no level possible for {}", self.configuration(row));
+            let message = format!(
+                "the figures and structural zeros leave no level possible for {}",
+                self.configuration(row)
+            );
             return Err(source(self.place(), message));
         }
         if raked.worst.max_difference > 5e-7 {
@@ -259,16 +322,30 @@ impl Fitting<'_> {
         // A configuration that nobody is in keeps what the seed says of it.
         let mut conditional = table;
         for (row, start) in conditional.chunks_exact_mut(width).zip(start.chunks_exact(width)) {
-            let from = if row.iter().sum::<f64>() > 0.0 { row.to_vec() } else { start.to_vec() };
+            let from = if row.iter().sum::<f64>() > 0.0 {
+                row.to_vec()
+            } else {
+                start.to_vec()
+            };
             let total: f64 = from.iter().sum();
             for (to, from) in row.iter_mut().zip(from) {
                 *to = if total > 0.0 { from / total } else { 1.0 / width as f64 };
             }
         }
         let mut thresholds = Vec::with_capacity(conditional.len());
-        conditional.chunks_exact(width).for_each(|row| quantise(row, &mut thresholds));
-        let table = Table { parents: self.parents.clone(), rows: Rows::Dense { width, thresholds }, compact: None };
-        Ok(Fitted { conditional, table, fits })
+        conditional
+            .chunks_exact(width)
+            .for_each(|row| quantise(row, &mut thresholds));
+        let table = Table {
+            parents: self.parents.clone(),
+            rows: Rows::of(width, thresholds),
+            compact: None,
+        };
+        Ok(Fitted {
+            conditional,
+            table,
+            fits,
+        })
     }
 
     /// A row of the table in words.
@@ -281,10 +358,18 @@ impl Fitting<'_> {
             let v = &self.variables[axis.variable];
             let last = v.label(members[members.len() - 1]);
             let first = v.label(members[0]);
-            let range = if members.len() == 1 { first } else { format!("{first}…{last}") };
+            let range = if members.len() == 1 {
+                first
+            } else {
+                format!("{first}…{last}")
+            };
             text.push(format!("{} = {range}", v.name));
         }
-        if text.is_empty() { "the whole population".into() } else { text.join(", ") }
+        if text.is_empty() {
+            "the whole population".into()
+        } else {
+            text.join(", ")
+        }
     }
 }
 
@@ -292,5 +377,11 @@ fn cell_name(figure: &Figure, cell: usize) -> String {
     let label = |(c, codes): (&super::figure::Column, &Vec<u16>)| {
         format!("{} = {}", c.name, c.labels[usize::from(codes[cell])])
     };
-    figure.columns.iter().zip(&figure.codes).map(label).collect::<Vec<_>>().join(", ")
+    figure
+        .columns
+        .iter()
+        .zip(&figure.codes)
+        .map(label)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
