@@ -174,6 +174,7 @@ def rake(cells, rows, columns, rounds=3000, tolerance=1e-11):
     """Iterative proportional fitting of {(row, column): weight} to row and column totals; ends on the columns."""
     scale = sum(columns.values()) / max(sum(rows.values()), 1e-300)
     rows = {k: v * scale for k, v in rows.items()}
+    zero = {k: 0.0 for k, v in cells.items() if v <= 0 or columns[k[1]] <= 0}
     cells = {k: v for k, v in cells.items() if v > 0}
     for _ in range(rounds):
         gap = 0.0
@@ -185,7 +186,7 @@ def rake(cells, rows, columns, rounds=3000, tolerance=1e-11):
             cells = {k: v * targets[k[axis]] / sums[k[axis]] for k, v in cells.items() if targets[k[axis]] > 0}
         if gap <= tolerance * max(1.0, sum(columns.values())):
             break
-    return cells
+    return zero | cells
 
 
 def shrunk(counts, depth, outcomes, weight):
@@ -537,8 +538,9 @@ def nativity():
     codes = dict(ALONE, white_non_hispanic="white", hispanic="hispanic")
     counts = total(read("pop_single_age_sex_race_nativity_us_np2025.csv"),
                    [lambda r: band_of(int(r["age"]), bands), "sex", recoded("race_ethnicity", codes), "nativity"])
-    # Share of citizens among the foreign born, by age. ASSUMPTION; the published counts are met over it.
+    # Share of citizens among the foreign born by age, and its odds by race. ASSUMPTION; the published counts are met.
     citizens = dict(zip(bands, (.38, .37, .45, .56, .66, .74, .80)))
+    odds = {"hispanic": .6, "asian": 1.5, "white": 1.6, "black": 1.5}
     seed = {}
     for a in bands:
         for x in SEXES:
@@ -546,9 +548,10 @@ def nativity():
                 key = "black" if r == "other" else r  # the projections have no group 'other'
                 born = counts[a, x, key, "foreign_born"]
                 born /= born + counts[a, x, key, "native"]
+                citizen = citizens[a] / (1 - citizens[a]) * odds.get(r, 1.0)
                 seed[x, a, r, "native"] = 1 - born
-                seed[x, a, r, "foreign_born_naturalized"] = born * citizens[a]
-                seed[x, a, r, "foreign_born_not_citizen"] = born * (1 - citizens[a])
+                seed[x, a, r, "foreign_born_naturalized"] = born * citizen / (1 + citizen)
+                seed[x, a, r, "foreign_born_not_citizen"] = born / (1 + citizen)
     figure("nativity_seed", ["sex", "age", "race_ethnicity", "nativity"], seed, "share", sig=5)
 
 
@@ -586,7 +589,7 @@ def veterans():
 # Labour status
 
 LABOUR_AGES = ["18-19", "20-21", "22-24", "25-29", "30-34", "35-44", "45-54", "55-59", "60-61", "62-64", "65-69",
-               "70-74", "75+"]
+               "70-74", "75-79", "80-84", "85+"]
 # How much rarer each status is at 16-17 than at 18-19. ASSUMPTION, after the national CPS rates of 2018.
 TEEN_ODDS = {"employed": .205 / .435, "unemployed": .035 / .060, "not_in_labor_force": .76 / .50, "armed_forces": 0.0}
 
@@ -686,7 +689,9 @@ def labour_seed():
                           recoded("marital_status", MARITAL3), recoded("race_ethnicity", ATUS_RACE),
                           "labour_status"]), 2, three, 50000.0)
     # Active service by age, sex and schooling, relative to the employed. ASSUMPTION, raked to the figures.
-    service = dict(zip(LABOUR_AGES, (.03, .05, .045, .03, .02, .012, .003, .0006, .0003, .0002, 0, 0, 0)))
+    service = dict(zip(LABOUR_AGES, (.03, .05, .045, .03, .02, .012, .003, .0006, .0003, .0002, 0, 0, 0, 0, 0)))
+    # Work past 80, relative to all of 80 and over in the microdata. ASSUMPTION; the total of 75 and over is met.
+    late = {"80-84": 1.3, "85+": .35}
     school = {"less_than_high_school": .03, "high_school": 1.0, "some_college_or_associates": 1.6,
               "bachelors_or_higher": .7}
     cells = {}
@@ -696,6 +701,9 @@ def labour_seed():
                 for m in sorted(set(MARITAL3.values())):
                     for r in RACE5:
                         q = mean_share(share, [(b, x, e, m, r) for b in covering(a, ATUS_AGES)])
+                        for k in ("employed", "unemployed"):
+                            q[k] *= late.get(a, 1.0)
+                        q["not_in_labor_force"] = 1 - q["employed"] - q["unemployed"]
                         q["armed_forces"] = q["employed"] * service[a] * school[e] * (1.6 if x == "Male" else .35)
                         for k, v in q.items():
                             if v > 0:
@@ -831,7 +839,8 @@ def occupations():
     bls = defaultdict(lambda: defaultdict(float))
     for r in read("occupation_education_share_bls2014_2015.csv"):
         bls[r["occupation_code"]][BLS_EDUCATION[r["education_level"]]] += float(r["share"] or 0)
-    floors = {r["occupation"]: EDU6.index(r["lowest_education"]) for r in assumption("licensed_occupations.csv")}
+    rules = {r["occupation"]: r for r in assumption("licensed_occupations.csv")}
+    floors = {o: EDU6.index(r["lowest_education"]) for o, r in rules.items()}
     unknown = set(floors) - set(order)
     assert not unknown, f"licensed_occupations.csv: no occupation {unknown}"
 
@@ -841,6 +850,8 @@ def occupations():
         school = nearest(bls, soc[o])
         school = {e: school.get(e, 0.0) + 0.002 if i >= floors.get(o, 0) else 0.0 for i, e in enumerate(EDU6)}
         for a in WORK_AGES:
+            if last(a) < int(rules.get(o, {}).get("lowest_age", 16)):
+                continue
             # published in thousands: small occupations are pulled to the age pattern of their group
             age = (ages[o, a] + 20000 * group_age[g, a] / group_age[g]) / (whole + 20000)
             fit = {e: school[e] * (YOUNG_WORKER[e] if a == "18-24" else 1.0) for e in EDU6}
@@ -1141,32 +1152,34 @@ def personality():
     figure("stability", ["stability"], {(k,): p for k, p in enumerate(normal(0, 1, steps))}, "share", sig=8)
     rho = value["stability_plasticity"]
     figure("plasticity", ["stability", "plasticity"],
-           {(k, j): p for k in range(STEPS) for j, p in enumerate(normal(rho * z[k], math.sqrt(1 - rho ** 2), steps))
-            if p > 1e-12}, "share", sig=8)
+           {(k, j): p for k in range(STEPS)
+            for j, p in enumerate(normal(rho * z[k], math.sqrt(1 - rho ** 2), steps))}, "share", digits=12)
     points = [(t + 0.5 - 50) / 10 for t in range(20, 80)]
     for trait, factor in TRAITS.items():
         load = value[trait]
         figure(trait, [factor, trait],
                {(k, 20 + i): p for k in range(STEPS)
-                for i, p in enumerate(normal(load * z[k], math.sqrt(1 - load ** 2), points)) if p > 1e-12},
-               "share", sig=8)
+                for i, p in enumerate(normal(load * z[k], math.sqrt(1 - load ** 2), points))},
+               "share", digits=12)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Hobbies and skills
 
-def month(daily):
-    """The chance of doing something at least once in 30 days that a share `daily` does on an average day, as if days
+def season(daily):
+    """The chance of doing something at least once in 90 days that a share `daily` does on an average day, as if days
     were independent. ASSUMPTION: the published shares are of days, not of people."""
-    return 1.0 - (1.0 - min(daily, 0.999)) ** 30
+    return 1.0 - (1.0 - min(daily, 0.999)) ** 90
 
 
 def hobbies():
-    """Weight of a hobby: month(share of its activity), split evenly over the hobbies listed for the activity
-    (assumptions/hobbies.csv); richly listed activities keep a little more, by the power 0.75."""
+    """Weight of a hobby: season(share of its activity), times how readily such an activity is named as a hobby
+    (assumptions/hobby_activities.csv), split evenly over the hobbies listed for it (assumptions/hobbies.csv); richly
+    listed activities keep a little more, by the power 0.75."""
     listed = defaultdict(list)
     for r in assumption("hobbies.csv"):
         listed[r["activity"]].append(r["hobby"])
+    named = {r["activity"]: float(r["weight"]) for r in assumption("hobby_activities.csv")}
     limits = {r["hobby"]: (int(r["youngest"]), int(r["oldest"])) for r in assumption("hobby_limits.csv")}
     rows = read("leisure_daily_participation_age_sex_atus2003_2016.csv")
     share, sample = defaultdict(float), defaultdict(float)
@@ -1175,7 +1188,7 @@ def hobbies():
         key = (r["activity"], r["age_group"], r["sex"])
         share[key], sample[key] = float(r["share"] or 0), float(r["sample_n"] or 0)
         mean[r["activity"]] += share[key] / 14
-    unknown = set(listed) - set(mean) | set(limits) - {h for items in listed.values() for h in items}
+    unknown = (set(listed) | set(named)) - set(mean) | set(limits) - {h for items in listed.values() for h in items}
     assert not unknown, f"hobbies.csv, hobby_limits.csv: unknown {unknown}"
     cells = {}
     for activity, items in listed.items():
@@ -1187,22 +1200,23 @@ def hobbies():
                 for item in items:
                     low, high = limits.get(item, (18, 100))
                     if low <= first(a) and last(a) <= high or item not in limits:
-                        cells[x, a, item] = month(daily) / len(items) ** 0.75
+                        cells[x, a, item] = named.get(activity, 1.0) * season(daily) / len(items) ** 0.75
     figure("hobby_age_sex", ["sex", "age", "hobby"], cells, "share", sig=4)
 
     done, asked = defaultdict(float), defaultdict(float)
     for r in read("leisure_daily_participation_region_education_atus2003_2016.csv"):
         n = float(r["sample_n"] or 0)
-        for key in ((r["activity"], r["census_region"], ATUS_EDUCATION[r["education_level"]]), r["activity"]):
+        schooling = EDUCATION3[ATUS_EDUCATION[r["education_level"]]]
+        for key in ((r["activity"], r["census_region"], schooling), r["activity"]):
             done[key] += float(r["share"] or 0) * n
             asked[key] += n
     cells = {}
     for activity, items in listed.items():
         usual = done[activity] / asked[activity] if asked[activity] else 0.0
         for region in ("northeast", "midwest", "south", "west", "none"):  # Puerto Rico, in no region, as the South
-            for e in EDU6:
+            for e in sorted(set(EDUCATION3.values())):
                 key = (activity, "south" if region == "none" else region, e)
-                lift = month((done[key] + usual * 15) / (asked[key] + 15)) / month(usual) if usual else 1.0
+                lift = season((done[key] + usual * 15) / (asked[key] + 15)) / season(usual) if usual else 1.0
                 for item in items:
                     cells[region, e, item] = lift
     figure("hobby_region_education", ["census_region", "education_level", "hobby"], cells, "share", sig=3)
@@ -1239,14 +1253,14 @@ def skills(order, soc, by_sex):
             for score, item in top:
                 weight = part * score / sum(t for t, _ in top)
                 cells[snake(o), SKILL_LABELS.get(item, item)] += weight
-                if kind != "technology":
+                if kind == "skill":
                     everyone[item] += weight * (by_sex.get((o, "Male"), 0.0) + by_sex.get((o, "Female"), 0.0))
-    # Those without a job: what the country's workers know, and the skills of a home and a community.
+    # Those without a job: the skills that its workers have, and those of a home and a community.
     life = [r["skill"] for r in assumption("life_skills.csv")]
     for item, v in everyone.items():
-        cells["not_in_workforce", item] += 0.6 * v / sum(everyone.values())
+        cells["not_in_workforce", item] += 0.45 * v / sum(everyone.values())
     for item in life:
-        cells["not_in_workforce", item] += 0.4 / len(life)
+        cells["not_in_workforce", item] += 0.55 / len(life)
     figure("skill_occupation", ["occupation", "skill"], cells, "share", sig=4)
     levels("skill", ["level"], [[s] for s in sorted({k[1] for k in cells})])
 
