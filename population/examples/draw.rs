@@ -4,6 +4,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, UInt64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
 use populace_population::{Pack, Sampler};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,8 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let batch = sampler.draw(0..count, None)?;
         for row in 0..batch.num_rows() {
             for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-                println!("{:28} {:?}", field.name(), column.slice(row, 1));
+                println!("{:28} {}", field.name(), text(column, row));
             }
+            println!();
         }
         return Ok(());
     }
@@ -29,9 +34,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sampler.draw(from..(from + 65_536).min(count), None)?;
     }
     let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "loaded in {loaded:.1?}; {count} rows in {seconds:.2} s: {:.0} rows/s",
-        count as f64 / seconds
-    );
+    println!("loaded in {loaded:.1?}; {count} rows in {seconds:.2} s: {:.0} rows/s", count as f64 / seconds);
     Ok(())
+}
+
+fn text(column: &ArrayRef, row: usize) -> String {
+    if column.is_null(row) {
+        return "NULL".into();
+    }
+    match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).to_string(),
+        DataType::UInt64 => column.as_primitive::<UInt64Type>().value(row).to_string(),
+        DataType::List(_) => {
+            let items = column.as_list::<i32>().value(row);
+            (0..items.len()).map(|i| text(&items, i)).collect::<Vec<_>>().join("; ")
+        }
+        _ => {
+            let column = column.as_dictionary::<Int32Type>();
+            column.values().as_string::<i32>().value(column.keys().value(row) as usize).into()
+        }
+    }
 }

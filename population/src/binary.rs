@@ -1,7 +1,7 @@
 //! The compiled pack as bytes: a JSON header, then arrays in little-endian order, under one BLAKE3 checksum.
 //!
 //! ```text
-//! "POPULACE" · version u32 · header length u32 · checksum of all that follows (32 bytes) · header · arrays
+//! "POPULACE" · version u32 · header length u32 · checksum of all that follows (32 bytes) · header, deflated · arrays
 //! ```
 //! The arrays that decide who is drawn come first; the cells of the figures, deflated, come last.
 
@@ -76,18 +76,9 @@ struct TableHeader {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum RowsHeader {
-    Dense {
-        width: usize,
-        thresholds: Span,
-    },
-    Sparse {
-        offsets: Span,
-        levels: Span,
-        thresholds: Span,
-    },
-    Function {
-        levels: Span,
-    },
+    Dense { width: usize, thresholds: Span },
+    Sparse { offsets: Span, levels: Span, thresholds: Span },
+    Function { levels: Span },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -124,48 +115,43 @@ pub(crate) struct Cells {
 
 impl Cells {
     pub fn encode(codes: &[Vec<u16>], values: &[f64]) -> Result<Cells> {
-        let mut encoder = flate2::write::DeflateEncoder::new(vec![], flate2::Compression::best());
-        let mut write = || -> std::io::Result<Vec<u8>> {
-            for column in codes {
-                encoder.write_all(&column.iter().flat_map(|c| c.to_le_bytes()).collect::<Vec<_>>())?;
-            }
-            encoder.write_all(&values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())?;
-            encoder.flush()?;
-            std::mem::replace(
-                &mut encoder,
-                flate2::write::DeflateEncoder::new(vec![], flate2::Compression::fast()),
-            )
-            .finish()
-        };
-        let deflated = write().map_err(|e| Error::NotAPack(format!("cells cannot be deflated: {e}")))?;
-        Ok(Cells {
-            rows: values.len(),
-            deflated: deflated.into(),
-        })
+        let mut bytes = vec![];
+        codes.iter().flatten().for_each(|c| c.write(&mut bytes));
+        values.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
+        let deflated = deflate(&bytes)?;
+        Ok(Cells { rows: values.len(), deflated: deflated.into() })
     }
 
     pub fn decode(&self, columns: usize) -> Result<(Vec<Vec<u16>>, Vec<f64>)> {
-        let mut bytes = vec![];
         let size = self.rows * (columns * 2 + 8);
-        flate2::read::DeflateDecoder::new(&self.deflated[..])
-            .take(size as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| Error::NotAPack(format!("the cells of a figure are damaged: {e}")))?;
+        let bytes = inflate(&self.deflated, size)?;
         if bytes.len() != size {
             return Err(Error::NotAPack("the cells of a figure are damaged".into()));
         }
-        let codes = (0..columns)
-            .map(|c| numbers(&bytes[c * self.rows * 2..][..self.rows * 2]))
-            .collect();
-        let values = bytes[columns * self.rows * 2..]
-            .as_chunks()
-            .0
-            .iter()
-            .map(|b| f64::from_le_bytes(*b))
-            .collect();
+        let codes = (0..columns).map(|c| numbers(&bytes[c * self.rows * 2..][..self.rows * 2])).collect();
+        let values = bytes[columns * self.rows * 2..].as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
         Ok((codes, values))
     }
 }
+
+fn deflate(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = flate2::write::DeflateEncoder::new(vec![], flate2::Compression::best());
+    let deflated = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    deflated.map_err(|e| Error::NotAPack(format!("it cannot be deflated: {e}")))
+}
+
+/// Inflates no more than `most` bytes and one.
+fn inflate(deflated: &[u8], most: usize) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    flate2::read::DeflateDecoder::new(deflated)
+        .take(most as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::NotAPack(format!("it is damaged: {e}")))?;
+    Ok(bytes)
+}
+
+/// More than any header; a hostile one is not inflated beyond it.
+const MAX_HEADER: usize = 64 << 20;
 
 trait Number: Copy {
     const BYTES: usize;
@@ -226,22 +212,15 @@ impl Arrays {
             })
             .collect();
         let rows = match &table.rows {
-            Rows::Dense { width, thresholds } => RowsHeader::Dense {
-                width: *width,
-                thresholds: self.numbers(thresholds),
-            },
-            Rows::Sparse {
-                offsets,
-                levels,
-                thresholds,
-            } => RowsHeader::Sparse {
+            Rows::Dense { width, thresholds } => {
+                RowsHeader::Dense { width: *width, thresholds: self.numbers(thresholds) }
+            }
+            Rows::Sparse { offsets, levels, thresholds } => RowsHeader::Sparse {
                 offsets: self.numbers(offsets),
                 levels: self.numbers(levels),
                 thresholds: self.numbers(thresholds),
             },
-            Rows::Function { levels } => RowsHeader::Function {
-                levels: self.numbers(levels),
-            },
+            Rows::Function { levels } => RowsHeader::Function { levels: self.numbers(levels) },
         };
         TableHeader { parents, rows }
     }
@@ -277,15 +256,9 @@ pub(crate) fn encode(pack: &Pack, columns: &[String]) -> Result<Vec<u8>> {
             max: l.max,
         })
         .collect();
-    let drawing = Drawing {
-        variables,
-        tables,
-        lists,
-    };
+    let drawing = Drawing { variables, tables, lists };
     let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(&serde_json::to_vec(&drawing).map_err(json)?)
-        .update(&arrays.0);
+    hasher.update(&serde_json::to_vec(&drawing).map_err(json)?).update(&arrays.0);
     let hash = hasher.finalize().to_hex().to_string();
     let figures = pack
         .figures
@@ -320,7 +293,7 @@ pub(crate) fn encode(pack: &Pack, columns: &[String]) -> Result<Vec<u8>> {
         sources: pack.sources.clone(),
         figures,
     };
-    let header = serde_json::to_vec(&header).map_err(json)?;
+    let header = deflate(&serde_json::to_vec(&header).map_err(json)?)?;
     let mut checksum = blake3::Hasher::new();
     checksum.update(&header).update(&arrays.0);
     let mut bytes = Vec::with_capacity(PREFIX + header.len() + arrays.0.len());
@@ -350,14 +323,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
     let length = u32::read(&bytes[12..16]) as usize;
     let body = &bytes[PREFIX..];
     if blake3::hash(body).as_bytes() != &bytes[16..48] || length > body.len() {
-        return Err(bad(
-            "it is damaged: its checksum does not match; fetch or compile it again",
-        ));
+        return Err(bad("it is damaged: its checksum does not match; fetch or compile it again"));
     }
-    let header: Header = serde_json::from_slice(&body[..length]).map_err(|e| bad(e.to_string()))?;
-    let reader = Reader {
-        arrays: &body[length..],
-    };
+    let header: Header =
+        serde_json::from_slice(&inflate(&body[..length], MAX_HEADER)?).map_err(|e| bad(e.to_string()))?;
+    let reader = Reader { arrays: &body[length..] };
     let mut variables: Vec<Variable> = vec![];
     for (v, description) in header.drawing.variables.into_iter().zip(header.descriptions) {
         let levels = match v.levels {
@@ -385,13 +355,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
             return Err(bad(format!("list `{}` has no size", list.name)));
         }
         let items = Arc::new(StringArray::from(items));
-        lists.push(List {
-            name: list.name,
-            items,
-            table,
-            min: list.min,
-            max: list.max,
-        });
+        lists.push(List { name: list.name, items, table, min: list.min, max: list.max });
     }
     let mut figures = vec![];
     for f in header.figures {
@@ -406,18 +370,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
             measure: f.measure,
             columns: f.columns,
             fits: f.fits,
-            cells: Cells {
-                rows: f.rows,
-                deflated: reader.bytes(f.cells)?.into(),
-            },
+            cells: Cells { rows: f.rows, deflated: reader.bytes(f.cells)?.into() },
         });
     }
     let mut hash = [0; 32];
     for (i, byte) in hash.iter_mut().enumerate() {
-        let digits = header
-            .hash
-            .get(i * 2..i * 2 + 2)
-            .ok_or_else(|| bad("its hash is cut short"))?;
+        let digits = header.hash.get(i * 2..i * 2 + 2).ok_or_else(|| bad("its hash is cut short"))?;
         *byte = u8::from_str_radix(digits, 16).map_err(|e| bad(e.to_string()))?;
     }
     let mut pack = Pack {
@@ -449,10 +407,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn bytes(&self, span: Span) -> Result<&'a [u8]> {
-        let end = span
-            .0
-            .checked_add(span.1)
-            .ok_or_else(|| bad("an array beyond its end"))?;
+        let end = span.0.checked_add(span.1).ok_or_else(|| bad("an array beyond its end"))?;
         let range: Range<usize> = span.0 as usize..end as usize;
         self.arrays.get(range).ok_or_else(|| bad("an array beyond its end"))
     }
@@ -464,11 +419,7 @@ impl<'a> Reader<'a> {
     fn texts(&self, span: Span) -> Result<Vec<&'a str>> {
         let text = std::str::from_utf8(self.bytes(span)?).map_err(|e| bad(e.to_string()))?;
         let texts: Vec<&str> = text.split('\n').collect();
-        if texts.len() > MAX_LEVELS {
-            Err(bad("more levels than codes"))
-        } else {
-            Ok(texts)
-        }
+        if texts.len() > MAX_LEVELS { Err(bad("more levels than codes")) } else { Ok(texts) }
     }
 
     /// A table, checked so that no draw can reach outside of it.
@@ -501,31 +452,18 @@ impl<'a> Reader<'a> {
                 if width != levels || width == 0 {
                     return Err(bad("a table that does not fit its variable"));
                 }
-                Rows::Dense {
-                    width,
-                    thresholds: self.numbers(thresholds)?,
-                }
+                Rows::Dense { width, thresholds: self.numbers(thresholds)? }
             }
-            RowsHeader::Sparse {
-                offsets,
-                levels,
-                thresholds,
-            } => Rows::Sparse {
+            RowsHeader::Sparse { offsets, levels, thresholds } => Rows::Sparse {
                 offsets: self.numbers(offsets)?,
                 levels: self.numbers(levels)?,
                 thresholds: self.numbers(thresholds)?,
             },
-            RowsHeader::Function { levels } => Rows::Function {
-                levels: self.numbers(levels)?,
-            },
+            RowsHeader::Function { levels } => Rows::Function { levels: self.numbers(levels)? },
         };
         let sound = match &rows {
             Rows::Dense { width, thresholds } => thresholds.len() % width == 0 && thresholds.chunks(*width).all(rising),
-            Rows::Sparse {
-                offsets,
-                levels: of,
-                thresholds,
-            } => {
+            Rows::Sparse { offsets, levels: of, thresholds } => {
                 !offsets.is_empty()
                     && offsets[0] == 0
                     && offsets[offsets.len() - 1] as usize == of.len()
@@ -540,11 +478,7 @@ impl<'a> Reader<'a> {
         if !sound || rows.len() as u64 != configs {
             return Err(bad("a table that does not fit its variable"));
         }
-        Ok(Table {
-            parents,
-            rows,
-            compact: None,
-        })
+        Ok(Table { parents, rows, compact: None })
     }
 }
 

@@ -23,39 +23,19 @@ pub enum Error {
          from the fitted table by up to {gap:.3e} of the population; worst cell: {cell}. Name a figure `given` columns it \
          shares with the others, restrict it to a pass, or leave one out"
     )]
-    Inconsistent {
-        node: String,
-        pass: String,
-        figures: String,
-        gap: f64,
-        cell: String,
-        sweeps: usize,
-    },
+    Inconsistent { node: String, pass: String, figures: String, gap: f64, cell: String, sweeps: usize },
 
     #[error("not a compiled country pack: {0}")]
     NotAPack(String),
 
     #[error("{}", unknown("variable", .name, &[], .suggestion.as_deref(), .available))]
-    UnknownVariable {
-        name: String,
-        suggestion: Option<String>,
-        available: Vec<String>,
-    },
+    UnknownVariable { name: String, suggestion: Option<String>, available: Vec<String> },
 
     #[error("{}", unknown("level", .name, &[.variable.as_str()], .suggestion.as_deref(), .available))]
-    UnknownLevel {
-        variable: String,
-        name: String,
-        suggestion: Option<String>,
-        available: Vec<String>,
-    },
+    UnknownLevel { variable: String, name: String, suggestion: Option<String>, available: Vec<String> },
 
     #[error("cannot compare `{variable}` ({is}) with {value}")]
-    TypeMismatch {
-        variable: String,
-        is: &'static str,
-        value: String,
-    },
+    TypeMismatch { variable: String, is: &'static str, value: String },
 
     /// The evidence has probability zero; `predicates` is a smallest set of its parts that contradict each other.
     #[error("{}", impossible(.predicates))]
@@ -98,10 +78,7 @@ fn unknown(what: &str, name: &str, of: &[&str], suggestion: Option<&str>, availa
 fn impossible(predicates: &[String]) -> String {
     match predicates {
         [one] => format!("nobody in this population satisfies {one}"),
-        many => format!(
-            "nobody in this population satisfies all of these together: {}",
-            many.join("; ")
-        ),
+        many => format!("nobody in this population satisfies all of these together: {}", many.join("; ")),
     }
 }
 
@@ -123,10 +100,7 @@ mod tests {
 
     #[test]
     fn nearest_finds_slips_and_nothing_far() {
-        assert_eq!(
-            nearest("mariatl_status", ["age", "marital_status"]),
-            Some("marital_status".into())
-        );
+        assert_eq!(nearest("mariatl_status", ["age", "marital_status"]), Some("marital_status".into()));
         assert_eq!(nearest("AGE", ["age", "sex"]), Some("age".into()));
         assert_eq!(nearest("religion", ["age", "sex"]), None);
     }

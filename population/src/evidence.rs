@@ -31,9 +31,7 @@ impl Evidence {
             match tested[..] {
                 [] if resolved.evaluate(&|_| None) == Some(true) => {}
                 [] => {
-                    return Err(Error::Impossible {
-                        predicates: vec![part.to_string()],
-                    });
+                    return Err(Error::Impossible { predicates: vec![part.to_string()] });
                 }
                 [variable] => {
                     let mask = masks[variable].get_or_insert_with(|| vec![true; variables[variable].len()]);
@@ -55,10 +53,7 @@ impl Evidence {
                 let partition = Partition::by_signature(&mask);
                 let members = partition.members();
                 let values = members.iter().map(|m| f64::from(u8::from(mask[m[0]]))).collect();
-                Some(Factor {
-                    axes: vec![Axis { variable, partition }],
-                    values,
-                })
+                Some(Factor { axes: vec![Axis { variable, partition }], values })
             })
             .collect();
         ties.sort_by_key(fingerprint);
@@ -98,32 +93,19 @@ fn tie(tested: &[usize], atoms: &[Atom], resolved: &Resolved, variables: &[Varia
             let own: Vec<&Atom> = atoms.iter().filter(|a| a.variable == *variable).collect();
             let signature = |level: usize| own.iter().map(|a| a.answers[level]).collect::<Vec<_>>();
             let partition = Partition::by_signature((0..variables[*variable].len()).map(signature));
-            Axis {
-                variable: *variable,
-                partition,
-            }
+            Axis { variable: *variable, partition }
         })
         .collect();
     let size = cells(&scope);
     if size > u128::from(MAX_CONJUNCT_CELLS) {
-        let variables = tested
-            .iter()
-            .map(|v| variables[*v].name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
-        return Err(Error::TooLarge {
-            cells: size,
-            bound: MAX_CONJUNCT_CELLS,
-            variables,
-        });
+        let variables = tested.iter().map(|v| variables[*v].name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::TooLarge { cells: size, bound: MAX_CONJUNCT_CELLS, variables });
     }
     let members: Vec<Vec<Vec<usize>>> = scope.iter().map(|a| a.partition.members()).collect();
     let mut used = vec![];
     resolved.atoms(&mut used);
-    let axis_of: Vec<usize> = atoms
-        .iter()
-        .map(|a| tested.iter().position(|t| *t == a.variable).expect("tested holds all"))
-        .collect();
+    let axis_of: Vec<usize> =
+        atoms.iter().map(|a| tested.iter().position(|t| *t == a.variable).expect("tested holds all")).collect();
     let mut values = Vec::with_capacity(size as usize);
     let mut digits = vec![0; scope.len()];
     for _ in 0..size {
@@ -149,25 +131,15 @@ fn merge_alike(scope: &mut [Axis], at: usize, values: Vec<f64>) -> Vec<f64> {
     let inner: usize = scope[at + 1..].iter().map(|a| a.partition.classes()).product();
     let outer = values.len() / (classes * inner);
     let slice = |class: usize| -> Vec<bool> {
-        (0..outer)
-            .flat_map(|o| {
-                values[(o * classes + class) * inner..][..inner]
-                    .iter()
-                    .map(|v| *v > 0.0)
-            })
-            .collect()
+        (0..outer).flat_map(|o| values[(o * classes + class) * inner..][..inner].iter().map(|v| *v > 0.0)).collect()
     };
     let merged = Partition::by_signature((0..classes).map(slice));
     if merged.classes() == classes {
         return values;
     }
     let representative: Vec<usize> = merged.members().iter().map(|m| m[0]).collect();
-    let class_of: std::sync::Arc<[u16]> = scope[at]
-        .partition
-        .class_of()
-        .iter()
-        .map(|c| merged.class_of()[usize::from(*c)])
-        .collect();
+    let class_of: std::sync::Arc<[u16]> =
+        scope[at].partition.class_of().iter().map(|c| merged.class_of()[usize::from(*c)]).collect();
     scope[at].partition = Partition::from_classes(class_of, merged.classes());
     let mut kept = Vec::with_capacity(outer * representative.len() * inner);
     for o in 0..outer {

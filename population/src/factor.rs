@@ -41,10 +41,7 @@ pub(crate) fn offsets(scope: &[Axis], axes: &[Axis], except: Option<usize>) -> V
         }
         let at = scope.iter().position(|s| s.variable == axis.variable);
         let at = at.expect("a scope holds every variable of its factors");
-        let onto = scope[at]
-            .partition
-            .onto(&axis.partition)
-            .expect("a scope refines the partitions of its factors");
+        let onto = scope[at].partition.onto(&axis.partition).expect("a scope refines the partitions of its factors");
         for (class, target) in onto.into_iter().enumerate() {
             offsets[at][class] += usize::from(target) * stride;
         }
@@ -58,9 +55,7 @@ pub(crate) fn own_offsets(variable: usize, partition: &Partition, axes: &[Axis])
     let Some(at) = axes.iter().position(|a| a.variable == variable) else {
         return vec![0; partition.classes()];
     };
-    let onto = partition
-        .onto(&axes[at].partition)
-        .expect("a partition refines those of the factors");
+    let onto = partition.onto(&axes[at].partition).expect("a partition refines those of the factors");
     onto.into_iter().map(|c| usize::from(c) * strides[at]).collect()
 }
 
@@ -82,10 +77,8 @@ pub(crate) fn walk(
         digits[i] = rest % sizes[i];
         rest /= sizes[i];
     }
-    let mut at: Vec<usize> = tables
-        .iter()
-        .map(|t| digits.iter().enumerate().map(|(i, d)| t[i][*d]).sum::<usize>())
-        .collect();
+    let mut at: Vec<usize> =
+        tables.iter().map(|t| digits.iter().enumerate().map(|(i, d)| t[i][*d]).sum::<usize>()).collect();
     for config in range {
         visit(config, &at);
         // The odometer: the last digit runs fastest; each step changes only the digits that turn.
@@ -132,10 +125,7 @@ impl Factor {
             let weight: f64 = factors.iter().zip(at).map(|(f, i)| f.values[*i]).product();
             values[at[factors.len()]] += weight;
         });
-        Factor {
-            axes: keep.to_vec(),
-            values,
-        }
+        Factor { axes: keep.to_vec(), values }
     }
 }
 
@@ -144,22 +134,13 @@ mod tests {
     use super::*;
 
     fn axis(variable: usize, levels: usize) -> Axis {
-        Axis {
-            variable,
-            partition: Partition::finest(levels),
-        }
+        Axis { variable, partition: Partition::finest(levels) }
     }
 
     #[test]
     fn a_product_summed_onto_an_axis() {
-        let a = Factor {
-            axes: vec![axis(0, 2)],
-            values: vec![0.25, 0.75],
-        };
-        let b = Factor {
-            axes: vec![axis(0, 2), axis(1, 3)],
-            values: vec![0.2, 0.3, 0.5, 0.6, 0.4, 0.0],
-        };
+        let a = Factor { axes: vec![axis(0, 2)], values: vec![0.25, 0.75] };
+        let b = Factor { axes: vec![axis(0, 2), axis(1, 3)], values: vec![0.2, 0.3, 0.5, 0.6, 0.4, 0.0] };
         let margin = Factor::product_onto(&[&a, &b], &[axis(1, 3)]);
         let expected = [0.25 * 0.2 + 0.75 * 0.6, 0.25 * 0.3 + 0.75 * 0.4, 0.25 * 0.5];
         for (m, e) in margin.values.iter().zip(expected) {
@@ -175,9 +156,7 @@ mod tests {
         walk(&scope, &tables, 0..24, |c, at| whole.push((c, at[0])));
         let mut parts = vec![];
         for start in (0..24).step_by(5) {
-            walk(&scope, &tables, start..(start + 5).min(24), |c, at| {
-                parts.push((c, at[0]))
-            });
+            walk(&scope, &tables, start..(start + 5).min(24), |c, at| parts.push((c, at[0])));
         }
         assert_eq!(whole, parts);
         assert_eq!(whole[23], (23, 5));

@@ -17,10 +17,8 @@ pub(crate) fn list(network: &Network) -> Vec<Independence> {
     let name = |v: usize| network.variables[v].name.clone();
     let mut list = vec![];
     for (v, table) in network.tables.iter().enumerate() {
-        let independent_of: Vec<String> = (0..v)
-            .filter(|u| !table.parents.iter().any(|p| p.variable == *u))
-            .map(name)
-            .collect();
+        let independent_of: Vec<String> =
+            (0..v).filter(|u| !table.parents.iter().any(|p| p.variable == *u)).map(name).collect();
         let given: Vec<String> = table
             .parents
             .iter()
@@ -31,11 +29,7 @@ pub(crate) fn list(network: &Network) -> Vec<Independence> {
             .collect();
         let coarse = table.parents.iter().any(|p| !p.partition.is_finest());
         if !independent_of.is_empty() || coarse {
-            list.push(Independence {
-                variable: name(v),
-                independent_of,
-                given,
-            });
+            list.push(Independence { variable: name(v), independent_of, given });
         }
     }
     list

@@ -61,29 +61,14 @@ fn eliminate(network: &Network, evidence: &Evidence, keep_steps: bool) -> Result
         }
         let size = cells(&scope) * own_partition.classes() as u128;
         if size > u128::from(MAX_CELLS) {
-            let names: Vec<&str> = scope
-                .iter()
-                .map(|a| network.variables[a.variable].name.as_str())
-                .collect();
+            let names: Vec<&str> = scope.iter().map(|a| network.variables[a.variable].name.as_str()).collect();
             let variables = format!("{}, {}", network.variables[variable].name, names.join(", "));
-            return Err(Error::TooLarge {
-                cells: size,
-                bound: MAX_CELLS,
-                variables,
-            });
+            return Err(Error::TooLarge { cells: size, bound: MAX_CELLS, variables });
         }
         let values = message(network, variable, &scope, &own_partition, &factors);
-        pool.push(Factor {
-            axes: scope.clone(),
-            values,
-        });
+        pool.push(Factor { axes: scope.clone(), values });
         if keep_steps {
-            steps.push(Step {
-                variable,
-                scope,
-                own: own_partition,
-                factors,
-            });
+            steps.push(Step { variable, scope, own: own_partition, factors });
         }
     }
     let probability = pool.iter().map(|f| f.values[0]).product();
@@ -153,11 +138,7 @@ fn posterior(network: &Network, step: &Step) -> Result<Table> {
     let prior = &network.tables[step.variable];
     let class_of = step.own.class_of();
     let mut tables = vec![offsets(&step.scope, &prior.parents, None)];
-    tables.extend(
-        step.factors
-            .iter()
-            .map(|f| offsets(&step.scope, &f.axes, Some(step.variable))),
-    );
+    tables.extend(step.factors.iter().map(|f| offsets(&step.scope, &f.axes, Some(step.variable))));
     let owns: Vec<Vec<usize>> = step.factors.iter().map(|f| own(step.variable, &step.own, f)).collect();
     let configs = cells(&step.scope) as usize;
     let chunk = 1024;
@@ -167,47 +148,38 @@ fn posterior(network: &Network, step: &Step) -> Result<Table> {
         .map(|n| {
             let (mut reached, mut lengths, mut levels, mut thresholds) = (vec![], vec![], vec![], vec![]);
             let (mut lambda, mut weights) = (vec![0.0; step.own.classes()], vec![]);
-            walk(
-                &step.scope,
-                &tables,
-                n * chunk..((n + 1) * chunk).min(configs),
-                |config, at| {
-                    let mut any = false;
-                    for (class, lambda) in lambda.iter_mut().enumerate() {
-                        let factors = step.factors.iter().zip(&at[1..]).zip(&owns);
-                        *lambda = factors.map(|((f, base), own)| f.values[base + own[class]]).product();
-                        any |= *lambda > 0.0;
+            walk(&step.scope, &tables, n * chunk..((n + 1) * chunk).min(configs), |config, at| {
+                let mut any = false;
+                for (class, lambda) in lambda.iter_mut().enumerate() {
+                    let factors = step.factors.iter().zip(&at[1..]).zip(&owns);
+                    *lambda = factors.map(|((f, base), own)| f.values[base + own[class]]).product();
+                    any |= *lambda > 0.0;
+                }
+                if !any {
+                    return;
+                }
+                weights.clear();
+                let before = levels.len();
+                prior.rows.each(at[0], |level, p| {
+                    let weight = p * lambda[usize::from(class_of[level])];
+                    if weight > 0.0 {
+                        weights.push(weight);
+                        levels.push(level as u16);
                     }
-                    if !any {
-                        return;
-                    }
-                    weights.clear();
-                    let before = levels.len();
-                    prior.rows.each(at[0], |level, p| {
-                        let weight = p * lambda[usize::from(class_of[level])];
-                        if weight > 0.0 {
-                            weights.push(weight);
-                            levels.push(level as u16);
-                        }
-                    });
-                    if !weights.is_empty() {
-                        quantise(&weights, &mut thresholds);
-                        reached.push(config as u32);
-                        lengths.push((levels.len() - before) as u32);
-                    }
-                },
-            );
+                });
+                if !weights.is_empty() {
+                    quantise(&weights, &mut thresholds);
+                    reached.push(config as u32);
+                    lengths.push((levels.len() - before) as u32);
+                }
+            });
             (reached, lengths, levels, thresholds)
         })
         .collect();
     let entries: usize = parts.iter().map(|p| p.2.len()).sum();
     if entries as u64 > MAX_CELLS {
         let variables = network.variables[step.variable].name.clone();
-        return Err(Error::TooLarge {
-            cells: entries as u128,
-            bound: MAX_CELLS,
-            variables,
-        });
+        return Err(Error::TooLarge { cells: entries as u128, bound: MAX_CELLS, variables });
     }
     let mut compact = vec![UNREACHABLE; configs];
     let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(entries), Vec::with_capacity(entries));
@@ -219,16 +191,8 @@ fn posterior(network: &Network, step: &Step) -> Result<Table> {
         levels.extend(part_levels);
         thresholds.extend(part_thresholds);
     }
-    let rows = Rows::Sparse {
-        offsets: at,
-        levels,
-        thresholds,
-    };
-    Ok(Table {
-        parents: step.scope.clone(),
-        rows,
-        compact: Some(compact),
-    })
+    let rows = Rows::Sparse { offsets: at, levels, thresholds };
+    Ok(Table { parents: step.scope.clone(), rows, compact: Some(compact) })
 }
 
 /// A smallest set of parts that contradict each other: parts are left out as long as the rest stays impossible.
@@ -245,7 +209,5 @@ fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Error {
             at += 1;
         }
     }
-    Error::Impossible {
-        predicates: parts.iter().map(Predicate::to_string).collect(),
-    }
+    Error::Impossible { predicates: parts.iter().map(Predicate::to_string).collect() }
 }

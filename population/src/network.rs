@@ -32,11 +32,7 @@ pub(crate) enum Rows {
     /// All `width` levels in every row.
     Dense { width: usize, thresholds: Vec<u32> },
     /// Only the levels that can be drawn; row `r` is `offsets[r]..offsets[r + 1]`.
-    Sparse {
-        offsets: Vec<u32>,
-        levels: Vec<u16>,
-        thresholds: Vec<u32>,
-    },
+    Sparse { offsets: Vec<u32>, levels: Vec<u16>, thresholds: Vec<u32> },
     /// One certain level a row.
     Function { levels: Vec<u16> },
 }
@@ -63,11 +59,7 @@ impl Rows {
                     row.partition_point(|t| *t <= word) as u16
                 }
             }
-            Rows::Sparse {
-                offsets,
-                levels,
-                thresholds,
-            } => {
+            Rows::Sparse { offsets, levels, thresholds } => {
                 let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
                 let at = thresholds[from..to].partition_point(|t| *t <= word);
                 levels[from + at]
@@ -88,11 +80,7 @@ impl Rows {
                     }
                 }
             }
-            Rows::Sparse {
-                offsets,
-                levels,
-                thresholds,
-            } => {
+            Rows::Sparse { offsets, levels, thresholds } => {
                 let mut before = 0;
                 for at in offsets[row] as usize..offsets[row + 1] as usize {
                     if thresholds[at] > before {
@@ -114,11 +102,7 @@ pub(crate) fn quantise(weights: &[f64], thresholds: &mut Vec<u32>) {
     let mut sum = 0.0;
     for (i, weight) in weights.iter().enumerate() {
         sum += weight;
-        thresholds.push(if i >= last {
-            u32::MAX
-        } else {
-            ((sum / total).min(1.0) * WORDS).round() as u32
-        });
+        thresholds.push(if i >= last { u32::MAX } else { ((sum / total).min(1.0) * WORDS).round() as u32 });
     }
 }
 
@@ -144,11 +128,7 @@ impl Rows {
         }
         // Four bytes a threshold and an offset, two a level.
         if kept.len() * 6 + offsets.len() * 4 < thresholds.len() * 4 * 3 / 4 {
-            return Rows::Sparse {
-                offsets,
-                levels,
-                thresholds: kept,
-            };
+            return Rows::Sparse { offsets, levels, thresholds: kept };
         }
         dense
     }
@@ -160,9 +140,7 @@ impl Table {
         let (classes, class_of) = (partition.classes(), partition.class_of());
         let mut values = vec![0.0; self.rows.len() * classes];
         for row in 0..self.rows.len() {
-            self.rows.each(row, |level, p| {
-                values[row * classes + usize::from(class_of[level])] += p
-            });
+            self.rows.each(row, |level, p| values[row * classes + usize::from(class_of[level])] += p);
         }
         values
     }
@@ -193,11 +171,8 @@ impl Network {
     /// `self.tables.len()` variables may be asked for. `None` if it would take more than `bound` cells.
     pub fn marginal(&self, keep: &[Axis], bound: u64) -> Option<Factor> {
         let wanted = self.ancestors(keep.iter().map(|a| a.variable));
-        let mut seen: Vec<Partition> = self
-            .variables
-            .iter()
-            .map(|v| Partition::by_signature(vec![0; v.len()]))
-            .collect();
+        let mut seen: Vec<Partition> =
+            self.variables.iter().map(|v| Partition::by_signature(vec![0; v.len()])).collect();
         let relevant = || (0..self.tables.len()).filter(|v| wanted[*v]);
         for axis in keep.iter().chain(relevant().flat_map(|v| &self.tables[v].parents)) {
             seen[axis.variable] = seen[axis.variable].refine(&axis.partition);
@@ -227,9 +202,7 @@ impl Network {
             pool.push(Factor::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
         }
         let mut scope = keep.to_vec();
-        pool.iter()
-            .flat_map(|f| &f.axes)
-            .for_each(|a| crate::factor::widen(&mut scope, a));
+        pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::factor::widen(&mut scope, a));
         (cells(&scope) <= u128::from(bound)).then(|| Factor::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
     }
 }
@@ -247,12 +220,8 @@ impl Address {
             .iter()
             .zip(strides)
             .map(|(axis, stride)| {
-                let offsets = axis
-                    .partition
-                    .class_of()
-                    .iter()
-                    .map(|c| (usize::from(*c) * stride) as u32)
-                    .collect::<Vec<_>>();
+                let offsets =
+                    axis.partition.class_of().iter().map(|c| (usize::from(*c) * stride) as u32).collect::<Vec<_>>();
                 (axis.variable, offsets)
             })
             .collect();
@@ -289,10 +258,7 @@ mod tests {
         let mut thresholds = vec![];
         quantise(&[0.0, 0.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.0], &mut thresholds);
         quantise(&[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], &mut thresholds);
-        let dense = Rows::Dense {
-            width: 8,
-            thresholds: thresholds.clone(),
-        };
+        let dense = Rows::Dense { width: 8, thresholds: thresholds.clone() };
         let sparse = Rows::of(8, thresholds);
         assert!(matches!(sparse, Rows::Sparse { .. }));
         for row in 0..2 {

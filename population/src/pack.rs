@@ -102,11 +102,7 @@ impl Figure {
     /// Its columns as text, then the measure as Float64.
     pub fn schema(&self) -> SchemaRef {
         let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        let mut fields: Vec<Field> = self
-            .columns
-            .iter()
-            .map(|c| Field::new(&c.name, text.clone(), false))
-            .collect();
+        let mut fields: Vec<Field> = self.columns.iter().map(|c| Field::new(&c.name, text.clone(), false)).collect();
         fields.push(Field::new(&self.measure, DataType::Float64, false));
         Arc::new(Schema::new(fields))
     }
@@ -187,10 +183,7 @@ impl Pack {
     /// # Errors
     /// As [`from_bytes`](Self::from_bytes), and if the file cannot be read.
     pub fn open(path: &Path) -> Result<Arc<Pack>> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.into(),
-            source,
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
         Pack::from_bytes(&bytes)
     }
 
@@ -287,10 +280,7 @@ impl Pack {
     pub fn marginal(&self, variable: &str) -> Result<Vec<f64>> {
         let at = crate::variable::find(&self.network.variables, variable)?;
         let levels = self.network.variables[at].len();
-        let axis = crate::factor::Axis {
-            variable: at,
-            partition: crate::partition::Partition::finest(levels),
-        };
+        let axis = crate::factor::Axis { variable: at, partition: crate::partition::Partition::finest(levels) };
         let factor = self.network.marginal(&[axis], crate::inference::MAX_CELLS);
         factor.map(|f| f.values).ok_or_else(|| Error::TooLarge {
             cells: u128::from(crate::inference::MAX_CELLS) + 1,
@@ -347,9 +337,5 @@ impl Pack {
 
 /// `variable = 'level'` as a predicate, the commonest of them.
 pub fn equals(variable: &str, level: &str) -> Predicate {
-    Predicate::Compare {
-        variable: variable.into(),
-        op: Comparison::Eq,
-        value: Value::Text(level.into()),
-    }
+    Predicate::Compare { variable: variable.into(), op: Comparison::Eq, value: Value::Text(level.into()) }
 }

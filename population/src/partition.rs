@@ -13,10 +13,7 @@ pub(crate) struct Partition {
 impl Partition {
     /// Every level a class of its own.
     pub fn finest(levels: usize) -> Partition {
-        Partition {
-            class_of: (0..levels).map(|l| l as u16).collect(),
-            classes: levels,
-        }
+        Partition { class_of: (0..levels).map(|l| l as u16).collect(), classes: levels }
     }
 
     /// Classes numbered by first appearance of a signature.
@@ -29,10 +26,7 @@ impl Partition {
                 *seen.entry(s).or_insert(next)
             })
             .collect();
-        Partition {
-            class_of,
-            classes: seen.len(),
-        }
+        Partition { class_of, classes: seen.len() }
     }
 
     /// The coarsest partition that both refine to: classes are the pairs that occur.

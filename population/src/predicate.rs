@@ -30,33 +30,11 @@ pub enum Comparison {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Predicate {
     Literal(bool),
-    Compare {
-        variable: String,
-        op: Comparison,
-        value: Value,
-    },
-    In {
-        variable: String,
-        values: Vec<Value>,
-        negated: bool,
-    },
-    Between {
-        variable: String,
-        low: Value,
-        high: Value,
-        negated: bool,
-    },
-    Like {
-        variable: String,
-        pattern: String,
-        negated: bool,
-        case_insensitive: bool,
-        escape: Option<char>,
-    },
-    IsNull {
-        variable: String,
-        negated: bool,
-    },
+    Compare { variable: String, op: Comparison, value: Value },
+    In { variable: String, values: Vec<Value>, negated: bool },
+    Between { variable: String, low: Value, high: Value, negated: bool },
+    Like { variable: String, pattern: String, negated: bool, case_insensitive: bool, escape: Option<char> },
+    IsNull { variable: String, negated: bool },
     And(Vec<Predicate>),
     Or(Vec<Predicate>),
     Not(Box<Predicate>),
@@ -153,53 +131,31 @@ impl Predicate {
             let variable = find(variables, name)?;
             let v = &variables[variable];
             let null = v.null_level.map(usize::from);
-            let answers = (0..v.len())
-                .map(|l| if Some(l) == null { None } else { answer(v, l) })
-                .collect();
+            let answers = (0..v.len()).map(|l| if Some(l) == null { None } else { answer(v, l) }).collect();
             atoms.push(Atom { variable, answers });
             Ok(Resolved::Test(atoms.len() - 1))
         };
         let variable = |name: &str| find(variables, name).map(|i| &variables[i]);
         Ok(match self {
             Predicate::Literal(truth) => Resolved::Literal(Some(*truth)),
-            Predicate::Compare {
-                variable: name,
-                op,
-                value,
-            } => {
+            Predicate::Compare { variable: name, op, value } => {
                 let constant = Constant::new(variable(name)?, value, matches!(op, Comparison::Eq | Comparison::NotEq))?;
                 test(name, &|v, l| constant.compare(v, l).map(|o| op.holds(o)))?
             }
-            Predicate::In {
-                variable: name,
-                values,
-                negated,
-            } => {
+            Predicate::In { variable: name, values, negated } => {
                 let v = variable(name)?;
-                let constants = values
-                    .iter()
-                    .map(|x| Constant::new(v, x, true))
-                    .collect::<Result<Vec<_>>>()?;
+                let constants = values.iter().map(|x| Constant::new(v, x, true)).collect::<Result<Vec<_>>>()?;
                 let has_null = constants.iter().any(|c| matches!(c, Constant::Null));
                 let mut found = vec![false; v.len()];
                 for constant in &constants {
                     constant.mark(v, &mut found);
                 }
                 test(name, &|_, l| {
-                    let truth = if found[l] {
-                        Some(true)
-                    } else {
-                        (!has_null).then_some(false)
-                    };
+                    let truth = if found[l] { Some(true) } else { (!has_null).then_some(false) };
                     truth.map(|t| t != *negated)
                 })?
             }
-            Predicate::Between {
-                variable: name,
-                low,
-                high,
-                negated,
-            } => {
+            Predicate::Between { variable: name, low, high, negated } => {
                 let v = variable(name)?;
                 let (low, high) = (Constant::new(v, low, false)?, Constant::new(v, high, false)?);
                 test(name, &|v, l| {
@@ -213,52 +169,28 @@ impl Predicate {
                     within.map(|t| t != *negated)
                 })?
             }
-            Predicate::Like {
-                variable: name,
-                pattern,
-                negated,
-                case_insensitive,
-                escape,
-            } => {
+            Predicate::Like { variable: name, pattern, negated, case_insensitive, escape } => {
                 let v = variable(name)?;
                 if let Levels::Integer { .. } = v.levels {
                     let value = format!("the pattern '{pattern}'");
-                    return Err(Error::TypeMismatch {
-                        variable: name.clone(),
-                        is: "an integer",
-                        value,
-                    });
+                    return Err(Error::TypeMismatch { variable: name.clone(), is: "an integer", value });
                 }
                 let pattern = Pattern::new(pattern, *case_insensitive, *escape);
                 test(name, &|v, l| Some(pattern.matches(&v.label(l)) != *negated))?
             }
-            Predicate::IsNull {
-                variable: name,
-                negated,
-            } => {
+            Predicate::IsNull { variable: name, negated } => {
                 let index = find(variables, name)?;
                 let null = variables[index].null_level.map(usize::from);
-                let answers = (0..variables[index].len())
-                    .map(|l| Some((Some(l) == null) != *negated))
-                    .collect();
-                atoms.push(Atom {
-                    variable: index,
-                    answers,
-                });
+                let answers = (0..variables[index].len()).map(|l| Some((Some(l) == null) != *negated)).collect();
+                atoms.push(Atom { variable: index, answers });
                 Resolved::Test(atoms.len() - 1)
             }
-            Predicate::And(parts) => Resolved::And(
-                parts
-                    .iter()
-                    .map(|p| p.resolve_at(variables, atoms, depth + 1))
-                    .collect::<Result<_>>()?,
-            ),
-            Predicate::Or(parts) => Resolved::Or(
-                parts
-                    .iter()
-                    .map(|p| p.resolve_at(variables, atoms, depth + 1))
-                    .collect::<Result<_>>()?,
-            ),
+            Predicate::And(parts) => {
+                Resolved::And(parts.iter().map(|p| p.resolve_at(variables, atoms, depth + 1)).collect::<Result<_>>()?)
+            }
+            Predicate::Or(parts) => {
+                Resolved::Or(parts.iter().map(|p| p.resolve_at(variables, atoms, depth + 1)).collect::<Result<_>>()?)
+            }
             Predicate::Not(inner) => Resolved::Not(Box::new(inner.resolve_at(variables, atoms, depth + 1)?)),
         })
     }
@@ -332,11 +264,7 @@ fn mismatch(variable: &Variable, value: &Value) -> Error {
         Levels::Text(_) => "text",
         Levels::Integer { .. } => "an integer",
     };
-    Error::TypeMismatch {
-        variable: variable.name.clone(),
-        is,
-        value: value.to_string(),
-    }
+    Error::TypeMismatch { variable: variable.name.clone(), is, value: value.to_string() }
 }
 
 /// A LIKE pattern: `%` any run, `_` any one character, an optional escape.
@@ -355,11 +283,7 @@ enum Part {
 impl Pattern {
     fn new(pattern: &str, fold: bool, escape: Option<char>) -> Pattern {
         let escape = escape.or(Some('\\'));
-        let text = if fold {
-            pattern.to_lowercase()
-        } else {
-            pattern.to_string()
-        };
+        let text = if fold { pattern.to_lowercase() } else { pattern.to_string() };
         let mut parts = vec![];
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
@@ -375,11 +299,7 @@ impl Pattern {
 
     /// Greedy matching with one point of return: linear in text × runs, never exponential.
     fn matches(&self, text: &str) -> bool {
-        let text: Vec<char> = if self.fold {
-            text.to_lowercase().chars().collect()
-        } else {
-            text.chars().collect()
-        };
+        let text: Vec<char> = if self.fold { text.to_lowercase().chars().collect() } else { text.chars().collect() };
         let (mut t, mut p) = (0, 0);
         let mut back: Option<(usize, usize)> = None;
         while t < text.len() {
@@ -439,34 +359,15 @@ impl Display for Predicate {
                 };
                 write!(f, "{variable} {op} {value}")
             }
-            Predicate::In {
-                variable,
-                values,
-                negated,
-            } => {
+            Predicate::In { variable, values, negated } => {
                 let shown: Vec<String> = values.iter().take(20).map(Value::to_string).collect();
-                let more = if values.len() > 20 {
-                    format!(", … {} more", values.len() - 20)
-                } else {
-                    String::new()
-                };
+                let more = if values.len() > 20 { format!(", … {} more", values.len() - 20) } else { String::new() };
                 write!(f, "{variable} {}IN ({}{more})", not(negated), shown.join(", "))
             }
-            Predicate::Between {
-                variable,
-                low,
-                high,
-                negated,
-            } => {
+            Predicate::Between { variable, low, high, negated } => {
                 write!(f, "{variable} {}BETWEEN {low} AND {high}", not(negated))
             }
-            Predicate::Like {
-                variable,
-                pattern,
-                negated,
-                case_insensitive,
-                escape,
-            } => {
+            Predicate::Like { variable, pattern, negated, case_insensitive, escape } => {
                 let word = if *case_insensitive { "ILIKE" } else { "LIKE" };
                 write!(f, "{variable} {}{word} {}", not(negated), Value::Text(pattern.clone()))?;
                 escape.map_or(Ok(()), |e| write!(f, " ESCAPE '{e}'"))
@@ -486,20 +387,8 @@ mod tests {
     fn variables() -> Vec<Variable> {
         let text = |names: &[&str]| Levels::Text(names.iter().map(|s| s.to_string()).collect());
         vec![
-            Variable::new(
-                "age".into(),
-                String::new(),
-                Levels::Integer { min: 18, max: 30 },
-                false,
-                None,
-            ),
-            Variable::new(
-                "job".into(),
-                String::new(),
-                text(&["none", "civil_engineer", "nurse"]),
-                false,
-                Some(0),
-            ),
+            Variable::new("age".into(), String::new(), Levels::Integer { min: 18, max: 30 }, false, None),
+            Variable::new("job".into(), String::new(), text(&["none", "civil_engineer", "nurse"]), false, Some(0)),
         ]
     }
 
@@ -508,30 +397,18 @@ mod tests {
         let mut atoms = vec![];
         let resolved = predicate.resolve(&variables, &mut atoms).unwrap();
         let variable = atoms[0].variable;
-        (0..variables[variable].len())
-            .map(|l| resolved.evaluate(&|a| atoms[a].answers[l]))
-            .collect()
+        (0..variables[variable].len()).map(|l| resolved.evaluate(&|a| atoms[a].answers[l])).collect()
     }
 
     fn job(op: Comparison, value: &str) -> Predicate {
-        Predicate::Compare {
-            variable: "job".into(),
-            op,
-            value: Value::Text(value.into()),
-        }
+        Predicate::Compare { variable: "job".into(), op, value: Value::Text(value.into()) }
     }
 
     #[test]
     fn null_is_neither_equal_nor_different() {
         assert_eq!(truths(&job(Comparison::Eq, "nurse")), [None, Some(false), Some(true)]);
-        assert_eq!(
-            truths(&job(Comparison::NotEq, "nurse")),
-            [None, Some(true), Some(false)]
-        );
-        let is_null = Predicate::IsNull {
-            variable: "job".into(),
-            negated: false,
-        };
+        assert_eq!(truths(&job(Comparison::NotEq, "nurse")), [None, Some(true), Some(false)]);
+        let is_null = Predicate::IsNull { variable: "job".into(), negated: false };
         assert_eq!(truths(&is_null), [Some(true), Some(false), Some(false)]);
         let either = Predicate::Or(vec![is_null, job(Comparison::Eq, "nurse")]);
         assert_eq!(truths(&either), [Some(true), Some(false), Some(true)]);
@@ -552,21 +429,11 @@ mod tests {
 
     #[test]
     fn slips_are_named() {
-        let error = job(Comparison::Eq, "nurs")
-            .resolve(&variables(), &mut vec![])
-            .unwrap_err()
-            .to_string();
+        let error = job(Comparison::Eq, "nurs").resolve(&variables(), &mut vec![]).unwrap_err().to_string();
         assert!(error.contains("did you mean `nurse`?"), "{error}");
-        let age = Predicate::Compare {
-            variable: "age".into(),
-            op: Comparison::Eq,
-            value: Value::Text("old".into()),
-        };
+        let age = Predicate::Compare { variable: "age".into(), op: Comparison::Eq, value: Value::Text("old".into()) };
         assert!(age.resolve(&variables(), &mut vec![]).is_err());
-        let unknown = Predicate::IsNull {
-            variable: "jobb".into(),
-            negated: true,
-        };
+        let unknown = Predicate::IsNull { variable: "jobb".into(), negated: true };
         let error = unknown.resolve(&variables(), &mut vec![]).unwrap_err().to_string();
         assert!(error.contains("did you mean `job`?"), "{error}");
     }
@@ -574,15 +441,9 @@ mod tests {
     #[test]
     fn conjuncts_reach_through_negation() {
         let a = job(Comparison::Eq, "nurse");
-        let b = Predicate::IsNull {
-            variable: "job".into(),
-            negated: false,
-        };
+        let b = Predicate::IsNull { variable: "job".into(), negated: false };
         let neither = Predicate::Not(Box::new(Predicate::Or(vec![a.clone(), b.clone()])));
-        assert_eq!(
-            neither.conjuncts(),
-            [Predicate::Not(Box::new(a)), Predicate::Not(Box::new(b))]
-        );
+        assert_eq!(neither.conjuncts(), [Predicate::Not(Box::new(a)), Predicate::Not(Box::new(b))]);
     }
 
     #[test]

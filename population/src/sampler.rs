@@ -49,12 +49,7 @@ impl Sampler {
     /// Draws from the whole population.
     pub fn new(pack: Arc<Pack>, seed: u64) -> Sampler {
         let key = key(&pack, seed, &[]);
-        Sampler {
-            pack,
-            seed,
-            key,
-            conditioned: None,
-        }
+        Sampler { pack, seed, key, conditioned: None }
     }
 
     /// Draws from those who satisfy a predicate, exactly: the cost of a row does not depend on how rare they are.
@@ -72,17 +67,8 @@ impl Sampler {
             return Ok(Sampler::new(pack, seed));
         }
         let key = key(&pack, seed, &evidence.fingerprint());
-        let addresses = posterior
-            .tables
-            .iter()
-            .map(|t| t.as_ref().map(|t| Address::new(&t.parents)))
-            .collect();
-        Ok(Sampler {
-            pack,
-            seed,
-            key,
-            conditioned: Some(Arc::new(Conditioned { posterior, addresses })),
-        })
+        let addresses = posterior.tables.iter().map(|t| t.as_ref().map(|t| Address::new(&t.parents))).collect();
+        Ok(Sampler { pack, seed, key, conditioned: Some(Arc::new(Conditioned { posterior, addresses })) })
     }
 
     /// P(evidence): the share of the population that satisfies the predicate; 1 without one.
@@ -129,10 +115,7 @@ impl Sampler {
         let columns = projection
             .iter()
             .map(|i| {
-                let out = || Error::Projection {
-                    index: *i,
-                    columns: self.pack.columns.len(),
-                };
+                let out = || Error::Projection { index: *i, columns: self.pack.columns.len() };
                 self.pack.columns.get(*i).copied().ok_or_else(out)
             })
             .collect::<Result<Vec<Column>>>()?;
@@ -140,11 +123,7 @@ impl Sampler {
         let rows = range.end.saturating_sub(range.start);
         if rows > (1 << 26) {
             let message = "at most 67,108,864 rows fit in one batch; draw the range in parts".to_string();
-            return Err(Error::Rows {
-                start: range.start,
-                end: range.end,
-                message,
-            });
+            return Err(Error::Rows { start: range.start, end: range.end, message });
         }
         let rows = rows as usize;
         let needed = self.needed(&columns);
@@ -174,10 +153,7 @@ impl Sampler {
         for column in columns {
             match column {
                 Column::Variable(v) => needed[*v] = true,
-                Column::List(l) => self.pack.list_addresses[*l]
-                    .parents
-                    .iter()
-                    .for_each(|(p, _)| needed[*p] = true),
+                Column::List(l) => self.pack.list_addresses[*l].parents.iter().for_each(|(p, _)| needed[*p] = true),
                 _ => {}
             }
         }
@@ -258,10 +234,7 @@ impl Sampler {
     fn assemble(&self, column: Column, parts: Vec<Drawn>, range: &Range<u64>, rows: usize) -> Result<ArrayRef> {
         let constant = |text: &str| -> Result<ArrayRef> {
             let values = Arc::new(StringArray::from(vec![text]));
-            Ok(Arc::new(DictionaryArray::try_new(
-                Int32Array::from(vec![0; rows]),
-                values,
-            )?))
+            Ok(Arc::new(DictionaryArray::try_new(Int32Array::from(vec![0; rows]), values)?))
         };
         Ok(match column {
             Column::Uuid => {
@@ -282,9 +255,8 @@ impl Sampler {
                     }
                 }
                 let variable = &self.pack.network.variables[v];
-                let nulls = variable
-                    .null_level
-                    .map(|n| codes.iter().map(|c| *c != i32::from(n)).collect::<NullBuffer>());
+                let nulls =
+                    variable.null_level.map(|n| codes.iter().map(|c| *c != i32::from(n)).collect::<NullBuffer>());
                 match (&variable.levels, &self.pack.dictionaries[v]) {
                     (Levels::Text(_), Some(values)) => {
                         let keys = Int32Array::new(codes.into(), nulls);
@@ -311,12 +283,7 @@ impl Sampler {
                 let values = unsafe { DictionaryArray::new_unchecked(Int32Array::from(all), list.items.clone()) };
                 let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                 let field = Arc::new(Field::new("item", text, true));
-                Arc::new(ListArray::try_new(
-                    field,
-                    OffsetBuffer::from_lengths(sizes),
-                    Arc::new(values),
-                    None,
-                )?)
+                Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(sizes), Arc::new(values), None)?)
             }
             Column::Country => constant(&self.pack.country)?,
             Column::PackId => constant(&self.pack.id())?,

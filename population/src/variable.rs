@@ -44,14 +44,7 @@ impl Variable {
             Levels::Text(names) => names.iter().enumerate().map(|(i, n)| (n.clone(), i as u16)).collect(),
             Levels::Integer { .. } => HashMap::new(),
         };
-        Variable {
-            name,
-            description,
-            levels,
-            hidden,
-            null_level,
-            index: Arc::new(index),
-        }
+        Variable { name, description, levels, hidden, null_level, index: Arc::new(index) }
     }
 
     /// How many levels there are.
@@ -95,12 +88,7 @@ impl Variable {
             Levels::Text(names) => nearest(label, names.iter().map(String::as_str)),
             Levels::Integer { .. } => None,
         };
-        Error::UnknownLevel {
-            variable: self.name.clone(),
-            name: label.to_string(),
-            suggestion,
-            available: names,
-        }
+        Error::UnknownLevel { variable: self.name.clone(), name: label.to_string(), suggestion, available: names }
     }
 
     /// The levels, as a mask, of a band such as `25-34`, `85+` or `20`. `None` if it is not a band of integers.
@@ -115,10 +103,7 @@ impl Variable {
             return Some((0..0, true));
         }
         let straddles = low < min || high > max;
-        Some((
-            (low.max(min) - min) as usize..(high.min(max) - min + 1) as usize,
-            straddles,
-        ))
+        Some(((low.max(min) - min) as usize..(high.min(max) - min + 1) as usize, straddles))
     }
 }
 
@@ -166,13 +151,7 @@ mod tests {
 
     #[test]
     fn bands_clip_to_the_range() {
-        let age = Variable::new(
-            "age".into(),
-            String::new(),
-            Levels::Integer { min: 18, max: 100 },
-            false,
-            None,
-        );
+        let age = Variable::new("age".into(), String::new(), Levels::Integer { min: 18, max: 100 }, false, None);
         assert_eq!(age.band("0-17"), Some((0..0, true)));
         assert_eq!(age.band("15-19"), Some((0..2, true)));
         assert_eq!(age.band("85+"), Some((67..83, false)));

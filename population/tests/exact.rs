@@ -13,29 +13,21 @@ use proptest::test_runner::RngSeed;
 use support::{Node, Small};
 
 fn network() -> impl Strategy<Value = Small> {
-    prop::collection::vec(
-        (2usize..=4, any::<[bool; 4]>(), prop::collection::vec(0u32..6, 1024)),
-        2..=5,
+    prop::collection::vec((2usize..=4, any::<[bool; 4]>(), prop::collection::vec(0u32..6, 1024)), 2..=5).prop_map(
+        |specs| {
+            let mut nodes: Vec<Node> = vec![];
+            for (v, (levels, links, mut weights)) in specs.into_iter().enumerate() {
+                let parents: Vec<usize> = (0..v).filter(|p| links[p % 4]).collect();
+                let configs: usize = parents.iter().map(|p| nodes[*p].levels).product();
+                weights.resize(configs * levels, 1);
+                let mut rows: Vec<Vec<u32>> = weights.chunks(levels).take(configs).map(<[u32]>::to_vec).collect();
+                // A row without weight says nothing: give it its first level.
+                rows.iter_mut().filter(|r| r.iter().all(|w| *w == 0)).for_each(|r| r[0] = 1);
+                nodes.push(Node { levels, parents, weights: rows });
+            }
+            Small { nodes }
+        },
     )
-    .prop_map(|specs| {
-        let mut nodes: Vec<Node> = vec![];
-        for (v, (levels, links, mut weights)) in specs.into_iter().enumerate() {
-            let parents: Vec<usize> = (0..v).filter(|p| links[p % 4]).collect();
-            let configs: usize = parents.iter().map(|p| nodes[*p].levels).product();
-            weights.resize(configs * levels, 1);
-            let mut rows: Vec<Vec<u32>> = weights.chunks(levels).take(configs).map(<[u32]>::to_vec).collect();
-            // A row without weight says nothing: give it its first level.
-            rows.iter_mut()
-                .filter(|r| r.iter().all(|w| *w == 0))
-                .for_each(|r| r[0] = 1);
-            nodes.push(Node {
-                levels,
-                parents,
-                weights: rows,
-            });
-        }
-        Small { nodes }
-    })
 }
 
 /// A predicate as a test of a whole configuration, beside the one given to the sampler.
@@ -106,11 +98,7 @@ impl Test {
             false => Value::Text(Small::label(v, l)),
         };
         match self {
-            Test::Compare(v, l, op) => Predicate::Compare {
-                variable: format!("x{v}"),
-                op: *op,
-                value: value(*v, *l),
-            },
+            Test::Compare(v, l, op) => Predicate::Compare { variable: format!("x{v}"), op: *op, value: value(*v, *l) },
             Test::In(v, ls, negated) => Predicate::In {
                 variable: format!("x{v}"),
                 values: ls.iter().map(|l| value(*v, *l)).collect(),
@@ -129,24 +117,11 @@ fn rows(batch: &RecordBatch, variables: usize) -> Vec<Vec<usize>> {
     for v in 0..variables {
         let column = batch.column_by_name(&format!("x{v}")).unwrap();
         columns.push(match Small::is_integer(v) {
-            true => column
-                .as_primitive::<Int32Type>()
-                .values()
-                .iter()
-                .map(|x| *x as usize)
-                .collect(),
-            false => column
-                .as_dictionary::<Int32Type>()
-                .keys()
-                .values()
-                .iter()
-                .map(|x| *x as usize)
-                .collect(),
+            true => column.as_primitive::<Int32Type>().values().iter().map(|x| *x as usize).collect(),
+            false => column.as_dictionary::<Int32Type>().keys().values().iter().map(|x| *x as usize).collect(),
         });
     }
-    (0..batch.num_rows())
-        .map(|r| columns.iter().map(|c| c[r]).collect())
-        .collect()
+    (0..batch.num_rows()).map(|r| columns.iter().map(|c| c[r]).collect()).collect()
 }
 
 const ROWS: u64 = 20_000;
@@ -211,14 +186,8 @@ proptest! {
 /// A chain of three rare events, one in a billion together.
 #[test]
 fn rare_evidence_is_drawn_directly() {
-    let rare = |parents: Vec<usize>, configs: usize| Node {
-        levels: 2,
-        parents,
-        weights: vec![vec![999, 1]; configs],
-    };
-    let small = Small {
-        nodes: vec![rare(vec![], 1), rare(vec![0], 2), rare(vec![1], 2)],
-    };
+    let rare = |parents: Vec<usize>, configs: usize| Node { levels: 2, parents, weights: vec![vec![999, 1]; configs] };
+    let small = Small { nodes: vec![rare(vec![], 1), rare(vec![0], 2), rare(vec![1], 2)] };
     let all = Test::And((0..3).map(|v| Test::Compare(v, 1, Comparison::Eq)).collect());
     let sampler = Sampler::given(small.pack(), 3, &all.predicate()).unwrap();
     assert!((sampler.probability() / 1e-9 - 1.0).abs() < 1e-5);
@@ -229,42 +198,20 @@ fn rare_evidence_is_drawn_directly() {
 /// Predicates that mean the same draw the same people; other evidence draws others.
 #[test]
 fn equal_evidence_equal_people() {
-    let node = |parents: Vec<usize>, configs: usize| Node {
-        levels: 4,
-        parents,
-        weights: vec![vec![1, 2, 3, 4]; configs],
-    };
-    let pack = Small {
-        nodes: vec![node(vec![], 1), node(vec![0], 4)],
-    }
-    .pack();
+    let node =
+        |parents: Vec<usize>, configs: usize| Node { levels: 4, parents, weights: vec![vec![1, 2, 3, 4]; configs] };
+    let pack = Small { nodes: vec![node(vec![], 1), node(vec![0], 4)] }.pack();
     let draw = |p: &Predicate| Sampler::given(pack.clone(), 5, p).unwrap().draw(0..100, None).unwrap();
-    let between = Predicate::Between {
-        variable: "x1".into(),
-        low: Value::Integer(1),
-        high: Value::Integer(2),
-        negated: false,
-    };
-    let listed = Predicate::In {
-        variable: "x1".into(),
-        values: vec![Value::Integer(2), Value::Integer(1)],
-        negated: false,
-    };
+    let between =
+        Predicate::Between { variable: "x1".into(), low: Value::Integer(1), high: Value::Integer(2), negated: false };
+    let listed =
+        Predicate::In { variable: "x1".into(), values: vec![Value::Integer(2), Value::Integer(1)], negated: false };
     let always = Predicate::Or(vec![
-        Predicate::IsNull {
-            variable: "x0".into(),
-            negated: true,
-        },
-        Predicate::IsNull {
-            variable: "x0".into(),
-            negated: false,
-        },
+        Predicate::IsNull { variable: "x0".into(), negated: true },
+        Predicate::IsNull { variable: "x0".into(), negated: false },
     ]);
     assert_eq!(draw(&between), draw(&listed));
-    assert_eq!(
-        draw(&between),
-        draw(&Predicate::And(vec![always.clone(), between.clone()]))
-    );
+    assert_eq!(draw(&between), draw(&Predicate::And(vec![always.clone(), between.clone()])));
     assert_eq!(draw(&always), Sampler::new(pack.clone(), 5).draw(0..100, None).unwrap());
     let first = |b: &RecordBatch| b.column(0).as_string::<i32>().value(0).to_string();
     assert_ne!(first(&draw(&between)), first(&draw(&always)));
@@ -272,11 +219,7 @@ fn equal_evidence_equal_people() {
 
 #[test]
 fn contradictions_are_named() {
-    let node = |parents: Vec<usize>, weights: Vec<Vec<u32>>| Node {
-        levels: 2,
-        parents,
-        weights,
-    };
+    let node = |parents: Vec<usize>, weights: Vec<Vec<u32>>| Node { levels: 2, parents, weights };
     // x1 = 1 never goes with x0 = v0.
     let small = Small {
         nodes: vec![

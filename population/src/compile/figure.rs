@@ -37,25 +37,17 @@ pub(super) struct Figure {
 }
 
 fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Source {
-        place: place.into(),
-        message: message.into(),
-    }
+    Error::Source { place: place.into(), message: message.into() }
 }
 
 /// The text of a file, inflated if its name ends in `.gz`.
 pub(super) fn read_text(dir: &Path, file: &str) -> Result<String> {
     let path = dir.join(file);
-    let io = |source| Error::Io {
-        path: path.clone(),
-        source,
-    };
+    let io = |source| Error::Io { path: path.clone(), source };
     let bytes = std::fs::read(&path).map_err(io)?;
     let bytes = if file.ends_with(".gz") {
         let mut inflated = vec![];
-        flate2::read::GzDecoder::new(&bytes[..])
-            .read_to_end(&mut inflated)
-            .map_err(io)?;
+        flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut inflated).map_err(io)?;
         inflated
     } else {
         bytes
@@ -63,10 +55,7 @@ pub(super) fn read_text(dir: &Path, file: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| {
         let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = good.iter().filter(|b| **b == b'\n').count() + 1;
-        source(
-            format!("{file}:{line}"),
-            "not UTF-8 text; save the file in that encoding",
-        )
+        source(format!("{file}:{line}"), "not UTF-8 text; save the file in that encoding")
     })
 }
 
@@ -94,11 +83,7 @@ pub(super) fn grouping(section: &GroupingSection, variables: &[Variable]) -> Res
     let place = format!("pack.toml, grouping `{}`", section.name);
     let variable = crate::variable::find(variables, &section.variable).map_err(|e| source(&place, e.to_string()))?;
     let v = &variables[variable];
-    let mut grouping = Grouping {
-        variable,
-        labels: vec![],
-        label_of: vec![None; v.len()],
-    };
+    let mut grouping = Grouping { variable, labels: vec![], label_of: vec![None; v.len()] };
     let mut add = |label: &str, levels: Vec<usize>| -> Result<()> {
         for level in levels {
             if let Some(other) = grouping.label_of[level] {
@@ -117,9 +102,8 @@ pub(super) fn grouping(section: &GroupingSection, variables: &[Variable]) -> Res
     match (&section.groups, &section.bands) {
         (Some(groups), None) => {
             for (label, levels) in groups {
-                let levels = levels
-                    .iter()
-                    .map(|l| v.level(l).ok_or_else(|| source(&place, v.unknown_level(l).to_string())));
+                let levels =
+                    levels.iter().map(|l| v.level(l).ok_or_else(|| source(&place, v.unknown_level(l).to_string())));
                 add(label, levels.collect::<Result<_>>()?)?;
             }
         }
@@ -128,10 +112,7 @@ pub(super) fn grouping(section: &GroupingSection, variables: &[Variable]) -> Res
                 let message = || format!("`{band}` is not a band of `{}`, such as 25-34, 85+ or 20", v.name);
                 let (levels, straddles) = v.band(band).ok_or_else(|| source(&place, message()))?;
                 if straddles {
-                    return Err(source(
-                        &place,
-                        format!("band {band} reaches outside the range of `{}`", v.name),
-                    ));
+                    return Err(source(&place, format!("band {band} reaches outside the range of `{}`", v.name)));
                 }
                 add(band, levels.collect())?;
             }
@@ -191,20 +172,13 @@ pub(super) fn read(
     let text = read_text(dir, &section.file)?;
     let file = &section.file;
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
-    let headers = reader
-        .headers()
-        .map_err(|e| source(format!("{file}:1"), e.to_string()))?
-        .clone();
+    let headers = reader.headers().map_err(|e| source(format!("{file}:1"), e.to_string()))?.clone();
     let measure = headers.iter().next_back().unwrap_or_default().to_string();
     if !["count", "share", "weight"].contains(&measure.as_str()) {
         let message = format!("the last column must be `count`, `share` or `weight`, it is `{measure}`");
         return Err(source(format!("{file}:1"), message));
     }
-    if let Some(unknown) = section
-        .columns
-        .keys()
-        .find(|c| !headers.iter().any(|h| h == c.as_str()))
-    {
+    if let Some(unknown) = section.columns.keys().find(|c| !headers.iter().any(|h| h == c.as_str())) {
         let message = format!("`columns` names `{unknown}`, which {file} does not have");
         return Err(source(format!("pack.toml, figure `{}`", section.name), message));
     }
@@ -215,10 +189,7 @@ pub(super) fn read(
         let (variable, grouping) =
             view(target, variables, groupings).map_err(|e| source(format!("{file}:1, column `{header}`"), e))?;
         if columns.iter().any(|c| c.variable == variable) {
-            return Err(source(
-                format!("{file}:1"),
-                format!("two columns for `{}`", variables[variable].name),
-            ));
+            return Err(source(format!("{file}:1"), format!("two columns for `{}`", variables[variable].name)));
         }
         columns.push(Column {
             name: header.to_string(),
@@ -229,21 +200,12 @@ pub(super) fn read(
         views.push(grouping);
     }
     let mut known: Vec<BTreeMap<String, Option<u16>>> = columns.iter().map(|_| BTreeMap::new()).collect();
-    let mut figure = Figure {
-        name: section.name.clone(),
-        measure,
-        columns,
-        codes: vec![vec![]; views.len()],
-        values: vec![],
-    };
+    let mut figure =
+        Figure { name: section.name.clone(), measure, columns, codes: vec![vec![]; views.len()], values: vec![] };
     let mut cells = HashSet::new();
     for record in reader.records() {
-        let record = record.map_err(|e| {
-            source(
-                format!("{file}:{}", e.position().map_or(0, |p| p.line())),
-                e.to_string(),
-            )
-        })?;
+        let record =
+            record.map_err(|e| source(format!("{file}:{}", e.position().map_or(0, |p| p.line())), e.to_string()))?;
         let line = record.position().map_or(0, |p| p.line());
         let place = || format!("{file}:{line}");
         let mut codes = vec![];
@@ -261,14 +223,9 @@ pub(super) fn read(
             codes.push(code);
         }
         let text = record.iter().next_back().unwrap_or_default().trim();
-        let value: f64 = text
-            .parse()
-            .map_err(|_| source(place(), format!("`{text}` is not a number")))?;
+        let value: f64 = text.parse().map_err(|_| source(place(), format!("`{text}` is not a number")))?;
         if !value.is_finite() || value < 0.0 {
-            return Err(source(
-                place(),
-                format!("{text} cannot be a {}: it must be 0 or more", figure.measure),
-            ));
+            return Err(source(place(), format!("{text} cannot be a {}: it must be 0 or more", figure.measure)));
         }
         // A band outside the variable's range, children where the pack is of adults, is no part of the figure here.
         let Some(codes) = codes.into_iter().collect::<Option<Vec<u16>>>() else {
@@ -277,18 +234,11 @@ pub(super) fn read(
         if !cells.insert(codes.clone()) {
             return Err(source(place(), "this cell stands in the table twice"));
         }
-        figure
-            .codes
-            .iter_mut()
-            .zip(codes)
-            .for_each(|(column, code)| column.push(code));
+        figure.codes.iter_mut().zip(codes).for_each(|(column, code)| column.push(code));
         figure.values.push(value);
     }
     if figure.values.iter().sum::<f64>() <= 0.0 {
-        return Err(source(
-            file,
-            "the figure has no cell above 0 within the ranges of its variables",
-        ));
+        return Err(source(file, "the figure has no cell above 0 within the ranges of its variables"));
     }
     Ok(figure)
 }
@@ -306,26 +256,17 @@ fn admit(
             let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
             format!("`{label}` is no group of `{}`{hint}", variable.name)
         })?;
-        (0..variable.len())
-            .filter(|l| grouping.label_of[*l] == Some(at as u16))
-            .collect()
+        (0..variable.len()).filter(|l| grouping.label_of[*l] == Some(at as u16)).collect()
     } else if let Some((levels, straddles)) = variable.band(label) {
         if levels.is_empty() {
             return Ok(None);
         }
         if straddles {
-            return Err(format!(
-                "band {label} reaches outside the range of `{}`; split it",
-                variable.name
-            ));
+            return Err(format!("band {label} reaches outside the range of `{}`; split it", variable.name));
         }
         levels.collect()
     } else {
-        vec![
-            variable
-                .level(label)
-                .ok_or_else(|| variable.unknown_level(label).to_string())?,
-        ]
+        vec![variable.level(label).ok_or_else(|| variable.unknown_level(label).to_string())?]
     };
     let code = column.labels.len() as u16;
     for level in levels {

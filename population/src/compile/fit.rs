@@ -41,10 +41,7 @@ pub(super) struct Fitted {
 }
 
 fn source(place: String, message: impl Into<String>) -> Error {
-    Error::Source {
-        place,
-        message: message.into(),
-    }
+    Error::Source { place, message: message.into() }
 }
 
 impl Fitting<'_> {
@@ -58,10 +55,7 @@ impl Fitting<'_> {
 
     /// The parents, then the node's own variable: the axes of the joint table.
     fn axes(&self) -> Vec<Axis> {
-        let own = Axis {
-            variable: self.variable,
-            partition: Partition::finest(self.width()),
-        };
+        let own = Axis { variable: self.variable, partition: Partition::finest(self.width()) };
         self.parents.iter().cloned().chain([own]).collect()
     }
 
@@ -98,11 +92,7 @@ impl Fitting<'_> {
                     None => inside = false,
                 }
             }
-            map.push(if inside {
-                index.get(&key).copied().unwrap_or(OUTSIDE)
-            } else {
-                OUTSIDE
-            });
+            map.push(if inside { index.get(&key).copied().unwrap_or(OUTSIDE) } else { OUTSIDE });
         }
         Ok(map)
     }
@@ -141,20 +131,9 @@ impl Fitting<'_> {
             .values
             .iter()
             .zip(&group)
-            .map(|(v, g)| {
-                if totals[*g as usize] > 0.0 {
-                    v / totals[*g as usize]
-                } else {
-                    0.0
-                }
-            })
+            .map(|(v, g)| if totals[*g as usize] > 0.0 { v / totals[*g as usize] } else { 0.0 })
             .collect();
-        Ok(Margin {
-            cell,
-            group,
-            share,
-            groups: totals.len(),
-        })
+        Ok(Margin { cell, group, share, groups: totals.len() })
     }
 
     /// Where structural zeros forbid a cell.
@@ -184,9 +163,8 @@ impl Fitting<'_> {
                     match v.band(name) {
                         Some((band, _)) => mask[band].fill(true),
                         None => {
-                            let level = v
-                                .level(name)
-                                .ok_or_else(|| source(self.place(), v.unknown_level(name).to_string()))?;
+                            let level =
+                                v.level(name).ok_or_else(|| source(self.place(), v.unknown_level(name).to_string()))?;
                             mask[level] = true;
                         }
                     }
@@ -218,22 +196,13 @@ impl Fitting<'_> {
         };
         let map = self.cell_map(figure)?;
         let mut covered = vec![0usize; figure.values.len()];
-        map.iter()
-            .filter(|c| **c != OUTSIDE)
-            .for_each(|c| covered[*c as usize] += 1);
+        map.iter().filter(|c| **c != OUTSIDE).for_each(|c| covered[*c as usize] += 1);
         let density = |c: u32| {
-            if c == OUTSIDE {
-                0.0
-            } else {
-                figure.values[c as usize] / covered[c as usize] as f64
-            }
+            if c == OUTSIDE { 0.0 } else { figure.values[c as usize] / covered[c as usize] as f64 }
         };
         let mean = map.iter().map(|c| density(*c)).sum::<f64>() / total as f64;
         if mean <= 0.0 {
-            return Err(source(
-                self.place(),
-                format!("seed `{}` covers no cell of the table", figure.name),
-            ));
+            return Err(source(self.place(), format!("seed `{}` covers no cell of the table", figure.name)));
         }
         Ok(map.iter().map(|c| density(*c) / mean + smoothing).collect())
     }
@@ -250,30 +219,21 @@ impl Fitting<'_> {
             );
             return Err(source(self.place(), message));
         }
-        let population = network
-            .marginal(&self.parents, crate::inference::MAX_CELLS)
-            .ok_or_else(|| {
-                source(
-                    self.place(),
-                    "the joint distribution of its parents takes too much memory; use fewer or coarser parents",
-                )
-            })?;
+        let population = network.marginal(&self.parents, crate::inference::MAX_CELLS).ok_or_else(|| {
+            source(
+                self.place(),
+                "the joint distribution of its parents takes too much memory; use fewer or coarser parents",
+            )
+        })?;
         let forbidden = self.forbidden()?;
         let mut start = match before {
             Some(conditional) => conditional.to_vec(),
             None => self.seed()?,
         };
-        start
-            .iter_mut()
-            .zip(&forbidden)
-            .filter(|(_, f)| **f)
-            .for_each(|(v, _)| *v = 0.0);
+        start.iter_mut().zip(&forbidden).filter(|(_, f)| **f).for_each(|(v, _)| *v = 0.0);
         for (row, weights) in start.chunks_exact(width).enumerate() {
             if weights.iter().all(|w| *w <= 0.0) && population.values[row] > 0.0 {
-                return Err(source(
-                    self.place(),
-                    format!("no level is possible for {}", self.configuration(row)),
-                ));
+                return Err(source(self.place(), format!("no level is possible for {}", self.configuration(row))));
             }
         }
         let mut table = start.clone();
@@ -290,10 +250,8 @@ impl Fitting<'_> {
             .zip(&population.values)
             .position(|(row, mass)| *mass > 1e-12 && row.iter().sum::<f64>() <= 0.0)
         {
-            let message = format!(
-                "the figures and structural zeros leave no level possible for {}",
-                self.configuration(row)
-            );
+            let message =
+                format!("the figures and structural zeros leave no level possible for {}", self.configuration(row));
             return Err(source(self.place(), message));
         }
         if raked.worst.max_difference > 5e-7 {
@@ -322,30 +280,16 @@ impl Fitting<'_> {
         // A configuration that nobody is in keeps what the seed says of it.
         let mut conditional = table;
         for (row, start) in conditional.chunks_exact_mut(width).zip(start.chunks_exact(width)) {
-            let from = if row.iter().sum::<f64>() > 0.0 {
-                row.to_vec()
-            } else {
-                start.to_vec()
-            };
+            let from = if row.iter().sum::<f64>() > 0.0 { row.to_vec() } else { start.to_vec() };
             let total: f64 = from.iter().sum();
             for (to, from) in row.iter_mut().zip(from) {
                 *to = if total > 0.0 { from / total } else { 1.0 / width as f64 };
             }
         }
         let mut thresholds = Vec::with_capacity(conditional.len());
-        conditional
-            .chunks_exact(width)
-            .for_each(|row| quantise(row, &mut thresholds));
-        let table = Table {
-            parents: self.parents.clone(),
-            rows: Rows::of(width, thresholds),
-            compact: None,
-        };
-        Ok(Fitted {
-            conditional,
-            table,
-            fits,
-        })
+        conditional.chunks_exact(width).for_each(|row| quantise(row, &mut thresholds));
+        let table = Table { parents: self.parents.clone(), rows: Rows::of(width, thresholds), compact: None };
+        Ok(Fitted { conditional, table, fits })
     }
 
     /// A row of the table in words.
@@ -358,18 +302,10 @@ impl Fitting<'_> {
             let v = &self.variables[axis.variable];
             let last = v.label(members[members.len() - 1]);
             let first = v.label(members[0]);
-            let range = if members.len() == 1 {
-                first
-            } else {
-                format!("{first}…{last}")
-            };
+            let range = if members.len() == 1 { first } else { format!("{first}…{last}") };
             text.push(format!("{} = {range}", v.name));
         }
-        if text.is_empty() {
-            "the whole population".into()
-        } else {
-            text.join(", ")
-        }
+        if text.is_empty() { "the whole population".into() } else { text.join(", ") }
     }
 }
 
@@ -377,11 +313,5 @@ fn cell_name(figure: &Figure, cell: usize) -> String {
     let label = |(c, codes): (&super::figure::Column, &Vec<u16>)| {
         format!("{} = {}", c.name, c.labels[usize::from(codes[cell])])
     };
-    figure
-        .columns
-        .iter()
-        .zip(&figure.codes)
-        .map(label)
-        .collect::<Vec<_>>()
-        .join(", ")
+    figure.columns.iter().zip(&figure.codes).map(label).collect::<Vec<_>>().join(", ")
 }

@@ -11,10 +11,7 @@ use crate::network::{Rows, Table, quantise};
 use crate::variable::Variable;
 
 fn source(place: &str, message: impl Into<String>) -> Error {
-    Error::Source {
-        place: place.to_string(),
-        message: message.into(),
-    }
+    Error::Source { place: place.to_string(), message: message.into() }
 }
 
 /// One figure of a leaf, indexed by the configuration of the parents that it has columns for.
@@ -29,25 +26,14 @@ struct Indexed {
 impl Indexed {
     fn new(figure: &Figure, own: usize, parents: &[Axis], variables: &[Variable], place: &str) -> Result<Indexed> {
         let own_column = figure.column(own).ok_or_else(|| {
-            source(
-                place,
-                format!("table `{}` has no column for `{}`", figure.name, variables[own].name),
-            )
+            source(place, format!("table `{}` has no column for `{}`", figure.name, variables[own].name))
         })?;
         if figure.columns[own_column].labels.iter().enumerate().any(|(code, _)| {
-            figure.columns[own_column]
-                .label_of
-                .iter()
-                .filter(|l| **l == Some(code as u16))
-                .count()
-                > 1
+            figure.columns[own_column].label_of.iter().filter(|l| **l == Some(code as u16)).count() > 1
         }) {
             return Err(source(
                 place,
-                format!(
-                    "table `{}` must name single levels of `{}`",
-                    figure.name, variables[own].name
-                ),
+                format!("table `{}` must name single levels of `{}`", figure.name, variables[own].name),
             ));
         }
         let mut level_of = vec![0u16; figure.columns[own_column].labels.len()];
@@ -58,23 +44,16 @@ impl Indexed {
         }
         let mut columns = vec![];
         for (at, column) in figure.columns.iter().enumerate().filter(|(at, _)| *at != own_column) {
-            let parent = parents
-                .iter()
-                .position(|p| p.variable == column.variable)
-                .ok_or_else(|| {
-                    source(
-                        place,
-                        format!(
-                            "table `{}` has a column for `{}`, which is no parent",
-                            figure.name, variables[column.variable].name
-                        ),
-                    )
-                })?;
-            columns.push((
-                at,
-                parent,
-                figure.class_labels(at, &parents[parent].partition, variables)?,
-            ));
+            let parent = parents.iter().position(|p| p.variable == column.variable).ok_or_else(|| {
+                source(
+                    place,
+                    format!(
+                        "table `{}` has a column for `{}`, which is no parent",
+                        figure.name, variables[column.variable].name
+                    ),
+                )
+            })?;
+            columns.push((at, parent, figure.class_labels(at, &parents[parent].partition, variables)?));
         }
         let mut rows: HashMap<Vec<u16>, BTreeMap<u16, f64>> = HashMap::new();
         let mut levels = HashSet::new();
@@ -84,19 +63,13 @@ impl Indexed {
             levels.insert(level);
             *rows.entry(key).or_default().entry(level).or_insert(0.0) += value;
         }
-        let parents = columns
-            .into_iter()
-            .map(|(_, parent, labels)| (parent, labels))
-            .collect();
+        let parents = columns.into_iter().map(|(_, parent, labels)| (parent, labels)).collect();
         Ok(Indexed { parents, rows, levels })
     }
 
     /// The key of a configuration, given by the class of each parent; `None` outside the figure.
     fn key(&self, classes: &[usize]) -> Option<Vec<u16>> {
-        self.parents
-            .iter()
-            .map(|(parent, labels)| labels[classes[*parent]])
-            .collect()
+        self.parents.iter().map(|(parent, labels)| labels[classes[*parent]]).collect()
     }
 }
 
@@ -110,13 +83,9 @@ pub(super) fn table(
     variables: &[Variable],
     place: &str,
 ) -> Result<Table> {
-    let indexed = tables
-        .iter()
-        .map(|t| Indexed::new(t, own, &parents, variables, place))
-        .collect::<Result<Vec<_>>>()?;
-    let (first, further) = indexed
-        .split_first()
-        .ok_or_else(|| source(place, "`tables` is empty"))?;
+    let indexed =
+        tables.iter().map(|t| Indexed::new(t, own, &parents, variables, place)).collect::<Result<Vec<_>>>()?;
+    let (first, further) = indexed.split_first().ok_or_else(|| source(place, "`tables` is empty"))?;
     let means: Vec<HashMap<Vec<u16>, f64>> = further
         .iter()
         .map(|t| {
@@ -128,18 +97,10 @@ pub(super) fn table(
     let configs = cells(&parents) as usize;
     let mut rows: Vec<Vec<(u16, f64)>> = Vec::with_capacity(configs);
     for config in 0..configs {
-        let classes: Vec<usize> = parents
-            .iter()
-            .zip(&strides)
-            .map(|(p, s)| config / s % p.partition.classes())
-            .collect();
+        let classes: Vec<usize> =
+            parents.iter().zip(&strides).map(|(p, s)| config / s % p.partition.classes()).collect();
         let mut row = vec![];
-        for (level, weight) in first
-            .key(&classes)
-            .and_then(|k| first.rows.get(&k))
-            .into_iter()
-            .flatten()
-        {
+        for (level, weight) in first.key(&classes).and_then(|k| first.rows.get(&k)).into_iter().flatten() {
             let mut weight = *weight;
             for (table, means) in further.iter().zip(&means) {
                 // A configuration outside a further table is left as the others have it.
@@ -167,15 +128,7 @@ pub(super) fn table(
         levels.extend(row.into_iter().map(|(level, _)| level));
         offsets.push(levels.len() as u32);
     }
-    Ok(Table {
-        parents,
-        rows: Rows::Sparse {
-            offsets,
-            levels,
-            thresholds,
-        },
-        compact: None,
-    })
+    Ok(Table { parents, rows: Rows::Sparse { offsets, levels, thresholds }, compact: None })
 }
 
 fn fall_back(rows: &mut [Vec<(u16, f64)>], parents: &[Axis]) {
@@ -187,15 +140,9 @@ fn fall_back(rows: &mut [Vec<(u16, f64)>], parents: &[Axis]) {
                 continue;
             }
             let mut sum: BTreeMap<u16, f64> = BTreeMap::new();
-            group
-                .iter()
-                .flatten()
-                .for_each(|(level, weight)| *sum.entry(*level).or_insert(0.0) += weight);
+            group.iter().flatten().for_each(|(level, weight)| *sum.entry(*level).or_insert(0.0) += weight);
             let pooled: Vec<(u16, f64)> = sum.into_iter().collect();
-            group
-                .iter_mut()
-                .filter(|r| r.is_empty())
-                .for_each(|r| r.clone_from(&pooled));
+            group.iter_mut().filter(|r| r.is_empty()).for_each(|r| r.clone_from(&pooled));
         }
     }
 }
@@ -213,33 +160,24 @@ pub(super) fn function(
         return Err(source(place, "a map takes exactly one parent"));
     };
     if !parent.partition.is_finest() {
-        return Err(source(
-            place,
-            "a map's parent is taken in its own levels, without a grouping",
-        ));
+        return Err(source(place, "a map's parent is taken in its own levels, without a grouping"));
     }
     let (from, to) = (&variables[parent.variable], &variables[own]);
     let mut levels: Vec<Option<u16>> = vec![None; from.len()];
     let target = |label: &str| {
-        to.level(label)
-            .map(|l| l as u16)
-            .ok_or_else(|| source(place, to.unknown_level(label).to_string()))
+        to.level(label).map(|l| l as u16).ok_or_else(|| source(place, to.unknown_level(label).to_string()))
     };
     match (&map.file, &map.column, &map.groups, &map.bands) {
         (Some(file), Some(column), None, None) => {
             for (level, label) in read_levels(dir, file, column)? {
-                let at = from
-                    .level(&level)
-                    .ok_or_else(|| source(file, from.unknown_level(&level).to_string()))?;
+                let at = from.level(&level).ok_or_else(|| source(file, from.unknown_level(&level).to_string()))?;
                 levels[at] = Some(target(&label)?);
             }
         }
         (None, None, Some(groups), None) => {
             for (label, members) in groups {
                 for member in members {
-                    let at = from
-                        .level(member)
-                        .ok_or_else(|| source(place, from.unknown_level(member).to_string()))?;
+                    let at = from.level(member).ok_or_else(|| source(place, from.unknown_level(member).to_string()))?;
                     levels[at] = Some(target(label)?);
                 }
             }
@@ -253,22 +191,12 @@ pub(super) fn function(
             }
         }
         _ => {
-            return Err(source(
-                place,
-                "a map is given by `file` and `column`, by `groups`, or by `bands`",
-            ));
+            return Err(source(place, "a map is given by `file` and `column`, by `groups`, or by `bands`"));
         }
     }
     if let Some(missing) = levels.iter().position(Option::is_none) {
-        return Err(source(
-            place,
-            format!("the map says nothing of {} = {}", from.name, from.label(missing)),
-        ));
+        return Err(source(place, format!("the map says nothing of {} = {}", from.name, from.label(missing))));
     }
     let levels = levels.into_iter().flatten().collect();
-    Ok(Table {
-        parents,
-        rows: Rows::Function { levels },
-        compact: None,
-    })
+    Ok(Table { parents, rows: Rows::Function { levels }, compact: None })
 }

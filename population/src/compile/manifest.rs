@@ -157,17 +157,9 @@ pub(super) struct ListSection {
 
 pub(super) fn read(dir: &Path) -> Result<Manifest> {
     let path = dir.join("pack.toml");
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
-        path: path.clone(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
     toml::from_str(&text).map_err(|e| {
-        let line = e
-            .span()
-            .map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        Error::Source {
-            place: format!("pack.toml:{line}"),
-            message: e.message().to_string(),
-        }
+        let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        Error::Source { place: format!("pack.toml:{line}"), message: e.message().to_string() }
     })
 }

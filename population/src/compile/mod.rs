@@ -31,10 +31,7 @@ pub struct Compiled {
 }
 
 fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Source {
-        place: place.into(),
-        message: message.into(),
-    }
+    Error::Source { place: place.into(), message: message.into() }
 }
 
 /// Several errors as one.
@@ -101,10 +98,7 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
     };
     let hidden = |name: &str| pack.network.variables.iter().any(|v| v.hidden && v.name == name);
     if let Some(name) = p.columns.iter().find(|c| hidden(c)) {
-        return Err(source(
-            "pack.toml, [pack]",
-            format!("`columns` names `{name}`, which is hidden"),
-        ));
+        return Err(source("pack.toml, [pack]", format!("`columns` names `{name}`, which is hidden")));
     }
     let bytes = encode(&pack, &p.columns)?;
     let pack = Pack::from_bytes(&bytes).map_err(|e| match e {
@@ -130,10 +124,7 @@ impl Sources {
         for section in &manifest.variables {
             match variable(dir, section) {
                 Ok(v) if !declared.contains_key(section.name.as_str()) => _ = declared.insert(&section.name, v),
-                Ok(_) => errors.push(source(
-                    "pack.toml",
-                    format!("variable `{}` is declared twice", section.name),
-                )),
+                Ok(_) => errors.push(source("pack.toml", format!("variable `{}` is declared twice", section.name))),
                 Err(e) => errors.push(e),
             }
         }
@@ -157,23 +148,14 @@ impl Sources {
         }
         let mut left: Vec<&str> = declared.keys().copied().collect();
         left.sort_unstable();
-        errors.extend(
-            left.iter()
-                .map(|v| source(format!("pack.toml, variable `{v}`"), "no node draws it")),
-        );
+        errors.extend(left.iter().map(|v| source(format!("pack.toml, variable `{v}`"), "no node draws it")));
         gather(errors)?;
         let nodes = variables.len();
         for list in &manifest.lists {
             let items = figure::read_levels(dir, &list.items_file, "level")?;
             let items: Vec<String> = items.into_iter().map(|(level, _)| level).collect();
             check_levels(&items, &list.items_file)?;
-            variables.push(Variable::new(
-                list.item.clone(),
-                String::new(),
-                Levels::Text(items.into()),
-                true,
-                None,
-            ));
+            variables.push(Variable::new(list.item.clone(), String::new(), Levels::Text(items.into()), true, None));
         }
         let mut errors = vec![];
         let mut groupings = HashMap::new();
@@ -201,12 +183,7 @@ impl Sources {
             }
         }
         gather(errors)?;
-        Ok(Sources {
-            variables,
-            nodes,
-            groupings,
-            figures,
-        })
+        Ok(Sources { variables, nodes, groupings, figures })
     }
 
     fn figure(&self, manifest: &Manifest, place: &str, name: &str) -> Result<usize> {
@@ -243,17 +220,11 @@ impl Sources {
         let mut fits: HashMap<String, Vec<Fit>> = HashMap::new();
         let mut conditionals: Vec<Option<Vec<f64>>> = vec![None; self.nodes];
         let mut leaves: Vec<Option<Table>> = vec![None; self.nodes];
-        let mut network = Network {
-            variables: self.variables[..self.nodes].to_vec(),
-            tables: vec![],
-        };
+        let mut network = Network { variables: self.variables[..self.nodes].to_vec(), tables: vec![] };
         if let Some((node, pass)) = manifest.nodes.iter().find_map(|n| {
             let unknown =
                 |c: &&manifest::ConstraintSection| c.pass.as_ref().is_some_and(|p| !manifest.pack.passes.contains(p));
-            n.figures
-                .iter()
-                .find(unknown)
-                .map(|c| (n, c.pass.clone().unwrap_or_default()))
+            n.figures.iter().find(unknown).map(|c| (n, c.pass.clone().unwrap_or_default()))
         }) {
             let message = format!("unknown pass `{pass}`; there are {}", manifest.pack.passes.join(", "));
             return Err(source(format!("pack.toml, node `{}`", node.variable), message));
@@ -269,13 +240,8 @@ impl Sources {
                     network.tables.push(table.clone());
                     continue;
                 }
-                let fitted = self
-                    .fitting(manifest, v, node)?
-                    .fit(&network, pass, conditionals[v].as_deref())?;
-                fitted
-                    .fits
-                    .into_iter()
-                    .for_each(|(figure, fit)| fits.entry(figure).or_default().push(fit));
+                let fitted = self.fitting(manifest, v, node)?.fit(&network, pass, conditionals[v].as_deref())?;
+                fitted.fits.into_iter().for_each(|(figure, fit)| fits.entry(figure).or_default().push(fit));
                 conditionals[v] = Some(fitted.conditional);
                 network.tables.push(fitted.table);
             }
@@ -291,29 +257,17 @@ impl Sources {
             || !node.zeros.is_empty()
             || (!node.tables.is_empty() && node.map.is_some())
         {
-            return Err(source(
-                full,
-                "a node has `figures` (with `seed` and `zeros`), or `tables`, or a `map`",
-            ));
+            return Err(source(full, "a node has `figures` (with `seed` and `zeros`), or `tables`, or a `map`"));
         }
         let parents = self.axes(&node.parents, v, &place)?;
         match &node.map {
             Some(map) => leaf::function(dir, v, parents, map, &self.variables, &full),
-            None => leaf::table(
-                v,
-                parents,
-                &self.tables(manifest, &node.tables, &place)?,
-                &self.variables,
-                &full,
-            ),
+            None => leaf::table(v, parents, &self.tables(manifest, &node.tables, &place)?, &self.variables, &full),
         }
     }
 
     fn tables(&self, manifest: &Manifest, names: &[String], place: &str) -> Result<Vec<&Read>> {
-        names
-            .iter()
-            .map(|n| self.figure(manifest, place, n).map(|f| &self.figures[f]))
-            .collect()
+        names.iter().map(|n| self.figure(manifest, place, n).map(|f| &self.figures[f])).collect()
     }
 
     fn fitting<'a>(&'a self, manifest: &'a Manifest, v: usize, node: &'a NodeSection) -> Result<Fitting<'a>> {
@@ -325,17 +279,10 @@ impl Sources {
                 let found = crate::variable::find(&self.variables, g);
                 found.map_err(|e| source(format!("pack.toml, {place}, `given`"), e.to_string()))
             });
-            targets.push(Target {
-                figure,
-                given: given.collect::<Result<_>>()?,
-                pass: constraint.pass.as_deref(),
-            });
+            targets.push(Target { figure, given: given.collect::<Result<_>>()?, pass: constraint.pass.as_deref() });
         }
         let seed = match &node.seed {
-            Some(seed) => Some((
-                &self.figures[self.figure(manifest, &place, &seed.figure)?],
-                seed.smoothing,
-            )),
+            Some(seed) => Some((&self.figures[self.figure(manifest, &place, &seed.figure)?], seed.smoothing)),
             None => None,
         };
         if targets.is_empty() && seed.is_none() {
@@ -343,14 +290,7 @@ impl Sources {
             return Err(source(format!("pack.toml, {place}"), message));
         }
         let parents = self.axes(&node.parents, v, &place)?;
-        Ok(Fitting {
-            section: node,
-            variables: &self.variables,
-            variable: v,
-            parents,
-            targets,
-            seed,
-        })
+        Ok(Fitting { section: node, variables: &self.variables, variable: v, parents, targets, seed })
     }
 
     fn lists(&self, manifest: &Manifest) -> Result<Vec<List>> {
@@ -363,22 +303,13 @@ impl Sources {
             let table = leaf::table(own, parents, &figures, &self.variables, &format!("pack.toml, {place}"))?;
             let [min, max] = list.size;
             if min > max || max > 32 {
-                return Err(source(
-                    format!("pack.toml, {place}"),
-                    "`size` is [fewest, most], at most 32",
-                ));
+                return Err(source(format!("pack.toml, {place}"), "`size` is [fewest, most], at most 32"));
             }
             let Levels::Text(items) = &self.variables[own].levels else {
                 return Err(source(format!("pack.toml, {place}"), "its items are not text"));
             };
             let items = Arc::new(StringArray::from_iter_values(items.iter()));
-            lists.push(List {
-                name: list.name.clone(),
-                items,
-                table,
-                min,
-                max,
-            });
+            lists.push(List { name: list.name.clone(), items, table, min, max });
         }
         Ok(lists)
     }
@@ -392,10 +323,7 @@ fn variable(dir: &Path, section: &VariableSection) -> Result<Variable> {
             Levels::Text(levels.clone().into())
         }
         (None, Some(file), None) => {
-            let levels: Vec<String> = figure::read_levels(dir, file, "level")?
-                .into_iter()
-                .map(|(l, _)| l)
-                .collect();
+            let levels: Vec<String> = figure::read_levels(dir, file, "level")?.into_iter().map(|(l, _)| l).collect();
             check_levels(&levels, file)?;
             Levels::Text(levels.into())
         }
@@ -405,17 +333,9 @@ fn variable(dir: &Path, section: &VariableSection) -> Result<Variable> {
         (None, None, Some(_)) => return Err(source(place, "`integers` is [lowest, highest], at most 65,536 of them")),
         _ => return Err(source(place, "give one of `levels`, `levels_file` or `integers`")),
     };
-    let mut variable = Variable::new(
-        section.name.clone(),
-        section.description.clone(),
-        levels,
-        section.hidden,
-        None,
-    );
+    let mut variable = Variable::new(section.name.clone(), section.description.clone(), levels, section.hidden, None);
     if let Some(null) = &section.null_level {
-        let level = variable
-            .level(null)
-            .ok_or_else(|| source(&place, variable.unknown_level(null).to_string()))?;
+        let level = variable.level(null).ok_or_else(|| source(&place, variable.unknown_level(null).to_string()))?;
         variable.null_level = Some(level as u16);
     }
     Ok(variable)
@@ -424,10 +344,7 @@ fn variable(dir: &Path, section: &VariableSection) -> Result<Variable> {
 fn check_levels(levels: &[String], place: &str) -> Result<()> {
     let mut seen = HashSet::new();
     if levels.is_empty() || levels.len() > MAX_LEVELS {
-        return Err(source(
-            place,
-            format!("{} levels; a variable has 1 to {MAX_LEVELS}", levels.len()),
-        ));
+        return Err(source(place, format!("{} levels; a variable has 1 to {MAX_LEVELS}", levels.len())));
     }
     for level in levels {
         if level.is_empty() || level.contains('\n') {

@@ -47,11 +47,7 @@ impl Margin {
 
     fn compare(&self, sums: &[f64], masses: &[f64]) -> Agreement {
         let covered: f64 = masses.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-        let mut agreement = Agreement {
-            max_difference: 0.0,
-            total_variation: 0.0,
-            worst: 0,
-        };
+        let mut agreement = Agreement { max_difference: 0.0, total_variation: 0.0, worst: 0 };
         for (cell, sum) in sums.iter().enumerate() {
             let difference = (sum - self.share[cell] * masses[self.group[cell] as usize]).abs() / covered;
             agreement.total_variation += difference / 2.0;
@@ -96,15 +92,8 @@ const MAX_SWEEPS: usize = 4000;
 /// Rakes a table in place to its row sums and to every margin, from where it stands. Row sums are met exactly.
 pub(super) fn rake(table: &mut [f64], width: usize, row_sums: &[f64], margins: &[Margin]) -> Raked {
     scale_rows(table, width, row_sums);
-    let mut raked = Raked {
-        sweeps: 0,
-        worst_margin: 0,
-        worst: Agreement {
-            max_difference: 0.0,
-            total_variation: 0.0,
-            worst: 0,
-        },
-    };
+    let mut raked =
+        Raked { sweeps: 0, worst_margin: 0, worst: Agreement { max_difference: 0.0, total_variation: 0.0, worst: 0 } };
     let mut milestone = f64::INFINITY;
     for sweep in 1..=MAX_SWEEPS {
         let mut worst: Option<(usize, Agreement)> = None;
@@ -151,12 +140,8 @@ mod tests {
         let seed = [4.0, 1.0, 2.0, 3.0, 1.0, 5.0, 2.0, 1.0, 2.0, 2.0, 1.0, 6.0];
         let rows = [0.5, 0.3, 0.2];
         let columns = [0.1, 0.4, 0.2, 0.3];
-        let margin = Margin {
-            cell: (0..12).map(|i| i % 4).collect(),
-            group: vec![0; 4],
-            share: columns.to_vec(),
-            groups: 1,
-        };
+        let margin =
+            Margin { cell: (0..12).map(|i| i % 4).collect(), group: vec![0; 4], share: columns.to_vec(), groups: 1 };
         let mut table = seed.to_vec();
         let raked = rake(&mut table, 4, &rows, &[margin]);
         assert!(raked.worst.max_difference < CLOSE);
@@ -164,9 +149,7 @@ mod tests {
         // p_ij = s_ij exp(a_i + b_j), b_3 = 0: gradient of the dual is the margins' error, solved by damped Newton.
         let mut potentials = [0.0; 6];
         let fitted = |x: &[f64; 6]| -> Vec<f64> {
-            (0..12)
-                .map(|i| seed[i] * (x[i / 4] + if i % 4 < 3 { x[3 + i % 4] } else { 0.0 }).exp())
-                .collect()
+            (0..12).map(|i| seed[i] * (x[i / 4] + if i % 4 < 3 { x[3 + i % 4] } else { 0.0 }).exp()).collect()
         };
         for _ in 0..200 {
             let p = fitted(&potentials);
@@ -219,12 +202,8 @@ mod tests {
     #[test]
     fn shares_within_groups_leave_the_groups_masses_alone() {
         // Two rows of two levels: in each row a quarter is of level 0, whatever the rows weigh.
-        let margin = Margin {
-            cell: vec![0, 1, 2, 3],
-            group: vec![0, 0, 1, 1],
-            share: vec![0.25, 0.75, 0.25, 0.75],
-            groups: 2,
-        };
+        let margin =
+            Margin { cell: vec![0, 1, 2, 3], group: vec![0, 0, 1, 1], share: vec![0.25, 0.75, 0.25, 0.75], groups: 2 };
         let mut table = vec![1.0; 4];
         rake(&mut table, 2, &[0.9, 0.1], &[margin]);
         let expected = [0.225, 0.675, 0.025, 0.075];
@@ -233,12 +212,8 @@ mod tests {
 
     #[test]
     fn contradictory_margins_are_seen() {
-        let margin = |share: f64| Margin {
-            cell: vec![0, 1],
-            group: vec![0, 0],
-            share: vec![share, 1.0 - share],
-            groups: 1,
-        };
+        let margin =
+            |share: f64| Margin { cell: vec![0, 1], group: vec![0, 0], share: vec![share, 1.0 - share], groups: 1 };
         let mut table = vec![0.5, 0.5];
         let raked = rake(&mut table, 2, &[1.0], &[margin(0.2), margin(0.3)]);
         assert!((raked.worst.max_difference - 0.1).abs() < 1e-9);

@@ -28,11 +28,7 @@ impl Small {
     }
 
     pub fn label(variable: usize, level: usize) -> String {
-        if Small::is_integer(variable) {
-            level.to_string()
-        } else {
-            format!("v{level}")
-        }
+        if Small::is_integer(variable) { level.to_string() } else { format!("v{level}") }
     }
 
     /// Writes the pack's sources, compiles them and reads them back.
@@ -45,9 +41,7 @@ impl Small {
             columns.join(", ")
         );
         for (v, node) in self.nodes.iter().enumerate() {
-            let levels: Vec<String> = (0..node.levels)
-                .map(|l| format!("\"{}\"", Small::label(v, l)))
-                .collect();
+            let levels: Vec<String> = (0..node.levels).map(|l| format!("\"{}\"", Small::label(v, l))).collect();
             let levels = match Small::is_integer(v) {
                 true => format!("integers = [0, {}]", node.levels - 1),
                 false => format!("levels = [{}]", levels.join(", ")),
@@ -88,10 +82,7 @@ impl Small {
         for node in &self.nodes {
             let mut next = vec![];
             for (levels, p) in all {
-                let config = node
-                    .parents
-                    .iter()
-                    .fold(0, |c, parent| c * self.nodes[*parent].levels + levels[*parent]);
+                let config = node.parents.iter().fold(0, |c, parent| c * self.nodes[*parent].levels + levels[*parent]);
                 let total: u32 = node.weights[config].iter().sum();
                 for (level, weight) in node.weights[config].iter().enumerate() {
                     let mut levels: Vec<usize> = levels.clone();
