@@ -127,6 +127,8 @@ ATUS_EDUCATION = dict(zip(EDU6, EDU6), masters="graduate", doctorate="graduate",
 EDUCATION4 = dict(zip(EDU6, ["less_than_high_school", "high_school"] + ["some_college_or_associates"] * 2 +
                       ["bachelors_or_higher"] * 2))
 EDUCATION3 = dict(zip(EDU6, ["high_school_or_less"] * 2 + ["some_college_or_associates"] * 2 + ["degree"] * 2))
+ENROLMENT = {"enrolled_public_college": "public_college", "enrolled_private_college": "private_college",
+             "not_enrolled_in_college": "not_enrolled"}
 LABOUR4 = ["employed", "unemployed", "not_in_labor_force", "armed_forces"]
 FIELDS = {"science_engineering": "stem", "science_engineering_related": "stem_related", "business": "business",
           "education": "education", "arts_humanities_other": "arts_humanities"}
@@ -712,6 +714,33 @@ def labour_seed():
            "share", sig=4)
 
 
+def college_enrolment():
+    official = total([r for r in read("college_enrolment_age_sex_state_acs2018.csv") if adult(r["age_group"])],
+                     ["state", "sex", "age_group", recoded("college_enrolment", ENROLMENT)])
+    figure("college_enrolment_age_sex_state", ["state", "sex", "age", "college_enrolment"], official)
+    share = shrunk(total(read("joint_persons_atus2003_2016.csv"),
+                         ["age_group", "sex", recoded("labour_status", dict(zip(LABOUR4, ("job", "no_job", "no_job")))),
+                          lambda r: EDUCATION4[ATUS_EDUCATION[r["education_level"]]], "student"]),
+                   1, ["yes", "no"], 50000.0)
+    # Within the microdata's 18-24 and 35 and over: how much likelier the younger are to be enrolled. ASSUMPTION.
+    slope = {"18-19": 1.3, "20-21": 1.2, "22-24": .7, "45-54": .8, "55-64": .5, "65+": .3}
+    cells = {}
+    for a in ("18-19", "20-21", "22-24", "25-29", "30-34", "35-44", "45-54", "55-64", "65+"):
+        for x in SEXES:
+            for k in ("job", "no_job"):
+                for e in sorted(set(EDUCATION4.values())):
+                    if e == "less_than_high_school":
+                        cells[x, a, k, e, "not_enrolled"] = 1.0
+                        continue
+                    keys = [(b, x, k, e) for b in covering(a, ATUS_AGES)]
+                    yes = min(0.95, mean_share(share, keys)["yes"] * slope.get(a, 1.0))
+                    cells[x, a, k, e, "public_college"] = 0.75 * yes
+                    cells[x, a, k, e, "private_college"] = 0.25 * yes
+                    cells[x, a, k, e, "not_enrolled"] = 1 - yes
+    figure("college_enrolment_seed", ["sex", "age", "labour_status", "education_level", "college_enrolment"], cells,
+           "share", sig=4)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Occupation and industry
 
@@ -1106,7 +1135,7 @@ def names(per_group=1000, surnames=20000):
     for r in rows[:surnames]:
         for race_code, column in NAME_RACES.items():
             v = round(float(r["count"]) * float(r["share_" + column] or 0))
-            if v > 0:
+            if v >= 20:  # rarer bearers are left out, to keep the pack small
                 cells[race_code, surname(r["last_name"], spelled)] += v
     figure("last_name_race", ["race_ethnicity", "last_name"], cells)
     levels("last_name", ["level"], [[n] for n in sorted({k[1] for k in cells})])
@@ -1225,7 +1254,11 @@ def hobbies():
 
 TOO_COMMON = {"Microsoft Edge", "Apple Safari", "Mozilla Firefox", "Google Chrome", "Operating system software",
               "Web browser software", "Microsoft Windows", "Facebook"}  # known by all, telling of no occupation
-SKILL_LABELS = {"Extensible markup language XML": "XML", "Hypertext markup language HTML": "HTML",
+SKILL_LABELS = {"English Language": "Written and Spoken English", "Science": "Scientific Methods",
+                "Mechanical": "Mechanical Systems", "Administrative": "Administrative Procedures",
+                "Monitoring": "Performance Monitoring", "Installation": "Equipment Installation",
+                "Repairing": "Equipment Repair", "Instructing": "Instruction", "Design": "Technical Design",
+                "Extensible markup language XML": "XML", "Hypertext markup language HTML": "HTML",
                 "Structured query language SQL": "SQL", "Structured query language  SQL": "SQL"}
 
 
@@ -1258,7 +1291,7 @@ def skills(order, soc, by_sex):
     # Those without a job: the skills that its workers have, and those of a home and a community.
     life = [r["skill"] for r in assumption("life_skills.csv")]
     for item, v in everyone.items():
-        cells["not_in_workforce", item] += 0.45 * v / sum(everyone.values())
+        cells["not_in_workforce", SKILL_LABELS.get(item, item)] += 0.45 * v / sum(everyone.values())
     for item in life:
         cells["not_in_workforce", item] += 0.55 / len(life)
     figure("skill_occupation", ["occupation", "skill"], cells, "share", sig=4)
@@ -1282,6 +1315,7 @@ def main():
     language()
     veterans()
     employed = labour(p18, fine, children, marital_whole)
+    college_enrolment()
     occupation_groups(employed)
     order, soc, by_sex = occupations()
     industries()
