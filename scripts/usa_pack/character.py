@@ -1,0 +1,198 @@
+"""What they are called and like: names, personality, hobbies, skills."""
+
+import math
+import re
+from collections import defaultdict
+
+from .codes import ATUS_EDUCATION, EDUCATION3, SEXES, first, last
+from .tables import assumption, figure, levels, read, snake
+from .work import MILITARY, nearest
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Names
+
+NAME_RACES = {"white": "white", "black": "black", "hispanic": "hispanic", "asian": "api", "native": "aian",
+              "other": "two_or_more"}
+DECADES = {"2000s": "18-24", "1990s": "25-34", "1980s": "35-44", "1970s": "45-54", "1960s": "55-64",
+           "1950s": "65-74", "1940s": "75-84", "1930s": "85-94", "1920s": "95+"}
+
+
+def surname(name, spelled):
+    """Proper case of a surname that the Census prints in capitals without spaces or apostrophes."""
+    if name in spelled:
+        return spelled[name]
+    if name.startswith("MC") and len(name) > 3:
+        return "Mc" + name[2:].capitalize()
+    return name.capitalize()
+
+
+def names(per_group=1000, surnames=20000):
+    spelled = {r["last_name"].replace(" ", "").replace("'", "").replace(".", "").upper(): r["last_name"]
+               for r in assumption("surname_spelling.csv")}
+    rows = [r for r in read("surnames_race_census2020.csv") if re.fullmatch("[A-Z]{2,}", r["last_name"])]
+    rows.sort(key=lambda r: (-float(r["count"]), r["last_name"]))
+    cells = defaultdict(float)
+    for r in rows[:surnames]:
+        for race_code, column in NAME_RACES.items():
+            v = round(float(r["count"]) * float(r["share_" + column] or 0))
+            if v >= 20:  # rarer bearers are left out, to keep the pack small
+                cells[race_code, surname(r["last_name"], spelled)] += v
+    figure("last_name_race", ["race_ethnicity", "last_name"], cells)
+    levels("last_name", ["level"], [[n] for n in sorted({k[1] for k in cells})])
+
+    census = {r["first_name"].upper(): r for r in read("first_names_sex_race_census2020.csv")}
+    births = defaultdict(list)
+    for r in read("first_names_birth_decade_sex_ssa.csv"):
+        if r["birth_decade"] in DECADES and r["first_name"].upper() in census:
+            births[r["sex"], DECADES[r["birth_decade"]]].append((-float(r["count"]), r["first_name"]))
+    cells = {(sex, band, name): -count for (sex, band), listed in births.items()
+             for count, name in sorted(listed)[:per_group]}
+    used = sorted({k[2] for k in cells})
+    shares = {}
+    for name in used:
+        row = {code: float(census[name.upper()]["share_" + column] or 0) for code, column in NAME_RACES.items()}
+        for code, v in row.items():
+            if v > 0:
+                shares[code, name] = v / sum(row.values())
+    figure("first_name_sex_decade", ["sex", "age", "first_name"], cells)
+    figure("first_name_race", ["race_ethnicity", "first_name"], shares, "share", sig=4)
+    levels("first_name", ["level"], [[n] for n in used])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Personality
+
+STEPS, WIDTH = 21, 0.3  # factor levels 0..20 stand for z = (level - 10) * 0.3
+TRAITS = {"openness": "plasticity", "conscientiousness": "stability", "extraversion": "plasticity",
+          "agreeableness": "stability", "neuroticism": "stability"}
+
+
+def normal(mean, sd, edges):
+    """Probabilities of the intervals between `edges`, the outer two open."""
+    below = [0.0] + [0.5 * math.erfc((mean - e) / (sd * math.sqrt(2))) for e in edges] + [1.0]
+    return [b - a for a, b in zip(below, below[1:])]
+
+
+def personality():
+    """Two correlated higher-order factors, and five traits that load on them (assumptions/personality.csv)."""
+    value = {r["parameter"]: float(r["value"]) for r in assumption("personality.csv")}
+    z = [(k - STEPS // 2) * WIDTH for k in range(STEPS)]
+    steps = [(a + b) / 2 for a, b in zip(z, z[1:])]
+    figure("stability", ["stability"], {(k,): p for k, p in enumerate(normal(0, 1, steps))}, "share", sig=8)
+    rho = value["stability_plasticity"]
+    figure("plasticity", ["stability", "plasticity"],
+           {(k, j): p for k in range(STEPS)
+            for j, p in enumerate(normal(rho * z[k], math.sqrt(1 - rho ** 2), steps))}, "share", digits=12)
+    points = [(t + 0.5 - 50) / 10 for t in range(20, 80)]
+    for trait, factor in TRAITS.items():
+        load = value[trait]
+        figure(trait, [factor, trait],
+               {(k, 20 + i): p for k in range(STEPS)
+                for i, p in enumerate(normal(load * z[k], math.sqrt(1 - load ** 2), points))},
+               "share", digits=12)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Hobbies and skills
+
+def season(daily):
+    """The chance of doing something at least once in 90 days that a share `daily` does on an average day, as if days
+    were independent. ASSUMPTION: the published shares are of days, not of people."""
+    return 1.0 - (1.0 - min(daily, 0.999)) ** 90
+
+
+def hobbies():
+    """Weight of a hobby: season(share of its activity), times how readily such an activity is named as a hobby
+    (assumptions/hobby_activities.csv), split evenly over the hobbies listed for it (assumptions/hobbies.csv); richly
+    listed activities keep a little more, by the power 0.75."""
+    listed = defaultdict(list)
+    for r in assumption("hobbies.csv"):
+        listed[r["activity"]].append(r["hobby"])
+    named = {r["activity"]: float(r["weight"]) for r in assumption("hobby_activities.csv")}
+    limits = {r["hobby"]: (int(r["youngest"]), int(r["oldest"])) for r in assumption("hobby_limits.csv")}
+    rows = read("leisure_daily_participation_age_sex_atus2003_2016.csv")
+    share, sample = defaultdict(float), defaultdict(float)
+    mean = defaultdict(float)
+    for r in rows:
+        key = (r["activity"], r["age_group"], r["sex"])
+        share[key], sample[key] = float(r["share"] or 0), float(r["sample_n"] or 0)
+        mean[r["activity"]] += share[key] / 14
+    unknown = (set(listed) | set(named)) - set(mean) | set(limits) - {h for items in listed.values() for h in items}
+    assert not unknown, f"hobbies.csv, hobby_limits.csv: unknown {unknown}"
+    cells = {}
+    for activity, items in listed.items():
+        for a in ("18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"):
+            for x in SEXES:
+                key = (activity, a, x)
+                # cells of few respondents are pulled to the mean
+                daily = (share[key] * sample[key] + mean[activity] * 15) / (sample[key] + 15)
+                for item in items:
+                    low, high = limits.get(item, (18, 100))
+                    if low <= first(a) and last(a) <= high or item not in limits:
+                        cells[x, a, item] = named.get(activity, 1.0) * season(daily) / len(items) ** 0.75
+    figure("hobby_age_sex", ["sex", "age", "hobby"], cells, "share", sig=4)
+
+    done, asked = defaultdict(float), defaultdict(float)
+    for r in read("leisure_daily_participation_region_education_atus2003_2016.csv"):
+        n = float(r["sample_n"] or 0)
+        schooling = EDUCATION3[ATUS_EDUCATION[r["education_level"]]]
+        for key in ((r["activity"], r["census_region"], schooling), r["activity"]):
+            done[key] += float(r["share"] or 0) * n
+            asked[key] += n
+    cells = {}
+    for activity, items in listed.items():
+        usual = done[activity] / asked[activity] if asked[activity] else 0.0
+        for region in ("northeast", "midwest", "south", "west", "none"):  # Puerto Rico, in no region, as the South
+            for e in sorted(set(EDUCATION3.values())):
+                key = (activity, "south" if region == "none" else region, e)
+                lift = season((done[key] + usual * 15) / (asked[key] + 15)) / season(usual) if usual else 1.0
+                for item in items:
+                    cells[region, e, item] = lift
+    figure("hobby_region_education", ["census_region", "education_level", "hobby"], cells, "share", sig=3)
+    levels("hobby", ["level", "activity"], [[h, a] for a in sorted(listed) for h in listed[a]])
+
+
+TOO_COMMON = {"Microsoft Edge", "Apple Safari", "Mozilla Firefox", "Google Chrome", "Operating system software",
+              "Web browser software", "Microsoft Windows", "Facebook"}  # known by all, telling of no occupation
+SKILL_LABELS = {"English Language": "Written and Spoken English", "Science": "Scientific Methods",
+                "Mechanical": "Mechanical Systems", "Administrative": "Administrative Procedures",
+                "Monitoring": "Performance Monitoring", "Installation": "Equipment Installation",
+                "Repairing": "Equipment Repair", "Instructing": "Instruction", "Design": "Technical Design",
+                "Extensible markup language XML": "XML", "Hypertext markup language HTML": "HTML",
+                "Structured query language SQL": "SQL", "Structured query language  SQL": "SQL"}
+
+
+def skills(order, soc, by_sex):
+    """Weight of a skill: O*NET importance (skills, knowledge) or demand (technologies), times how telling the item
+    is: the root of the log of the occupations over those that have it, after text retrieval."""
+    kinds = {"skill": (10, 0.42), "knowledge": (6, 0.36), "technology": (8, 0.22)}
+    tables = {kind: defaultdict(lambda: defaultdict(float)) for kind in kinds}
+    for kind, file in (("skill", "onet_skills_top12.csv"), ("knowledge", "onet_knowledge_top8.csv")):
+        for r in read(file):
+            tables[kind][r["occupation_code"]][r[kind]] += max(0.0, float(r["importance"]) - 2.0)
+    for r in read("onet_technology_skills_hot.csv"):
+        if r["technology"] not in TOO_COMMON:
+            tables["technology"][r["occupation_code"]][r["technology"]] += 4.0 if r["in_demand"] == "Y" else 0.5
+    cells, everyone = defaultdict(float), defaultdict(float)
+    for kind, (keep, part) in kinds.items():
+        known = {o: nearest(tables[kind], soc[o]) for o in order + [MILITARY]}
+        held = defaultdict(int)
+        for row in known.values():
+            for item in row:
+                held[item] += 1
+        for o, row in known.items():
+            scored = [(-v * math.sqrt(math.log(1.5 * len(known) / held[i])), i) for i, v in row.items()]
+            top = sorted(scored)[:keep]
+            for score, item in top:
+                weight = part * score / sum(t for t, _ in top)
+                cells[snake(o), SKILL_LABELS.get(item, item)] += weight
+                if kind == "skill":
+                    everyone[item] += weight * (by_sex.get((o, "Male"), 0.0) + by_sex.get((o, "Female"), 0.0))
+    # Those without a job: the skills that its workers have, and those of a home and a community.
+    life = [r["skill"] for r in assumption("life_skills.csv")]
+    for item, v in everyone.items():
+        cells["not_in_workforce", SKILL_LABELS.get(item, item)] += 0.45 * v / sum(everyone.values())
+    for item in life:
+        cells["not_in_workforce", item] += 0.55 / len(life)
+    figure("skill_occupation", ["occupation", "skill"], cells, "share", sig=4)
+    levels("skill", ["level"], [[s] for s in sorted({k[1] for k in cells})])

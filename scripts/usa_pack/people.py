@@ -1,0 +1,348 @@
+"""Who the people are: state, sex, age, race, education, marital status, nativity, language, service."""
+
+import math
+from collections import defaultdict
+
+from .codes import (
+    ALONE, ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, EDU6, EDUCATION3, EXACT, EXCLUSIVE, FIELDS, MARITAL6, OTHER_RACES,
+    RACE5, RACES, SEXES, STATES, adult, band_of, covering, first, tidy,
+)
+from .raking import mean_share, race_seed, rake, shrunk, split_rest
+from .tables import assumption, figure, read, recoded, total
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Population
+
+def population():
+    rows = read("pop_age_sex_state_acs2018.csv")
+    STATES.extend(sorted({r["state"] for r in rows}))
+    p18 = total(rows, ["state", "sex", lambda r: tidy(r["age_group"]) if adult(r["age_group"]) else None])
+    figure("population_age_sex_state_2018", ["state", "sex", "age"], p18)
+    marginal("population_sex_state_2018", ["state", "sex"], p18)
+    marginal("population_state_2018", ["state"], p18)
+
+    bands = total(read("pop_age_sex_state_acs2024.csv"),
+                  ["state", "sex", lambda r: r["age_group"] if first(r["age_group"]) >= 20 else None])
+    figure("population_age_sex_state_2024", ["state", "sex", "age"], bands)
+    ages = {}
+    tail = {sex: oldest(sex) for sex in SEXES}
+    for r in read("pop_single_age_sex_state_2024_estimate.csv"):
+        age, count = int(r["age"]), float(r["count"])
+        if age == 85:
+            for a, share in tail[r["sex"]].items():
+                ages[r["state"], r["sex"], a] = count * share
+        elif age >= 18:
+            ages[r["state"], r["sex"], age] = count
+    # rescaled within the published bands, so that both agree to the last digit
+    order = sorted({k[2] for k in bands}, key=first)
+    sums = defaultdict(float)
+    for (state, sex, age), count in ages.items():
+        sums[state, sex, band_of(age, order)] += count
+    for state, sex, age in ages:
+        band = band_of(age, order)
+        if band:
+            ages[state, sex, age] *= bands[state, sex, band] / sums[state, sex, band]
+    figure("population_single_age_sex_state_2024", ["state", "sex", "age"], ages, digits=6)
+    marginal("population_sex_state_2024", ["state", "sex"], ages)
+    marginal("population_state_2024", ["state"], ages)
+    return p18
+
+
+def marginal(name, columns, cells):
+    sums = defaultdict(float)
+    for key, value in cells.items():
+        sums[key[: len(columns)]] += value
+    figure(name, columns, sums, digits=6)
+
+
+def oldest(sex):
+    """Shares of the ages 85..100 (100 and over) among those aged 85 and over: Gompertz mortality, in a population
+    whose cohorts grow smaller by 2 % a year of age. ASSUMPTION: death rates at 85 of 0.100 (men), 0.077 (women)."""
+    death, growth = (0.100, 0.085) if sex == "Male" else (0.077, 0.092)
+    weights, current = defaultdict(float), 1.0
+    for age in range(85, 111):
+        weights[min(age, 100)] += current
+        current *= max(0.0, 1.0 - death * math.exp(growth * (age - 85))) / 1.02
+    whole = sum(weights.values())
+    return {a: w / whole for a, w in weights.items()}
+
+
+def race(p18):
+    """White and Hispanic as published; the six other groups share what is left in the proportions of the estimate."""
+    estimate = total(read("pop_exclusive_race_age_sex_state_2018_estimate.csv"),
+                     ["state", "sex", "age_group", recoded("race_ethnicity", EXCLUSIVE)])
+    exact = total(read("pop_age_sex_race_state_acs2018.csv"),
+                  ["state", "sex", "age_group", recoded("race_ethnicity", EXACT)])
+    bands = sorted({k[2] for k in estimate if adult(k[2])}, key=first)
+    whole = defaultdict(float)
+    for (state, sex, band), count in p18.items():
+        whole[state, sex, band_of(first(band), bands)] += count
+    official, fine = {}, {}
+    for key, count in whole.items():
+        white, hispanic = exact[key + ("white",)], exact[key + ("hispanic",)]
+        rest = count - white - hispanic
+        official[key + ("white",)], official[key + ("hispanic",)] = white, hispanic
+        official[key + ("other_races",)] = rest
+        mass = sum(estimate[key + (r,)] for r in OTHER_RACES)
+        for r in OTHER_RACES:
+            fine[key + (r,)] = rest * estimate[key + (r,)] / mass if mass else rest / len(OTHER_RACES)
+        fine[key + ("white",)], fine[key + ("hispanic",)] = white, hispanic
+    columns = ["state", "sex", "age", "race_ethnicity"]
+    figure("race_age_sex_state", columns, official)
+    figure("race_detail_age_sex_state", columns, fine, digits=6)
+    children = {(s, x, r): exact.get((s, x, "15-17", r), estimate[s, x, "15-17", r])
+                for s in STATES for x in SEXES for r in RACES}
+    return fine, children
+
+
+def people_by_race(fine, state, sex, races, low=18, high=100):
+    return {r: sum(v for (s, x, a, q), v in fine[state, sex] if q == r and low <= first(a) <= high) for r in races}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Education and field of degree
+
+# Attainment by single year of age under 25, in the order of EDU6. ASSUMPTION of this pack (the shape of a school
+# career); the published totals of 18-24 are met over it.
+YOUNG = {"18": (.38, .37, .25, 0, 0, 0), "19": (.13, .36, .50, .01, 0, 0), "20": (.09, .32, .54, .045, .005, 0),
+         "21": (.08, .31, .49, .08, .04, 0), "22": (.075, .30, .34, .08, .20, .005),
+         "23-24": (.075, .29, .25, .085, .275, .025)}
+EDUCATION_AGES = list(YOUNG) + ATUS_AGES[1:]
+
+
+def education(fine):
+    rows = read("education_age_sex_state_acs2018.csv")
+    by_age = total(rows, ["state", "sex", "age_group", "education_level"])
+    figure("education_age_sex_state", ["state", "sex", "age", "education_level"], by_age)
+
+    degrees = total(read("bachelors_field5_age_sex_state_acs2018.csv"), ["state", "sex", "age_group"])
+    bands = ["25-39", "40-64", "65+"]
+    people = total(read("pop_age_sex_state_acs2018.csv"),
+                   ["state", "sex", lambda r: band_of(first(r["age_group"]), bands)])
+    holders = {}
+    for key, count in people.items():
+        holders[key + ("degree",)], holders[key + ("no_degree",)] = degrees[key], count - degrees[key]
+    figure("degree_holders_age_sex_state", ["state", "sex", "age", "education_level"], holders)
+
+    categories = ["less_than_high_school", "high_school", "some_college_or_associates", "bachelors_or_higher"]
+    four = {"less_than_9th": categories[0], "9th_12th_no_diploma": categories[0], "high_school": categories[1],
+            "some_college": categories[2], "associates": categories[2], "bachelors": categories[3],
+            "graduate": categories[3]}
+    by_race = total(read("education_sex_race_state_acs2018.csv"), ["state", "race_ethnicity", "sex", "education_level"])
+    whole = total([r for r in rows if r["age_group"] != "18-24"], ["state", "sex", recoded("education_level", four)])
+    official, others = {}, {}
+    for s in STATES:
+        for x in SEXES:
+            rest = {k: whole[s, x, k] for k in categories}
+            for code, r in EXACT.items():
+                for k in categories:
+                    official[s, x, "25+", r, k] = by_race[s, code, x, k]
+                    rest[k] -= by_race[s, code, x, k]
+            totals = people_by_race(fine, s, x, OTHER_RACES, 25)
+            for (r, k), v in split_rest(rest, totals, race_seed(by_race, s, x, categories)).items():
+                others[s, x, "25+", r, k] = v
+    columns = ["state", "sex", "age", "race_ethnicity", "education_level"]
+    figure("education_sex_race_state", columns, official)
+    figure("education_sex_other_races_state", columns, others, digits=6)
+    education_seed(by_age)
+
+
+def education_seed(by_age):
+    """Interactions of age, sex, race and state: time-use microdata for age x sex x race, ACS microdata for how the
+    states depart from the country within age x sex x race, the assumed school career under 25."""
+    five = ["less_than_high_school", "high_school", "some_college_or_associates", "bachelors", "graduate"]
+    to5 = dict(zip(EDU6, five[:3] + five[2:]))
+    share = shrunk(total(read("joint_persons_atus2003_2016.csv"),
+                         ["age_group", "sex", recoded("race_ethnicity", ATUS_RACE),
+                          recoded("education_level", ATUS_EDUCATION)]), 1, EDU6, 60000.0)
+    acs = total(read("joint_state_race_sex_age_education_acs2014_2018.csv"),
+                ["race_ethnicity", "sex", "age_group", "state", "education_level"])
+    acs_share = shrunk(acs, 3, five, 3000.0)
+    race4 = {"white": "white_non_hispanic", "black": "black", "hispanic": "hispanic", "asian": "other",
+             "other": "other"}
+    acs_ages = ["18-29", "30-39", "40-49", "50-59", "60-69", "70+"]
+    below9 = defaultdict(float)
+    for (_, x, a, e), v in by_age.items():
+        below9[x, a, e] += v
+    cells = {}
+    for age in EDUCATION_AGES:
+        acs_age = band_of(first(age), acs_ages)
+        band = band_of(first(age), ["18-24", "25-34", "35-44", "45-64", "65+"])
+        for x in SEXES:
+            for r in RACE5:
+                if age in YOUNG:
+                    here, mean = share(("18-24", x, r)), share(("18-24",))
+                    base = {e: YOUNG[age][i] * here[e] / mean[e] for i, e in enumerate(EDU6)}
+                else:
+                    base = share((age, x, r))
+                # less than 9th grade among those without a diploma: likelier where many came as adults. ASSUMPTION.
+                odds = below9[x, band, "less_than_9th"] / below9[x, band, "9th_12th_no_diploma"]
+                odds *= 2.0 if r in ("hispanic", "asian") else 0.8
+                national = acs_share((race4[r], x, acs_age))
+                for s in STATES:
+                    own = acs_share((race4[r], x, acs_age, s))
+                    weights = {e: base[e] * own[to5[e]] / national[to5[e]] for e in EDU6}
+                    none = weights.pop("less_than_high_school")
+                    weights["less_than_9th"] = none * odds / (1 + odds)
+                    weights["9th_12th_no_diploma"] = none / (1 + odds)
+                    mass = sum(weights.values())
+                    for e, w in weights.items():
+                        if w > 0:
+                            cells[s, x, age, r, e] = w / mass
+    figure("education_seed", ["state", "sex", "age", "race_ethnicity", "education_level"], cells, "share", sig=3)
+
+
+def bachelors_field():
+    fields = list(FIELDS.values())
+    by_age = total(read("bachelors_field5_age_sex_state_acs2018.csv"),
+                   ["state", "sex", "age_group", recoded("bachelors_field", FIELDS)])
+    columns = ["state", "sex", "age", "bachelors_field"]
+    figure("field_age_sex_state", columns, by_age)
+    figure("field_under_25_sex_state", columns,
+           {(s, x, "18-24", f): v for (s, x, a, f), v in by_age.items() if a == "25-39"})
+    by_race = total(read("bachelors_field5_race_state_acs2018.csv"),
+                    ["state", "race_ethnicity", lambda r: "both", recoded("bachelors_field", FIELDS)])
+    whole = defaultdict(float)
+    for (s, _, _, f), v in by_age.items():
+        whole[s, f] += v
+    official, asian = {}, {}
+    for s in STATES:
+        rest = {f: whole[s, f] for f in fields}
+        for code, r in EXACT.items():
+            if any(by_race.get((s, code, "both", f), 0.0) for f in fields):
+                for f in fields:
+                    official[s, "25+", r, f] = by_race[s, code, "both", f]
+                    rest[f] = max(0.0, rest[f] - official[s, "25+", r, f])
+        seed = race_seed(by_race, s, "both", fields)
+        left = sum(rest.values())
+        count = sum(by_race.get((s, "asian", "both", f), 0.0) for f in fields)
+        count = min(count, 0.97 * left) or 0.3 * left
+        pair = {("asian", f): seed["asian", f] for f in fields}
+        pair.update({("others", f): seed["black", f] + seed["two_or_more", f] / 2 for f in fields})
+        for (r, f), v in split_rest(rest, {"asian": count, "others": left - count}, pair).items():
+            if r == "asian":
+                asian[s, "25+", r, f] = v
+    columns = ["state", "age", "race_ethnicity", "bachelors_field"]
+    figure("field_race_state", columns, official)
+    figure("field_asian_state", columns, asian, digits=6)
+    seed = {}
+    for row in assumption("field_by_occupation.csv"):
+        for f in fields:
+            seed["degree", row["occupation_cluster"], f] = float(row[f])
+        seed["no_degree", row["occupation_cluster"], "no_degree"] = 1.0
+    figure("field_seed", ["education_level", "occupation_group", "bachelors_field"], seed, "share")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Marital status
+
+MARITAL_AGES = ["18-19", "20-24", "25-29", "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64", "65-74",
+                "75-84", "85+"]
+
+
+def marital(fine, children):
+    every = total(read("marital_age_sex_state_acs2018.csv"),
+                  ["state", "sex", "age_group", recoded("marital_status", MARITAL6)])
+    by_age = {k: v for k, v in every.items() if adult(k[2])}
+    figure("marital_age_sex_state", ["state", "sex", "age", "marital_detail"], by_age)
+
+    five = ["never_married", "married", "separated", "widowed", "divorced"]
+    to5 = {"married_present": "married", "married_absent": "married"}
+    whole, minors = defaultdict(float), defaultdict(float)
+    for (s, x, a, m), v in every.items():
+        (whole if adult(a) else minors)[s, x, to5.get(m, m)] += v
+    by_race = total(read("marital_sex_race_state_acs2018.csv"), ["state", "race_ethnicity", "sex", "marital_status"])
+    cells = {}
+    for s in STATES:
+        for x in SEXES:
+            # The race tables start at 15: those of 15-17 are taken off, married as all of 15-17 are.
+            young = sum(minors[s, x, m] for m in five)
+            table = {}
+            for code, r in EXACT.items():
+                for m in five:
+                    table[r, m] = max(0.0, by_race[s, code, x, m] - children[s, x, r] * minors[s, x, m] / young)
+            rest = {m: whole[s, x, m] - table["white", m] - table["hispanic", m] for m in five}
+            people = people_by_race(fine, s, x, RACES)
+            table.update(split_rest(rest, {r: people[r] for r in OTHER_RACES}, race_seed(by_race, s, x, five)))
+            table = rake({k: v + 1e-3 for k, v in table.items()}, people, {m: whole[s, x, m] for m in five})
+            for (r, m), v in table.items():
+                cells[s, x, r, m] = v
+    figure("marital_sex_race_state", ["state", "sex", "race_ethnicity", "marital_detail"], cells, digits=6)
+
+    share = shrunk(total(read("joint_persons_atus2003_2016.csv"),
+                         ["age_group", "sex", lambda r: EDUCATION3[ATUS_EDUCATION[r["education_level"]]],
+                          recoded("race_ethnicity", ATUS_RACE), "marital_status"]), 2, five, 60000.0)
+    absent = defaultdict(float)
+    for (_, x, a, m), v in by_age.items():
+        absent[x, a, m] += v
+    seed = {}
+    for a in MARITAL_AGES:
+        for x in SEXES:
+            away = absent[x, a, "married_absent"] / (absent[x, a, "married_absent"] + absent[x, a, "married_present"])
+            for e in sorted(set(EDUCATION3.values())):
+                for r in RACE5:
+                    q = mean_share(share, [(b, x, e, r) for b in covering(a, ATUS_AGES)])
+                    married = q.pop("married")
+                    q["married_present"], q["married_absent"] = married * (1 - away), married * away
+                    for m, v in q.items():
+                        seed[x, a, e, r, m] = v
+    figure("marital_seed", ["sex", "age", "education_level", "race_ethnicity", "marital_detail"], seed, "share", sig=4)
+    return whole
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Nativity, language, service
+
+def nativity():
+    official = total([r for r in read("nativity_age_sex_state_acs2018.csv") if r["age_group"] == "18+"],
+                     ["state", "sex", "nativity"])
+    figure("nativity_sex_state", ["state", "sex", "nativity"], official)
+    bands = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
+    codes = dict(ALONE, white_non_hispanic="white", hispanic="hispanic")
+    counts = total(read("pop_single_age_sex_race_nativity_us_np2025.csv"),
+                   [lambda r: band_of(int(r["age"]), bands), "sex", recoded("race_ethnicity", codes), "nativity"])
+    # Share of citizens among the foreign born by age, and its odds by race. ASSUMPTION; the published counts are met.
+    citizens = dict(zip(bands, (.38, .37, .45, .56, .66, .74, .80)))
+    odds = {"hispanic": .6, "asian": 1.5, "white": 1.6, "black": 1.5}
+    seed = {}
+    for a in bands:
+        for x in SEXES:
+            for r in RACES:
+                key = "black" if r == "other" else r  # the projections have no group 'other'
+                born = counts[a, x, key, "foreign_born"]
+                born /= born + counts[a, x, key, "native"]
+                citizen = citizens[a] / (1 - citizens[a]) * odds.get(r, 1.0)
+                seed[x, a, r, "native"] = 1 - born
+                seed[x, a, r, "foreign_born_naturalized"] = born * citizen / (1 + citizen)
+                seed[x, a, r, "foreign_born_not_citizen"] = born / (1 + citizen)
+    figure("nativity_seed", ["sex", "age", "race_ethnicity", "nativity"], seed, "share", sig=5)
+
+
+def language():
+    codes = {"speak_only_english": "english", "speak_spanish": "spanish",
+             "speak_other_indo_european_languages": "other_indo_european",
+             "speak_asian_and_pacific_island_languages": "asian_and_pacific_island",
+             "speak_other_languages": "other"}
+    rows = [r for r in read("language_age_state_acs2018.csv") if adult(r["age_group"])]
+    figure("language_age_state", ["state", "age", "language_at_home"],
+           total(rows, ["state", "age_group", recoded("language", codes)]))
+    seed = {}
+    for row in assumption("language_by_race_nativity.csv"):
+        for code in codes.values():
+            seed[row["race_ethnicity"], row["nativity"], code] = float(row[code])
+    figure("language_seed", ["race_ethnicity", "nativity", "language_at_home"], seed, "share")
+
+
+def veterans():
+    figure("veteran_age_sex_state", ["state", "sex", "age", "veteran_status"],
+           total(read("veteran_age_sex_state_acs2018.csv"), ["state", "sex", "age_group", "veteran_status"]))
+    # How service is spread within the published bands 18-34 and 75+. ASSUMPTION; the bands' totals are met over it.
+    shape = {"18": 0.0, "19": .002, "20-21": .008, "22-24": .025, "25-29": .050, "30-34": .068, "35-54": .08,
+             "55-64": .12, "65-74": .20, "75-84": .26, "85+": .30}
+    seed = {}
+    for a, v in shape.items():
+        if v:
+            seed[a, "civilian", "veteran"] = v
+        seed[a, "civilian", "nonveteran"] = 1 - v
+        seed[a, "armed_forces", "none"] = 1.0
+    figure("veteran_seed", ["age", "labour_status", "veteran_status"], seed, "share")

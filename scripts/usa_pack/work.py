@@ -1,0 +1,399 @@
+"""What they do: labour force status, college, occupation, industry."""
+
+from collections import defaultdict
+
+from .codes import (
+    ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, EDU6, EDUCATION4, ENROLMENT, EXACT, LABOUR4, MARITAL3, RACE5, RACE6, RACES,
+    SEXES, STATES, adult, covering, first, last,
+)
+from .people import people_by_race
+from .raking import mean_share, race_seed, rake, shrunk, split_rest
+from .tables import assumption, figure, levels, read, recoded, snake, total
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Labour status
+
+LABOUR_AGES = ["18-19", "20-21", "22-24", "25-29", "30-34", "35-44", "45-54", "55-59", "60-61", "62-64", "65-69",
+               "70-74", "75-79", "80-84", "85+"]
+# How much rarer each status is at 16-17 than at 18-19. ASSUMPTION, after the national CPS rates of 2018.
+TEEN_ODDS = {"employed": .205 / .435, "unemployed": .035 / .060, "not_in_labor_force": .76 / .50, "armed_forces": 0.0}
+
+
+def labour(p18, fine, children, marital_whole):
+    """Returns the estimated employed civilians aged 18 and over by state, sex and race (five groups)."""
+    every = total(read("labour_age_sex_state_acs2018.csv"), ["state", "sex", "age_group", "labour_status"])
+    official = {k: v for k, v in every.items() if adult(k[2])}
+    figure("labour_age_sex_state", ["state", "sex", "age", "labour_status"], official)
+
+    teens, young = {}, {}
+    for s in STATES:
+        for x in SEXES:
+            cells = {k: every[s, x, "16-19", k] for k in LABOUR4}
+            adults = p18[s, x, "18-19"]
+            minors = max(1.0, sum(cells.values()) - adults)
+            seed = {("18-19", k): cells[k] * adults for k in LABOUR4}
+            seed.update({("16-17", k): cells[k] * TEEN_ODDS[k] * minors for k in LABOUR4})
+            fitted = rake(seed, {"16-17": minors, "18-19": adults}, cells)
+            for k in LABOUR4:
+                teens[s, x, k] = fitted.get(("16-17", k), 0.0)
+                young[s, x, "18-19", k] = fitted.get(("18-19", k), 0.0)
+    figure("labour_18_19_sex_state", ["state", "sex", "age", "labour_status"], young, digits=6)
+
+    figure("labour_education_state", ["state", "age", "education_level", "labour_status"],
+           total(read("labour_education_25_64_state_acs2018.csv"),
+                 ["state", lambda r: "25-64", "education_level", "labour_status"]))
+
+    whole = defaultdict(float)
+    for table in (official, young):
+        for (s, x, a, k), v in table.items():
+            whole[s, x, "65+" if first(a) >= 65 else "18-64", k] += v
+    exact, estimated = labour_by_race(whole, teens, fine, children)
+    columns = ["state", "sex", "age", "race_ethnicity", "labour_status"]
+    figure("labour_65_sex_race_state", columns, exact)
+    grouped, employed = defaultdict(float), defaultdict(float)
+    for (s, x, a, r, k), v in list(estimated.items()) + list(exact.items()):
+        grouped[s, x, a, RACE6.get(r, "other"), k] += v
+        if k == "employed":
+            employed[s, x, r if r in RACE5 else "other"] += v
+    figure("labour_sex_race_state", columns, grouped, digits=6)
+
+    three = ["employed", "unemployed", "not_in_labor_force"]
+    raw = total(read("marital_sex_labour_state_acs2018.csv"), ["state", "sex", "marital_status", "labour_status"])
+    grouped = defaultdict(float)
+    for s in STATES:
+        for x in SEXES:
+            seed = {(m, k): raw[s, x, m, k] for m in MARITAL3 for k in three}
+            for k in three:  # 16-17, nearly all never married, are taken off; 'employed' counts the Armed Forces here
+                gone = teens[s, x, k] + (teens[s, x, "armed_forces"] if k == "employed" else 0.0)
+                seed["never_married", k] = max(1.0, seed["never_married", k] - gone)
+            work = {k: whole[s, x, "18-64", k] + whole[s, x, "65+", k] for k in LABOUR4}
+            work["employed"] += work.pop("armed_forces")
+            for (m, k), v in rake(seed, {m: marital_whole[s, x, m] for m in MARITAL3}, work).items():
+                grouped[s, x, MARITAL3[m], k] += v
+    figure("labour_marital_sex_state", ["state", "sex", "marital_detail", "labour_status"], grouped, digits=6)
+    labour_seed()
+    return employed
+
+
+def labour_by_race(whole, teens, fine, children):
+    """65 and over: white and Hispanic as published (but for Hispanics in Vermont, suppressed), the others share the
+    rest. 18-64: the published 16-64 less the estimated 16-17."""
+    raw = total(read("labour_age_sex_race_state_acs2018.csv"),
+                ["state", "race_ethnicity", "sex", lambda r: (r["age_group"], r["labour_status"])])
+    old, work = [("65+", k) for k in LABOUR4[:3]], [("16-64", k) for k in LABOUR4]
+    exact, estimated = {}, {}
+    for s in STATES:
+        for x in SEXES:
+            rest = {k: whole[s, x, "65+", k[1]] for k in old}
+            published = {c: r for c, r in EXACT.items() if sum(raw.get((s, c, x, k), 0.0) for k in old) > 0}
+            for code, r in published.items():
+                for k in old:
+                    exact[s, x, "65+", r, k[1]] = raw[s, code, x, k]
+                    rest[k] -= raw[s, code, x, k]
+            totals = people_by_race(fine, s, x, [r for r in RACES if r not in published.values()], 65)
+            for (r, k), v in split_rest(rest, totals, race_seed(raw, s, x, old)).items():
+                estimated[s, x, "65+", r, k[1]] = v
+            minors = sum(children[s, x, r] for r in RACES)
+            table = {(r, k): max(0.0, raw[s, code, x, k] - teens[s, x, k[1]] * children[s, x, r] / minors)
+                     for code, r in published.items() for k in work}
+            rest = {k: whole[s, x, "18-64", k[1]] - sum(table[r, k] for r in published.values()) for k in work}
+            people = people_by_race(fine, s, x, RACES, 18, 64)
+            others = {r: people[r] for r in RACES if r not in published.values()}
+            table.update(split_rest(rest, others, race_seed(raw, s, x, work)))
+            table = rake({k: v + 1e-3 for k, v in table.items()}, people,
+                         {k: whole[s, x, "18-64", k[1]] for k in work})
+            for (r, k), v in table.items():
+                estimated[s, x, "18-64", r, k[1]] = v
+    return exact, estimated
+
+
+def labour_seed():
+    three = ["employed", "unemployed", "not_in_labor_force"]
+    share = shrunk(total(read("joint_persons_atus2003_2016.csv"),
+                         ["age_group", "sex", lambda r: EDUCATION4[ATUS_EDUCATION[r["education_level"]]],
+                          recoded("marital_status", MARITAL3), recoded("race_ethnicity", ATUS_RACE),
+                          "labour_status"]), 2, three, 50000.0)
+    # Active service by age, sex and schooling, relative to the employed. ASSUMPTION, raked to the figures.
+    service = dict(zip(LABOUR_AGES, (.03, .05, .045, .03, .02, .012, .003, .0006, .0003, .0002, 0, 0, 0, 0, 0)))
+    # Work past 80, relative to all of 80 and over in the microdata. ASSUMPTION; the total of 75 and over is met.
+    late = {"80-84": 1.3, "85+": .35}
+    school = {"less_than_high_school": .03, "high_school": 1.0, "some_college_or_associates": 1.6,
+              "bachelors_or_higher": .7}
+    cells = {}
+    for a in LABOUR_AGES:
+        for x in SEXES:
+            for e in school:
+                for m in sorted(set(MARITAL3.values())):
+                    for r in RACE5:
+                        q = mean_share(share, [(b, x, e, m, r) for b in covering(a, ATUS_AGES)])
+                        for k in ("employed", "unemployed"):
+                            q[k] *= late.get(a, 1.0)
+                        q["not_in_labor_force"] = 1 - q["employed"] - q["unemployed"]
+                        q["armed_forces"] = q["employed"] * service[a] * school[e] * (1.6 if x == "Male" else .35)
+                        for k, v in q.items():
+                            if v > 0:
+                                cells[x, a, e, m, r, k] = v
+    figure("labour_seed", ["sex", "age", "education_level", "marital_detail", "race_ethnicity", "labour_status"], cells,
+           "share", sig=4)
+
+
+def college_enrolment():
+    official = total([r for r in read("college_enrolment_age_sex_state_acs2018.csv") if adult(r["age_group"])],
+                     ["state", "sex", "age_group", recoded("college_enrolment", ENROLMENT)])
+    figure("college_enrolment_age_sex_state", ["state", "sex", "age", "college_enrolment"], official)
+    share = shrunk(total(read("joint_persons_atus2003_2016.csv"),
+                         ["age_group", "sex", recoded("labour_status", dict(zip(LABOUR4, ("job", "no_job", "no_job")))),
+                          lambda r: EDUCATION4[ATUS_EDUCATION[r["education_level"]]], "student"]),
+                   1, ["yes", "no"], 50000.0)
+    # Within the microdata's 18-24 and 35 and over: how much likelier the younger are to be enrolled. ASSUMPTION.
+    slope = {"18-19": 1.3, "20-21": 1.2, "22-24": .7, "45-54": .8, "55-64": .5, "65+": .3}
+    cells = {}
+    for a in ("18-19", "20-21", "22-24", "25-29", "30-34", "35-44", "45-54", "55-64", "65+"):
+        for x in SEXES:
+            for k in ("job", "no_job"):
+                for e in sorted(set(EDUCATION4.values())):
+                    if e == "less_than_high_school":
+                        cells[x, a, k, e, "not_enrolled"] = 1.0
+                        continue
+                    keys = [(b, x, k, e) for b in covering(a, ATUS_AGES)]
+                    yes = min(0.95, mean_share(share, keys)["yes"] * slope.get(a, 1.0))
+                    cells[x, a, k, e, "public_college"] = 0.75 * yes
+                    cells[x, a, k, e, "private_college"] = 0.25 * yes
+                    cells[x, a, k, e, "not_enrolled"] = 1 - yes
+    figure("college_enrolment_seed", ["sex", "age", "labour_status", "education_level", "college_enrolment"], cells,
+           "share", sig=4)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Occupation and industry
+
+GROUPS = {
+    "Management occupations": "management",
+    "Business and financial operations occupations": "business_and_financial_operations",
+    "Computer and mathematical occupations": "computer_and_mathematical",
+    "Architecture and engineering occupations": "architecture_and_engineering",
+    "Life, physical, and social science occupations": "life_physical_and_social_science",
+    "Community and social service occupations": "community_and_social_service",
+    "Legal occupations": "legal",
+    "Educational instruction, and library occupations": "educational_instruction_and_library",
+    "Arts, design, entertainment, sports, and media occupations": "arts_design_entertainment_sports_and_media",
+    "Health diagnosing and treating practitioners and other technical occupations":
+        "health_diagnosing_and_treating_practitioners",
+    "Health technologists and technicians": "health_technologists_and_technicians",
+    "Healthcare support occupations": "healthcare_support",
+    "Firefighting and prevention, and other protective service workers including supervisors":
+        "firefighting_and_other_protective_service",
+    "Law enforcement workers including supervisors": "law_enforcement",
+    "Food preparation and serving related occupations": "food_preparation_and_serving",
+    "Building and grounds cleaning and maintenance occupations": "building_and_grounds_cleaning_and_maintenance",
+    "Personal care and service occupations": "personal_care_and_service",
+    "Sales and related occupations": "sales",
+    "Office and administrative support occupations": "office_and_administrative_support",
+    "Farming, fishing, and forestry occupations": "farming_fishing_and_forestry",
+    "Construction and extraction occupations": "construction_and_extraction",
+    "Installation, maintenance, and repair occupations": "installation_maintenance_and_repair",
+    "Production occupations": "production",
+    "Transportation occupations": "transportation",
+    "Material moving occupations": "material_moving",
+}
+# Subtotals that go by another name in B24010 and in the CPS than in the race tables
+SUBTOTALS = {
+    "Computer occupations": "computer_and_mathematical",
+    "Mathematical science occupations": "computer_and_mathematical",
+    "Other teachers and instructors, education, training, and library occupations":
+        "educational_instruction_and_library",
+    "Education, training, and library occupations": "educational_instruction_and_library",
+    "Other health diagnosing and treating practitioners and technical occupations":
+        "health_diagnosing_and_treating_practitioners",
+    "Healthcare practitioners and technical occupations": "health_technologists_and_technicians",
+    "Other healthcare support occupations": "healthcare_support",
+    "Other production occupations": "production",
+}
+LAW_ENFORCEMENT = ("First-line supervisors of law enforcement workers", "Law enforcement workers",
+                   "First-line supervisors of correctional officers", "First-line supervisors of police and detectives",
+                   "Bailiffs", "Correctional officers and jailers", "Detectives and criminal investigators",
+                   "Fish and game wardens", "Parking enforcement workers", "Police officers")
+WORK_AGES = ["18-24", "25-34", "35-54", "55+"]
+CPS_AGES = {"16-19": "18-24", "20-24": "18-24", "25-34": "25-34", "35-44": "35-54", "45-54": "35-54",
+            "55-64": "55+", "65+": "55+"}
+BLS_EDUCATION = dict(zip(EDU6, EDU6), masters="graduate", doctorate_or_professional="graduate")
+# Few of 18-24 hold degrees yet: weights on the schooling published for workers of 25 and over. ASSUMPTION.
+YOUNG_WORKER = dict(zip(EDU6, (1.0, 1.5, 1.7, .7, .45, .04)))
+MILITARY = "Military, rank not specified"  # the Census title of code 9830
+
+
+def occupation_groups(employed):
+    def group(row):
+        if row["occupation_major"] == "Protective service occupations":
+            return "law_enforcement" if row["occupation_group"] in LAW_ENFORCEMENT \
+                else "firefighting_and_other_protective_service"
+        return SUBTOTALS.get(row["occupation_major"]) or GROUPS[row["occupation_major"]]
+
+    by_sex = total(read("occupation_group_sex_state_acs2018.csv"), ["state", "sex", group])
+    figure("occupation_group_sex_state", ["state", "sex", "occupation_group"], by_sex)
+    raw = total(read("occupation_major_sex_race_state_acs2018.csv"),
+                ["state", "race_ethnicity", "sex", recoded("occupation_major", GROUPS)])
+    names = list(GROUPS.values())
+    cells = {}
+    for s in STATES:
+        for x in SEXES:
+            shares = race_seed(raw, s, x, names)
+            seed = {}
+            for g in names:
+                for r in ("white", "hispanic", "black", "asian"):
+                    seed[r, g] = shares[r, g] + 1e-5
+                seed["other", g] = shares["two_or_more", g] + shares["american_indian_or_alaska_native", g] + 1e-5
+            people = {r: employed[s, x, r] for r in RACE5}
+            scale = sum(people.values()) / sum(by_sex[s, x, g] for g in names)
+            for (r, g), v in rake(seed, people, {g: by_sex[s, x, g] * scale for g in names}).items():
+                cells[s, x, r, g] = v
+    figure("occupation_group_sex_race_state", ["state", "sex", "race_ethnicity", "occupation_group"], cells, digits=6)
+
+
+def group_of_occupation(order, cps):
+    """The group of each detailed title: its CPS major group, split where the race tables split it."""
+    major = {snake(r["occupation"]): r["occupation_major"] for r in cps}
+    technologists = order[order.index("Clinical laboratory technologists and technicians"):
+                          order.index("Miscellaneous health technologists and technicians") + 1]
+    movers = order[order.index("Crane and tower operators"):]
+    group = {}
+    for o in order:
+        m = major[snake(o)]
+        if m == "Healthcare practitioners and technical occupations":
+            group[o] = "health_technologists_and_technicians" if o in technologists \
+                else "health_diagnosing_and_treating_practitioners"
+        elif m == "Protective service occupations":
+            group[o] = "law_enforcement" if o in LAW_ENFORCEMENT else "firefighting_and_other_protective_service"
+        elif m == "Transportation and material moving occupations":
+            group[o] = "material_moving" if o in movers else "transportation"
+        else:
+            group[o] = SUBTOTALS.get(m) or GROUPS[m]
+    return group
+
+
+def occupations():
+    rows = read("occupation_detailed_sex_us_acs2018.csv")
+    by_sex = total(rows, ["occupation", "sex"])
+    order = list(dict.fromkeys(r["occupation"] for r in rows))
+    by_code = {snake(o): o for o in order}
+    assert len(by_code) == len(order), "two occupations share a code"
+    cps = read("occupation_detailed_age_cps2025.csv")
+    group = group_of_occupation(order, cps)
+    figure("occupation_sex_us", ["occupation_group", "sex", "occupation"],
+           {(group[o], x, snake(o)): v for (o, x), v in by_sex.items()})
+
+    ages = total(cps, [lambda r: by_code[snake(r["occupation"])], recoded("age_group", CPS_AGES)])
+    group_age = defaultdict(float)
+    for (o, a), v in ages.items():
+        group_age[group[o], a] += v
+        group_age[group[o]] += v
+    soc = soc_codes(order)
+    bls = defaultdict(lambda: defaultdict(float))
+    for r in read("occupation_education_share_bls2014_2015.csv"):
+        bls[r["occupation_code"]][BLS_EDUCATION[r["education_level"]]] += float(r["share"] or 0)
+    rules = {r["occupation"]: r for r in assumption("licensed_occupations.csv")}
+    floors = {o: EDU6.index(r["lowest_education"]) for o, r in rules.items()}
+    unknown = set(floors) - set(order)
+    assert not unknown, f"licensed_occupations.csv: no occupation {unknown}"
+
+    joint, by_group, by_config = {}, defaultdict(float), defaultdict(float)
+    for o in order:
+        g, whole = group[o], sum(ages[o, a] for a in WORK_AGES)
+        school = nearest(bls, soc[o])
+        school = {e: school.get(e, 0.0) + 0.002 if i >= floors.get(o, 0) else 0.0 for i, e in enumerate(EDU6)}
+        for a in WORK_AGES:
+            if last(a) < int(rules.get(o, {}).get("lowest_age", 16)):
+                continue
+            # published in thousands: small occupations are pulled to the age pattern of their group
+            age = (ages[o, a] + 20000 * group_age[g, a] / group_age[g]) / (whole + 20000)
+            fit = {e: school[e] * (YOUNG_WORKER[e] if a == "18-24" else 1.0) for e in EDU6}
+            for x in SEXES:
+                for e in EDU6:
+                    v = by_sex[o, x] * age * fit[e] / sum(fit.values())
+                    if v > 0:
+                        joint[g, x, a, e, snake(o)] = v
+                        by_group[g, x, a, e] += v
+                        by_config[x, a, e] += v
+    cells = {(x, a, e, "employed", g): v / by_config[x, a, e] for (g, x, a, e), v in by_group.items()}
+    inside = {key: v / by_group[key[:4]] for key, v in joint.items()}
+    for x, a, e in by_config:
+        cells[x, a, e, "armed_forces", "military_specific"] = 1.0
+        cells[x, a, e, "no_job", "none"] = 1.0
+        inside["none", x, a, e, "not_in_workforce"] = 1.0
+        inside["military_specific", x, a, e, snake(MILITARY)] = 1.0
+    figure("occupation_group_seed", ["sex", "age", "education_level", "labour_status", "occupation_group"], cells,
+           "share", sig=4)
+    figure("occupation_seed", ["occupation_group", "sex", "age", "education_level", "occupation"], inside, "share",
+           sig=4)
+    levels("occupation", ["level", "title", "occupation_group"],
+           [["not_in_workforce", "Not in the workforce", "none"]] +
+           [[snake(o), o, group[o]] for o in order] + [[snake(MILITARY), MILITARY, "military_specific"]])
+    return order, soc, by_sex
+
+
+def soc_codes(order):
+    """SOC codes of each Census title: the crosswalk's, or where that is wrong or empty, those of the assumptions."""
+    codes = defaultdict(list)
+    for r in read("occupation_title_soc_crosswalk_estimate.csv"):
+        if r["occupation_code"]:
+            codes[snake(r["occupation"])].append(r["occupation_code"])
+    for r in assumption("occupation_soc_codes.csv"):
+        codes[snake(r["occupation"])] = r["occupation_codes"].split()
+    missing = [o for o in order if not codes[snake(o)]]
+    assert not missing, f"no SOC code for {missing}"
+    return {o: codes[snake(o)] for o in order + [MILITARY]}
+
+
+def nearest(table, codes):
+    """The mean of the table's rows for the codes; where it has none of them, for the nearest broader SOC group."""
+    for length in (7, 6, 5, 4, 3):
+        prefixes = {c[:length] for c in codes}
+        found = [row for code, row in sorted(table.items()) if code[:length] in prefixes]
+        if found:
+            mean = defaultdict(float)
+            for row in found:
+                for k, v in row.items():
+                    mean[k] += v / len(found)
+            return mean
+    raise SystemExit(f"no row for SOC {codes}")
+
+
+# The 14 industries of the time-use microdata as ACS sectors
+ATUS_INDUSTRIES = {
+    "finance": ["finance_and_insurance", "real_estate_and_rental_and_leasing"],
+    "hospitality": ["arts_entertainment_and_recreation", "accommodation_and_food_services"],
+    "prof_biz_svcs": ["professional_scientific_and_technical_services", "management_of_companies_and_enterprises",
+                      "administrative_and_support_and_waste_management_services"],
+    "edu_health_svcs": ["educational_services", "health_care_and_social_assistance"],
+    "information": ["information"], "manuf": ["manufacturing"], "trade": ["wholesale_trade", "retail_trade"],
+    "other": ["other_services_except_public_administration"], "public_admin": ["public_administration"],
+    "transport_util": ["transportation_and_warehousing", "utilities"], "construction": ["construction"],
+    "agric_forestry_hunting": ["agriculture_forestry_fishing_and_hunting"],
+    "mining": ["mining_quarrying_and_oil_and_gas_extraction"],
+}
+
+
+def industries():
+    official = total(read("industry_sex_state_acs2018.csv"), ["state", "sex", "industry"])
+    figure("industry_sex_state", ["state", "sex", "industry"], official)
+    whole = defaultdict(float)
+    for (_, _, i), v in official.items():
+        whole[i] += v
+    spread = defaultdict(lambda: defaultdict(float))
+    for (o, i), v in total(read("joint_persons_us_atus2010_2016.csv"), ["occupation_major", "industry"]).items():
+        parts = ATUS_INDUSTRIES.get(i, [])
+        for p in parts:
+            spread[o][p] += v * whole[p] / sum(whole[q] for q in parts)
+    seed = {}
+    for row in assumption("industry_by_occupation.csv"):
+        base, own = spread[row["time_use_group"]], {}
+        for item in row["industries"].split():
+            name, weight = item.split(":")
+            assert name in whole, f"industry_by_occupation.csv: no industry {name}"
+            own[name] = float(weight)
+        free, mass = 1.0 - sum(own.values()), sum(base.values())
+        for i in whole:
+            seed[row["occupation_group"], i] = own.get(i, 0.0) + free * (0.98 * base[i] / mass + 0.02 / len(whole))
+    assert {g for g, _ in seed} == set(GROUPS.values()), "industry_by_occupation.csv: groups differ"
+    seed["none", "none"] = seed["military_specific", "none"] = 1.0
+    figure("industry_seed", ["occupation_group", "industry"], seed, "share", sig=5)
