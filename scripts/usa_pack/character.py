@@ -101,53 +101,62 @@ def season(daily):
     return 1.0 - (1.0 - min(daily, 0.999)) ** 90
 
 
+PRIOR = 300  # respondents by which a group's share is pulled to the mean of all
+
+
+def participation(name, *columns):
+    """Daily shares by activity and group, and the respondents of each group: `sample_n` counts those who did the
+    activity, so the group's size is that count over the share, surest for what nearly everyone does."""
+    share, surest = {}, {}
+    for r in read(name):
+        group, did = tuple(r[c] for c in columns), float(r["sample_n"] or 0)
+        share[r["activity"], group] = float(r["share"] or 0)
+        if did > surest.get(group, (0.0, 0.0))[0]:
+            surest[group] = (did, did / share[r["activity"], group])
+    return share, {group: asked for group, (_, asked) in surest.items()}
+
+
 def hobbies():
     """Weight of a hobby: season(share of its activity), times how readily such an activity is named as a hobby
-    (assumptions/hobby_activities.csv), split evenly over the hobbies listed for it (assumptions/hobbies.csv); richly
-    listed activities keep a little more, by the power 0.75."""
-    listed = defaultdict(list)
+    (assumptions/hobby_activities.csv), split over the hobbies listed for it by assumed weights (assumptions/hobbies.csv);
+    richly listed activities get a little more, by the power 0.25 of their number."""
+    listed, part = defaultdict(list), {}
     for r in assumption("hobbies.csv"):
         listed[r["activity"]].append(r["hobby"])
+        part[r["hobby"]] = float(r["weight"])
     named = {r["activity"]: float(r["weight"]) for r in assumption("hobby_activities.csv")}
     limits = {r["hobby"]: (int(r["youngest"]), int(r["oldest"])) for r in assumption("hobby_limits.csv")}
-    rows = read("leisure_daily_participation_age_sex_atus2003_2016.csv")
-    share, sample = defaultdict(float), defaultdict(float)
-    mean = defaultdict(float)
-    for r in rows:
-        key = (r["activity"], r["age_group"], r["sex"])
-        share[key], sample[key] = float(r["share"] or 0), float(r["sample_n"] or 0)
-        mean[r["activity"]] += share[key] / 14
-    unknown = (set(listed) | set(named)) - set(mean) | set(limits) - {h for items in listed.values() for h in items}
-    assert not unknown, f"hobbies.csv, hobby_limits.csv: unknown {unknown}"
+    groups = [(a, x) for a in ("18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+") for x in SEXES]
+    share, asked = participation("leisure_daily_participation_age_sex_atus2003_2016.csv", "age_group", "sex")
+    mean = {a: sum(share.get((a, g), 0.0) for g in groups) / len(groups) for a in listed}
+    unknown = (set(listed) | set(named)) - {a for a, _ in share}
+    unknown |= set(limits) - {h for items in listed.values() for h in items}
+    assert not unknown, f"assumptions/hobbies.csv and its fellows: unknown {unknown}"
     cells = {}
     for activity, items in listed.items():
-        for a in ("18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"):
-            for x in SEXES:
-                key = (activity, a, x)
-                # cells of few respondents are pulled to the mean
-                daily = (share[key] * sample[key] + mean[activity] * 15) / (sample[key] + 15)
-                for item in items:
-                    low, high = limits.get(item, (18, 100))
-                    if low <= first(a) and last(a) <= high or item not in limits:
-                        cells[x, a, item] = named.get(activity, 1.0) * season(daily) / len(items) ** 0.75
+        whole = sum(part[item] for item in items)
+        for a, x in groups:
+            n = asked[a, x]
+            daily = (share.get((activity, (a, x)), 0.0) * n + mean[activity] * PRIOR) / (n + PRIOR)
+            for item in items:
+                low, high = limits.get(item, (18, 100))
+                if low <= first(a) and last(a) <= high:
+                    cells[x, a, item] = named.get(activity, 1.0) * season(daily) * part[item] / whole * len(items) ** 0.25
     figure("hobby_age_sex", ["sex", "age", "hobby"], cells, "share", sig=4)
 
-    done, asked = defaultdict(float), defaultdict(float)
-    for r in read("leisure_daily_participation_region_education_atus2003_2016.csv"):
-        n = float(r["sample_n"] or 0)
-        schooling = EDUCATION3[ATUS_EDUCATION[r["education_level"]]]
-        for key in ((r["activity"], r["census_region"], schooling), r["activity"]):
-            done[key] += float(r["share"] or 0) * n
-            asked[key] += n
+    share, asked = participation("leisure_daily_participation_region_education_atus2003_2016.csv", "census_region",
+                                 "education_level")
     cells = {}
     for activity, items in listed.items():
-        usual = done[activity] / asked[activity] if asked[activity] else 0.0
+        usual = sum(share.get((activity, g), 0.0) * n for g, n in asked.items()) / sum(asked.values())
         for region in ("northeast", "midwest", "south", "west", "none"):  # Puerto Rico, in no region, as the South
-            for e in sorted(set(EDUCATION3.values())):
-                key = (activity, "south" if region == "none" else region, e)
-                lift = season((done[key] + usual * 15) / (asked[key] + 15)) / season(usual) if usual else 1.0
+            for schooling in sorted(set(EDUCATION3.values())):
+                here = [g for g in asked if g[0] == ("south" if region == "none" else region) and
+                        EDUCATION3[ATUS_EDUCATION[g[1]]] == schooling]
+                n = sum(asked[g] for g in here)
+                daily = (sum(share.get((activity, g), 0.0) * asked[g] for g in here) + usual * PRIOR) / (n + PRIOR)
                 for item in items:
-                    cells[region, e, item] = lift
+                    cells[region, schooling, item] = season(daily) / season(usual) if usual else 1.0
     figure("hobby_region_education", ["census_region", "education_level", "hobby"], cells, "share", sig=3)
     levels("hobby", ["level", "activity"], [[h, a] for a in sorted(listed) for h in listed[a]])
 

@@ -145,8 +145,10 @@ def college_enrolment():
                          ["age_group", "sex", recoded("labour_status", dict(zip(LABOUR4, ("job", "no_job", "no_job")))),
                           lambda r: EDUCATION4[ATUS_EDUCATION[r["education_level"]]], "student"]),
                    1, ["yes", "no"], 50000.0)
-    # Within the microdata's 18-24 and 35 and over: how much likelier the younger are to be enrolled. ASSUMPTION.
-    slope = {"18-19": 1.3, "20-21": 1.2, "22-24": .7, "45-54": .8, "55-64": .5, "65+": .3}
+    # How enrolment falls with age within 18-24, and past 45 (the microdata ask up to 49), relative to the band of the
+    # microdata that is named. ASSUMPTION.
+    slope = {"18-19": ("18-24", 1.3), "20-21": ("18-24", 1.2), "22-24": ("18-24", .7), "45-54": ("40-44", .6),
+             "55-64": ("40-44", .25), "65+": ("40-44", .08)}
     cells = {}
     for a in ("18-19", "20-21", "22-24", "25-29", "30-34", "35-44", "45-54", "55-64", "65+"):
         for x in SEXES:
@@ -155,8 +157,9 @@ def college_enrolment():
                     if e == "less_than_high_school":
                         cells[x, a, k, e, "not_enrolled"] = 1.0
                         continue
-                    keys = [(b, x, k, e) for b in covering(a, ATUS_AGES)]
-                    yes = min(0.95, mean_share(share, keys)["yes"] * slope.get(a, 1.0))
+                    band, factor = slope.get(a, (a, 1.0))
+                    keys = [(b, x, k, e) for b in covering(band, ATUS_AGES)]
+                    yes = min(0.95, mean_share(share, keys)["yes"] * factor)
                     cells[x, a, k, e, "public_college"] = 0.75 * yes
                     cells[x, a, k, e, "private_college"] = 0.25 * yes
                     cells[x, a, k, e, "not_enrolled"] = 1 - yes
