@@ -8,6 +8,7 @@ DIR/levels/*.csv, byte for byte the same on every run, and reads the pack's own 
 Python 3, standard library only. What each figure means, and which are estimates, is in DIR/pack.toml.
 """
 
+import os
 import sys
 from collections import defaultdict
 
@@ -24,6 +25,9 @@ def main():
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
     FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
+    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
+        if not os.path.exists(os.path.join(folder, holds)):
+            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
     p18 = population()
     by_band, children = race(p18)
     fine = defaultdict(list)
