@@ -26,7 +26,7 @@ def surname(name, spelled):
     return name.capitalize()
 
 
-def names(per_group=1000, surnames=20000):
+def names(per_group=1200, surnames=20000):
     spelled = {r["last_name"].replace(" ", "").replace("'", "").replace(".", "").upper(): r["last_name"]
                for r in assumption("surname_spelling.csv")}
     rows = [r for r in read("surnames_race_census2020.csv") if re.fullmatch("[A-Z]{2,}", r["last_name"])]

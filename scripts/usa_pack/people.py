@@ -178,6 +178,7 @@ def education_seed(by_age):
                 # less than 9th grade among those without a diploma: likelier where many came as adults. ASSUMPTION.
                 odds = below9[x, band, "less_than_9th"] / below9[x, band, "9th_12th_no_diploma"]
                 odds *= 2.0 if r in ("hispanic", "asian") else 0.8
+                odds *= {"18": 0.2, "19": 0.5}.get(age, 1.0)  # most of those without a diploma are still at school
                 national = acs_share((race4[r], x, acs_age))
                 for s in STATES:
                     own = acs_share((race4[r], x, acs_age, s))
