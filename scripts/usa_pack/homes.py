@@ -78,6 +78,11 @@ def household_size(atus):
            sig=4)
 
 
+# How the odds of a child in the household differ by company from those of all of the same age, sex and household size;
+# single parents live with 'relatives'. ASSUMPTION.
+COMPANY = {"alone": 1.0, "couple": 1.0, "parents": 1.0, "relatives": 1.3, "nonrelatives": 0.25}
+
+
 def children_at_home(atus):
     share = shrunk(total(atus, ["age_group", "sex", "hh_size", recoded("marital_status", MARITAL3),
                                 "children_under_18"]), 3, ["yes", "no"], 30000.0)
@@ -86,9 +91,10 @@ def children_at_home(atus):
         for x in SEXES:
             for m in sorted(set(MARITAL3.values())):
                 for n in ["1"] + SIZES:
-                    for company in ("alone", "couple", "no_couple"):
+                    for company, odds in COMPANY.items():
                         yes = share((a, x, n, m))["yes"]
-                        if n == "1" or company == "alone" or (n == "2" and company == "couple"):
+                        yes = yes * odds / (1 - yes + yes * odds)
+                        if n == "1" or company == "alone" or (n == "2" and company in ("couple", "parents")):
                             yes = 0.0
                         cells[x, a, m, n, company, "no"] = 1 - yes
                         if yes:
