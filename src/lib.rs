@@ -1,0 +1,3 @@
+//! An embedded database of synthetic people.
+
+pub mod embedders;

@@ -87,3 +87,13 @@ def total(rows, keys):
 def recoded(column, codes):
     """A key function that recodes a column; rows of other codes are left out."""
     return lambda row: codes.get(row[column])
+
+
+def manifest_section(name, lines):
+    """Replaces the lines of pack.toml between the comments `# begin NAME` and `# end NAME`."""
+    path = os.path.join(FOLDERS["pack"], "pack.toml")
+    with open(path, encoding="utf-8") as f:
+        before, rest = f.read().split(f"# begin {name}\n")
+    after = rest.split(f"# end {name}\n")[1]
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(before + f"# begin {name}\n" + "".join(line + "\n" for line in lines) + f"# end {name}\n" + after)

@@ -1,5 +1,6 @@
 """What they do: labour force status, college, occupation, industry."""
 
+import re
 from collections import defaultdict
 
 from .codes import (
@@ -8,7 +9,7 @@ from .codes import (
 )
 from .people import people_by_race
 from .raking import mean_share, race_seed, rake, shrunk, split_rest
-from .tables import assumption, figure, levels, read, recoded, snake, total
+from .tables import assumption, figure, levels, manifest_section, read, recoded, snake, total
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Labour status
@@ -331,6 +332,7 @@ def occupations():
     levels("occupation", ["level", "title", "occupation_group"],
            [["not_in_workforce", "Not in the workforce", "none"]] +
            [[snake(o), o, group[o]] for o in order] + [[snake(MILITARY), MILITARY, "military_specific"]])
+    industry_clusters(group)
     return order, soc, by_sex
 
 
@@ -359,6 +361,24 @@ def nearest(table, codes):
                     mean[k] += v / len(found)
             return mean
     raise SystemExit(f"no row for SOC {codes}")
+
+
+def industry_clusters(group):
+    """Writes the grouping of occupations by the industries that they work in: each goes to the first row of
+    assumptions/industry_by_occupation.csv whose group and pattern fit; a row without a pattern takes the rest."""
+    cluster, rows = {}, assumption("industry_by_occupation.csv")
+    for rest in (False, True):
+        for row in rows:
+            if rest == (row["occupations"] == ""):
+                fits = [o for o, g in group.items() if o not in cluster and row["occupation_group"] in ("", g) and
+                        re.search(row["occupations"], snake(o))]
+                assert fits, f"industry_by_occupation.csv: no occupation is left for {row['cluster']}"
+                cluster.update({o: row["cluster"] for o in fits})
+    lines = [f'none = ["not_in_workforce", "{snake(MILITARY)}"]']
+    for row in rows:
+        members = ", ".join(f'"{snake(o)}"' for o in group if cluster[o] == row["cluster"])
+        lines.append(f'{row["cluster"]} = [{members}]')
+    manifest_section("industry clusters", lines)
 
 
 # The 14 industries of the time-use microdata as ACS sectors
@@ -396,7 +416,6 @@ def industries():
             own[name] = float(weight)
         free, mass = 1.0 - sum(own.values()), sum(base.values())
         for i in whole:
-            seed[row["occupation_group"], i] = own.get(i, 0.0) + free * (0.98 * base[i] / mass + 0.02 / len(whole))
-    assert {g for g, _ in seed} == set(GROUPS.values()), "industry_by_occupation.csv: groups differ"
-    seed["none", "none"] = seed["military_specific", "none"] = 1.0
-    figure("industry_seed", ["occupation_group", "industry"], seed, "share", sig=5)
+            seed[row["cluster"], i] = own.get(i, 0.0) + free * (0.98 * base[i] / mass + 0.02 / len(whole))
+    seed["none", "none"] = 1.0
+    figure("industry_seed", ["industry_cluster", "industry"], seed, "share", sig=5)

@@ -1,0 +1,31 @@
+# Everything one does with a clone. `make demo` and `make test` set up what they need.
+.PHONY: setup build demo test check bench pack
+
+POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
+export POPULACE_MODELS
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	cargo build --workspace
+
+demo: setup
+	cargo build --bin populace
+	@scripts/demo.sh
+
+test: setup
+	cargo test --workspace --all-targets
+	cargo test --workspace --doc
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+bench: setup
+	cargo bench --workspace
+
+# Refits the packs to their figures.
+pack:
+	cargo run -p populace-population --example compile -- datasets/usa

@@ -1,0 +1,135 @@
+//! The arguments of table functions: positional and named, as constants, predicates or relations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArg, FunctionArgExpr};
+use populace_population::nearest;
+
+/// The arguments of one call, by name.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    function: &'static str,
+    given: HashMap<&'static str, SqlExpr>,
+}
+
+impl Arguments {
+    /// Sorts the arguments of a call. The first `positional` names may come without their names, in this order.
+    pub fn new(
+        function: &'static str,
+        args: Vec<FunctionArg>,
+        names: &[&'static str],
+        positional: usize,
+    ) -> Result<Arguments> {
+        let mut given = HashMap::new();
+        let mut next = 0;
+        for arg in args {
+            let (name, value) = match arg {
+                FunctionArg::Named { name, arg, .. } => (Some(name.value), arg),
+                FunctionArg::ExprNamed { name: SqlExpr::Identifier(name), arg, .. } => (Some(name.value), arg),
+                FunctionArg::ExprNamed { name, .. } => return plan_err!("{function}: `{name}` is no argument's name"),
+                FunctionArg::Unnamed(arg) => (None, arg),
+            };
+            let FunctionArgExpr::Expr(value) = value else {
+                return plan_err!("{function}: `{value}` is no value for an argument");
+            };
+            let known = match &name {
+                Some(name) => names.iter().find(|n| n.eq_ignore_ascii_case(name)),
+                None if next < positional => names.get(next),
+                None => {
+                    return plan_err!(
+                        "{function}: too many arguments without a name; the further ones are {}",
+                        names[positional..].iter().map(|n| format!("{n} => …")).collect::<Vec<_>>().join(", ")
+                    );
+                }
+            };
+            let Some(known) = known else {
+                let name = name.unwrap_or_default();
+                let hint = nearest(&name, names.iter().copied());
+                let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+                return plan_err!("{function}: unknown argument `{name}`{hint} It takes: {}", names.join(", "));
+            };
+            next += usize::from(name.is_none());
+            if given.insert(*known, value).is_some() {
+                return plan_err!("{function}: the argument `{known}` is given twice");
+            }
+        }
+        Ok(Arguments { function, given })
+    }
+
+    pub fn take(&mut self, name: &str) -> Option<SqlExpr> {
+        self.given.remove(name)
+    }
+
+    /// A constant, folded; `None` if the argument is not given or NULL.
+    fn constant(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<ScalarValue>> {
+        let Some(sql) = self.take(name) else { return Ok(None) };
+        let text = sql.to_string();
+        let schema = DFSchema::empty();
+        let wrong = |why: String| plan_err!("{}: `{name}` must be a constant, `{text}` is not{why}", self.function);
+        let expr = match context.sql_to_expr(sql, &schema) {
+            Ok(expr) => expr,
+            Err(error) => return wrong(format!(" ({})", error.strip_backtrace())),
+        };
+        match fold(expr, &Arc::new(schema))? {
+            Expr::Literal(value, _) if value.is_null() => Ok(None),
+            Expr::Literal(value, _) => Ok(Some(value)),
+            _ => wrong(String::new()),
+        }
+    }
+
+    pub fn text(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<String>> {
+        match self.constant(name, context)? {
+            None => Ok(None),
+            Some(value) => match value.try_as_str() {
+                Some(Some(text)) => Ok(Some(text.to_string())),
+                _ => plan_err!("{}: `{name}` must be a text, {value} is not", self.function),
+            },
+        }
+    }
+
+    pub fn required_text(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<String> {
+        match self.text(name, context)? {
+            Some(text) => Ok(text),
+            None => plan_err!("{}: the argument `{name}` is missing", self.function),
+        }
+    }
+
+    /// A whole number within a range.
+    pub fn integer(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<i128>,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<i128>> {
+        let Some(value) = self.constant(name, context)? else { return Ok(None) };
+        let number: Option<i128> = match &value {
+            ScalarValue::Float64(Some(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Some(*x as i128),
+            value if value.data_type().is_integer() => value.to_string().parse().ok(),
+            ScalarValue::Decimal128(Some(x), _, 0) => Some(*x),
+            _ => None,
+        };
+        match number {
+            Some(number) if range.contains(&number) => Ok(Some(number)),
+            _ => plan_err!(
+                "{}: `{name}` must be a whole number from {} to {}, {value} is not",
+                self.function,
+                range.start(),
+                range.end()
+            ),
+        }
+    }
+}
+
+/// Coerces and simplifies an expression; constants become literals.
+pub(crate) fn fold(expr: Expr, schema: &Arc<DFSchema>) -> Result<Expr> {
+    let context = SimplifyContext::builder().with_schema(schema.clone()).with_current_time().build();
+    let simplifier = ExprSimplifier::new(context);
+    let expr = simplifier.coerce(expr, schema)?;
+    simplifier.simplify(expr)
+}

@@ -1,0 +1,281 @@
+//! `given => …`: an SQL expression over a country's variables, as evidence for the network.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_datafusion_err, plan_err};
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Like};
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, Operator};
+use datafusion::physical_expr::create_physical_expr;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use populace_population::{Comparison, Levels, Pack, Predicate, Value, Variable, nearest};
+
+use crate::arguments::fold;
+
+/// Plans a predicate against the variables of a pack. A text is parsed as an expression first.
+pub(crate) fn plan(
+    function: &str,
+    sql: SqlExpr,
+    pack: &Pack,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Predicate> {
+    let sql = match sql {
+        SqlExpr::Value(value) => match value.value {
+            SqlValue::SingleQuotedString(text) => parse(function, &text)?,
+            other => SqlExpr::value(other),
+        },
+        sql => sql,
+    };
+    let schema = Arc::new(schema(pack)?);
+    let expr = context.sql_to_expr(sql, &schema).map_err(|e| explain(function, pack, e))?;
+    let expr = fold(expr, &schema).map_err(|e| plan_datafusion_err!("{function}: `given`: {}", e.strip_backtrace()))?;
+    Given { function, pack, schema: &schema }.predicate(&expr, 0)
+}
+
+/// Parses an expression from a text, as the command line has it.
+pub(crate) fn parse(function: &str, text: &str) -> Result<SqlExpr> {
+    let wrong = |e: String| plan_datafusion_err!("{function}: `given` is no SQL expression: {e}");
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text).map_err(|e| wrong(e.to_string()))?;
+    let expr = parser.parse_expr().map_err(|e| wrong(e.to_string()))?;
+    match parser.peek_token().token {
+        datafusion::sql::sqlparser::tokenizer::Token::EOF => Ok(expr),
+        token => Err(wrong(format!("it goes on after its end, at `{token}`"))),
+    }
+}
+
+/// The columns that a predicate may name: the visible variables, text as plain text.
+fn schema(pack: &Pack) -> Result<DFSchema> {
+    let visible = pack.variables().iter().filter(|v| !v.hidden);
+    let fields = visible.map(|v| arrow::datatypes::Field::new(&v.name, kind(v), v.null_level.is_some()));
+    DFSchema::try_from(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn kind(variable: &Variable) -> DataType {
+    match variable.levels {
+        Levels::Text(_) => DataType::Utf8,
+        Levels::Integer { .. } => DataType::Int32,
+    }
+}
+
+/// An unknown column is told in the words of the pack.
+fn explain(
+    function: &str,
+    pack: &Pack,
+    error: datafusion::common::DataFusionError,
+) -> datafusion::common::DataFusionError {
+    use datafusion::common::{DataFusionError, SchemaError};
+    let DataFusionError::SchemaError(schema_error, _) = error.find_root() else {
+        return plan_datafusion_err!("{function}: `given`: {}", error.strip_backtrace());
+    };
+    let SchemaError::FieldNotFound { field, .. } = schema_error.as_ref() else {
+        return plan_datafusion_err!("{function}: `given`: {schema_error}");
+    };
+    let name = &field.name;
+    if pack.list_names().any(|l| l == name) {
+        return plan_datafusion_err!("{function}: `{name}` is a list: a draw cannot be conditioned on it; filter the rows with WHERE");
+    }
+    let names: Vec<&str> = pack.variables().iter().filter(|v| !v.hidden).map(|v| v.name.as_str()).collect();
+    let hint = nearest(name, names.iter().copied());
+    let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+    plan_datafusion_err!(
+        "{function}: `{}` has no variable `{name}`{hint} Its variables are: {}",
+        pack.name(),
+        names.join(", ")
+    )
+}
+
+struct Given<'a> {
+    function: &'a str,
+    pack: &'a Pack,
+    schema: &'a DFSchema,
+}
+
+/// Deeper expressions are refused before they can exhaust the stack.
+const MAX_DEPTH: usize = 200;
+
+impl Given<'_> {
+    fn predicate(&self, expr: &Expr, depth: usize) -> Result<Predicate> {
+        if depth > MAX_DEPTH {
+            return plan_err!("{}: `given` nests deeper than {MAX_DEPTH}", self.function);
+        }
+        let next = |e: &Expr| self.predicate(e, depth + 1);
+        if let Some(predicate) = self.test(expr) {
+            return Ok(predicate);
+        }
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                Ok(Predicate::And(vec![next(left)?, next(right)?]))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                Ok(Predicate::Or(vec![next(left)?, next(right)?]))
+            }
+            Expr::Not(inner) => Ok(Predicate::Not(Box::new(next(inner)?))),
+            Expr::Literal(ScalarValue::Boolean(Some(truth)), _) => Ok(Predicate::Literal(*truth)),
+            Expr::Literal(value, _) if value.is_null() => Ok(self.unknown()),
+            expr => self.by_levels(expr),
+        }
+    }
+
+    /// A predicate that is neither true nor false.
+    fn unknown(&self) -> Predicate {
+        let variable = self.schema.field(0).name().clone();
+        Predicate::Compare { variable, op: Comparison::Eq, value: Value::Null }
+    }
+
+    /// The tests that the population crate knows itself; it names slips in levels.
+    fn test(&self, expr: &Expr) -> Option<Predicate> {
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let op = comparison(*op)?;
+                if let (Some(variable), Some(value)) = (column(left), literal(right)) {
+                    return Some(Predicate::Compare { variable, op, value });
+                }
+                let (variable, value) = (column(right)?, literal(left)?);
+                Some(Predicate::Compare { variable, op: mirrored(op), value })
+            }
+            Expr::InList(InList { expr, list, negated }) => {
+                let values = list.iter().map(literal).collect::<Option<Vec<_>>>()?;
+                Some(Predicate::In { variable: column(expr)?, values, negated: *negated })
+            }
+            Expr::Between(Between { expr, negated, low, high }) => Some(Predicate::Between {
+                variable: column(expr)?,
+                low: literal(low)?,
+                high: literal(high)?,
+                negated: *negated,
+            }),
+            Expr::Like(Like { negated, expr, pattern, escape_char, case_insensitive }) => {
+                let Value::Text(pattern) = literal(pattern)? else { return None };
+                let variable = column(expr)?;
+                Some(Predicate::Like {
+                    variable,
+                    pattern,
+                    negated: *negated,
+                    case_insensitive: *case_insensitive,
+                    escape: *escape_char,
+                })
+            }
+            Expr::IsNull(inner) => Some(Predicate::IsNull { variable: column(inner)?, negated: false }),
+            Expr::IsNotNull(inner) => Some(Predicate::IsNull { variable: column(inner)?, negated: true }),
+            _ => None,
+        }
+    }
+
+    /// Any expression over one variable, by asking it of every level.
+    fn by_levels(&self, expr: &Expr) -> Result<Predicate> {
+        let mut names: Vec<&str> = expr.column_refs().into_iter().map(|c: &Column| c.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let [name] = names[..] else {
+            return plan_err!(
+                "{}: `given` ties together {} in `{expr}`; over several variables only AND, OR and NOT are possible",
+                self.function,
+                if names.is_empty() { "no variable".into() } else { names.join(", ") }
+            );
+        };
+        let Some(variable) = self.pack.variables().iter().find(|v| v.name == name) else {
+            return plan_err!("{}: `given`: no variable `{name}`", self.function);
+        };
+        let answers = self.answers(expr, variable)?;
+        let null = variable.null_level.map(usize::from);
+        let value = |level: usize| match variable.levels {
+            Levels::Text(_) => Value::Text(variable.label(level)),
+            Levels::Integer { min, .. } => Value::Integer(i64::from(min) + level as i64),
+        };
+        let of = |wanted: Option<bool>| {
+            let levels = (0..variable.len()).filter(|l| Some(*l) != null && answers[*l] == wanted);
+            Predicate::In { variable: name.into(), values: levels.map(value).collect(), negated: false }
+        };
+        // The levels that answer yes, or unknown: unknown stays unknown under NOT.
+        let mut parts = vec![of(Some(true)), Predicate::And(vec![of(None), self.unknown()])];
+        if let Some(null) = null {
+            let is_null = Predicate::IsNull { variable: name.into(), negated: false };
+            parts.push(match answers[null] {
+                Some(true) => is_null,
+                Some(false) => Predicate::Literal(false),
+                None => Predicate::And(vec![is_null, self.unknown()]),
+            });
+            // A test of NULL against levels is unknown by itself; here the expression has said what it is.
+            let not_null = Predicate::IsNull { variable: name.into(), negated: true };
+            let known: Vec<Predicate> = parts.drain(..2).map(|p| Predicate::And(vec![not_null.clone(), p])).collect();
+            parts.extend(known);
+        }
+        Ok(Predicate::Or(parts))
+    }
+
+    /// What the expression says of each level; the level that is emitted as NULL is asked as NULL.
+    fn answers(&self, expr: &Expr, variable: &Variable) -> Result<Vec<Option<bool>>> {
+        let null = variable.null_level.map(usize::from);
+        let levels = 0..variable.len();
+        let column: ArrayRef = match variable.levels {
+            Levels::Text(_) => {
+                Arc::new(levels.map(|l| (Some(l) != null).then(|| variable.label(l))).collect::<StringArray>())
+            }
+            Levels::Integer { min, .. } => {
+                Arc::new(levels.map(|l| (Some(l) != null).then_some(min + l as i32)).collect::<Int32Array>())
+            }
+        };
+        let field = arrow::datatypes::Field::new(&variable.name, kind(variable), true);
+        let schema = Arc::new(arrow::datatypes::Schema::new(vec![field]));
+        let physical = create_physical_expr(expr, &DFSchema::try_from(schema.clone())?, &ExecutionProps::new())
+            .map_err(|e| plan_datafusion_err!("{}: `given`: {}", self.function, e.strip_backtrace()))?;
+        let batch = RecordBatch::try_new(schema, vec![column])?;
+        let answers = physical.evaluate(&batch)?.into_array(batch.num_rows())?;
+        if !matches!(answers.data_type(), DataType::Boolean | DataType::Null) {
+            return plan_err!("{}: `given` must be true or false, `{expr}` is neither", self.function);
+        }
+        let answers = cast(&answers, &DataType::Boolean)?;
+        let answers = answers.as_boolean();
+        Ok((0..answers.len()).map(|i| answers.is_valid(i).then(|| answers.value(i))).collect())
+    }
+}
+
+fn comparison(op: Operator) -> Option<Comparison> {
+    Some(match op {
+        Operator::Eq => Comparison::Eq,
+        Operator::NotEq => Comparison::NotEq,
+        Operator::Lt => Comparison::Lt,
+        Operator::LtEq => Comparison::LtEq,
+        Operator::Gt => Comparison::Gt,
+        Operator::GtEq => Comparison::GtEq,
+        _ => return None,
+    })
+}
+
+fn mirrored(op: Comparison) -> Comparison {
+    match op {
+        Comparison::Lt => Comparison::Gt,
+        Comparison::LtEq => Comparison::GtEq,
+        Comparison::Gt => Comparison::Lt,
+        Comparison::GtEq => Comparison::LtEq,
+        op => op,
+    }
+}
+
+fn column(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Column(column) => Some(column.name.clone()),
+        _ => None,
+    }
+}
+
+fn literal(expr: &Expr) -> Option<Value> {
+    let Expr::Literal(value, _) = expr else { return None };
+    if value.is_null() {
+        return Some(Value::Null);
+    }
+    if let Some(Some(text)) = value.try_as_str() {
+        return Some(Value::Text(text.into()));
+    }
+    match value {
+        ScalarValue::Float64(Some(x)) => Some(Value::Number(*x)),
+        ScalarValue::Float32(Some(x)) => Some(Value::Number(f64::from(*x))),
+        value if value.data_type().is_integer() => value.to_string().parse().ok().map(Value::Integer),
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! The country packs that a session knows.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use populace_population::{Pack, nearest};
+
+type Load = dyn Fn() -> populace_population::Result<Arc<Pack>> + Send + Sync;
+
+/// A pack that is read when a statement first names it.
+pub(crate) struct LazyPack {
+    name: String,
+    load: Box<Load>,
+    pack: OnceLock<Arc<Pack>>,
+}
+
+impl fmt::Debug for LazyPack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyPack").field("name", &self.name).field("loaded", &self.pack.get().is_some()).finish()
+    }
+}
+
+/// All packs of a session, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Packs(Vec<LazyPack>);
+
+impl Packs {
+    pub fn add(&mut self, name: String, load: Box<Load>) {
+        self.0.retain(|p| p.name != name);
+        self.0.push(LazyPack { name, load, pack: OnceLock::new() });
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|p| p.name.clone()).collect()
+    }
+
+    pub fn get(&self, name: &str) -> Result<Arc<Pack>> {
+        let Some(lazy) = self.0.iter().find(|p| p.name.eq_ignore_ascii_case(name)) else {
+            let names = self.names();
+            let hint = nearest(name, names.iter().map(String::as_str));
+            let hint = hint.map_or(String::new(), |h| format!("; did you mean '{h}'?"));
+            return Err(plan_datafusion_err!("unknown country '{name}'{hint} There are: {}", names.join(", ")));
+        };
+        if let Some(pack) = lazy.pack.get() {
+            return Ok(pack.clone());
+        }
+        let pack = (lazy.load)().map_err(population_error)?;
+        Ok(lazy.pack.get_or_init(|| pack).clone())
+    }
+}
+
+/// An error of the population crate, as one of planning: its message says what to do.
+pub(crate) fn population_error(error: populace_population::Error) -> DataFusionError {
+    plan_datafusion_err!("{error}")
+}

@@ -1,0 +1,37 @@
+//! `persona_probability(country, given => …)`: the exact share of a population that satisfies a predicate.
+
+use std::sync::Arc;
+
+use arrow::array::{Float64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::{Result, plan_err};
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+
+use crate::arguments::Arguments;
+use crate::packs::{Packs, population_error};
+
+pub(crate) const NAME: &str = "persona_probability";
+
+/// One row: `probability`, `expected_people` (of the population the pack stands for), `population`. A predicate that
+/// nobody satisfies has probability 0; it is no error here.
+pub(crate) fn plan(
+    mut arguments: Arguments,
+    packs: &Packs,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let pack = packs.get(&arguments.required_text("country", context)?)?;
+    let Some(given) = arguments.take("given") else {
+        return plan_err!("{NAME}: the argument `given` is missing: given => age >= 65, say");
+    };
+    let given = crate::given::plan(NAME, given, &pack, context)?;
+    let probability = pack.probability(&given).map_err(population_error)?;
+    let names = ["probability", "expected_people", "population"];
+    let schema = Arc::new(Schema::new(names.map(|n| Field::new(n, DataType::Float64, false)).to_vec()));
+    let values = [probability, probability * pack.population(), pack.population()];
+    let columns = values.map(|v| Arc::new(Float64Array::from(vec![v])) as _).to_vec();
+    let batch = RecordBatch::try_new(schema.clone(), columns)?;
+    let table = Arc::new(MemTable::try_new(schema, vec![vec![batch]])?);
+    LogicalPlanBuilder::scan(NAME, provider_as_source(table), None)?.build()
+}

@@ -1,0 +1,66 @@
+//! The planner of the table functions: it sees their named arguments, predicates and subqueries as they were written.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
+
+use crate::Populace;
+use crate::arguments::Arguments;
+use crate::{assumed_independences, persona_probability, sample_persona};
+
+#[derive(Debug)]
+pub(crate) struct Relations(pub Arc<Populace>);
+
+impl RelationPlanner for Relations {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let (name, args, alias) = match &relation {
+            TableFactor::Table { name, args: Some(args), alias, .. } => (name, &args.args, alias),
+            TableFactor::Function { name, args, alias, .. } => (name, args, alias),
+            _ => return Ok(RelationPlanning::Original(Box::new(relation))),
+        };
+        let function = name.to_string().to_lowercase();
+        match self.plan(&function, args.clone(), context)? {
+            Some(plan) => {
+                let planned = PlannedRelation::new(plan, alias.clone());
+                Ok(RelationPlanning::Planned(Box::new(planned)))
+            }
+            None => Ok(RelationPlanning::Original(Box::new(relation))),
+        }
+    }
+}
+
+impl Relations {
+    fn plan(
+        &self,
+        function: &str,
+        args: Vec<FunctionArg>,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<LogicalPlan>> {
+        let packs = &self.0.packs;
+        Ok(Some(match function {
+            sample_persona::NAME => {
+                let names = ["country", "count", "seed", "given"];
+                let arguments = Arguments::new(sample_persona::NAME, args, &names, 2)?;
+                sample_persona::plan(arguments, packs, context)?
+            }
+            persona_probability::NAME => {
+                let arguments = Arguments::new(persona_probability::NAME, args, &["country", "given"], 1)?;
+                persona_probability::plan(arguments, packs, context)?
+            }
+            assumed_independences::NAME => {
+                let arguments = Arguments::new(assumed_independences::NAME, args, &["country"], 1)?;
+                assumed_independences::plan(arguments, packs, context)?
+            }
+            _ => return Ok(None),
+        }))
+    }
+}

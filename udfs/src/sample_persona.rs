@@ -1,0 +1,231 @@
+//! `sample_persona(country, count [, seed => …] [, given => …])`: people drawn from a country's statistics.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::stats::Precision;
+use datafusion::common::{DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::{StreamExt, TryStreamExt};
+use populace_population::{Predicate, Sampler};
+
+use crate::arguments::Arguments;
+use crate::packs::{Packs, population_error};
+
+pub(crate) const NAME: &str = "sample_persona";
+
+/// More people than have ever lived; a count beyond it is a slip.
+pub(crate) const MAX_COUNT: i128 = 1_000_000_000_000;
+
+/// Rows that are drawn in one go: enough for all cores, and a few megabytes.
+const DRAW: u64 = 65_536;
+/// The first rows come sooner.
+const FIRST_DRAW: u64 = 8_192;
+
+/// What a statement asks to be drawn.
+#[derive(Debug, Clone)]
+pub(crate) struct Draw {
+    pub sampler: Sampler,
+    pub count: u64,
+    pub given: Option<Predicate>,
+}
+
+impl Draw {
+    /// Plans the arguments `country`, `count`, `seed` and `given`, which several functions share.
+    pub fn plan(
+        function: &'static str,
+        arguments: &mut Arguments,
+        packs: &Packs,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Draw> {
+        let pack = packs.get(&arguments.required_text("country", context)?)?;
+        let Some(count) = arguments.integer("count", 1..=MAX_COUNT, context)? else {
+            return plan_err!("{function}: the argument `count` is missing: how many people to draw");
+        };
+        let seed = match arguments.integer("seed", 0..=i128::from(u64::MAX), context)? {
+            Some(seed) => seed as u64,
+            None => fresh_seed(),
+        };
+        let given = match arguments.take("given") {
+            Some(sql) => Some(crate::given::plan(function, sql, &pack, context)?),
+            None => None,
+        };
+        let sampler = match &given {
+            Some(given) => Sampler::given(pack, seed, given).map_err(population_error)?,
+            None => Sampler::new(pack, seed),
+        };
+        Ok(Draw { sampler, count: count as u64, given })
+    }
+}
+
+/// A seed that no statement had before; within 53 bits, so that it survives JSON.
+pub(crate) fn fresh_seed() -> u64 {
+    // The standard library keys its hashers from the system's entropy.
+    std::hash::RandomState::new().build_hasher().finish() >> 11
+}
+
+pub(crate) fn plan(
+    mut arguments: Arguments,
+    packs: &Packs,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let draw = Draw::plan(NAME, &mut arguments, packs, context)?;
+    let table = Arc::new(SamplePersona { draw });
+    LogicalPlanBuilder::scan(NAME, provider_as_source(table), None)?.build()
+}
+
+/// The people of one draw, as a table.
+#[derive(Debug)]
+struct SamplePersona {
+    draw: Draw,
+}
+
+#[async_trait]
+impl TableProvider for SamplePersona {
+    fn schema(&self) -> SchemaRef {
+        self.draw.sampler.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut draw = self.draw.clone();
+        draw.count = draw.count.min(limit.map_or(u64::MAX, |l| l as u64));
+        Ok(Arc::new(SamplePersonaExec::new(draw, projection.cloned())?))
+    }
+}
+
+/// Draws rows 0 to `count` of a stream of people, in order, on all cores.
+#[derive(Debug, Clone)]
+pub(crate) struct SamplePersonaExec {
+    draw: Draw,
+    projection: Option<Vec<usize>>,
+    properties: Arc<PlanProperties>,
+}
+
+impl SamplePersonaExec {
+    pub fn new(draw: Draw, projection: Option<Vec<usize>>) -> Result<SamplePersonaExec> {
+        let schema = match &projection {
+            Some(columns) => Arc::new(draw.sampler.schema().project(columns)?),
+            None => draw.sampler.schema(),
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            // One partition: rows leave in their order whatever the session's parallelism, and the draw itself is
+            // parallel within each batch.
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(SamplePersonaExec { draw, projection, properties: Arc::new(properties) })
+    }
+}
+
+impl DisplayAs for SamplePersonaExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        let Draw { sampler, count, given } = &self.draw;
+        write!(f, "SamplePersonaExec: country={}, rows={count}, seed={}", sampler.pack().id(), sampler.seed())?;
+        if let Some(given) = given {
+            write!(f, ", given={given}, probability={:.6e}", sampler.probability())?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for SamplePersonaExec {
+    fn name(&self) -> &str {
+        "SamplePersonaExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.is_empty() { Ok(self) } else { exec_err!("SamplePersonaExec has no inputs") }
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let batch_size = context.session_config().batch_size().max(1);
+        let stream = draw_stream(self.draw.clone(), self.projection.clone(), batch_size);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
+    }
+
+    fn partition_statistics(&self, _: Option<usize>) -> Result<Arc<Statistics>> {
+        let statistics = Statistics::new_unknown(&self.schema());
+        Ok(Arc::new(statistics.with_num_rows(Precision::Exact(self.draw.count as usize))))
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        true
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        let mut limited = self.clone();
+        limited.draw.count = self.draw.count.min(limit? as u64);
+        Some(Arc::new(limited))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        Some(self.draw.count as usize)
+    }
+}
+
+/// Batches of at most `batch_size` rows, drawn two goes ahead of whoever reads them.
+pub(crate) fn draw_stream(
+    draw: Draw,
+    projection: Option<Vec<usize>>,
+    batch_size: usize,
+) -> impl futures::Stream<Item = Result<arrow::array::RecordBatch>> + Send {
+    let count = draw.count;
+    let goes = futures::stream::unfold(0u64, move |from| async move {
+        let length = if from == 0 { FIRST_DRAW } else { DRAW };
+        (from < count).then(|| (from..(from + length).min(count), (from + length).min(count)))
+    });
+    let sampler = draw.sampler;
+    goes.map(move |range| {
+        let (sampler, projection) = (sampler.clone(), projection.clone());
+        // Dropping the stream drops the task: at most the goes ahead are drawn in vain.
+        let drawn = SpawnedTask::spawn_blocking(move || sampler.draw(range, projection.as_deref()));
+        async move {
+            let batch = drawn.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))?;
+            batch.map_err(|e| DataFusionError::External(Box::new(e)))
+        }
+    })
+    .buffered(2)
+    .map_ok(move |batch| {
+        let slices: Vec<_> = (0..batch.num_rows())
+            .step_by(batch_size)
+            .map(|from| Ok(batch.slice(from, batch_size.min(batch.num_rows() - from))))
+            .collect();
+        futures::stream::iter(slices)
+    })
+    .try_flatten()
+}
