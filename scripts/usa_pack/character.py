@@ -26,7 +26,7 @@ def surname(name, spelled):
     return name.capitalize()
 
 
-def names(per_group=1200, surnames=20000):
+def names(per_group=1000, surnames=20000):
     spelled = {r["last_name"].replace(" ", "").replace("'", "").replace(".", "").upper(): r["last_name"]
                for r in assumption("surname_spelling.csv")}
     rows = [r for r in read("surnames_race_census2020.csv") if re.fullmatch("[A-Z]{2,}", r["last_name"])]
@@ -35,7 +35,7 @@ def names(per_group=1200, surnames=20000):
     for r in rows[:surnames]:
         for race_code, column in NAME_RACES.items():
             v = round(float(r["count"]) * float(r["share_" + column] or 0))
-            if v >= 20:  # rarer bearers are left out, to keep the pack small
+            if v >= 40:  # rarer bearers are left out, to keep the pack small
                 cells[race_code, surname(r["last_name"], spelled)] += v
     figure("last_name_race", ["race_ethnicity", "last_name"], cells)
     levels("last_name", ["level"], [[n] for n in sorted({k[1] for k in cells})])
@@ -118,8 +118,8 @@ def participation(name, *columns):
 
 def hobbies():
     """Weight of a hobby: season(share of its activity), times how readily such an activity is named as a hobby
-    (assumptions/hobby_activities.csv), split over the hobbies listed for it by assumed weights (assumptions/hobbies.csv);
-    richly listed activities get a little more, by the power 0.25 of their number."""
+    (assumptions/hobby_activities.csv), split over the hobbies listed for it by assumed weights
+    (assumptions/hobbies.csv); richly listed activities get a little more, by the power 0.25 of their number."""
     listed, part = defaultdict(list), {}
     for r in assumption("hobbies.csv"):
         listed[r["activity"]].append(r["hobby"])
@@ -135,13 +135,14 @@ def hobbies():
     cells = {}
     for activity, items in listed.items():
         whole = sum(part[item] for item in items)
+        weight = named.get(activity, 1.0) * len(items) ** 0.25
         for a, x in groups:
             n = asked[a, x]
             daily = (share.get((activity, (a, x)), 0.0) * n + mean[activity] * PRIOR) / (n + PRIOR)
             for item in items:
                 low, high = limits.get(item, (18, 100))
                 if low <= first(a) and last(a) <= high:
-                    cells[x, a, item] = named.get(activity, 1.0) * season(daily) * part[item] / whole * len(items) ** 0.25
+                    cells[x, a, item] = weight * season(daily) * part[item] / whole
     figure("hobby_age_sex", ["sex", "age", "hobby"], cells, "share", sig=4)
 
     share, asked = participation("leisure_daily_participation_region_education_atus2003_2016.csv", "census_region",
