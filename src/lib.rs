@@ -1,3 +1,9 @@
-//! An embedded database of synthetic people.
+//! An embedded database of synthetic people, drawn from official statistics.
+//!
+//! The binary `populace` is a thin layer over this library; the library is a DataFusion session with the functions of
+//! `populace-udfs` and the country packs of `datasets/` built in.
 
+pub mod cli;
 pub mod embedders;
+pub mod engine;
+pub mod packs;

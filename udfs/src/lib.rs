@@ -13,10 +13,12 @@ mod packs;
 mod persona_probability;
 mod plugin;
 mod relations;
+mod rewrite;
 mod sample_persona;
 mod table_search;
 
 pub use embedder::{Embedder, Purpose};
 pub use narrator::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 pub use plugin::{Populace, register};
+pub use rewrite::rewrite;
 pub use table_search::{TableSearch, VectorSearch};

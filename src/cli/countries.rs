@@ -1,0 +1,130 @@
+//! `populace countries`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use populace_population::{Pack, Status, compile, nearest};
+
+use super::Failure;
+use crate::packs;
+
+#[derive(Debug, Args)]
+pub(super) struct CountriesArguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Figures, sources, licences and fit of one country
+    Show { country: String },
+    /// Read and fit a pack's folder, and say everything that is wrong with it
+    Check { dir: PathBuf },
+    /// Fit a pack's folder and write the compiled pack into it
+    Compile { dir: PathBuf },
+}
+
+pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
+    let out = &mut io::stdout().lock();
+    match arguments.command {
+        None => {
+            for name in packs::NAMES {
+                let pack = open(name)?;
+                let people = grouped(pack.population());
+                writeln!(out, "{name:12} {}, {}: {people} people ({})", pack.title(), pack.year(), pack.universe())?;
+            }
+            Ok(())
+        }
+        Some(Command::Show { country }) => show(&*open(&country)?, out),
+        Some(Command::Check { dir }) => {
+            let compiled = compile(&dir)?;
+            writeln!(out, "{}: {} figures, all met", dir.display(), compiled.pack.figures().len())?;
+            Ok(())
+        }
+        Some(Command::Compile { dir }) => {
+            let compiled = compile(&dir)?;
+            let file = dir.join(format!("{}.pack", compiled.pack.name()));
+            // Written beside and renamed: whoever reads the pack meets the old one or the new one, whole.
+            let beside = file.with_extension("pack.new");
+            std::fs::write(&beside, &compiled.bytes)
+                .and_then(|()| std::fs::rename(&beside, &file))
+                .map_err(|e| Failure(format!("{}: {e}", file.display())))?;
+            fits(&compiled.pack, out)?;
+            writeln!(out, "{}: {}, {} bytes", file.display(), compiled.pack.id(), compiled.bytes.len())?;
+            Ok(())
+        }
+    }
+}
+
+fn open(name: &str) -> Result<std::sync::Arc<Pack>, Failure> {
+    match packs::open(name) {
+        Some(pack) => Ok(pack?),
+        None => {
+            let hint = nearest(name, packs::NAMES).map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+            Err(Failure(format!("unknown country `{name}`{hint} There are: {}", packs::NAMES.join(", "))))
+        }
+    }
+}
+
+fn show(pack: &Pack, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "{} ({}), pack {}", pack.title(), pack.year(), pack.id())?;
+    writeln!(out, "{}: {} people\n", pack.universe(), grouped(pack.population()))?;
+    writeln!(out, "Variables")?;
+    for variable in pack.variables().iter().filter(|v| !v.hidden) {
+        writeln!(out, "  {:26} {:>6} levels  {}", variable.name, grouped(variable.len() as f64), variable.description)?;
+    }
+    writeln!(out, "\nFigures")?;
+    for figure in pack.figures() {
+        writeln!(out, "  {} [{}]: {}", figure.name, figure.status, figure.title)?;
+        let table = if figure.table.is_empty() { String::new() } else { format!(", {}", figure.table) };
+        writeln!(out, "      source {}{table}, {} cells", figure.source, grouped(figure.len() as f64))?;
+    }
+    writeln!(out, "\nFit: how far the model is from each figure that its nodes meet")?;
+    fits(pack, out)?;
+    writeln!(out, "\nSources")?;
+    for source in pack.sources() {
+        writeln!(out, "  {}: {}, {} ({}). {}", source.id, source.agency, source.title, source.year, source.licence)?;
+        if let Some(attribution) = &source.attribution {
+            writeln!(out, "      {attribution}")?;
+        }
+    }
+    Ok(())
+}
+
+/// One line a figure and pass that it binds; a figure that bound an earlier pass alone shows its drift since.
+fn fits(pack: &Pack, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "  {:40} {:9} {:6} {:>11} {:>11}", "figure", "status", "pass", "largest", "TVD")?;
+    for figure in pack.figures() {
+        for fit in &figure.fits {
+            let drift = if fit.binding { "" } else { "  (not fitted in this pass)" };
+            let status = if figure.status == Status::Official { "official" } else { "estimate" };
+            let (largest, tvd) = (fit.max_difference, fit.total_variation);
+            writeln!(out, "  {:40} {status:9} {:6} {largest:11.1e} {tvd:11.1e}{drift}", figure.name, fit.pass)?;
+        }
+    }
+    Ok(())
+}
+
+/// A whole number with its thousands parted.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_parted() {
+        assert_eq!(super::grouped(1.0), "1");
+        assert_eq!(super::grouped(269_763_561.0), "269,763,561");
+        assert_eq!(super::grouped(1000.0), "1,000");
+    }
+}

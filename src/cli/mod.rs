@@ -1,0 +1,86 @@
+//! The command line: what each command takes, and the exit code it ends with.
+
+mod countries;
+mod output;
+mod sql;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use datafusion::common::DataFusionError;
+
+use crate::engine;
+
+/// An embedded database of synthetic people, drawn from official statistics.
+#[derive(Debug, Parser)]
+#[command(name = "populace", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run SQL: an argument, a file, or what comes on standard input
+    Sql(sql::SqlArguments),
+    /// The countries: their figures, sources, licences and fit; check or compile a pack of one's own
+    Countries(countries::CountriesArguments),
+}
+
+/// A command's failure, as one message for a person.
+#[derive(Debug)]
+struct Failure(String);
+
+impl From<DataFusionError> for Failure {
+    fn from(error: DataFusionError) -> Failure {
+        Failure(engine::message(&error))
+    }
+}
+
+impl From<populace_population::Error> for Failure {
+    fn from(error: populace_population::Error) -> Failure {
+        Failure(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        // Whoever read the output has read enough, as `head` does: that is no failure.
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        Failure(error.to_string())
+    }
+}
+
+impl From<arrow::error::ArrowError> for Failure {
+    fn from(error: arrow::error::ArrowError) -> Failure {
+        match error {
+            arrow::error::ArrowError::IoError(_, error) => error.into(),
+            error => Failure(error.to_string()),
+        }
+    }
+}
+
+/// Runs the program: 0 done, 1 failed, 2 bad usage.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let done = match arguments.command {
+        Command::Sql(arguments) => sql::run(arguments),
+        Command::Countries(arguments) => countries::run(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

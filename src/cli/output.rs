@@ -1,0 +1,154 @@
+//! Printing rows.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::util::display::FormatOptions;
+use arrow::util::pretty::pretty_format_batches_with_options;
+use clap::ValueEnum;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::parquet::arrow::ArrowWriter;
+use futures::StreamExt;
+
+use super::Failure;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A table for people; the first 1,000 rows
+    Table,
+    /// One array
+    Json,
+    /// One object a line
+    Ndjson,
+    Csv,
+    Parquet,
+    /// Arrow's file format
+    Arrow,
+}
+
+/// Rows that a table shows; the others are counted.
+const SHOWN: usize = 1_000;
+
+/// Prints rows as they come; only a table waits for its rows, of which it keeps those it shows.
+pub(super) async fn print(
+    mut rows: SendableRecordBatchStream,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let schema = rows.schema();
+    if schema.fields().is_empty() {
+        while let Some(batch) = rows.next().await {
+            batch?;
+        }
+        return Ok(());
+    }
+    match format {
+        Format::Table => table(rows, out).await,
+        Format::Json => {
+            let mut writer = arrow::json::ArrayWriter::new(out);
+            while let Some(batch) = rows.next().await {
+                writer.write(&batch?)?;
+            }
+            writer.finish()?;
+            Ok(writeln!(writer.into_inner())?)
+        }
+        Format::Ndjson => {
+            let mut writer = arrow::json::LineDelimitedWriter::new(out);
+            while let Some(batch) = rows.next().await {
+                writer.write(&batch?)?;
+            }
+            Ok(writer.finish()?)
+        }
+        Format::Csv => {
+            let mut writer = arrow::csv::Writer::new(&mut *out);
+            // A result without rows still says its columns.
+            writer.write(&flat(&RecordBatch::new_empty(schema))?)?;
+            while let Some(batch) = rows.next().await {
+                writer.write(&flat(&batch?)?)?;
+            }
+            Ok(())
+        }
+        Format::Parquet => {
+            let plain = plain_schema(&schema);
+            let mut writer = ArrowWriter::try_new(out, plain.clone(), None).map_err(parquet)?;
+            while let Some(batch) = rows.next().await {
+                writer.write(&plain_batch(&batch?, &plain)?).map_err(parquet)?;
+            }
+            writer.close().map_err(parquet)?;
+            Ok(())
+        }
+        Format::Arrow => {
+            let plain = plain_schema(&schema);
+            let mut writer = arrow::ipc::writer::FileWriter::try_new(out, &plain)?;
+            while let Some(batch) = rows.next().await {
+                writer.write(&plain_batch(&batch?, &plain)?)?;
+            }
+            Ok(writer.finish()?)
+        }
+    }
+}
+
+fn parquet(error: datafusion::parquet::errors::ParquetError) -> Failure {
+    Failure(error.to_string())
+}
+
+async fn table(mut rows: SendableRecordBatchStream, out: &mut impl Write) -> Result<(), Failure> {
+    let (mut shown, mut count) = (vec![RecordBatch::new_empty(rows.schema())], 0);
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        if count < SHOWN {
+            shown.push(batch.slice(0, batch.num_rows().min(SHOWN - count)));
+        }
+        count += batch.num_rows();
+    }
+    let options = FormatOptions::default().with_display_error(true).with_null("NULL");
+    writeln!(out, "{}", pretty_format_batches_with_options(&shown, &options)?)?;
+    if count > SHOWN {
+        writeln!(out, "{count} rows, the first {SHOWN} of them shown; --format csv prints all")?;
+    } else {
+        writeln!(out, "{count} row{}", if count == 1 { "" } else { "s" })?;
+    }
+    Ok(())
+}
+
+/// Lists and structures as text, which CSV has no other way to hold.
+fn flat(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+    let columns = batch.columns().iter().map(|c| match c.data_type().is_nested() {
+        true => text(c),
+        false => Ok(c.clone()),
+    });
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_, Failure>>()?;
+    let fields = batch.schema().fields().iter().zip(&columns).map(|(f, c)| Field::new(f.name(), c.data_type().clone(), true)).collect::<Vec<_>>();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+fn text(column: &ArrayRef) -> Result<ArrayRef, Failure> {
+    let options = FormatOptions::default();
+    let formatter = arrow::util::display::ArrayFormatter::try_new(column.as_ref(), &options)?;
+    let texts = (0..column.len()).map(|i| column.is_valid(i).then(|| formatter.value(i).to_string()));
+    Ok(Arc::new(texts.collect::<arrow::array::StringArray>()))
+}
+
+/// Dictionaries as plain text: other readers expect it, and the formats encode repeated values themselves.
+fn plain_schema(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|f| f.as_ref().clone().with_data_type(plain_type(f.data_type())));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn plain_type(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Dictionary(_, values) => values.as_ref().clone(),
+        DataType::List(item) => {
+            DataType::List(Arc::new(item.as_ref().clone().with_data_type(plain_type(item.data_type()))))
+        }
+        other => other.clone(),
+    }
+}
+
+fn plain_batch(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordBatch, Failure> {
+    let columns = batch.columns().iter().zip(plain.fields()).map(|(c, f)| cast(c, f.data_type()));
+    Ok(RecordBatch::try_new(plain.clone(), columns.collect::<Result<_, _>>()?)?)
+}

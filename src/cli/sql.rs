@@ -1,0 +1,49 @@
+//! `populace sql`.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use super::output::{Format, print};
+use crate::engine::{Engine, Files};
+
+#[derive(Debug, Args)]
+pub(super) struct SqlArguments {
+    /// Statements, parted by semicolons
+    statements: Option<String>,
+    /// Read the statements from a file; `-` is standard input
+    #[arg(short, long, conflicts_with = "statements")]
+    file: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Let statements read and write files: CREATE EXTERNAL TABLE, COPY
+    #[arg(long)]
+    allow_files: bool,
+}
+
+pub(super) fn run(arguments: SqlArguments) -> Result<(), Failure> {
+    let text = match (arguments.statements, arguments.file) {
+        (Some(text), _) => text,
+        (None, Some(file)) if file.as_os_str() != "-" => {
+            std::fs::read_to_string(&file).map_err(|e| Failure(format!("{}: {e}", file.display())))?
+        }
+        _ => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text).map_err(|e| Failure(format!("standard input: {e}")))?;
+            text
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
+        let engine = Engine::new(files)?;
+        // All statements are parsed before the first runs: a slip in the last leaves nothing half done.
+        for statement in engine.parse(&text)? {
+            let rows = engine.run(statement).await?;
+            print(rows, arguments.format, &mut io::stdout().lock()).await?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,23 @@
+//! The country packs that the binary carries.
+
+use std::sync::{Arc, OnceLock};
+
+use populace_population::{Pack, Result};
+
+static USA: &[u8] = include_bytes!("../datasets/usa/usa.pack");
+
+/// The names of the countries.
+pub const NAMES: [&str; 1] = ["usa"];
+
+/// The pack of a country by name, read once and only when asked for; `None` if there is no such country.
+pub fn open(name: &str) -> Option<Result<Arc<Pack>>> {
+    static USA_PACK: OnceLock<Arc<Pack>> = OnceLock::new();
+    let (bytes, cell) = match name {
+        "usa" => (USA, &USA_PACK),
+        _ => return None,
+    };
+    if let Some(pack) = cell.get() {
+        return Some(Ok(pack.clone()));
+    }
+    Some(Pack::from_bytes(bytes).map(|pack| cell.get_or_init(|| pack).clone()))
+}
