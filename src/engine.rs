@@ -1,14 +1,24 @@
 //! SQL over synthetic people: a DataFusion session with the query plugin and the packs that the binary carries.
 
-use datafusion::common::{DataFusionError, Result, plan_err};
+use std::sync::Arc;
+
+use datafusion::catalog::default_table_source::DefaultTableSource;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::logical_expr::{
+    CreateMemoryTable, DdlStatement, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col,
+};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::TableReference;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{self, TableObject};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use populace_udfs::Populace;
 
+use crate::database::{CreateTable, Database, Shape, Table, Tables, counted};
 use crate::packs;
+use crate::statements;
 
 /// Whether statements may read and write files outside of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,16 +29,16 @@ pub enum Files {
 }
 
 /// A session. Cheap to make: packs are read when a statement first names them.
-#[derive(Debug)]
 pub struct Engine {
     context: SessionContext,
+    database: Arc<Database>,
     files: Files,
 }
 
 impl Engine {
     /// # Errors
     /// If the functions cannot be registered.
-    pub fn new(files: Files) -> Result<Engine> {
+    pub fn new(database: Arc<Database>, files: Files) -> Result<Engine> {
         let mut config = SessionConfig::new().with_information_schema(true);
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
         config.options_mut().optimizer.enable_round_robin_repartition = false;
@@ -40,7 +50,14 @@ impl Engine {
             });
         }
         populace_udfs::register(&context, populace)?;
-        Ok(Engine { context, files })
+        if let Some(catalog) = context.catalog("datafusion") {
+            catalog.register_schema("public", Arc::new(Tables::new(database.clone())))?;
+        }
+        Ok(Engine { context, database, files })
+    }
+
+    pub fn database(&self) -> &Arc<Database> {
+        &self.database
     }
 
     pub fn context(&self) -> &SessionContext {
@@ -52,8 +69,10 @@ impl Engine {
     /// # Errors
     /// If the text is not SQL.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
+        let sql = &statements::by_name_as_columns(sql);
         let limit = self.context.copied_config().options().sql_parser.recursion_limit;
-        let mut parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).with_recursion_limit(limit).build()?;
+        let mut parser =
+            DFParserBuilder::new(sql.as_str()).with_dialect(&GenericDialect {}).with_recursion_limit(limit).build()?;
         Ok(parser.parse_statements()?.into())
     }
 
@@ -64,10 +83,107 @@ impl Engine {
     pub async fn run(&self, mut statement: Statement) -> Result<SendableRecordBatchStream> {
         if let Statement::Statement(statement) = &mut statement {
             populace_udfs::rewrite(statement);
+            statements::versions_as_tables(statement);
+            if let ast::Statement::Insert(insert) = statement.as_mut() {
+                self.name_columns(insert).await?;
+            }
         }
-        let plan = self.context.state().statement_to_plan(statement).await?;
+        let plan = self.context.state().statement_to_plan(statement.clone()).await?;
         self.check(&plan)?;
+        match plan {
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => self.create_table(create).await,
+            LogicalPlan::Dml(dml) if matches!(dml.op, WriteOp::Update | WriteOp::Delete | WriteOp::Truncate) => {
+                self.change(&dml, statement).await
+            }
+            plan => self.rows(plan).await,
+        }
+    }
+
+    async fn rows(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
         self.context.execute_logical_plan(plan).await?.execute_stream().await
+    }
+
+    /// Gives an INSERT the names of its query's columns: BY NAME, or where it names none and the query has not all
+    /// columns of the table, as a query of people has no vectors.
+    async fn name_columns(&self, insert: &mut ast::Insert) -> Result<()> {
+        let by_name = statements::is_by_name(insert);
+        let (TableObject::TableName(name), Some(source)) = (&insert.table, &insert.source) else { return Ok(()) };
+        if !by_name && !(insert.columns.is_empty() && matches!(*source.body, ast::SetExpr::Select(_))) {
+            return Ok(());
+        }
+        let table = self.context.table_provider(TableReference::parse_str(&name.to_string())).await?.schema();
+        let query = ast::Statement::Query(source.clone());
+        let query = self.context.state().statement_to_plan(Statement::Statement(Box::new(query))).await?;
+        let names: Vec<&String> = query.schema().fields().iter().map(|f| f.name()).collect();
+        let unknown = names.iter().find(|n| table.column_with_name(n).is_none());
+        match unknown {
+            Some(unknown) if by_name => {
+                let columns = table.fields().iter().map(|f| f.name().as_str());
+                let hint = populace_population::nearest(unknown, columns);
+                let hint = hint.map_or(String::new(), |h| format!("; did you mean {h}?"));
+                return plan_err!("the table {name} has no column {unknown}{hint}");
+            }
+            None if by_name || names.len() != table.fields().len() => {
+                let quoted = |n: &&String| ast::ObjectName::from(vec![ast::Ident::with_quote('"', n.as_str())]);
+                insert.columns = names.iter().map(quoted).collect();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn create_table(&self, create: CreateMemoryTable) -> Result<SendableRecordBatchStream> {
+        let table = create.name.table();
+        if create.temporary {
+            return plan_err!("temporary tables are not supported; CREATE VIEW lives as long as the session");
+        }
+        if create.if_not_exists && self.database.tables().iter().any(|t| t == table) {
+            return counted(0);
+        }
+        let rows = self.rows(create.input.as_ref().clone()).await?;
+        let shape = Shape::of(&rows.schema());
+        let options = CreateTable { shape, replace: create.or_replace, embed: true, pack: None };
+        counted(self.database.create_table(table, rows, options).await?.written)
+    }
+
+    /// UPDATE, DELETE and TRUNCATE. DataFusion would hand a table the filters alone, less those that its optimizer
+    /// turned into joins; here the rows that the statement reaches are a query like any other.
+    async fn change(&self, dml: &DmlStatement, statement: Statement) -> Result<SendableRecordBatchStream> {
+        let source = dml.target.downcast_ref::<DefaultTableSource>();
+        let Some(table) = source.and_then(|s| s.table_provider.downcast_ref::<Table>()) else {
+            return plan_err!("{} cannot be changed: it is no table of the database", dml.table_name);
+        };
+        let table = table.writable()?;
+        let lock = self.database.lock(table).await?;
+        // Planned again, now that nobody else writes: what it reads is the newest version.
+        let LogicalPlan::Dml(dml) = self.context.state().statement_to_plan(statement).await? else {
+            return plan_err!("the table {table} changed while the statement was planned; run it again");
+        };
+        let count = match dml.op {
+            WriteOp::Update => {
+                let changed = changed_columns(&dml.input);
+                let rows = self.rows(dml.input.as_ref().clone()).await?;
+                self.database.update(table, rows, &changed, &lock).await?
+            }
+            WriteOp::Truncate => self.database.delete(table, None, &lock).await?.unwrap_or(0),
+            _ => {
+                let state = self.context.state();
+                let input = dml.input.as_ref().clone();
+                let input = state.analyzer().execute_and_check(input, state.config_options(), |_, _| {})?;
+                let deleted = match predicate(&input)? {
+                    Some(predicate) => self.database.delete(table, predicate, &lock).await?,
+                    None => None,
+                };
+                match deleted {
+                    Some(count) => count,
+                    None => {
+                        let people = LogicalPlanBuilder::from(input).project([col("uuid")])?.build()?;
+                        self.database.delete_people(table, self.rows(people).await?, &lock).await?
+                    }
+                }
+            }
+        };
+        counted(count)
     }
 
     fn check(&self, plan: &LogicalPlan) -> Result<()> {
@@ -75,18 +191,45 @@ impl Engine {
             return Ok(());
         }
         let mut reach_out = None;
-        datafusion::common::tree_node::TreeNode::apply(plan, |node| {
+        plan.apply(|node| {
             reach_out = match node {
                 LogicalPlan::Copy(_) => Some("COPY"),
                 LogicalPlan::Ddl(DdlStatement::CreateExternalTable(_)) => Some("CREATE EXTERNAL TABLE"),
-                _ => return Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue),
+                _ => return Ok(TreeNodeRecursion::Continue),
             };
-            Ok(datafusion::common::tree_node::TreeNodeRecursion::Stop)
+            Ok(TreeNodeRecursion::Stop)
         })?;
         match reach_out {
-            Some(what) => plan_err!("{what} reaches files outside of the database; start with --allow-files to allow it"),
+            Some(what) => {
+                plan_err!("{what} reaches files outside of the database; start with --allow-files to allow it")
+            }
             None => Ok(()),
         }
+    }
+}
+
+/// The columns that an UPDATE assigns: those that its projection does not merely pass on.
+fn changed_columns(input: &LogicalPlan) -> Vec<String> {
+    let LogicalPlan::Projection(projection) = input else { return Vec::new() };
+    let names = projection.schema.fields().iter().map(|f| f.name());
+    let passed = |e: &Expr, name: &str| matches!(e.clone().unalias(), Expr::Column(c) if c.name == name);
+    projection.expr.iter().zip(names).filter(|(e, n)| !passed(e, n)).map(|(_, n)| n.clone()).collect()
+}
+
+/// The predicate of a DELETE over a plain scan, its columns unqualified; the outer `None` for any other plan.
+fn predicate(input: &LogicalPlan) -> Result<Option<Option<Expr>>> {
+    match input {
+        LogicalPlan::TableScan(scan) if scan.filters.is_empty() => Ok(Some(None)),
+        LogicalPlan::Filter(filter) if matches!(*filter.input, LogicalPlan::TableScan(_)) => {
+            let bare = filter.predicate.clone().transform(|e| {
+                Ok(match e {
+                    Expr::Column(c) => Transformed::yes(Expr::Column(Column::new_unqualified(c.name))),
+                    e => Transformed::no(e),
+                })
+            })?;
+            Ok(Some(Some(bare.data)))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -110,7 +253,8 @@ pub fn message(error: &DataFusionError) -> String {
 
 fn strip(text: &str) -> String {
     let text = text.split("\n\nbacktrace:").next().unwrap_or(text);
-    let prefixes = ["Error during planning: ", "Execution error: ", "External error: ", "sql parser error: ", "Schema error: "];
+    let prefixes =
+        ["Error during planning: ", "Execution error: ", "External error: ", "sql parser error: ", "Schema error: "];
     let mut text = text;
     while let Some(rest) = prefixes.iter().find_map(|p| text.strip_prefix(p)) {
         text = rest;
@@ -124,7 +268,9 @@ mod tests {
     use futures::TryStreamExt;
 
     async fn error(sql: &str) -> String {
-        let engine = Engine::new(Files::Forbidden).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let embedder = crate::database::EmbedderChoice::named(Some("hash".into()));
+        let engine = Engine::new(Database::open(directory.path(), embedder).unwrap(), Files::Forbidden).unwrap();
         let run = async {
             for statement in engine.parse(sql)? {
                 engine.run(statement).await?.try_collect::<Vec<_>>().await?;

@@ -4,6 +4,8 @@
 //! `populace-udfs` and the country packs of `datasets/` built in.
 
 pub mod cli;
+pub mod database;
 pub mod embedders;
 pub mod engine;
 pub mod packs;
+mod statements;

@@ -5,19 +5,41 @@ mod output;
 mod sql;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use datafusion::common::DataFusionError;
 
+use crate::database::{Database, EmbedderChoice};
 use crate::engine;
 
 /// An embedded database of synthetic people, drawn from official statistics.
 #[derive(Debug, Parser)]
 #[command(name = "populace", version, max_term_width = 100)]
 struct Arguments {
+    #[command(flatten)]
+    database: DatabaseArguments,
     #[command(subcommand)]
     command: Command,
+}
+
+/// Which database.
+#[derive(Debug, Args)]
+struct DatabaseArguments {
+    /// The database directory
+    #[arg(long, global = true, env = "POPULACE_DB", default_value = "populace-data", value_name = "DIR")]
+    db: PathBuf,
+    /// What makes vectors of texts: multilingual-e5-small, or hash (words alone, not meaning; for tests)
+    #[arg(long, global = true, env = "POPULACE_EMBEDDER", value_name = "NAME")]
+    embedder: Option<String>,
+}
+
+impl DatabaseArguments {
+    fn open(&self) -> Result<Arc<Database>, Failure> {
+        Ok(Database::open(&self.db, EmbedderChoice::named(self.embedder.clone()))?)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,8 +94,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    let database = arguments.database;
     let done = match arguments.command {
-        Command::Sql(arguments) => sql::run(arguments),
+        Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
     };
     match done {

@@ -36,7 +36,7 @@ const SHOWN: usize = 1_000;
 pub(super) async fn print(
     mut rows: SendableRecordBatchStream,
     format: Format,
-    out: &mut impl Write,
+    out: &mut (impl Write + Send),
 ) -> Result<(), Failure> {
     let schema = rows.schema();
     if schema.fields().is_empty() {
@@ -121,7 +121,13 @@ fn flat(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         false => Ok(c.clone()),
     });
     let columns: Vec<ArrayRef> = columns.collect::<Result<_, Failure>>()?;
-    let fields = batch.schema().fields().iter().zip(&columns).map(|(f, c)| Field::new(f.name(), c.data_type().clone(), true)).collect::<Vec<_>>();
+    let fields = batch
+        .schema()
+        .fields()
+        .iter()
+        .zip(&columns)
+        .map(|(f, c)| Field::new(f.name(), c.data_type().clone(), true))
+        .collect::<Vec<_>>();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Failure;
 use super::output::{Format, print};
+use super::{DatabaseArguments, Failure};
 use crate::engine::{Engine, Files};
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(super) struct SqlArguments {
     allow_files: bool,
 }
 
-pub(super) fn run(arguments: SqlArguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,
         (None, Some(file)) if file.as_os_str() != "-" => {
@@ -38,11 +38,14 @@ pub(super) fn run(arguments: SqlArguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
-        let engine = Engine::new(files)?;
+        let engine = Engine::new(database.open()?, files)?;
         // All statements are parsed before the first runs: a slip in the last leaves nothing half done.
         for statement in engine.parse(&text)? {
             let rows = engine.run(statement).await?;
-            print(rows, arguments.format, &mut io::stdout().lock()).await?;
+            print(rows, arguments.format, &mut io::stdout()).await?;
+            for notice in engine.database().take_notices() {
+                eprintln!("{notice}");
+            }
         }
         Ok(())
     })

@@ -1,0 +1,158 @@
+//! A table as DataFusion sees it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, plan_err};
+use datafusion::datasource::TableType;
+use datafusion::datasource::sink::{DataSink, DataSinkExec};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
+use lance::datafusion::LanceTableProvider;
+use lance::dataset::Dataset;
+
+use super::Database;
+
+/// One version of a table: what a statement reads stays the same while it runs.
+#[derive(Debug)]
+pub struct Table {
+    database: Arc<Database>,
+    name: String,
+    lance: LanceTableProvider,
+    /// Whether this is the newest version, which alone is written
+    newest: bool,
+}
+
+impl Table {
+    pub(super) fn new(database: Arc<Database>, name: &str, dataset: Dataset, newest: bool) -> Table {
+        let lance = LanceTableProvider::new(Arc::new(dataset), false, false);
+        Table { database, name: name.into(), lance, newest }
+    }
+
+    pub(super) fn dataset(&self) -> Arc<Dataset> {
+        self.lance.dataset()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The table's name, if this is the version that one writes.
+    ///
+    /// # Errors
+    /// If it is an old one.
+    pub fn writable(&self) -> Result<&str> {
+        match self.newest {
+            true => Ok(&self.name),
+            false => plan_err!("an old version of {} cannot be written", self.name),
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for Table {
+    fn schema(&self) -> SchemaRef {
+        self.lance.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.lance.scan(state, projection, filters, limit).await
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let answer = |f: &&Expr| match is_plain(f) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(answer).collect())
+    }
+
+    async fn insert_into(
+        &self,
+        _: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if op != InsertOp::Append {
+            return plan_err!("{op} is not supported: INSERT INTO leaves out people who are there already");
+        }
+        let table = self.writable()?.to_string();
+        let sink = Sink { database: self.database.clone(), table, schema: self.schema() };
+        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
+    }
+}
+
+/// Whether an expression is made of columns, literals and built-in operators. Lance evaluates nothing else: functions
+/// may be asynchronous, which its scan is not.
+pub(super) fn is_plain(expr: &Expr) -> bool {
+    let mut plain = true;
+    let walked = expr.apply(|e| {
+        plain &= matches!(
+            e,
+            Expr::Column(_)
+                | Expr::Literal(..)
+                | Expr::Alias(_)
+                | Expr::BinaryExpr(_)
+                | Expr::Not(_)
+                | Expr::Negative(_)
+                | Expr::IsNull(_)
+                | Expr::IsNotNull(_)
+                | Expr::IsTrue(_)
+                | Expr::IsFalse(_)
+                | Expr::IsNotTrue(_)
+                | Expr::IsNotFalse(_)
+                | Expr::Between(_)
+                | Expr::InList(_)
+                | Expr::Like(_)
+                | Expr::Cast(_)
+        );
+        Ok(if plain { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    walked.is_ok() && plain
+}
+
+/// Where an INSERT's rows go.
+#[derive(Debug)]
+struct Sink {
+    database: Arc<Database>,
+    table: String,
+    schema: SchemaRef,
+}
+
+impl DisplayAs for Sink {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LanceAppend: table={}", self.table)
+    }
+}
+
+#[async_trait]
+impl DataSink for Sink {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    async fn write_all(&self, rows: SendableRecordBatchStream, _: &Arc<TaskContext>) -> Result<u64> {
+        let appended = self.database.append(&self.table, rows, HashMap::new()).await?;
+        if appended.skipped > 0 {
+            self.database.notice(format!("{} people were in {} already: skipped", appended.skipped, self.table));
+        }
+        Ok(appended.written)
+    }
+}
