@@ -67,7 +67,11 @@ impl Arguments {
     }
 
     /// A constant, folded; `None` if the argument is not given or NULL.
-    fn constant(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<ScalarValue>> {
+    fn constant(
+        &mut self,
+        name: &'static str,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<ScalarValue>> {
         let Some(sql) = self.take(name) else { return Ok(None) };
         let text = sql.to_string();
         let schema = DFSchema::empty();

@@ -27,11 +27,8 @@ pub(crate) fn plan(
     };
     let names = ["variable", "independent_of", "given"];
     let schema = Arc::new(Schema::new(names.map(|n| Field::new(n, DataType::Utf8, false)).to_vec()));
-    let columns = vec![
-        text(|r| r.variable.clone()),
-        text(|r| r.independent_of.join(", ")),
-        text(|r| r.given.join(", ")),
-    ];
+    let columns =
+        vec![text(|r| r.variable.clone()), text(|r| r.independent_of.join(", ")), text(|r| r.given.join(", "))];
     let batch = RecordBatch::try_new(schema.clone(), columns)?;
     let table = Arc::new(MemTable::try_new(schema, vec![vec![batch]])?);
     LogicalPlanBuilder::scan(NAME, provider_as_source(table), None)?.build()

@@ -84,8 +84,7 @@ fn sources(pack: &Pack) -> Result<RecordBatch> {
             ]
         })
         .collect();
-    let names =
-        ["figure", "title", "status", "agency", "source", "table_id", "year", "licence", "attribution", "note"];
+    let names = ["figure", "title", "status", "agency", "source", "table_id", "year", "licence", "attribution", "note"];
     let fields: Vec<Field> = names.iter().map(|n| Field::new(*n, DataType::Utf8, true)).collect();
     let columns = (0..names.len()).map(|c| Arc::new(rows.iter().map(|r| r[c]).collect::<StringArray>()) as _);
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.collect())?)

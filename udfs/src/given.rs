@@ -78,7 +78,9 @@ fn explain(
     };
     let name = &field.name;
     if pack.list_names().any(|l| l == name) {
-        return plan_datafusion_err!("{function}: `{name}` is a list: a draw cannot be conditioned on it; filter the rows with WHERE");
+        return plan_datafusion_err!(
+            "{function}: `{name}` is a list: a draw cannot be conditioned on it; filter the rows with WHERE"
+        );
     }
     let names: Vec<&str> = pack.variables().iter().filter(|v| !v.hidden).map(|v| v.name.as_str()).collect();
     let hint = nearest(name, names.iter().copied());

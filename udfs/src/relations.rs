@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::logical_expr::planner::{
-    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
-};
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
 
 use crate::Populace;

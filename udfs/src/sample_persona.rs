@@ -165,10 +165,7 @@ impl ExecutionPlan for SamplePersonaExec {
         vec![]
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         if children.is_empty() { Ok(self) } else { exec_err!("SamplePersonaExec has no inputs") }
     }
 
@@ -191,10 +188,6 @@ impl ExecutionPlan for SamplePersonaExec {
         let mut limited = self.clone();
         limited.draw.count = self.draw.count.min(limit? as u64);
         Some(Arc::new(limited))
-    }
-
-    fn fetch(&self) -> Option<usize> {
-        Some(self.draw.count as usize)
     }
 }
 
