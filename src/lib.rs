@@ -3,9 +3,11 @@
 //! The binary `populace` is a thin layer over this library; the library is a DataFusion session with the functions of
 //! `populace-udfs` and the country packs of `datasets/` built in.
 
+pub mod catalog;
 pub mod cli;
 pub mod database;
 pub mod embedders;
 pub mod engine;
 pub mod packs;
+pub mod runs;
 mod statements;

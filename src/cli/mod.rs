@@ -1,6 +1,7 @@
 //! The command line: what each command takes, and the exit code it ends with.
 
 mod countries;
+mod generate;
 mod output;
 mod sql;
 
@@ -44,6 +45,10 @@ impl DatabaseArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Draw people into a table; run again, it finishes what was interrupted
+    Generate(generate::GenerateArguments),
+    /// The runs of generate: list, show, resume or cancel them
+    Runs(generate::RunsArguments),
     /// Run SQL: an argument, a file, or what comes on standard input
     Sql(sql::SqlArguments),
     /// The countries: their figures, sources, licences and fit; check or compile a pack of one's own
@@ -62,6 +67,12 @@ impl From<DataFusionError> for Failure {
 
 impl From<populace_population::Error> for Failure {
     fn from(error: populace_population::Error) -> Failure {
+        Failure(error.to_string())
+    }
+}
+
+impl From<crate::catalog::Error> for Failure {
+    fn from(error: crate::catalog::Error) -> Failure {
         Failure(error.to_string())
     }
 }
@@ -96,6 +107,8 @@ pub fn main() -> ExitCode {
     };
     let database = arguments.database;
     let done = match arguments.command {
+        Command::Generate(arguments) => generate::generate(arguments, &database),
+        Command::Runs(arguments) => generate::runs(arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
     };
