@@ -96,11 +96,11 @@ fn parquet(error: datafusion::parquet::errors::ParquetError) -> Failure {
 }
 
 async fn table(mut rows: SendableRecordBatchStream, out: &mut impl Write) -> Result<(), Failure> {
-    let (mut shown, mut count) = (vec![RecordBatch::new_empty(rows.schema())], 0);
+    let (mut shown, mut count) = (vec![short(&RecordBatch::new_empty(rows.schema()))?], 0);
     while let Some(batch) = rows.next().await {
         let batch = batch?;
         if count < SHOWN {
-            shown.push(batch.slice(0, batch.num_rows().min(SHOWN - count)));
+            shown.push(short(&batch.slice(0, batch.num_rows().min(SHOWN - count)))?);
         }
         count += batch.num_rows();
     }
@@ -112,6 +112,24 @@ async fn table(mut rows: SendableRecordBatchStream, out: &mut impl Write) -> Res
         writeln!(out, "{count} row{}", if count == 1 { "" } else { "s" })?;
     }
     Ok(())
+}
+
+/// Vectors by their length alone, which is all that people read of them.
+fn short(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+    let schema = batch.schema();
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        let DataType::FixedSizeList(_, length) = field.data_type() else {
+            fields.push(field.as_ref().clone());
+            columns.push(column.clone());
+            continue;
+        };
+        let texts = (0..column.len()).map(|i| column.is_valid(i).then(|| format!("[{length} numbers]")));
+        fields.push(Field::new(field.name(), DataType::Utf8, true));
+        columns.push(Arc::new(texts.collect::<arrow::array::StringArray>()) as ArrayRef);
+    }
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
 }
 
 /// Lists and structures as text, which CSV has no other way to hold.
