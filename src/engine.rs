@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DataFusionError, Result, plan_err};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{
     CreateMemoryTable, DdlStatement, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col,
 };
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{self, TableObject};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use populace_udfs::Populace;
+use populace_udfs::{Populace, Purpose, TableSearch, VectorSearch};
 
-use crate::database::{CreateTable, Database, Shape, Table, Tables, counted};
+use crate::database::{CreateTable, Database, LanceSearch, Shape, Table, Tables, counted};
 use crate::packs;
 use crate::statements;
 
@@ -26,6 +27,18 @@ pub enum Files {
     #[default]
     Forbidden,
     Allowed,
+}
+
+/// A search for people by the meaning of one of their narratives.
+#[derive(Debug, Clone)]
+pub struct Search {
+    pub text: String,
+    pub table: String,
+    /// The narrative, `persona`
+    pub column: String,
+    pub k: usize,
+    /// What holds of the people, in SQL; applied before the search
+    pub predicate: Option<String>,
 }
 
 /// A session. Cheap to make: packs are read when a statement first names them.
@@ -96,6 +109,35 @@ impl Engine {
                 self.change(&dml, statement).await
             }
             plan => self.rows(plan).await,
+        }
+    }
+
+    /// The people nearest in meaning, nearest first, with the narrative and the `score`: the cosine similarity.
+    ///
+    /// # Errors
+    /// If there is no such table or column, the predicate is not one of columns, literals and operators, or the table
+    /// was made with another embedder.
+    pub async fn search(&self, search: Search) -> Result<SendableRecordBatchStream> {
+        let table = self.context.table_provider(TableReference::bare(search.table.as_str())).await?;
+        let schema = table.schema();
+        let column = crate::database::embedding_column(&search.column);
+        if schema.column_with_name(&column).is_none() {
+            return plan_err!("the table {} has no vectors of {}", search.table, search.column);
+        }
+        let shown = ["uuid", "first_name", "last_name", "age", "city", "state", "occupation", search.column.as_str()];
+        let projection = shown.iter().filter_map(|n| Some(schema.column_with_name(n)?.0)).collect();
+        let filter = match &search.predicate {
+            Some(text) => Some(self.context.parse_sql_expr(text, &DFSchema::try_from(schema.as_ref().clone())?)?),
+            None => None,
+        };
+        let embedder = self.database.embedder();
+        let mut vectors = embedder.get()?.embed(vec![search.text], Purpose::Query).await?;
+        let query = vectors.pop().unwrap_or_default();
+        let vector = VectorSearch { column, query, k: search.k, filter, projection: Some(projection) };
+        let state = self.context.state();
+        match LanceSearch::new(embedder.clone()).vector_search(&state, &table, &vector).await? {
+            Some(plan) => execute_stream(plan, self.context.task_ctx()),
+            None => plan_err!("the condition of a search is made of columns, literals and operators alone"),
         }
     }
 

@@ -3,6 +3,7 @@
 mod countries;
 mod generate;
 mod output;
+mod search;
 mod sql;
 
 use std::io;
@@ -47,6 +48,8 @@ impl DatabaseArguments {
 enum Command {
     /// Draw people into a table; run again, it finishes what was interrupted
     Generate(generate::GenerateArguments),
+    /// Find people by the meaning of a narrative, nearest first
+    Search(search::SearchArguments),
     /// The runs of generate: list, show, resume or cancel them
     Runs(generate::RunsArguments),
     /// Run SQL: an argument, a file, or what comes on standard input
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Generate(arguments) => generate::generate(arguments, &database),
         Command::Runs(arguments) => generate::runs(arguments, &database),
+        Command::Search(arguments) => search::run(arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
     };

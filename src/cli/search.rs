@@ -1,0 +1,41 @@
+//! `populace search`.
+
+use std::io;
+
+use clap::Args;
+
+use super::output::{Format, print};
+use super::{DatabaseArguments, Failure};
+use crate::engine::{Engine, Files, Search};
+
+#[derive(Debug, Args)]
+pub(super) struct SearchArguments {
+    /// Whom to look for: "retired nurse who gardens"
+    text: String,
+    /// Search among people of whom this holds, as in SQL: "state = 'FL' AND age > 60"
+    #[arg(long, value_name = "EXPRESSION")]
+    r#where: Option<String>,
+    /// How many people
+    #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    k: u32,
+    #[arg(long, default_value = "usa")]
+    table: String,
+    /// The narrative whose meaning is compared
+    #[arg(long, default_value = "persona")]
+    column: String,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> Result<(), Failure> {
+    let engine = Engine::new(database.open()?, Files::Forbidden)?;
+    let search = Search {
+        text: arguments.text,
+        table: arguments.table,
+        column: arguments.column,
+        k: arguments.k as usize,
+        predicate: arguments.r#where,
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async { print(engine.search(search).await?, arguments.format, &mut io::stdout()).await })
+}
