@@ -150,7 +150,8 @@ impl Engine {
     async fn name_columns(&self, insert: &mut ast::Insert) -> Result<()> {
         let by_name = statements::is_by_name(insert);
         let (TableObject::TableName(name), Some(source)) = (&insert.table, &insert.source) else { return Ok(()) };
-        if !by_name && !(insert.columns.is_empty() && matches!(*source.body, ast::SetExpr::Select(_))) {
+        let unnamed = insert.columns.is_empty() && matches!(*source.body, ast::SetExpr::Select(_));
+        if !by_name && !unnamed {
             return Ok(());
         }
         let table = self.context.table_provider(TableReference::parse_str(&name.to_string())).await?.schema();

@@ -85,3 +85,19 @@ fn the_same_command_again_writes_nobody_and_a_larger_count_extends() {
     let count = ["sql", "--format", "csv", "SELECT count(*), count(DISTINCT uuid) FROM usa"];
     assert!(ran_on(directory.path(), &count).1.ends_with("30,30\n"));
 }
+
+#[test]
+fn a_search_returns_the_nearest_of_those_that_match() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = "CREATE TABLE usa AS SELECT *, 'keeps ' || CASE WHEN age < 40 THEN 'bees' ELSE 'goats' END AS persona
+                FROM sample_persona('usa', 300, seed => 1)";
+    assert_eq!(ran_on(directory.path(), &["sql", made]).0, 0);
+    let search = ["search", "keeps bees", "-k", "5", "--format", "csv"];
+    let (code, found, error) = ran_on(directory.path(), &search);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(found.matches("keeps bees,").count(), 5, "{found}");
+    // Nobody who matches keeps bees: the condition holds before the search, and five come back all the same.
+    let among = [&search[..], &["--where", "age >= 40"]].concat();
+    assert_eq!(ran_on(directory.path(), &among).1.matches("keeps goats,").count(), 5);
+    assert!(ran_on(directory.path(), &["search", "x", "--where", "agee > 3"]).2.contains("Did you mean 'age'?"));
+}
