@@ -56,7 +56,10 @@ impl Engine {
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
         config.options_mut().optimizer.enable_round_robin_repartition = false;
         let context = SessionContext::new_with_config(config);
-        let mut populace = Populace::new();
+        let embedder = database.embedder().clone();
+        let mut populace = Populace::new()
+            .with_table_search(Arc::new(LanceSearch::new(embedder.clone())))
+            .with_lazy_embedder(move || embedder.get());
         for name in packs::NAMES {
             populace = populace.with_lazy_pack(name, move || {
                 packs::open(name).unwrap_or_else(|| Err(populace_population::Error::NotAPack(name.into())))

@@ -92,9 +92,8 @@ fn serve(jobs: &Receiver<Job>, library: &Path, folder: &Path) {
 
 fn load(library: &Path, folder: &Path) -> Result<TextEmbedding, String> {
     ort::init_from(library).map_err(|e| format!("{}: {e}", library.display()))?;
-    let read = |name: &str| {
-        std::fs::read(folder.join(name)).map_err(|e| format!("{}: {e}", folder.join(name).display()))
-    };
+    let read =
+        |name: &str| std::fs::read(folder.join(name)).map_err(|e| format!("{}: {e}", folder.join(name).display()));
     let tokenizer = TokenizerFiles {
         tokenizer_file: read("tokenizer.json")?,
         config_file: read("config.json")?,

@@ -1,11 +1,13 @@
 //! SQL functions over synthetic people, for any DataFusion session.
 //!
-//! [`register`] adds them to a session: `sample_persona`, `persona_probability`, `assumed_independences`, and the
-//! catalogue `census`. What they need of a host, models above all, is named by small traits.
+//! [`register`] adds them to a session: `sample_persona`, `persona_probability`, `assumed_independences`, `embed`,
+//! `cosine_similarity`, `semantic_search`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
 mod arguments;
 mod assumed_independences;
 mod census;
+mod cosine_similarity;
+mod embed;
 mod embedder;
 mod given;
 mod narrator;
@@ -15,6 +17,7 @@ mod plugin;
 mod relations;
 mod rewrite;
 mod sample_persona;
+mod semantic_search;
 mod table_search;
 
 pub use embedder::{Embedder, Purpose};

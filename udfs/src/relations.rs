@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::{assumed_independences, persona_probability, sample_persona};
+use crate::{assumed_independences, persona_probability, sample_persona, semantic_search};
 
 #[derive(Debug)]
 pub(crate) struct Relations(pub Arc<Populace>);
@@ -57,6 +57,11 @@ impl Relations {
             assumed_independences::NAME => {
                 let arguments = Arguments::new(assumed_independences::NAME, args, &["country"], 1)?;
                 assumed_independences::plan(arguments, packs, context)?
+            }
+            semantic_search::NAME => {
+                let names = ["table", "query", "k", "column", "where"];
+                let arguments = Arguments::new(semantic_search::NAME, args, &names, 3)?;
+                semantic_search::plan(arguments, &self.0, context)?
             }
             _ => return Ok(None),
         }))

@@ -1,13 +1,34 @@
 //! Runs `tests/slt/*.slt` on a plain DataFusion session with the plugin and a tiny country.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
-use populace_udfs::{Populace, register, rewrite};
+use populace_udfs::{Embedder, Populace, Purpose, register, rewrite};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+
+/// Counts the letters a, b and c.
+#[derive(Debug)]
+struct Letters;
+
+#[async_trait]
+impl Embedder for Letters {
+    fn name(&self) -> &str {
+        "letters"
+    }
+
+    fn dimension(&self) -> usize {
+        3
+    }
+
+    async fn embed(&self, texts: Vec<String>, _: Purpose) -> Result<Vec<Vec<f32>>, DataFusionError> {
+        let count = |text: &String, letter: char| text.chars().filter(|c| *c == letter).count() as f32;
+        Ok(texts.iter().map(|t| ['a', 'b', 'c'].map(|l| count(t, l)).to_vec()).collect())
+    }
+}
 
 struct Session(SessionContext);
 
@@ -16,7 +37,7 @@ impl Session {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packs/tiny");
         let pack = populace_population::compile(&dir).unwrap().pack;
         let context = SessionContext::new();
-        register(&context, Populace::new().with_pack(pack)).unwrap();
+        register(&context, Populace::new().with_pack(pack).with_embedder(Arc::new(Letters))).unwrap();
         Session(context)
     }
 }
