@@ -1,0 +1,118 @@
+//! The outline narrator: plain English from the facts of a person alone, the same text for the same person.
+//!
+//! It stands in for a language model where none is at hand, and says so in the `narrator` column. It writes by a
+//! generative grammar: sentence plans chosen by what is known of the person, filled with facts and with clauses about
+//! temperament, work, household and place. Every alternative is drawn from a generator keyed by the person's uuid and
+//! the kind. It cannot obey a free prompt: a template is refused with a hint to name a model.
+
+mod grammar;
+mod person;
+mod write;
+
+use async_trait::async_trait;
+use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+
+pub use write::{KINDS, write};
+
+/// The columns that the texts are written from; any of them may be missing.
+const COLUMNS: [&str; 30] = [
+    "uuid",
+    "first_name",
+    "last_name",
+    "sex",
+    "age",
+    "marital_status",
+    "education_level",
+    "bachelors_field",
+    "college_enrolment",
+    "labour_status",
+    "occupation",
+    "occupation_group",
+    "industry",
+    "city",
+    "county",
+    "state",
+    "census_region",
+    "nativity",
+    "language_at_home",
+    "veteran_status",
+    "living_arrangement",
+    "household_size",
+    "children_at_home",
+    "openness",
+    "conscientiousness",
+    "extraversion",
+    "agreeableness",
+    "neuroticism",
+    "skills_and_expertise_list",
+    "hobbies_and_interests_list",
+];
+
+/// Writes narratives without a model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutlineNarrator;
+
+#[async_trait]
+impl Narrator for OutlineNarrator {
+    fn name(&self) -> &str {
+        "outline"
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        KINDS.iter().map(|kind| (*kind).to_owned()).collect()
+    }
+
+    fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
+        let wanted = |column: &&String| match prompt {
+            Prompt::Kind(_) => COLUMNS.contains(&column.as_str()),
+            // It will be refused; the names it mentions are all it could have asked for.
+            Prompt::Template(template) => template.contains(column.as_str()),
+        };
+        available.iter().filter(wanted).cloned().collect()
+    }
+
+    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
+        requests.iter().map(narrate).collect()
+    }
+}
+
+fn narrate(request: &NarrativeRequest) -> Result<Narrative, NarrativeError> {
+    let text = match &request.prompt {
+        Prompt::Kind(kind) => write(kind, &request.facts),
+        Prompt::Template(_) => Err("the outline narrator cannot follow a template: it takes a model, named by \
+                                    --narrator openai:MODEL; without one, ask for a kind such as 'persona'"
+            .to_owned()),
+    };
+    match text {
+        Ok(text) => Ok(Narrative {
+            text,
+            model: "outline".to_owned(),
+            attempts: 0,
+            prompt_tokens: None,
+            completion_tokens: None,
+            cost_usd: None,
+        }),
+        Err(message) => Err(NarrativeError { message, attempts: 0 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_in_order_and_refuses_templates() {
+        let facts = serde_json::json!({ "first_name": "Ada", "last_name": "Moss", "age": 40, "sex": "Female" });
+        let request = |prompt| NarrativeRequest { prompt, facts: facts.as_object().unwrap().clone() };
+        let answers = OutlineNarrator
+            .narrate(vec![
+                request(Prompt::Kind("persona".into())),
+                request(Prompt::Template("Write a tweet by {{first_name}}.".into())),
+                request(Prompt::Kind("personae".into())),
+            ])
+            .await;
+        assert!(answers[0].as_ref().unwrap().text.contains("Ada"));
+        assert!(answers[1].as_ref().unwrap_err().message.contains("openai:MODEL"));
+        assert!(answers[2].as_ref().unwrap_err().message.contains("professional_persona"));
+    }
+}

@@ -1,0 +1,402 @@
+//! A small generative grammar: productions that hold for some people only, slots for facts, inline alternatives.
+//!
+//! A grammar is a text. `@symbol` opens a symbol, every line below it is one production. A production may begin with
+//! conditions on the person, `[married !kids old|retired]`: all must hold, `!` negates, `|` is or. In its text
+//! `(one|two|)` chooses, `{slot}` takes a fact, or expands the symbol of that name. A production whose slots cannot be
+//! filled is passed over, so a fact that is missing never leaves a hole.
+
+use std::collections::HashMap;
+
+use super::person::Person;
+
+/// A parsed grammar: the productions of every symbol.
+#[derive(Debug)]
+pub struct Grammar {
+    symbols: HashMap<&'static str, Vec<Production>>,
+}
+
+#[derive(Debug)]
+struct Production {
+    /// Unique in the grammar: a text uses no production twice while others are left.
+    id: u32,
+    conditions: Vec<Vec<(bool, &'static str)>>,
+    body: Vec<Node>,
+}
+
+#[derive(Debug)]
+enum Node {
+    Text(&'static str),
+    Slot(&'static str),
+    Choice(Vec<Vec<Node>>),
+}
+
+/// The state of one text being written: its random choices, and what it has used.
+#[derive(Clone)]
+pub struct Pen<'a> {
+    pub person: &'a Person,
+    state: u64,
+    used: Vec<u32>,
+    /// Hobbies and other members of lists already named.
+    named: HashMap<&'static str, usize>,
+    /// How often the person has been mentioned, for names and pronouns.
+    mentions: u32,
+    /// The text so far.
+    text: String,
+}
+
+impl Grammar {
+    /// Reads the grammars of several files as one. They are part of the binary, so a fault in them is a bug.
+    pub fn parse(files: &[&'static str]) -> Grammar {
+        let mut symbols: HashMap<&'static str, Vec<Production>> = HashMap::new();
+        let mut id = 0;
+        for file in files {
+            let mut symbol = "";
+            for line in file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                if let Some(name) = line.strip_prefix('@') {
+                    symbol = name;
+                    continue;
+                }
+                let (conditions, text) = match line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                    Some((conditions, text)) => (conditions, text.trim_start()),
+                    None => ("", line),
+                };
+                let conditions = conditions
+                    .split_whitespace()
+                    .map(|any| any.split('|').map(|c| c.strip_prefix('!').map_or((true, c), |c| (false, c))).collect())
+                    .collect();
+                id += 1;
+                let body = nodes(text, &mut 0);
+                symbols.entry(symbol).or_default().push(Production { id, conditions, body });
+            }
+        }
+        Grammar { symbols }
+    }
+
+    /// Every symbol, for checks of the grammar itself.
+    #[cfg(test)]
+    pub fn contains(&self, symbol: &str) -> bool {
+        self.symbols.contains_key(symbol)
+    }
+
+    /// Slots that productions name, for checks of the grammar itself.
+    #[cfg(test)]
+    pub fn slots(&self) -> Vec<&'static str> {
+        fn walk(nodes: &[Node], slots: &mut Vec<&'static str>) {
+            for node in nodes {
+                match node {
+                    Node::Slot(slot) => slots.push(slot),
+                    Node::Choice(options) => options.iter().for_each(|o| walk(o, slots)),
+                    Node::Text(_) => {}
+                }
+            }
+        }
+        let mut slots = Vec::new();
+        self.symbols.values().flatten().for_each(|p| walk(&p.body, &mut slots));
+        slots
+    }
+
+    /// Writes `symbol` about a person; `None` where no production fits what is known.
+    pub fn write(&self, symbol: &str, person: &Person, seed: u64) -> Option<String> {
+        self.draft(symbol, person, seed).map(|draft| finish(&draft))
+    }
+
+    /// The sentences of a text with every fact masked: what the variety of the narrator is measured on.
+    #[cfg(test)]
+    pub fn skeleton(&self, symbol: &str, person: &Person, seed: u64) -> Vec<String> {
+        let draft = self.draft(symbol, person, seed).unwrap_or_default();
+        let mut masked = String::new();
+        let mut inside = false;
+        for c in draft.chars() {
+            match c {
+                FACT => masked.push('_'),
+                ARTICLE => masked.push('a'),
+                _ if !inside && c != END => masked.push(c),
+                _ => {}
+            }
+            inside = c == FACT || (inside && c != END);
+        }
+        masked.split(". ").map(|s| s.trim_end_matches('.').trim().to_lowercase()).collect()
+    }
+
+    fn draft(&self, symbol: &str, person: &Person, seed: u64) -> Option<String> {
+        let mut pen = Pen {
+            person,
+            state: seed,
+            used: Vec::new(),
+            named: HashMap::new(),
+            mentions: 0,
+            text: String::new(),
+        };
+        self.expand(symbol, &mut pen, 0).then_some(pen.text)
+    }
+
+    fn expand(&self, symbol: &str, pen: &mut Pen, depth: u32) -> bool {
+        let Some(productions) = self.symbols.get(symbol) else { return false };
+        if depth > 12 {
+            return false;
+        }
+        let mut fit: Vec<&Production> = productions.iter().filter(|p| p.fits(pen.person)).collect();
+        if fit.is_empty() {
+            return false;
+        }
+        // Fresh productions first, each order equally likely; a dead end falls through to the next one.
+        for last in (1..fit.len()).rev() {
+            fit.swap(last, pen.below(last + 1));
+        }
+        fit.sort_by_key(|p| pen.used.contains(&p.id));
+        for production in fit {
+            let saved = pen.clone();
+            pen.used.push(production.id);
+            if self.body(&production.body, pen, depth) {
+                return true;
+            }
+            *pen = saved;
+        }
+        false
+    }
+
+    fn body(&self, body: &[Node], pen: &mut Pen, depth: u32) -> bool {
+        body.iter().all(|node| match node {
+            Node::Text(text) => {
+                pen.text.push_str(text);
+                true
+            }
+            Node::Slot(slot) => self.slot(slot, pen, depth),
+            Node::Choice(options) => {
+                let first = pen.below(options.len());
+                (0..options.len()).any(|i| {
+                    let saved = pen.clone();
+                    let done = self.body(&options[(first + i) % options.len()], pen, depth);
+                    if !done {
+                        *pen = saved;
+                    }
+                    done
+                })
+            }
+        })
+    }
+
+    fn slot(&self, slot: &'static str, pen: &mut Pen, depth: u32) -> bool {
+        match slot {
+            "N" | "N's" | "F" | "they" | "them" | "their" | "themself" | "theirs" => {
+                pen.mention(slot);
+                return true;
+            }
+            "a" => {
+                pen.text.push(ARTICLE);
+                return true;
+            }
+            _ => {}
+        }
+        if self.symbols.contains_key(slot) {
+            return self.expand(slot, pen, depth + 1);
+        }
+        let Some(values) = pen.person.values(slot) else { return false };
+        let at = pen.named.get(slot).copied().unwrap_or(0);
+        let Some(value) = values.get(at) else { return false };
+        pen.named.insert(slot, if values.len() > 1 { at + 1 } else { at });
+        match value.strip_prefix('@') {
+            Some(symbol) => {
+                // Symbols named by the person: more than one may be tried, and one may serve twice.
+                let symbol = symbol.to_owned();
+                self.expand(&symbol, pen, depth + 1)
+            }
+            None => {
+                // What one list names, another does not name again.
+                if slot != "city" && slot != "state" && values.len() > 1 && pen.text.contains(value.as_str()) {
+                    return self.slot(slot, pen, depth);
+                }
+                pen.text.push(FACT);
+                pen.text.push_str(value);
+                pen.text.push(END);
+                true
+            }
+        }
+    }
+}
+
+impl Production {
+    fn fits(&self, person: &Person) -> bool {
+        self.conditions.iter().all(|any| any.iter().any(|(wanted, flag)| person.is(flag) == *wanted))
+    }
+}
+
+impl Pen<'_> {
+    /// A number below `bound`, by SplitMix64.
+    fn below(&mut self, bound: usize) -> usize {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((u128::from(z ^ (z >> 31)) * bound as u128) >> 64) as usize
+    }
+
+    /// Names the person: in full at first, then by pronoun, and by first name now and then.
+    fn mention(&mut self, slot: &str) {
+        let person = self.person;
+        let word = match slot {
+            "N" | "N's" => {
+                self.mentions += 1;
+                let turn = self.below(12);
+                let name = match self.mentions {
+                    1 if turn < 4 => person.first.clone(),
+                    1 => person.full.clone(),
+                    _ if person.pronoun.is_none() || turn < 3 => person.first.clone(),
+                    _ => String::new(),
+                };
+                match (slot, name.is_empty()) {
+                    ("N", true) => person.pronoun.map_or("they", |p| p[0]).to_owned(),
+                    ("N", false) => name,
+                    (_, true) => person.pronoun.map_or("their", |p| p[2]).to_owned(),
+                    (_, false) => format!("{name}'s"),
+                }
+            }
+            "F" => {
+                self.mentions += 1;
+                person.first.clone()
+            }
+            "they" => person.pronoun.map_or(person.first.clone(), |p| p[0].to_owned()),
+            "them" => person.pronoun.map_or("them", |p| p[1]).to_owned(),
+            "their" => person.pronoun.map_or("their", |p| p[2]).to_owned(),
+            "theirs" => person.pronoun.map_or("theirs", |p| p[3]).to_owned(),
+            _ => person.pronoun.map_or("themself", |p| p[4]).to_owned(),
+        };
+        self.text.push(FACT);
+        self.text.push_str(&word);
+        self.text.push(END);
+    }
+}
+
+/// Stands for the indefinite article until its noun is known.
+const ARTICLE: char = '\u{1}';
+/// Enclose what comes from the facts while a text is being written, so that its skeleton can be told.
+const FACT: char = '\u{2}';
+const END: char = '\u{3}';
+
+/// Articles before their nouns, one space between words, capitals at the start of sentences.
+fn finish(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut start = true;
+    for (at, c) in text.char_indices() {
+        match c {
+            FACT | END => {}
+            ARTICLE => {
+                let word = text[at + 1..].trim_start_matches([' ', FACT, END]);
+                let article = if begins_with_vowel_sound(word) { "an" } else { "a" };
+                let mut article = article.to_owned();
+                if start {
+                    article.replace_range(0..1, "A");
+                    start = false;
+                }
+                out.push_str(&article);
+            }
+            ' ' => {
+                let next = text[at + 1..].chars().find(|c| !matches!(*c, FACT | END));
+                if !out.is_empty() && !out.ends_with(' ') && !matches!(next, None | Some(',' | '.' | ';')) {
+                    out.push(' ');
+                }
+            }
+            _ => {
+                if start && c.is_alphabetic() {
+                    out.extend(c.to_uppercase());
+                    start = false;
+                } else {
+                    out.push(c);
+                    start &= !c.is_alphanumeric();
+                }
+                // A full stop ends a sentence where a space and a lower-case letter or an article follow.
+                if c == '.' && text[at + 1..].trim_start_matches(END).starts_with(' ') {
+                    start = true;
+                }
+            }
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+/// Whether English puts "an" before the word.
+fn begins_with_vowel_sound(word: &str) -> bool {
+    let word: String = word.chars().take_while(|c| c.is_alphanumeric()).collect();
+    let lower = word.to_lowercase();
+    if word.len() > 1 && word.chars().all(|c| c.is_uppercase() || c.is_ascii_digit()) {
+        // Spelt letter by letter: an MRI scan, a UV lamp.
+        return word.starts_with(['A', 'E', 'F', 'H', 'I', 'L', 'M', 'N', 'O', 'R', 'S', 'X', '8']);
+    }
+    if ["hour", "honest", "honor", "heir", "x"].iter().any(|p| lower.starts_with(p)) {
+        return true;
+    }
+    if ["uni", "use", "usu", "uti", "ute", "eu", "one", "once", "ura"].iter().any(|p| lower.starts_with(p)) {
+        return lower.starts_with("unin") || lower.starts_with("unim");
+    }
+    if lower.starts_with(|c: char| c.is_ascii_digit()) {
+        return lower.starts_with('8') || lower == "11" || lower == "18";
+    }
+    lower.starts_with(['a', 'e', 'i', 'o', 'u'])
+}
+
+/// Reads a production's text from `at` up to its end, or to the end of the alternative it stands in.
+fn nodes(text: &'static str, at: &mut usize) -> Vec<Node> {
+    let mut out = Vec::new();
+    let mut from = *at;
+    while let Some(c) = text[*at..].chars().next() {
+        match c {
+            '{' => {
+                push_text(&mut out, &text[from..*at]);
+                let end = *at + text[*at..].find('}').expect("a slot of the built-in grammar is closed");
+                out.push(Node::Slot(&text[*at + 1..end]));
+                *at = end + 1;
+                from = *at;
+            }
+            '(' => {
+                push_text(&mut out, &text[from..*at]);
+                let mut options = Vec::new();
+                loop {
+                    *at += 1;
+                    options.push(nodes(text, at));
+                    if !text[*at..].starts_with('|') {
+                        break;
+                    }
+                }
+                *at += 1;
+                from = *at;
+                out.push(Node::Choice(options));
+            }
+            '|' | ')' => break,
+            _ => *at += c.len_utf8(),
+        }
+    }
+    push_text(&mut out, &text[from..*at]);
+    out
+}
+
+fn push_text(out: &mut Vec<Node>, text: &'static str) {
+    if !text.is_empty() {
+        out.push(Node::Text(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn articles_follow_the_sound() {
+        for (text, expected) in [
+            ("\u{1} MRI technologist", "An MRI technologist"),
+            ("is \u{1} usher", "Is an usher"),
+            ("is \u{1} university dean", "Is a university dean"),
+            ("is \u{1} hourly job", "Is an hourly job"),
+            ("is \u{1} 82 and \u{1} 11", "Is an 82 and an 11"),
+            ("is \u{1} sailor. she sails", "Is a sailor. She sails"),
+        ] {
+            assert_eq!(finish(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_production_nests_alternatives() {
+        let body = nodes("go (to (the {city}|town)|home).", &mut 0);
+        assert_eq!(body.len(), 3);
+        assert!(matches!(&body[1], Node::Choice(options) if options.len() == 2));
+    }
+}
