@@ -4,18 +4,20 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::prelude::SessionContext;
-use populace_population::Pack;
+use populace_population::{Pack, nearest};
 
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
 use crate::embed::Embed;
+use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
 use crate::packs::Packs;
 use crate::relations::Relations;
-use crate::{Embedder, TableSearch};
+use crate::row_facts::RowFacts;
+use crate::{Embedder, Narrator, TableSearch};
 
 type OpenEmbedder = dyn Fn() -> Result<Arc<dyn Embedder>> + Send + Sync;
 
@@ -49,12 +51,50 @@ impl Hash for LazyEmbedder {
     }
 }
 
+/// The narrators of a session; the first is the default.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Narrators(Vec<Arc<dyn Narrator>>);
+
+impl Narrators {
+    pub fn get(&self, name: Option<&str>) -> Result<Arc<dyn Narrator>> {
+        let found = match name {
+            None => self.0.first(),
+            Some(name) => self.0.iter().find(|n| n.name() == name),
+        };
+        match (found, name) {
+            (Some(narrator), _) => Ok(narrator.clone()),
+            (None, None) => plan_err!("this session has no narrator"),
+            (None, Some(name)) => {
+                let names: Vec<&str> = self.0.iter().map(|n| n.name()).collect();
+                let hint = nearest(name, names.iter().copied());
+                let hint = hint.map_or(String::new(), |h| format!("; did you mean '{h}'?"));
+                plan_err!("unknown narrator '{name}'{hint} There are: {}", names.join(", "))
+            }
+        }
+    }
+}
+
+impl PartialEq for Narrators {
+    fn eq(&self, other: &Narrators) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+}
+
+impl Eq for Narrators {}
+
+impl Hash for Narrators {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iter().for_each(|n| n.name().hash(state));
+    }
+}
+
 /// What the functions have to work with.
 #[derive(Debug, Default)]
 pub struct Populace {
     pub(crate) packs: Packs,
     pub(crate) embedder: Option<LazyEmbedder>,
     pub(crate) search: Option<Arc<dyn TableSearch>>,
+    pub(crate) narrators: Narrators,
 }
 
 impl Populace {
@@ -80,6 +120,12 @@ impl Populace {
     /// How the host searches its own tables; others are scanned.
     pub fn with_table_search(mut self, search: Arc<dyn TableSearch>) -> Populace {
         self.search = Some(search);
+        self
+    }
+
+    /// Adds a narrator, by its name; the first is the one that writes where none is named.
+    pub fn with_narrator(mut self, narrator: Arc<dyn Narrator>) -> Populace {
+        self.narrators.0.push(narrator);
         self
     }
 
@@ -109,6 +155,14 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
     if let Some(embedder) = &populace.embedder {
         context.register_udf(AsyncScalarUDF::new(Arc::new(Embed::new(embedder.clone()))).into_scalar_udf());
+    }
+    if !populace.narrators.0.is_empty() {
+        let narrators = &populace.narrators;
+        let generate = AsyncScalarUDF::new(Arc::new(GenerateNarrative::new(narrators.clone())));
+        context.register_udf(generate.into_scalar_udf());
+        let attempt = AsyncScalarUDF::new(Arc::new(TryGenerateNarrative::new(narrators.clone())));
+        context.register_udf(attempt.into_scalar_udf());
+        context.add_analyzer_rule(Arc::new(RowFacts(narrators.clone())));
     }
     context.register_catalog("census", Arc::new(Census(populace)));
     Ok(())

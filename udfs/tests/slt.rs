@@ -7,7 +7,9 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
-use populace_udfs::{Embedder, Populace, Purpose, register, rewrite};
+use populace_udfs::{
+    Embedder, Narrative, NarrativeError, NarrativeRequest, Narrator, Populace, Prompt, Purpose, register, rewrite,
+};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
 /// Counts the letters a, b and c.
@@ -30,6 +32,52 @@ impl Embedder for Letters {
     }
 }
 
+/// Greets by first name; says in each text how many it has written. It knows nothing to say to those without a name.
+#[derive(Debug, Default)]
+struct Greeter(std::sync::atomic::AtomicU32);
+
+#[async_trait]
+impl Narrator for Greeter {
+    fn name(&self) -> &str {
+        "greeter"
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        vec!["persona".into(), "travel_persona".into()]
+    }
+
+    fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
+        let wanted = |c: &&String| match prompt {
+            Prompt::Kind(_) => ["first_name", "age"].contains(&c.as_str()),
+            Prompt::Template(text) => text.contains(&format!("{{{{{c}}}}}")),
+        };
+        available.iter().filter(wanted).cloned().collect()
+    }
+
+    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
+        let write = |request: NarrativeRequest| {
+            let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            let facts = serde_json::Value::Object(request.facts.clone());
+            let Some(name) = request.facts.get("first_name").and_then(|n| n.as_str()) else {
+                return Err(NarrativeError { message: format!("no name in {facts}"), attempts: 2 });
+            };
+            let text = match request.prompt {
+                Prompt::Kind(kind) => format!("{kind} {count} of {name}, {}", facts["age"]),
+                Prompt::Template(text) => text.replace("{{first_name}}", name),
+            };
+            Ok(Narrative {
+                text,
+                model: "greeter".into(),
+                attempts: 1,
+                prompt_tokens: Some(10),
+                completion_tokens: None,
+                cost_usd: Some(0.5),
+            })
+        };
+        requests.into_iter().map(write).collect()
+    }
+}
+
 struct Session(SessionContext);
 
 impl Session {
@@ -37,7 +85,14 @@ impl Session {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packs/tiny");
         let pack = populace_population::compile(&dir).unwrap().pack;
         let context = SessionContext::new();
-        register(&context, Populace::new().with_pack(pack).with_embedder(Arc::new(Letters))).unwrap();
+        register(
+            &context,
+            Populace::new()
+                .with_pack(pack)
+                .with_embedder(Arc::new(Letters))
+                .with_narrator(Arc::new(Greeter::default())),
+        )
+        .unwrap();
         Session(context)
     }
 }

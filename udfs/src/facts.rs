@@ -1,0 +1,22 @@
+//! Rows as facts: the JSON objects that narrators take.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema};
+use datafusion::common::{Result, exec_datafusion_err};
+use serde_json::{Map, Value};
+
+/// One object a row, by column name; what is NULL is absent.
+pub(crate) fn facts(names: &[String], columns: Vec<ArrayRef>, rows: usize) -> Result<Vec<Map<String, Value>>> {
+    if columns.is_empty() || rows == 0 {
+        return Ok(vec![Map::new(); rows]);
+    }
+    let fields: Vec<Field> =
+        names.iter().zip(&columns).map(|(n, c)| Field::new(n, c.data_type().clone(), true)).collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+    let mut writer = arrow::json::ArrayWriter::new(vec![]);
+    writer.write(&batch)?;
+    writer.finish()?;
+    serde_json::from_slice(&writer.into_inner()).map_err(|e| exec_datafusion_err!("facts as JSON: {e}"))
+}
