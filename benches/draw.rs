@@ -35,7 +35,12 @@ fn evidence() -> Vec<(&'static str, Option<Predicate>)> {
             escape: None,
         },
     ]);
-    vec![("everybody", None), ("65 and over", Some(retired)), ("Wyoming, 90 and over", Some(wyoming)), ("Wyoming, judges, women, 75 and over", Some(judge))]
+    vec![
+        ("everybody", None),
+        ("65 and over", Some(retired)),
+        ("Wyoming, 90 and over", Some(wyoming)),
+        ("Wyoming, judges, women, 75 and over", Some(judge)),
+    ]
 }
 
 fn draw(c: &mut Criterion) {

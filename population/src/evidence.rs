@@ -122,7 +122,7 @@ fn tie(tested: &[usize], atoms: &[Atom], resolved: &Resolved, variables: &[Varia
         values = merge_alike(&mut scope, at, values);
     }
     scope.retain(|a| a.partition.classes() > 1);
-    Ok((values.iter().any(|v| *v == 0.0)).then_some(Factor { axes: scope, values }))
+    Ok(values.contains(&0.0).then_some(Factor { axes: scope, values }))
 }
 
 /// Makes one class of those classes of an axis that have equal slices.

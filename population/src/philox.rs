@@ -57,7 +57,7 @@ mod tests {
         fill([7, 9], 41, 3, 5, &mut out, 10);
         for i in 0..10 {
             let words = block([41 + i as u32, 0, 3, 5], [7, 9]);
-            assert_eq!([out[0][i], out[1][i], out[2][i], out[3][i]], words);
+            assert_eq!(out.each_ref().map(|column: &Vec<u32>| column[i]), words);
         }
     }
 }

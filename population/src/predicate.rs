@@ -249,10 +249,10 @@ impl Constant {
     fn mark(&self, variable: &Variable, found: &mut [bool]) {
         match (self, &variable.levels) {
             (Constant::Text(text), _) => variable.level(text).into_iter().for_each(|l| found[l] = true),
-            (Constant::Number(x), Levels::Integer { min, max }) => {
-                if x.fract() == 0.0 && (f64::from(*min)..=f64::from(*max)).contains(x) {
-                    found[(*x as i64 - i64::from(*min)) as usize] = true;
-                }
+            (Constant::Number(x), Levels::Integer { min, max })
+                if x.fract() == 0.0 && (f64::from(*min)..=f64::from(*max)).contains(x) =>
+            {
+                found[(*x as i64 - i64::from(*min)) as usize] = true;
             }
             _ => {}
         }

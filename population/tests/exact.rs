@@ -173,9 +173,8 @@ proptest! {
             prop_assert_eq!(&pool.install(|| sampler.draw(0..9_000, None)).unwrap(), &whole);
         }
         let parts = [sampler.draw(0..cut, None).unwrap(), sampler.draw(cut..9_000, None).unwrap()];
-        for part in 0..2 {
-            let from = if part == 0 { 0 } else { cut as usize };
-            prop_assert_eq!(&parts[part], &whole.slice(from, parts[part].num_rows()));
+        for (from, part) in [0, cut as usize].into_iter().zip(&parts) {
+            prop_assert_eq!(part, &whole.slice(from, part.num_rows()));
         }
         let last = whole.num_columns() - 1;
         let some = sampler.draw(cut..9_000, Some(&[1, 0, last])).unwrap();

@@ -155,15 +155,15 @@ mod tests {
             let p = fitted(&potentials);
             let mut gradient = [0.0; 6];
             let mut hessian = [[0.0; 6]; 6];
-            for i in 0..12 {
+            for (i, p) in p.iter().enumerate() {
                 let (r, c) = (i / 4, i % 4);
-                gradient[r] += p[i];
-                hessian[r][r] += p[i];
+                gradient[r] += p;
+                hessian[r][r] += p;
                 if c < 3 {
-                    gradient[3 + c] += p[i];
-                    hessian[3 + c][3 + c] += p[i];
-                    hessian[r][3 + c] += p[i];
-                    hessian[3 + c][r] += p[i];
+                    gradient[3 + c] += p;
+                    hessian[3 + c][3 + c] += p;
+                    hessian[r][3 + c] += p;
+                    hessian[3 + c][r] += p;
                 }
             }
             (0..3).for_each(|r| gradient[r] -= rows[r]);
@@ -186,9 +186,8 @@ mod tests {
             b.swap(i, pivot);
             for j in i + 1..6 {
                 let factor = a[j][i] / a[i][i];
-                for k in i..6 {
-                    a[j][k] -= factor * a[i][k];
-                }
+                let pivot = a[i];
+                a[j].iter_mut().zip(pivot).skip(i).for_each(|(x, p)| *x -= factor * p);
                 b[j] -= factor * b[i];
             }
         }

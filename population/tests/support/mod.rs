@@ -56,7 +56,7 @@ impl Small {
             )
             .unwrap();
             let mut csv: String = node.parents.iter().map(|p| format!("x{p},")).collect();
-            write!(csv, "x{v},count\n").unwrap();
+            writeln!(csv, "x{v},count").unwrap();
             for (config, row) in node.weights.iter().enumerate() {
                 for (level, weight) in row.iter().enumerate() {
                     let mut rest = config;
