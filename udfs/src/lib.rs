@@ -1,6 +1,7 @@
 //! SQL functions over synthetic people, for any DataFusion session.
 //!
-//! [`register`] adds them to a session: `sample_persona`, `persona_probability`, `assumed_independences`, `embed`,
+//! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
+//! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`,
 //! `cosine_similarity`, `semantic_search`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
 mod arguments;
@@ -11,7 +12,9 @@ mod embed;
 mod embedder;
 mod facts;
 mod generate_narrative;
+mod generate_persona;
 mod given;
+mod narrate;
 mod narrator;
 mod packs;
 mod persona_probability;
@@ -24,6 +27,7 @@ mod semantic_search;
 mod table_search;
 
 pub use embedder::{Embedder, Purpose};
+pub use narrate::{narrate, narrated};
 pub use narrator::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 pub use plugin::{Populace, register};
 pub use rewrite::rewrite;

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::{assumed_independences, persona_probability, sample_persona, semantic_search};
+use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search};
 
 #[derive(Debug)]
 pub(crate) struct Relations(pub Arc<Populace>);
@@ -49,6 +49,11 @@ impl Relations {
                 let names = ["country", "count", "seed", "given"];
                 let arguments = Arguments::new(sample_persona::NAME, args, &names, 2)?;
                 sample_persona::plan(arguments, packs, context)?
+            }
+            generate_persona::NAME => {
+                let names = ["country", "count", "seed", "given", "narrator"];
+                let arguments = Arguments::new(generate_persona::NAME, args, &names, 2)?;
+                generate_persona::plan(arguments, &self.0, context)?
             }
             persona_probability::NAME => {
                 let arguments = Arguments::new(persona_probability::NAME, args, &["country", "given"], 1)?;

@@ -1,0 +1,149 @@
+//! `generate_persona(country, count [, seed => …] [, given => …] [, narrator => …])`: whole people, every narrative.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, exec_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::{StreamExt, TryStreamExt};
+
+use crate::arguments::Arguments;
+use crate::narrate::{narrate, narrated};
+use crate::sample_persona::{Draw, draw_stream};
+use crate::{Narrator, Populace};
+
+pub(crate) const NAME: &str = "generate_persona";
+
+/// People who are written up together: bounds the texts in memory, and how long the first of them take.
+const BATCH: usize = 256;
+
+pub(crate) fn plan(
+    mut arguments: Arguments,
+    populace: &Populace,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let narrator = arguments.text("narrator", context)?;
+    let narrator = populace.narrators.get(narrator.as_deref())?;
+    let draw = Draw::plan(NAME, &mut arguments, &populace.packs, context)?;
+    let schema = narrated(&draw.sampler.schema(), &narrator.kinds());
+    LogicalPlanBuilder::scan(NAME, provider_as_source(Arc::new(Personas { draw, narrator, schema })), None)?.build()
+}
+
+#[derive(Debug)]
+struct Personas {
+    draw: Draw,
+    narrator: Arc<dyn Narrator>,
+    schema: SchemaRef,
+}
+
+#[async_trait]
+impl TableProvider for Personas {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut draw = self.draw.clone();
+        draw.count = draw.count.min(limit.map_or(u64::MAX, |l| l as u64));
+        let columns: Vec<usize> = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        // Texts that nobody asked for are not written. `narrator` and `narrative_error` speak of all of them.
+        let kinds = self.narrator.kinds();
+        let asked = |name: &str| columns.iter().any(|c| self.schema.field(*c).name() == name);
+        let provenance = asked("narrator") || asked("narrative_error");
+        let kinds: Vec<String> = kinds.into_iter().filter(|k| provenance || asked(k)).collect();
+        Ok(Arc::new(NarrateExec::new(draw, self.narrator.clone(), kinds, &self.schema, &columns)?))
+    }
+}
+
+/// Draws people and writes them up, in order, two batches at a time.
+#[derive(Debug)]
+struct NarrateExec {
+    draw: Draw,
+    narrator: Arc<dyn Narrator>,
+    kinds: Vec<String>,
+    properties: Arc<PlanProperties>,
+}
+
+impl NarrateExec {
+    fn new(
+        draw: Draw,
+        narrator: Arc<dyn Narrator>,
+        kinds: Vec<String>,
+        schema: &SchemaRef,
+        columns: &[usize],
+    ) -> Result<NarrateExec> {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::new(schema.project(columns)?)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(NarrateExec { draw, narrator, kinds, properties: Arc::new(properties) })
+    }
+}
+
+impl DisplayAs for NarrateExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        let Draw { sampler, count, given } = &self.draw;
+        let (country, seed) = (sampler.pack().id(), sampler.seed());
+        write!(f, "NarrateExec: narrator={}, kinds=[{}], ", self.narrator.name(), self.kinds.join(", "))?;
+        write!(f, "country={country}, rows={count}, seed={seed}")?;
+        given.as_ref().map_or(Ok(()), |g| write!(f, ", given={g}, probability={:.6e}", sampler.probability()))
+    }
+}
+
+impl ExecutionPlan for NarrateExec {
+    fn name(&self) -> &str {
+        "NarrateExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.is_empty() { Ok(self) } else { exec_err!("NarrateExec has no inputs") }
+    }
+
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (narrator, kinds, schema) = (self.narrator.clone(), self.kinds.clone(), self.schema());
+        let of = schema.clone();
+        let people = draw_stream(self.draw.clone(), None, BATCH).map(move |batch| {
+            let (narrator, kinds, schema) = (narrator.clone(), kinds.clone(), of.clone());
+            async move {
+                let written = narrate(narrator.as_ref(), &kinds, &batch?).await?;
+                let columns: Vec<usize> =
+                    schema.fields().iter().map(|f| written.schema().index_of(f.name())).collect::<Result<_, _>>()?;
+                Ok(written.project(&columns)?)
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, people.buffered(2).into_stream())))
+    }
+}
