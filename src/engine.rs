@@ -18,8 +18,8 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use populace_udfs::{Populace, Purpose, TableSearch, VectorSearch};
 
 use crate::database::{CreateTable, Database, LanceSearch, Shape, Table, Tables, counted};
-use crate::packs;
 use crate::statements;
+use crate::{narrators, packs};
 
 /// Whether statements may read and write files outside of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,6 +60,9 @@ impl Engine {
         let mut populace = Populace::new()
             .with_table_search(Arc::new(LanceSearch::new(embedder.clone())))
             .with_lazy_embedder(move || embedder.get());
+        for name in narrators::NAMES {
+            populace = populace.with_narrator(narrators::open(name).map_err(DataFusionError::Plan)?);
+        }
         for name in packs::NAMES {
             populace = populace.with_lazy_pack(name, move || {
                 packs::open(name).unwrap_or_else(|| Err(populace_population::Error::NotAPack(name.into())))

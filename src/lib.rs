@@ -8,6 +8,7 @@ pub mod cli;
 pub mod database;
 pub mod embedders;
 pub mod engine;
+pub mod narrators;
 pub mod packs;
 pub mod runs;
 mod statements;

@@ -23,6 +23,9 @@ pub(super) struct GenerateArguments {
     /// Draw only people of whom this holds, as in SQL: "age >= 65 AND state = 'VT'"
     #[arg(long, value_name = "EXPRESSION")]
     given: Option<String>,
+    /// What writes the narratives: outline; or none, for facts alone
+    #[arg(long, default_value = "outline")]
+    narrator: String,
     /// The table, made where it is not there yet; named like the country without this
     #[arg(long, value_name = "TABLE")]
     into: Option<String>,
@@ -63,7 +66,7 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         pack,
         seed,
         given: arguments.given,
-        narrator: "none".into(),
+        narrator: arguments.narrator,
         count: arguments.count,
         embed: !arguments.no_embeddings,
         status: "running".into(),

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use futures::{TryStreamExt, stream};
+use populace_udfs::{Narrator, narrate, narrated};
 
 use crate::catalog::{Catalog, Run};
 use crate::database::{CreateTable, Database, Shape};
@@ -38,9 +39,10 @@ pub async fn run(engine: &Engine, catalog: &Catalog, run: &Run, progress: impl F
         );
     }
     // Refused before anything is noted or written.
+    let narrator = narrator(run)?;
     let people = draw(engine, run).await?;
     catalog.start(run).map_err(failed)?;
-    match write(engine.database(), catalog, run, people, progress).await {
+    match write(engine.database(), catalog, run, narrator.as_deref(), people, progress).await {
         Ok(written) => {
             catalog.progress(&run.id, run.count, "done", None).map_err(failed)?;
             Ok(written)
@@ -65,6 +67,14 @@ pub fn pack_id(country: &str) -> Result<String> {
             let hint = hint.map_or(String::new(), |h| format!("; did you mean {h}?"));
             plan_err!("unknown country {country}{hint} There are: {}", packs::NAMES.join(", "))
         }
+    }
+}
+
+/// What writes a run's narratives; nothing where it is `none`.
+fn narrator(run: &Run) -> Result<Option<Arc<dyn Narrator>>> {
+    match run.narrator.as_str() {
+        "none" => Ok(None),
+        name => crate::narrators::open(name).map(Some).map_err(DataFusionError::Plan),
     }
 }
 
@@ -95,11 +105,16 @@ async fn write(
     database: &Arc<Database>,
     catalog: &Catalog,
     run: &Run,
+    narrator: Option<&dyn Narrator>,
     mut people: SendableRecordBatchStream,
     mut progress: impl FnMut(u64),
 ) -> Result<u64> {
     let known = database.uuids(&run.table).await?;
-    let with_run = with_provenance(&people.schema());
+    let kinds = narrator.map(|n| n.kinds()).unwrap_or_default();
+    let with_run = match narrator {
+        Some(_) => with_provenance(&narrated(&people.schema(), &kinds)),
+        None => with_provenance(&people.schema()),
+    };
     if !database.tables().contains(&run.table) {
         let empty = Box::pin(RecordBatchStreamAdapter::new(with_run.clone(), stream::empty()));
         let options =
@@ -124,7 +139,12 @@ async fn write(
         while rows >= CHUNK || (last && rows > 0) {
             let all = concat_batches(&people.schema(), &waiting)?;
             let size = rows.min(CHUNK);
-            let now = provenance(&all.slice(0, size), &with_run, run)?;
+            let mut now = all.slice(0, size);
+            // Only those who are not in the table yet are written up.
+            if let Some(narrator) = narrator {
+                now = narrate(narrator, &kinds, &now).await?;
+            }
+            let now = provenance(&now, &with_run, run)?;
             waiting = vec![all.slice(size, rows - size)];
             rows -= size;
             let properties = HashMap::from([
