@@ -3,7 +3,7 @@
 //! A grammar is a text. `@symbol` opens a symbol, every line below it is one production. A production may begin with
 //! conditions on the person, `[married !kids old|retired]`: all must hold, `!` negates, `|` is or. In its text
 //! `(one|two|)` chooses, `{slot}` takes a fact, or expands the symbol of that name. A production whose slots cannot be
-//! filled is passed over, so a fact that is missing never leaves a hole.
+//! filled is passed over, so a fact that is missing never leaves a hole; one marked `[last]` serves where no other does.
 
 use std::collections::HashMap;
 
@@ -20,6 +20,10 @@ struct Production {
     /// Unique in the grammar: a text uses no production twice while others are left.
     id: u32,
     conditions: Vec<Vec<(bool, &'static str)>>,
+    /// Used only where every other production of its symbol failed: `[last]`.
+    last: bool,
+    /// How likely the production is next to others: the sentences it can make, so that none of them is made often.
+    weight: usize,
     body: Vec<Node>,
 }
 
@@ -31,13 +35,12 @@ enum Node {
 }
 
 /// The state of one text being written: its random choices, and what it has used.
-#[derive(Clone)]
-pub struct Pen<'a> {
-    pub person: &'a Person,
+struct Pen<'a> {
+    person: &'a Person,
     state: u64,
     used: Vec<u32>,
-    /// Hobbies and other members of lists already named.
-    named: HashMap<&'static str, usize>,
+    /// How far into each list the text has come, the latest last.
+    named: Vec<(&'static str, usize)>,
     /// How often the person has been mentioned, for names and pronouns.
     mentions: u32,
     /// The text so far.
@@ -60,16 +63,39 @@ impl Grammar {
                     Some((conditions, text)) => (conditions, text.trim_start()),
                     None => ("", line),
                 };
+                let last = conditions.split_whitespace().any(|c| c == "last");
                 let conditions = conditions
                     .split_whitespace()
+                    .filter(|c| *c != "last")
                     .map(|any| any.split('|').map(|c| c.strip_prefix('!').map_or((true, c), |c| (false, c))).collect())
                     .collect();
                 id += 1;
                 let body = nodes(text, &mut 0);
-                symbols.entry(symbol).or_default().push(Production { id, conditions, body });
+                symbols.entry(symbol).or_default().push(Production { id, conditions, last, weight: 1, body });
             }
         }
-        Grammar { symbols }
+        let mut grammar = Grammar { symbols };
+        let weights: HashMap<u32, usize> =
+            grammar.symbols.values().flatten().map(|p| (p.id, grammar.variants(&p.body, 0).min(MOST))).collect();
+        for production in grammar.symbols.values_mut().flatten() {
+            production.weight = weights.get(&production.id).copied().unwrap_or(1);
+        }
+        grammar
+    }
+
+    /// How many sentences the nodes can make, the facts aside; a few levels deep, which is enough to compare.
+    fn variants(&self, body: &[Node], depth: u32) -> usize {
+        let count = |node: &Node| match node {
+            Node::Text(_) => 1,
+            Node::Choice(options) => options.iter().map(|option| self.variants(option, depth)).sum(),
+            Node::Slot("duty") => 15,
+            Node::Slot("trait_first" | "trait_second") => 24,
+            Node::Slot(slot) if depth < 4 => self.symbols.get(slot).map_or(1, |productions| {
+                productions.iter().map(|p| self.variants(&p.body, depth + 1)).fold(0_usize, usize::saturating_add)
+            }),
+            Node::Slot(_) => 1,
+        };
+        body.iter().map(count).fold(1, |product: usize, n| product.saturating_mul(n)).min(MOST * MOST)
     }
 
     /// Every symbol, for checks of the grammar itself.
@@ -119,14 +145,8 @@ impl Grammar {
     }
 
     fn draft(&self, symbol: &str, person: &Person, seed: u64) -> Option<String> {
-        let mut pen = Pen {
-            person,
-            state: seed,
-            used: Vec::new(),
-            named: HashMap::new(),
-            mentions: 0,
-            text: String::new(),
-        };
+        let mut pen =
+            Pen { person, state: seed, used: Vec::new(), named: Vec::new(), mentions: 0, text: String::new() };
         self.expand(symbol, &mut pen, 0).then_some(pen.text)
     }
 
@@ -136,21 +156,25 @@ impl Grammar {
             return false;
         }
         let mut fit: Vec<&Production> = productions.iter().filter(|p| p.fits(pen.person)).collect();
-        if fit.is_empty() {
-            return false;
-        }
-        // Fresh productions first, each order equally likely; a dead end falls through to the next one.
-        for last in (1..fit.len()).rev() {
-            fit.swap(last, pen.below(last + 1));
-        }
-        fit.sort_by_key(|p| pen.used.contains(&p.id));
-        for production in fit {
-            let saved = pen.clone();
+        // Fresh productions first, by weight; a dead end falls through to the next one.
+        while !fit.is_empty() {
+            let rank = |p: &Production| (p.last, pen.used.contains(&p.id));
+            let best = fit.iter().map(|p| rank(p)).min();
+            let weight = |p: &Production| if Some(rank(p)) == best { p.weight } else { 0 };
+            let weights: Vec<usize> = fit.iter().map(|p| weight(p)).collect();
+            let mut draw = pen.below(weights.iter().sum());
+            let at = weights.iter().position(|weight| {
+                let here = draw < *weight;
+                draw = draw.saturating_sub(*weight);
+                here
+            });
+            let production = fit.swap_remove(at.unwrap_or(0));
+            let mark = pen.mark();
             pen.used.push(production.id);
             if self.body(&production.body, pen, depth) {
                 return true;
             }
-            *pen = saved;
+            pen.restore(mark);
         }
         false
     }
@@ -165,10 +189,10 @@ impl Grammar {
             Node::Choice(options) => {
                 let first = pen.below(options.len());
                 (0..options.len()).any(|i| {
-                    let saved = pen.clone();
+                    let mark = pen.mark();
                     let done = self.body(&options[(first + i) % options.len()], pen, depth);
                     if !done {
-                        *pen = saved;
+                        pen.restore(mark);
                     }
                     done
                 })
@@ -192,9 +216,11 @@ impl Grammar {
             return self.expand(slot, pen, depth + 1);
         }
         let Some(values) = pen.person.values(slot) else { return false };
-        let at = pen.named.get(slot).copied().unwrap_or(0);
+        let at = pen.named.iter().rev().find(|(name, _)| *name == slot).map_or(0, |(_, at)| *at);
         let Some(value) = values.get(at) else { return false };
-        pen.named.insert(slot, if values.len() > 1 { at + 1 } else { at });
+        if values.len() > 1 {
+            pen.named.push((slot, at + 1));
+        }
         match value.strip_prefix('@') {
             Some(symbol) => {
                 // Symbols named by the person: more than one may be tried, and one may serve twice.
@@ -221,7 +247,34 @@ impl Production {
     }
 }
 
+/// Where a text stood before an attempt that may fail.
+struct Mark {
+    state: u64,
+    mentions: u32,
+    used: usize,
+    named: usize,
+    text: usize,
+}
+
 impl Pen<'_> {
+    fn mark(&self) -> Mark {
+        Mark {
+            state: self.state,
+            mentions: self.mentions,
+            used: self.used.len(),
+            named: self.named.len(),
+            text: self.text.len(),
+        }
+    }
+
+    fn restore(&mut self, mark: Mark) {
+        self.state = mark.state;
+        self.mentions = mark.mentions;
+        self.used.truncate(mark.used);
+        self.named.truncate(mark.named);
+        self.text.truncate(mark.text);
+    }
+
     /// A number below `bound`, by SplitMix64.
     fn below(&mut self, bound: usize) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -267,6 +320,8 @@ impl Pen<'_> {
     }
 }
 
+/// Beyond so many sentences a production is not chosen more often.
+const MOST: usize = 60;
 /// Stands for the indefinite article until its noun is known.
 const ARTICLE: char = '\u{1}';
 /// Enclose what comes from the facts while a text is being written, so that its skeleton can be told.
@@ -292,7 +347,7 @@ fn finish(text: &str) -> String {
             }
             ' ' => {
                 let next = text[at + 1..].chars().find(|c| !matches!(*c, FACT | END));
-                if !out.is_empty() && !out.ends_with(' ') && !matches!(next, None | Some(',' | '.' | ';')) {
+                if !out.is_empty() && !out.ends_with(' ') && !matches!(next, None | Some(',' | '.' | ';' | ':')) {
                     out.push(' ');
                 }
             }
@@ -318,9 +373,12 @@ fn finish(text: &str) -> String {
 fn begins_with_vowel_sound(word: &str) -> bool {
     let word: String = word.chars().take_while(|c| c.is_alphanumeric()).collect();
     let lower = word.to_lowercase();
-    if word.len() > 1 && word.chars().all(|c| c.is_uppercase() || c.is_ascii_digit()) {
+    if word.len() > 1
+        && word.chars().any(char::is_uppercase)
+        && word.chars().all(|c| c.is_uppercase() || c.is_ascii_digit())
+    {
         // Spelt letter by letter: an MRI scan, a UV lamp.
-        return word.starts_with(['A', 'E', 'F', 'H', 'I', 'L', 'M', 'N', 'O', 'R', 'S', 'X', '8']);
+        return word.starts_with(['A', 'E', 'F', 'H', 'I', 'L', 'M', 'N', 'O', 'R', 'S', 'X']);
     }
     if ["hour", "honest", "honor", "heir", "x"].iter().any(|p| lower.starts_with(p)) {
         return true;

@@ -17,13 +17,11 @@ pub struct Person {
 }
 
 /// The occupation's singular noun phrase and its group.
-static OCCUPATIONS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> = LazyLock::new(|| {
-    three_columns(include_str!("occupations.csv"))
-});
+static OCCUPATIONS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
+    LazyLock::new(|| three_columns(include_str!("occupations.csv")));
 /// The hobby's class and its phrase.
-static HOBBIES: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> = LazyLock::new(|| {
-    three_columns(include_str!("hobbies.csv"))
-});
+static HOBBIES: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
+    LazyLock::new(|| three_columns(include_str!("hobbies.csv")));
 /// Skills that are common nouns, written in lower case inside a sentence.
 static COMMON_SKILLS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| include_str!("skills.txt").lines().collect());
 static PLACES: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
@@ -163,15 +161,16 @@ impl Person {
     }
 
     fn temperament(&mut self, number: &dyn Fn(&str) -> Option<i64>) {
-        let mut traits: Vec<(i64, String)> = ["openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism"]
-            .iter()
-            .filter_map(|name| number(name).map(|score| (name, score)))
-            .filter(|(_, score)| *score >= 55 || *score <= 44)
-            .map(|(name, score)| {
-                let end = if score >= 55 { "hi" } else { "lo" };
-                ((score - 50).abs(), format!("{}_{end}", &name[..1]))
-            })
-            .collect();
+        let mut traits: Vec<(i64, String)> =
+            ["openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism"]
+                .iter()
+                .filter_map(|name| number(name).map(|score| (name, score)))
+                .filter(|(_, score)| *score >= 55 || *score <= 44)
+                .map(|(name, score)| {
+                    let end = if score >= 55 { "hi" } else { "lo" };
+                    ((score - 50).abs(), format!("{}_{end}", &name[..1]))
+                })
+                .collect();
         traits.sort_by_key(|(distance, _)| -distance);
         for (slot, known, (_, name)) in [("trait_first", "has_trait1"), ("trait_second", "has_trait2")]
             .into_iter()

@@ -36,9 +36,10 @@ static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
 /// # Errors
 /// Where the kind is not one of [`KINDS`].
 pub fn write(kind: &str, facts: &Map<String, Value>) -> Result<String, String> {
-    let symbol = KINDS.iter().find(|k| **k == kind).ok_or_else(|| {
-        format!("the outline narrator does not write {kind:?}; it writes {}", KINDS.join(", "))
-    })?;
+    let symbol = KINDS
+        .iter()
+        .find(|k| **k == kind)
+        .ok_or_else(|| format!("the outline narrator does not write {kind:?}; it writes {}", KINDS.join(", ")))?;
     let seed = seed(kind, facts);
     GRAMMAR
         .write(symbol, &Person::new(facts, seed >> 32), seed)
