@@ -48,11 +48,7 @@ static LEVELS: LazyLock<Levels> = LazyLock::new(|| Levels {
 fn person(i: u64) -> Map<String, Value> {
     let mut dice = Dice(i.wrapping_mul(0x1234_5678_9abc_def1));
     let dice = &mut dice;
-    let occupations = column(include_str!("occupations.csv"));
-    let hobbies = column(include_str!("hobbies.csv"));
-    let skills: Vec<_> =
-        include_str!("skills.txt").lines().chain(["SQL", "Microsoft Excel", "C", "Epic Systems"]).collect();
-    let states: Vec<_> = include_str!("places.txt").lines().skip(1).filter_map(|l| l.split('|').next()).collect();
+    let Levels { occupations, hobbies, skills, states } = &*LEVELS;
     let age = 18 + dice.roll(83);
     let sex = dice.pick(&["Female", "Male"]);
     let working = dice.roll(100) < if age < 65 { 75 } else { 15 };
