@@ -5,7 +5,6 @@
 //! ```
 //! The arrays that decide who is drawn come first; the cells of the figures, deflated, come last.
 
-use std::io::{Read, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -114,12 +113,12 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
-    pub fn encode(codes: &[Vec<u16>], values: &[f64]) -> Result<Cells> {
+    pub fn encode(codes: &[Vec<u16>], values: &[f64]) -> Cells {
         let mut bytes = vec![];
         codes.iter().flatten().for_each(|c| c.write(&mut bytes));
         values.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
-        let deflated = deflate(&bytes)?;
-        Ok(Cells { rows: values.len(), deflated: deflated.into() })
+        let deflated = deflate(&bytes);
+        Cells { rows: values.len(), deflated: deflated.into() }
     }
 
     pub fn decode(&self, columns: usize) -> Result<(Vec<Vec<u16>>, Vec<f64>)> {
@@ -134,20 +133,15 @@ impl Cells {
     }
 }
 
-fn deflate(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = flate2::write::DeflateEncoder::new(vec![], flate2::Compression::best());
-    let deflated = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    deflated.map_err(|e| Error::NotAPack(format!("it cannot be deflated: {e}")))
+/// Deflates with one implementation, whatever others the build has: the same sources give the same bytes.
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    miniz_oxide::deflate::compress_to_vec(bytes, 9)
 }
 
-/// Inflates no more than `most` bytes and one.
+/// Inflates no more than `most` bytes.
 fn inflate(deflated: &[u8], most: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![];
-    flate2::read::DeflateDecoder::new(deflated)
-        .take(most as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| Error::NotAPack(format!("it is damaged: {e}")))?;
-    Ok(bytes)
+    miniz_oxide::inflate::decompress_to_vec_with_limit(deflated, most)
+        .map_err(|e| Error::NotAPack(format!("it is damaged: {e}")))
 }
 
 /// More than any header; a hostile one is not inflated beyond it.
@@ -293,7 +287,7 @@ pub(crate) fn encode(pack: &Pack, columns: &[String]) -> Result<Vec<u8>> {
         sources: pack.sources.clone(),
         figures,
     };
-    let header = deflate(&serde_json::to_vec(&header).map_err(json)?)?;
+    let header = deflate(&serde_json::to_vec(&header).map_err(json)?);
     let mut checksum = blake3::Hasher::new();
     checksum.update(&header).update(&arrays.0);
     let mut bytes = Vec::with_capacity(PREFIX + header.len() + arrays.0.len());

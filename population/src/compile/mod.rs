@@ -72,7 +72,7 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
             measure: read.measure.clone(),
             columns: columns.collect(),
             fits: fits.remove(&section.name).unwrap_or_default(),
-            cells: Cells::encode(&read.codes, &read.values)?,
+            cells: Cells::encode(&read.codes, &read.values),
         });
     }
     let p = &manifest.pack;
