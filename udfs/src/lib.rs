@@ -24,6 +24,7 @@ mod rewrite;
 mod row_facts;
 mod sample_persona;
 mod semantic_search;
+mod table_functions;
 mod table_search;
 
 pub use embedder::{Embedder, Purpose};

@@ -17,6 +17,7 @@ use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
 use crate::packs::Packs;
 use crate::relations::Relations;
 use crate::row_facts::RowFacts;
+use crate::table_functions::documented;
 use crate::{Embedder, Narrator, TableSearch};
 
 type OpenEmbedder = dyn Fn() -> Result<Arc<dyn Embedder>> + Send + Sync;
@@ -152,6 +153,9 @@ impl Populace {
 pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     let populace = Arc::new(populace);
     context.register_relation_planner(Arc::new(Relations(populace.clone())))?;
+    for function in documented() {
+        context.register_udf(ScalarUDF::from(function));
+    }
     context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
     if let Some(embedder) = &populace.embedder {
         context.register_udf(AsyncScalarUDF::new(Arc::new(Embed::new(embedder.clone()))).into_scalar_udf());

@@ -1,0 +1,91 @@
+//! The table functions, as `information_schema.routines` and `SHOW FUNCTIONS` list them.
+//!
+//! DataFusion lists scalar functions only. So each table function has one of its name, which carries its
+//! documentation, and which tells whoever calls it within an expression where it belongs.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+
+use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search};
+
+/// The entry of one table function.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TableFunction {
+    name: &'static str,
+    example: &'static str,
+    signature: Signature,
+    documentation: Documentation,
+}
+
+impl TableFunction {
+    fn new(name: &'static str, description: &str, syntax: &str, example: &'static str) -> TableFunction {
+        let section = DocSection { include: true, label: "Table Functions", description: None };
+        let documentation = Documentation::builder(section, description, syntax).with_sql_example(example).build();
+        TableFunction { name, example, signature: Signature::variadic_any(Volatility::Volatile), documentation }
+    }
+
+    fn misplaced(&self) -> String {
+        format!("{} is a table function, written where tables are: {}", self.name, self.example)
+    }
+}
+
+/// All table functions, in the order of their names.
+pub(crate) fn documented() -> [TableFunction; 5] {
+    [
+        TableFunction::new(
+            assumed_independences::NAME,
+            "What the network of a country takes to be independent: one row for each variable and those it does not depend on once others are given.",
+            "assumed_independences(country)",
+            "SELECT * FROM assumed_independences('usa')",
+        ),
+        TableFunction::new(
+            generate_persona::NAME,
+            "People drawn from a country's official figures and written up: their facts, every narrative, the narrator, and why a narrative is missing.",
+            "generate_persona(country, count [, seed => number] [, given => predicate] [, narrator => name])",
+            "SELECT first_name, persona FROM generate_persona('usa', 5, seed => 42)",
+        ),
+        TableFunction::new(
+            persona_probability::NAME,
+            "The exact share of a country's population that satisfies a predicate, and the number of people it comes to.",
+            "persona_probability(country, given => predicate)",
+            "SELECT * FROM persona_probability('usa', given => state = 'WY' AND age > 95)",
+        ),
+        TableFunction::new(
+            sample_persona::NAME,
+            "People drawn from a country's official figures, all of whom satisfy the predicate; the same people for the same seed. Without a seed a fresh one is taken, and the column `seed` has it.",
+            "sample_persona(country, count [, seed => number] [, given => predicate])",
+            "SELECT * FROM sample_persona('usa', 1000, given => age >= 65)",
+        ),
+        TableFunction::new(
+            semantic_search::NAME,
+            "The k rows of a table that are nearest in meaning to a text, nearest first, with their `score`; the condition is applied before the search.",
+            "semantic_search(table, query [, k] [, \"column\" => narrative] [, \"where\" => condition])",
+            "SELECT * FROM semantic_search(usa, 'retired teacher who keeps bees', 10, \"where\" => state = 'VT')",
+        ),
+    ]
+}
+
+impl ScalarUDFImpl for TableFunction {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        plan_err!("{}", self.misplaced())
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        exec_err!("{}", self.misplaced())
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
+    }
+}
