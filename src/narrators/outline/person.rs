@@ -16,7 +16,7 @@ pub struct Person {
     values: HashMap<&'static str, Vec<String>>,
 }
 
-/// The occupation's singular noun phrase and its group.
+/// The occupation's singular noun phrase, and the group whose duties describe it best: mostly its own.
 static OCCUPATIONS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
     LazyLock::new(|| three_columns(include_str!("occupations.csv")));
 /// The hobby's class and its phrase.
