@@ -101,3 +101,17 @@ fn a_search_returns_the_nearest_of_those_that_match() {
     assert_eq!(ran_on(directory.path(), &among).1.matches("keeps goats,").count(), 5);
     assert!(ran_on(directory.path(), &["search", "x", "--where", "agee > 3"]).2.contains("Did you mean 'age'?"));
 }
+
+/// A statement as long as a program writes it ends in an answer or an error, never in a crash.
+#[test]
+fn long_statements_do_not_exhaust_the_stack() {
+    let chain = |links: usize| {
+        let links: Vec<String> = (0..links).map(|i| format!("(v = {i} AND v > {i})")).collect();
+        format!("SELECT count(*) FROM (VALUES (1)) AS t(v) WHERE {}", links.join(" OR "))
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for links in [800, 3_000] {
+        let output = populace(directory.path()).args(["sql", &chain(links)]).output().unwrap();
+        assert!(output.status.code().is_some(), "{links} links: killed by a signal");
+    }
+}

@@ -92,7 +92,7 @@ fn finish(run: &Run, database: &DatabaseArguments) -> Result<(), Failure> {
         // Nobody may be reading: that ends no run.
         None => _ = writeln!(io::stderr(), "{done} of {} people", run.count),
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = super::runtime()?;
     let written = runtime.block_on(async {
         tokio::select! {
             written = runs::run(&engine, &catalog, run, progress) => Ok(written?),

@@ -99,8 +99,30 @@ impl From<arrow::error::ArrowError> for Failure {
     }
 }
 
+/// Memory that is set apart for a thread's calls, though hardly ever used: a long chain of ANDs or ORs is planned by
+/// functions that call themselves once a link.
+const STACK: usize = 256 << 20;
+
+/// A runtime for statements.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build()
+}
+
 /// Runs the program: 0 done, 1 failed, 2 bad usage.
 pub fn main() -> ExitCode {
+    let program = std::thread::Builder::new().name("populace".into()).stack_size(STACK).spawn(run);
+    match program.map(|thread| thread.join()) {
+        Ok(Ok(code)) => code,
+        // The thread has said why already.
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: no thread to run on: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

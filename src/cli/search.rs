@@ -36,6 +36,6 @@ pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> R
         k: arguments.k as usize,
         predicate: arguments.r#where,
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = super::runtime()?;
     runtime.block_on(async { print(engine.search(search).await?, arguments.format, &mut io::stdout()).await })
 }

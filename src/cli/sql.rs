@@ -35,7 +35,7 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
             text
         }
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = super::runtime()?;
     runtime.block_on(async {
         let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
         let engine = Engine::new(database.open()?, files)?;
