@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, plan_err};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, SchemaError, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{
     CreateMemoryTable, DdlStatement, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col,
@@ -289,6 +289,10 @@ pub fn message(error: &DataFusionError) -> String {
             strip(text)
         }
         DataFusionError::SQL(error, _) => strip(&error.to_string()),
+        DataFusionError::SchemaError(error, _) => match error.as_ref() {
+            SchemaError::FieldNotFound { field, valid_fields } => no_column(&field.name, valid_fields),
+            other => strip(&other.to_string()),
+        },
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => message(inner),
         DataFusionError::Shared(inner) => message(inner),
         DataFusionError::Collection(errors) => errors.iter().map(message).collect::<Vec<_>>().join("\n"),
@@ -297,6 +301,16 @@ pub fn message(error: &DataFusionError) -> String {
             None => strip(&error.to_string()),
         },
         other => strip(&other.strip_backtrace()),
+    }
+}
+
+/// An unknown column, with the nearest of those there are.
+fn no_column(name: &str, columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    match populace_population::nearest(name, names.iter().copied()) {
+        Some(near) => format!("no column `{name}`; did you mean `{near}`?"),
+        None if names.is_empty() => format!("no column `{name}`: there is no table to take it from"),
+        None => format!("no column `{name}`. There are: {}", names.join(", ")),
     }
 }
 

@@ -25,6 +25,7 @@ fn slips_end_with_1_and_a_hint() {
     for (arguments, says) in [
         (&["sql", "SELECT * FROM sample_persona('usaa', 5)"][..], "did you mean 'usa'?"),
         (&["sql", "SELEC 1"], "SELEC"),
+        (&["sql", "SELECT agee FROM sample_persona('usa', 5)"], "no column `agee`; did you mean `age`?"),
         (&["sql", "COPY (SELECT 1) TO 'x.csv'"], "--allow-files"),
         (&["generate", "usaa", "--count", "5"], "did you mean usa?"),
         (&["generate", "usa", "--count", "5", "--given", "agee > 3"], "did you mean `age`?"),

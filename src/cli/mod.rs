@@ -3,6 +3,7 @@
 mod countries;
 mod generate;
 mod output;
+mod prompt;
 mod search;
 mod sql;
 
@@ -52,7 +53,7 @@ enum Command {
     Search(search::SearchArguments),
     /// The runs of generate: list, show, resume or cancel them
     Runs(generate::RunsArguments),
-    /// Run SQL: an argument, a file, or what comes on standard input
+    /// Run SQL: an argument, a file, what comes on standard input, or a prompt on a terminal
     Sql(sql::SqlArguments),
     /// The countries: their figures, sources, licences and fit; check or compile a pack of one's own
     Countries(countries::CountriesArguments),

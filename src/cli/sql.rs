@@ -1,6 +1,6 @@
-//! `populace sql`.
+//! `populace sql`: statements from an argument, a file, standard input, or the prompt.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -24,8 +24,14 @@ pub(super) struct SqlArguments {
 }
 
 pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Result<(), Failure> {
+    let runtime = super::runtime()?;
+    let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
+    let engine = Engine::new(database.open()?, files)?;
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,
+        (None, None) if io::stdin().is_terminal() => {
+            return runtime.block_on(super::prompt::run(&engine, arguments.format));
+        }
         (None, Some(file)) if file.as_os_str() != "-" => {
             std::fs::read_to_string(&file).map_err(|e| Failure(format!("{}: {e}", file.display())))?
         }
@@ -35,10 +41,7 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
             text
         }
     };
-    let runtime = super::runtime()?;
     runtime.block_on(async {
-        let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
-        let engine = Engine::new(database.open()?, files)?;
         // All statements are parsed before the first runs: a slip in the last leaves nothing half done.
         for statement in engine.parse(&text)? {
             let rows = engine.run(statement).await?;

@@ -1,0 +1,160 @@
+//! The prompt of `populace sql`: statements over several lines, a history, completion of names.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Editor, Helper, Highlighter, Hinter};
+
+use super::Failure;
+use super::output::{Format, print};
+use crate::engine::Engine;
+
+const HELP: &str = "Statements end with a semicolon and may take several lines.
+  \\d          the tables            \\d TABLE    a table's columns
+  \\f          the functions         \\q          leave (or Ctrl-D)
+Tab completes the names of tables, columns, countries and functions.";
+
+/// Reads statements until the end of input, and prints their rows and the time they took. A statement that fails ends
+/// nothing.
+pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> {
+    let wrong = |e: ReadlineError| Failure(e.to_string());
+    let mut editor: Editor<Names, DefaultHistory> = Editor::new().map_err(wrong)?;
+    editor.set_helper(Some(Names(names(engine).await)));
+    let history = history();
+    if let Some(history) = &history {
+        // The first time there is none.
+        _ = editor.load_history(history);
+    }
+    println!("populace {}. \\? for help, \\q to leave.", env!("CARGO_PKG_VERSION"));
+    loop {
+        let text = match editor.readline("populace> ") {
+            Ok(text) => text,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(wrong(error)),
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            continue;
+        }
+        _ = editor.add_history_entry(text);
+        let sql = match text.split_whitespace().collect::<Vec<_>>()[..] {
+            ["\\q"] => break,
+            ["\\?"] => {
+                println!("{HELP}");
+                continue;
+            }
+            ["\\d"] => "SELECT table_catalog, table_schema, table_name FROM information_schema.tables WHERE table_catalog <> 'census' AND table_schema <> 'information_schema'".to_string(),
+            ["\\d", table] => format!("DESCRIBE {}", table.trim_end_matches(';')),
+            ["\\f"] => "SELECT DISTINCT routine_name, description FROM information_schema.routines WHERE routine_name ~ 'persona|narrative|semantic|embed|assumed|cosine_similarity' ORDER BY 1".to_string(),
+            _ => text.to_string(),
+        };
+        let start = std::time::Instant::now();
+        match statements(engine, &sql, format).await {
+            Ok(()) => println!("{:.3} s", start.elapsed().as_secs_f64()),
+            Err(Failure(message)) => println!("error: {message}"),
+        }
+        // A statement may have made a table.
+        editor.set_helper(Some(Names(names(engine).await)));
+    }
+    if let Some(history) = history {
+        _ = history.parent().map(std::fs::create_dir_all);
+        editor.save_history(&history).map_err(|e| Failure(format!("{}: {e}", history.display())))?;
+    }
+    Ok(())
+}
+
+async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Failure> {
+    for statement in engine.parse(sql)? {
+        let rows = engine.run(statement).await?;
+        print(rows, format, &mut io::stdout()).await?;
+        for notice in engine.database().take_notices() {
+            println!("{notice}");
+        }
+    }
+    Ok(())
+}
+
+fn history() -> Option<PathBuf> {
+    Some(dirs::data_dir()?.join("populace").join("history"))
+}
+
+/// What Tab completes: tables and their columns, countries, functions, and the commonest words of SQL.
+async fn names(engine: &Engine) -> Vec<String> {
+    let words = "SELECT FROM WHERE GROUP BY ORDER LIMIT INSERT INTO CREATE TABLE DELETE UPDATE EXPLAIN DISTINCT COUNT";
+    let mut names: Vec<String> = words.split(' ').map(String::from).collect();
+    let functions = [
+        "sample_persona(",
+        "generate_persona(",
+        "generate_narrative(",
+        "semantic_search(",
+        "persona_probability(",
+        "assumed_independences(",
+        "census.usa.",
+    ];
+    names.extend(functions.map(String::from));
+    names.extend(crate::packs::NAMES.map(String::from));
+    for table in engine.database().tables() {
+        if let Ok(provider) = engine.context().table_provider(table.as_str()).await {
+            names.extend(provider.schema().fields().iter().map(|f| f.name().clone()));
+        }
+        names.push(table);
+    }
+    if let Some(Ok(pack)) = crate::packs::open("usa") {
+        names.extend(pack.schema().fields().iter().map(|f| f.name().clone()));
+        names.extend(pack.figures().iter().map(|f| format!("census.usa.{}", f.name)));
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[derive(Helper, Hinter, Highlighter)]
+struct Names(Vec<String>);
+
+impl Completer for Names {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let (start, found) = complete(&self.0, &line[..at]);
+        Ok((start, found.into_iter().map(|n| Pair { display: n.clone(), replacement: n }).collect()))
+    }
+}
+
+/// Where the word before the cursor begins, and the names that begin with it, whatever their case.
+fn complete(names: &[String], before: &str) -> (usize, Vec<String>) {
+    let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let start = before.char_indices().rev().take_while(|(_, c)| part(*c)).last().map_or(before.len(), |(i, _)| i);
+    let word = before[start..].to_lowercase();
+    if word.is_empty() {
+        return (start, vec![]);
+    }
+    (start, names.iter().filter(|n| n.to_lowercase().starts_with(&word)).cloned().collect())
+}
+
+impl Validator for Names {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let text = context.input().trim();
+        let whole = text.is_empty() || text.starts_with('\\') || text.ends_with(';');
+        Ok(if whole { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complete;
+
+    #[test]
+    fn names_complete_from_where_they_begin() {
+        let names = ["sample_persona(".to_string(), "state".into(), "SELECT".into(), "census.usa.names".into()];
+        assert_eq!(complete(&names, "SELECT * FROM samp"), (14, vec!["sample_persona(".to_string()]));
+        assert_eq!(complete(&names, "sel").1, ["SELECT"]);
+        assert_eq!(complete(&names, "FROM census.usa.n"), (5, vec!["census.usa.names".to_string()]));
+        assert_eq!(complete(&names, "é st").1, ["state"]);
+        assert!(complete(&names, "a = ").1.is_empty());
+    }
+}
