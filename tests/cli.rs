@@ -100,7 +100,7 @@ fn a_search_returns_the_nearest_of_those_that_match() {
     // Nobody who matches keeps bees: the condition holds before the search, and five come back all the same.
     let among = [&search[..], &["--where", "age >= 40"]].concat();
     assert_eq!(ran_on(directory.path(), &among).1.matches("keeps goats,").count(), 5);
-    assert!(ran_on(directory.path(), &["search", "x", "--where", "agee > 3"]).2.contains("Did you mean 'age'?"));
+    assert!(ran_on(directory.path(), &["search", "x", "--where", "agee > 3"]).2.contains("did you mean `age`?"));
 }
 
 /// A statement as long as a program writes it ends in an answer or an error, never in a crash.
