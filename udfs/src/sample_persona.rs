@@ -180,10 +180,8 @@ impl ExecutionPlan for SamplePersonaExec {
         Ok(Arc::new(statistics.with_num_rows(Precision::Exact(self.draw.count as usize))))
     }
 
-    fn supports_limit_pushdown(&self) -> bool {
-        true
-    }
-
+    // `supports_limit_pushdown` stays false: it speaks of operators that pass a limit on to their inputs, and a leaf that
+    // says so loses the limit, and the offset with it.
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
         let mut limited = self.clone();
         limited.draw.count = self.draw.count.min(limit? as u64);
