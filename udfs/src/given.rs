@@ -183,6 +183,12 @@ impl Given<'_> {
         let Some(variable) = self.pack.variables().iter().find(|v| v.name == name) else {
             return plan_err!("{}: `given`: no variable `{name}`", self.function);
         };
+        if expr.is_volatile() {
+            return plan_err!(
+                "{}: `given`: `{expr}` is another each time it is asked; only what is constant can be given",
+                self.function
+            );
+        }
         let answers = self.answers(expr, variable)?;
         let null = variable.null_level.map(usize::from);
         let value = |level: usize| match variable.levels {
@@ -227,7 +233,10 @@ impl Given<'_> {
         let physical = create_physical_expr(expr, &DFSchema::try_from(schema.clone())?, &ExecutionProps::new())
             .map_err(|e| plan_datafusion_err!("{}: `given`: {}", self.function, e.strip_backtrace()))?;
         let batch = RecordBatch::try_new(schema, vec![column])?;
-        let answers = physical.evaluate(&batch)?.into_array(batch.num_rows())?;
+        let answers = physical
+            .evaluate(&batch)
+            .and_then(|a| a.into_array(batch.num_rows()))
+            .map_err(|e| plan_datafusion_err!("{}: `given`: `{expr}` fails: {}", self.function, e.strip_backtrace()))?;
         if !matches!(answers.data_type(), DataType::Boolean | DataType::Null) {
             return plan_err!("{}: `given` must be true or false, `{expr}` is neither", self.function);
         }

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod assumed_independences;
+mod async_calls;
 mod census;
 mod cosine_similarity;
 mod embed;

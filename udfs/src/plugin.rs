@@ -10,6 +10,7 @@ use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::prelude::SessionContext;
 use populace_population::{Pack, nearest};
 
+use crate::async_calls::AsyncCalls;
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
 use crate::embed::Embed;
@@ -168,6 +169,8 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
         context.register_udf(attempt.into_scalar_udf());
         context.add_analyzer_rule(Arc::new(RowFacts(narrators.clone())));
     }
+    // After the rule above, so that what it fills in is sorted by too.
+    context.add_analyzer_rule(Arc::new(AsyncCalls));
     context.register_catalog("census", Arc::new(Census(populace)));
     Ok(())
 }
