@@ -37,7 +37,7 @@ pub(crate) fn prompt(narrator: &dyn Narrator, text: &str) -> Result<Prompt> {
         return Ok(Prompt::Kind(text.into()));
     }
     let hint = nearest(text, kinds.iter().map(String::as_str));
-    let hint = hint.map_or(String::new(), |h| format!("; did you mean '{h}'?"));
+    let hint = hint.map_or(".".to_string(), |h| format!("; did you mean '{h}'?"));
     plan_err!(
         "{} writes no '{text}'{hint} It writes: {}. A template of your own has spaces or {{{{ }}}}",
         narrator.name(),
@@ -85,8 +85,13 @@ async fn write(narrators: &Narrators, args: ScalarFunctionArgs) -> Result<Vec<Wr
     if written.len() != wanted {
         return exec_err!("the narrator {} did not answer each of {wanted} requests", narrator.name());
     }
-    let nothing =
-        || Err(NarrativeError { message: "nothing was asked for: the first argument is NULL".into(), attempts: 0 });
+    let nothing = || {
+        Err(NarrativeError {
+            message: "nothing was asked for: the first argument is NULL".into(),
+            attempts: 0,
+            outage: false,
+        })
+    };
     Ok(place_of.into_iter().map(|p| p.map_or_else(nothing, |p| written[p].clone())).collect())
 }
 

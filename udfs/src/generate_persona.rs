@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_err};
@@ -15,10 +16,10 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use crate::arguments::Arguments;
-use crate::narrate::{narrate, narrated};
+use crate::narrate::{OnOutage, narrate, narrated};
 use crate::sample_persona::{Draw, draw_stream};
 use crate::{Narrator, Populace};
 
@@ -78,7 +79,7 @@ impl TableProvider for Personas {
     }
 }
 
-/// Draws people and writes them up, in order, two batches at a time.
+/// Draws people and writes them up, in order.
 #[derive(Debug)]
 struct NarrateExec {
     draw: Draw,
@@ -133,17 +134,14 @@ impl ExecutionPlan for NarrateExec {
     }
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (narrator, kinds, schema) = (self.narrator.clone(), self.kinds.clone(), self.schema());
-        let of = schema.clone();
-        let people = draw_stream(self.draw.clone(), None, BATCH).map(move |batch| {
-            let (narrator, kinds, schema) = (narrator.clone(), kinds.clone(), of.clone());
-            async move {
-                let written = narrate(narrator.as_ref(), &kinds, &batch?).await?;
-                let columns: Vec<usize> =
-                    schema.fields().iter().map(|f| written.schema().index_of(f.name())).collect::<Result<_, _>>()?;
-                Ok(written.project(&columns)?)
-            }
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, people.buffered(2).into_stream())))
+        let people = draw_stream(self.draw.clone(), None, BATCH);
+        let people = Box::pin(RecordBatchStreamAdapter::new(self.draw.sampler.schema(), people));
+        let schema = self.schema();
+        let written = narrate(self.narrator.clone(), self.kinds.clone(), people, OnOutage::Keep);
+        let from = written.schema();
+        let columns: Vec<usize> =
+            schema.fields().iter().map(|f| from.index_of(f.name())).collect::<Result<_, ArrowError>>()?;
+        let written = written.map(move |batch| Ok(batch?.project(&columns)?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, written)))
     }
 }

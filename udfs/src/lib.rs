@@ -27,10 +27,13 @@ mod sample_persona;
 mod semantic_search;
 mod table_functions;
 mod table_search;
+mod template;
 
 pub use embedder::{Embedder, Purpose};
-pub use narrate::{narrate, narrated};
+pub use narrate::{OnOutage, Outage, narrate, narrated};
 pub use narrator::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 pub use plugin::{Populace, register};
-pub use rewrite::rewrite;
+pub use rewrite::{rewrite, with_seeds};
+pub use sample_persona::fresh_seed;
 pub use table_search::{TableSearch, VectorSearch};
+pub use template::template_names;

@@ -1,13 +1,45 @@
-//! Writing whole people up: a batch of facts, and one column a kind of text.
+//! Writing whole people up: one column a kind of text.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value};
 
 use crate::facts::facts;
-use crate::{NarrativeRequest, Narrator, Prompt};
+use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+
+/// People who leave together.
+const BATCH: usize = 64;
+
+/// The narrator can write nothing for now: its endpoint is down, or refuses the key.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Outage(pub String);
+
+impl Outage {
+    /// The outage that an error came of, if it did.
+    pub fn find(error: &DataFusionError) -> Option<&Outage> {
+        match error.find_root() {
+            DataFusionError::External(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of people whom a narrator cannot write up for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnOutage {
+    /// They have no texts, and the error says why
+    Keep,
+    /// The stream ends with an [`Outage`], after those before them
+    Stop,
+}
 
 /// The columns that [`narrate`] adds: one for each kind, then `narrator` and `narrative_error`.
 pub fn narrated(people: &Schema, kinds: &[String]) -> SchemaRef {
@@ -16,47 +48,112 @@ pub fn narrated(people: &Schema, kinds: &[String]) -> SchemaRef {
     Arc::new(Schema::new(people.fields().iter().cloned().chain(added).collect::<Vec<_>>()))
 }
 
-/// Writes texts of these kinds about each person. What cannot be written is NULL, and `narrative_error` says why; an
-/// error belongs to its row.
+/// Writes texts of these kinds about each person. People leave in their order; as many as the narrator's window are in
+/// work at once, so that one who takes long holds up nobody but those behind the window. It works ahead of whoever
+/// takes the rows, by a few batches, and ends when the stream is dropped. What cannot be written is NULL, and
+/// `narrative_error` says why: an error belongs to its row.
 ///
 /// # Errors
-/// If the narrator breaks its contract, or the facts cannot be read.
-pub async fn narrate(narrator: &dyn Narrator, kinds: &[String], people: &RecordBatch) -> Result<RecordBatch> {
-    let rows = people.num_rows();
-    let names: Vec<String> = people.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let facts = facts(&names, people.columns().to_vec(), rows)?;
-    let mut requests = Vec::with_capacity(rows * kinds.len());
-    for facts in facts {
-        let ask = |kind: &String| NarrativeRequest { prompt: Prompt::Kind(kind.clone()), facts: facts.clone() };
-        requests.extend(kinds.iter().map(ask));
+/// In the stream: if the people cannot be drawn, the narrator breaks its contract, or, where that is to stop it, on an
+/// [`Outage`].
+pub fn narrate(
+    narrator: Arc<dyn Narrator>,
+    kinds: Vec<String>,
+    people: SendableRecordBatchStream,
+    on_outage: OnOutage,
+) -> SendableRecordBatchStream {
+    let schema = narrated(&people.schema(), &kinds);
+    let mut builder = RecordBatchReceiverStream::builder(schema.clone(), 2);
+    let sender = builder.tx();
+    builder.spawn(async move {
+        let window = narrator.window().max(1);
+        let kinds = &kinds;
+        let mut written = people
+            .map(|batch| rows(batch?))
+            .map_ok(|rows| stream::iter(rows.into_iter().map(Ok)))
+            .try_flatten()
+            .map(|person| write(narrator.as_ref(), kinds, person, on_outage))
+            .buffered(window)
+            .boxed();
+        let mut ready = Vec::with_capacity(BATCH);
+        loop {
+            let next = written.next().await;
+            let ended = match next {
+                Some(Ok(person)) => {
+                    ready.push(person);
+                    None
+                }
+                Some(Err(error)) => Some(Err(error)),
+                None => Some(Ok(())),
+            };
+            if !ready.is_empty() && (ready.len() == BATCH || ended.is_some()) {
+                let batch = assemble(&schema, std::mem::take(&mut ready), kinds.len());
+                if sender.send(batch).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if let Some(ended) = ended {
+                return ended;
+            }
+        }
+    });
+    builder.build()
+}
+
+/// A person: one row, and the same as facts.
+type Person = (RecordBatch, Map<String, Value>);
+
+fn rows(batch: RecordBatch) -> Result<Vec<Person>> {
+    let names: Vec<String> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let facts = facts(&names, batch.columns().to_vec(), batch.num_rows())?;
+    Ok(facts.into_iter().enumerate().map(|(i, facts)| (batch.slice(i, 1), facts)).collect())
+}
+
+type Written = (RecordBatch, Vec<Result<Narrative, NarrativeError>>);
+
+async fn write(
+    narrator: &dyn Narrator,
+    kinds: &[String],
+    person: Result<Person>,
+    on_outage: OnOutage,
+) -> Result<Written> {
+    let (row, facts) = person?;
+    let ask = |kind: &String| NarrativeRequest { prompt: Prompt::Kind(kind.clone()), facts: facts.clone() };
+    let written = narrator.narrate(kinds.iter().map(ask).collect()).await;
+    if written.len() != kinds.len() {
+        return exec_err!("the narrator {} did not answer each of {} requests", narrator.name(), kinds.len());
     }
-    let wanted = requests.len();
-    let written = narrator.narrate(requests).await;
-    if written.len() != wanted {
-        return exec_err!("the narrator {} did not answer each of {wanted} requests", narrator.name());
+    let outage = written.iter().filter_map(|w| w.as_ref().err()).find(|e| e.outage && on_outage == OnOutage::Stop);
+    match outage {
+        Some(error) => Err(DataFusionError::External(Box::new(Outage(error.message.clone())))),
+        None => Ok((row, written)),
     }
-    let mut texts: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(rows); kinds.len()];
-    let (mut narrators, mut errors) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-    let mut written = written.into_iter();
-    for _ in 0..rows {
+}
+
+/// Rows with their texts, as a batch.
+fn assemble(schema: &SchemaRef, people: Vec<Written>, kinds: usize) -> Result<RecordBatch> {
+    let Some((first, _)) = people.first() else { return Ok(RecordBatch::new_empty(schema.clone())) };
+    let rows = concat_batches(&first.schema(), people.iter().map(|(row, _)| row))?;
+    let mut texts: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(people.len()); kinds];
+    let (mut narrators, mut errors) = (Vec::with_capacity(people.len()), Vec::with_capacity(people.len()));
+    for (_, written) in people {
         let (mut by, mut failures) = (None, vec![]);
-        for (kind, texts) in kinds.iter().zip(&mut texts) {
-            match written.next() {
-                Some(Ok(narrative)) => {
+        for (at, (written, texts)) in written.into_iter().zip(&mut texts).enumerate() {
+            match written {
+                Ok(narrative) => {
                     by = Some(narrative.model);
                     texts.push(Some(narrative.text));
                 }
-                Some(Err(error)) => {
-                    failures.push(format!("{kind}: {error}"));
+                Err(error) => {
+                    failures.push(format!("{}: {error}", schema.field(rows.num_columns() + at).name()));
                     texts.push(None);
                 }
-                None => return exec_err!("the narrator {} fell silent", narrator.name()),
             }
         }
         narrators.push(by);
         errors.push((!failures.is_empty()).then(|| failures.join("; ")));
     }
-    let mut columns = people.columns().to_vec();
+    let mut columns = rows.columns().to_vec();
     columns.extend(texts.into_iter().chain([narrators, errors]).map(|c| Arc::new(StringArray::from(c)) as ArrayRef));
-    Ok(RecordBatch::try_new(narrated(&people.schema(), kinds), columns)?)
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }

@@ -42,6 +42,9 @@ pub struct Narrative {
 pub struct NarrativeError {
     pub message: String,
     pub attempts: u32,
+    /// Whether the narrator can write nothing at all for now, as its endpoint is down or refuses the key: a run stops
+    /// before this row, and is resumed later, rather than store the error.
+    pub outage: bool,
 }
 
 /// Writes narratives. Implementations bound their own concurrency; dropping the future ends the calls in flight.
@@ -52,6 +55,12 @@ pub trait Narrator: Debug + Send + Sync {
 
     /// The kinds this narrator knows, in the order of the persona table.
     fn kinds(&self) -> Vec<String>;
+
+    /// People worth having in work at once: more than the calls that it makes at once, so that none of those waits
+    /// for the slowest; 1 if it calls nobody.
+    fn window(&self) -> usize {
+        1
+    }
 
     /// The columns that a prompt takes from the row, out of those `available`: what an analyzer passes where the
     /// statement names none. A template takes the variables it names; a kind takes what its prompt uses.

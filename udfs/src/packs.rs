@@ -39,7 +39,7 @@ impl Packs {
         let Some(lazy) = self.0.iter().find(|p| p.name.eq_ignore_ascii_case(name)) else {
             let names = self.names();
             let hint = nearest(name, names.iter().map(String::as_str));
-            let hint = hint.map_or(String::new(), |h| format!("; did you mean '{h}'?"));
+            let hint = hint.map_or(".".to_string(), |h| format!("; did you mean '{h}'?"));
             return Err(plan_datafusion_err!("unknown country '{name}'{hint} There are: {}", names.join(", ")));
         };
         if let Some(pack) = lazy.pack.get() {

@@ -53,23 +53,35 @@ impl Hash for LazyEmbedder {
     }
 }
 
+type OpenNarrator = dyn Fn(&str) -> Result<Arc<dyn Narrator>> + Send + Sync;
+
 /// The narrators of a session; the first is the default.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Narrators(Vec<Arc<dyn Narrator>>);
+#[derive(Clone, Default)]
+pub(crate) struct Narrators {
+    known: Vec<Arc<dyn Narrator>>,
+    open: Option<Arc<OpenNarrator>>,
+}
+
+impl fmt::Debug for Narrators {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.known).finish()
+    }
+}
 
 impl Narrators {
     pub fn get(&self, name: Option<&str>) -> Result<Arc<dyn Narrator>> {
         let found = match name {
-            None => self.0.first(),
-            Some(name) => self.0.iter().find(|n| n.name() == name),
+            None => self.known.first(),
+            Some(name) => self.known.iter().find(|n| n.name() == name),
         };
-        match (found, name) {
-            (Some(narrator), _) => Ok(narrator.clone()),
-            (None, None) => plan_err!("this session has no narrator"),
-            (None, Some(name)) => {
-                let names: Vec<&str> = self.0.iter().map(|n| n.name()).collect();
+        match (found, name, &self.open) {
+            (Some(narrator), ..) => Ok(narrator.clone()),
+            (None, None, _) => plan_err!("this session has no narrator"),
+            (None, Some(name), Some(open)) => open(name),
+            (None, Some(name), None) => {
+                let names: Vec<&str> = self.known.iter().map(|n| n.name()).collect();
                 let hint = nearest(name, names.iter().copied());
-                let hint = hint.map_or(String::new(), |h| format!("; did you mean '{h}'?"));
+                let hint = hint.map_or(String::from("."), |h| format!("; did you mean '{h}'?"));
                 plan_err!("unknown narrator '{name}'{hint} There are: {}", names.join(", "))
             }
         }
@@ -78,7 +90,7 @@ impl Narrators {
 
 impl PartialEq for Narrators {
     fn eq(&self, other: &Narrators) -> bool {
-        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(a, b)| Arc::ptr_eq(a, b))
+        self.known.len() == other.known.len() && self.known.iter().zip(&other.known).all(|(a, b)| Arc::ptr_eq(a, b))
     }
 }
 
@@ -86,7 +98,7 @@ impl Eq for Narrators {}
 
 impl Hash for Narrators {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.iter().for_each(|n| n.name().hash(state));
+        self.known.iter().for_each(|n| n.name().hash(state));
     }
 }
 
@@ -127,7 +139,16 @@ impl Populace {
 
     /// Adds a narrator, by its name; the first is the one that writes where none is named.
     pub fn with_narrator(mut self, narrator: Arc<dyn Narrator>) -> Populace {
-        self.narrators.0.push(narrator);
+        self.narrators.known.push(narrator);
+        self
+    }
+
+    /// How narrators are opened that a statement names and the session has not, such as one for each model.
+    pub fn with_narrators(
+        mut self,
+        open: impl Fn(&str) -> Result<Arc<dyn Narrator>> + Send + Sync + 'static,
+    ) -> Populace {
+        self.narrators.open = Some(Arc::new(open));
         self
     }
 
@@ -161,7 +182,7 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     if let Some(embedder) = &populace.embedder {
         context.register_udf(AsyncScalarUDF::new(Arc::new(Embed::new(embedder.clone()))).into_scalar_udf());
     }
-    if !populace.narrators.0.is_empty() {
+    if !populace.narrators.known.is_empty() {
         let narrators = &populace.narrators;
         let generate = AsyncScalarUDF::new(Arc::new(GenerateNarrative::new(narrators.clone())));
         context.register_udf(generate.into_scalar_udf());

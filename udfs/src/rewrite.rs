@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Statement, TableFactor, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, TableFactor, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use crate::{persona_probability, semantic_search};
+use crate::sample_persona::fresh_seed;
+use crate::{generate_persona, persona_probability, sample_persona, semantic_search};
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
 /// write these forms itself.
@@ -20,6 +21,39 @@ use crate::{persona_probability, semantic_search};
 ///   relations do are looked up before planning.
 pub fn rewrite(statement: &mut Statement) {
     let _: ControlFlow<()> = statement.visit(&mut Rewrite);
+}
+
+/// Gives every draw of a statement that names no seed a fresh one, so that its text draws the same people when it is
+/// run again.
+pub fn with_seeds(statement: &mut Statement) {
+    let _: ControlFlow<()> = statement.visit(&mut Seeds);
+}
+
+struct Seeds;
+
+impl VisitorMut for Seeds {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        let (name, args) = match relation {
+            TableFactor::Table { name, args: Some(args), .. } => (name, &mut args.args),
+            TableFactor::Function { name, args, .. } => (name, args),
+            _ => return ControlFlow::Continue(()),
+        };
+        let name = name.to_string().to_lowercase();
+        let draws = name == sample_persona::NAME || name == generate_persona::NAME;
+        // The third argument without a name is the seed too.
+        let unnamed = args.iter().filter(|a| matches!(a, FunctionArg::Unnamed(_))).count();
+        if draws
+            && unnamed < 3
+            && !args.iter().any(|a| is_named(a, "seed"))
+            && let Some(Expr::Function(function)) = parse(&format!("f(seed => {})", fresh_seed()))
+            && let FunctionArguments::List(list) = function.args
+        {
+            args.extend(list.args);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 struct Rewrite;
@@ -56,17 +90,23 @@ impl VisitorMut for Rewrite {
 
 /// The argument `table`: by its name, or else the first without one.
 fn table_argument(args: &mut [FunctionArg]) -> Option<&mut Expr> {
-    let named = |a: &FunctionArg| match a {
-        FunctionArg::Named { name, .. } => name.value.eq_ignore_ascii_case("table"),
-        FunctionArg::ExprNamed { name: Expr::Identifier(name), .. } => name.value.eq_ignore_ascii_case("table"),
-        _ => false,
-    };
-    let at = args.iter().position(named).or_else(|| args.iter().position(|a| matches!(a, FunctionArg::Unnamed(_))))?;
+    let at = args
+        .iter()
+        .position(|a| is_named(a, "table"))
+        .or_else(|| args.iter().position(|a| matches!(a, FunctionArg::Unnamed(_))))?;
     let (FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg)) =
         args.get_mut(at)?;
     match arg {
         FunctionArgExpr::Expr(expr) => Some(expr),
         _ => None,
+    }
+}
+
+fn is_named(argument: &FunctionArg, as_: &str) -> bool {
+    match argument {
+        FunctionArg::Named { name, .. } => name.value.eq_ignore_ascii_case(as_),
+        FunctionArg::ExprNamed { name: Expr::Identifier(name), .. } => name.value.eq_ignore_ascii_case(as_),
+        _ => false,
     }
 }
 
@@ -85,6 +125,22 @@ mod tests {
         rewrite(&mut statement);
         let expected = "SELECT * FROM semantic_search((SELECT * FROM a.usa), 'bees', 5) AS s, f(usa)";
         assert_eq!(statement.to_string(), expected);
+    }
+
+    #[test]
+    fn draws_get_the_seeds_that_they_lack() {
+        let seeded = |sql| {
+            let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+            with_seeds(&mut statement);
+            statement.to_string()
+        };
+        let sql = "INSERT INTO t SELECT * FROM (SELECT * FROM sample_persona('usa', 5, given => age > 3)) AS x";
+        let text = seeded(sql);
+        assert!(text.contains("given => age > 3, seed => "), "{text}");
+        assert_eq!(seeded(&text), text);
+        for same in ["SELECT * FROM sample_persona('usa', 5, 7)", "SELECT * FROM sample_persona('usa', 5, SEED => 7)"] {
+            assert_eq!(seeded(same), same);
+        }
     }
 
     #[test]

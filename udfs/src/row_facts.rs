@@ -7,15 +7,17 @@
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 use datafusion::optimizer::AnalyzerRule;
+use populace_population::nearest;
 
 use crate::generate_narrative::{NAME, TRY_NAME, prompt};
 use crate::plugin::Narrators;
+use crate::{Prompt, template_names};
 
 #[derive(Debug)]
 pub(crate) struct RowFacts(pub Narrators);
@@ -60,11 +62,29 @@ impl RowFacts {
             let of = |n: &String| schema.columns().into_iter().find(|c| c.name == *n).map(Expr::Column);
             columns = names.iter().filter_map(of).collect();
         }
+        if let Expr::Literal(what, _) = what
+            && let Some(Some(what)) = what.try_as_str()
+            && let Prompt::Template(template) = prompt(self.0.get(None)?.as_ref(), what)?
+        {
+            check_template(&template, &names, schema)?;
+        }
         let names: Vec<ScalarValue> = names.into_iter().map(|n| ScalarValue::Utf8(Some(n))).collect();
         let names = ScalarValue::LargeList(ScalarValue::new_large_list(&names, &DataType::Utf8));
         let args = [what.clone(), lit(names)].into_iter().chain(columns).collect();
         Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: func.clone(), args })))
     }
+}
+
+/// Every name in a template is a fact that it is given: a slip is found before the first row is drawn.
+fn check_template(template: &str, names: &[String], schema: &DFSchema) -> Result<()> {
+    let taken = template_names(template).map_err(DataFusionError::Plan)?;
+    let Some(unknown) = taken.iter().find(|n| !names.contains(n)) else { return Ok(()) };
+    if schema.fields().iter().any(|f| f.name() == unknown) {
+        return plan_err!("the template names {{{{{unknown}}}}}, which is not among the columns that {NAME} is given");
+    }
+    let columns = schema.fields().iter().map(|f| f.name().as_str()).chain(names.iter().map(String::as_str));
+    let hint = nearest(unknown, columns).map_or(String::new(), |n| format!("; did you mean {{{{{n}}}}}?"));
+    plan_err!("the template names {{{{{unknown}}}}}, which is no column{hint}")
 }
 
 /// What an argument is called: a column or an alias by its name, anything else as it is written.

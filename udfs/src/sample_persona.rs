@@ -71,7 +71,7 @@ impl Draw {
 }
 
 /// A seed that no statement had before; within 53 bits, so that it survives JSON.
-pub(crate) fn fresh_seed() -> u64 {
+pub fn fresh_seed() -> u64 {
     // The standard library keys its hashers from the system's entropy.
     std::hash::RandomState::new().build_hasher().finish() >> 11
 }

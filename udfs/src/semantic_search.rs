@@ -92,7 +92,7 @@ fn vector_column(input: &LogicalPlan, name: &str) -> Result<String> {
         return plan_err!("{NAME}: the table has no column of vectors to search; a table of narratives has them");
     }
     let short: Vec<&str> = vectors.iter().map(|v| v.strip_suffix("_embedding").unwrap_or(v)).collect();
-    let hint = nearest(name, short.iter().copied()).map_or(String::new(), |h| format!("; did you mean '{h}'?"));
+    let hint = nearest(name, short.iter().copied()).map_or(".".to_string(), |h| format!("; did you mean '{h}'?"));
     plan_err!("{NAME}: no vectors of '{name}'{hint} There are: {}", short.join(", "))
 }
 

@@ -59,7 +59,7 @@ impl Narrator for Greeter {
             let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             let facts = serde_json::Value::Object(request.facts.clone());
             let Some(name) = request.facts.get("first_name").and_then(|n| n.as_str()) else {
-                return Err(NarrativeError { message: format!("no name in {facts}"), attempts: 2 });
+                return Err(NarrativeError { message: format!("no name in {facts}"), attempts: 2, outage: false });
             };
             let text = match request.prompt {
                 Prompt::Kind(kind) => format!("{kind} {count} of {name}, {}", facts["age"]),
