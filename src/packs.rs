@@ -21,3 +21,17 @@ pub fn open(name: &str) -> Option<Result<Arc<Pack>>> {
     }
     Some(Pack::from_bytes(bytes).map(|pack| cell.get_or_init(|| pack).clone()))
 }
+
+/// The prompts of a country: the names and texts of its templates; `None` if there is no such country.
+pub fn prompts(name: &str) -> Option<&'static [(&'static str, &'static str)]> {
+    macro_rules! files {
+        ($folder:literal: $($file:literal),*) => {
+            &[$(($file, include_str!(concat!("../datasets/", $folder, "/prompts/", $file)))),*]
+        };
+    }
+    match name {
+        "usa" => Some(files!("usa":
+            "kinds.toml", "system.j2", "person.j2", "attributes.j2", "personas.j2", "template.j2")),
+        _ => None,
+    }
+}

@@ -1,9 +1,10 @@
-//! Two forms of SQL that the parser or the planner does not know, turned into forms that they do.
+//! Forms of SQL that the parser or the planner does not know, turned into forms that they do.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, Insert, ObjectName, Statement, TableFactor, Value, VisitMut, VisitorMut,
+    Expr, FromTable, FunctionArg, FunctionArgExpr, Ident, Insert, ObjectName, ObjectNamePart, Statement, TableFactor,
+    Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
@@ -33,6 +34,77 @@ pub(crate) fn by_name_as_columns(sql: &str) -> String {
         }
     }
     text
+}
+
+/// `usa VERSION AS OF 3` as the table `"usa@3"`.
+pub(crate) fn versions_in_names(sql: &str) -> String {
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location() else { return sql.into() };
+    let tokens: Vec<_> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let is = |i: usize, text: &str| matches!(&tokens[i].token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(text));
+    let mut text = sql.to_string();
+    for i in (1..tokens.len().saturating_sub(3)).rev() {
+        if is(i, "version")
+            && is(i + 1, "as")
+            && is(i + 2, "of")
+            && let (Token::Word(table), Token::Number(version, _)) = (&tokens[i - 1].token, &tokens[i + 3].token)
+        {
+            let (from, to) = (offset(sql, tokens[i - 1].span.start), offset(sql, tokens[i + 3].span.end));
+            let table = if table.quote_style.is_some() { table.value.clone() } else { table.value.to_lowercase() };
+            text.replace_range(from..to, &format!("\"{table}@{version}\""));
+        }
+    }
+    text
+}
+
+/// The statement as the parser has it; that which EXPLAIN explains.
+pub(crate) fn ast(statement: &mut datafusion::sql::parser::Statement) -> Option<&mut Statement> {
+    use datafusion::sql::parser::Statement as Outer;
+    match statement {
+        Outer::Statement(statement) => Some(statement),
+        Outer::Explain(explain) => ast(&mut explain.statement),
+        _ => None,
+    }
+}
+
+/// Whether a statement stores rows of a query.
+pub(crate) fn writes_people(statement: &Statement) -> bool {
+    match statement {
+        Statement::Insert(insert) => insert.source.is_some(),
+        Statement::CreateTable(create) => create.query.is_some(),
+        _ => false,
+    }
+}
+
+/// `DELETE FROM usa AS u WHERE u.age > 30` and the like UPDATE without the alias, which the planner drops but for the
+/// columns that are qualified with it.
+pub(crate) fn without_aliases(statement: &mut Statement) {
+    let tables = match statement {
+        Statement::Delete(delete) => match &mut delete.from {
+            FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables) => tables.first_mut(),
+        },
+        Statement::Update(update) => Some(&mut update.table),
+        _ => None,
+    };
+    let Some(TableFactor::Table { name, alias, .. }) = tables.map(|t| &mut t.relation) else { return };
+    let Some(removed) = alias.take() else { return };
+    let Some(ObjectNamePart::Identifier(table)) = name.0.last().cloned() else { return };
+    struct Unalias {
+        alias: Ident,
+        table: Ident,
+    }
+    impl VisitorMut for Unalias {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if let Expr::CompoundIdentifier(parts) = expr
+                && parts.len() == 2
+                && parts[0] == self.alias
+            {
+                parts[0] = self.table.clone();
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _: ControlFlow<()> = statement.visit(&mut Unalias { alias: removed.name, table });
 }
 
 /// The place in the text of a line and column, both counted from 1, in characters.
@@ -90,6 +162,26 @@ mod tests {
         for same in ["SELECT * FROM t ORDER BY name", "SELECT 'INSERT INTO t BY NAME'", "BY NAME", "'"] {
             assert_eq!(turned(same), same);
         }
+    }
+
+    #[test]
+    fn versions_are_parts_of_names() {
+        assert_eq!(versions_in_names("SELECT * FROM usa VERSION AS OF 3 WHERE x"), "SELECT * FROM \"usa@3\" WHERE x");
+        assert_eq!(versions_in_names("SELECT 1 FROM Usa version as of 12"), "SELECT 1 FROM \"usa@12\"");
+        for same in ["SELECT version AS of FROM t", "SELECT 'usa VERSION AS OF 3'"] {
+            assert_eq!(versions_in_names(same), same);
+        }
+    }
+
+    #[test]
+    fn aliases_of_changed_tables_give_way_to_their_names() {
+        let turned = |sql| {
+            let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+            without_aliases(&mut statement);
+            statement.to_string()
+        };
+        assert_eq!(turned("DELETE FROM usa AS u WHERE u.age > 30"), "DELETE FROM usa WHERE usa.age > 30");
+        assert_eq!(turned("UPDATE usa AS u SET age = u.age + 1"), "UPDATE usa SET age = usa.age + 1");
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Exit codes and messages.
 
+use std::time::Duration;
+
 use assert_cmd::Command;
+
+mod stub;
+use stub::{Reply, Stub};
 
 fn populace(database: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));
@@ -114,5 +119,150 @@ fn long_statements_do_not_exhaust_the_stack() {
     for links in [800, 3_000] {
         let output = populace(directory.path()).args(["sql", &chain(links)]).output().unwrap();
         assert!(output.status.code().is_some(), "{links} links: killed by a signal");
+    }
+}
+
+/// As `ran_on`, with a server that answers as OpenAI's would.
+fn asked(database: &std::path::Path, base: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = populace(database);
+    command.env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "sk-secret").args(arguments);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_model_writes_people_and_is_paid_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let generate = ["generate", "usa", "--count", "20", "--seed", "7", "--narrator", "openai:stub"];
+    let (code, out, error) = asked(directory.path(), &stub.base, &generate);
+    assert_eq!((code, stub.count()), (0, 40), "{out}{error}");
+    let sql = "SELECT count(persona), count(persona_embedding), count(DISTINCT narrator), min(narrator), count(narrative_error) FROM usa";
+    assert!(ran_on(directory.path(), &["sql", "--format", "csv", sql]).1.contains("20,20,1,openai:stub,0"));
+    let shown = ran_on(directory.path(), &["runs", "show"]).1;
+    assert!(shown.contains("40 answered, 0 failed, 40 requests"), "{shown}");
+    assert!(shown.contains("4000 asked, 2000 answered"), "{shown}");
+    // The same people in another table: every answer is known.
+    let again = ["generate", "usa", "--count", "20", "--seed", "7", "--narrator", "openai:stub", "--into", "again"];
+    assert_eq!(asked(directory.path(), &stub.base, &again).0, 0);
+    assert_eq!(stub.count(), 40);
+    for file in ["catalog.sqlite", "catalog.sqlite-wal"] {
+        let bytes = std::fs::read(directory.path().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(9).any(|w| w == b"sk-secret"));
+    }
+}
+
+#[test]
+fn a_model_answers_statements() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let ask =
+        |sql: &str| asked(directory.path(), &stub.base, &["sql", "--narrator", "openai:stub", "--format", "csv", sql]);
+    let (code, out, error) =
+        ask("SELECT try_generate_narrative('persona')['text'] AS t FROM sample_persona('usa', 3, seed => 7)");
+    assert!(code == 0 && out.matches("persona of ").count() == 3, "{out}{error}");
+    let template =
+        "SELECT generate_narrative('Write one tweet by {{first_name}}, {{agee}}.') FROM sample_persona('usa', 5)";
+    let (code, _, error) = ask(template);
+    assert!(code == 1 && error.contains("did you mean {{age}}?"), "{error}");
+    let (code, out, _) = ask(&template.replace("agee", "age"));
+    assert!(code == 0 && out.matches("text of nobody").count() == 5, "{out}");
+    let named = "SELECT narrator FROM generate_persona('usa', 2, seed => 7, narrator => 'openai:other')";
+    assert_eq!(ask(named).1, "narrator\nopenai:other\nopenai:other\n");
+}
+
+#[test]
+fn a_model_that_cannot_be_asked_stops_the_run_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::start(Duration::ZERO, |n, body| match n {
+        0..30 => Reply::Content(stub::texts(body)),
+        _ => Reply::Status(401, vec![], r#"{"error": {"message": "Incorrect API key provided: sk-secret"}}"#.into()),
+    });
+    let generate = |base: &str| {
+        let narrator = ["generate", "usa", "--count", "30", "--seed", "7", "--narrator", "openai:stub"];
+        asked(directory.path(), base, &[&narrator[..], &["--concurrency", "2"]].concat())
+    };
+    let (code, _, error) = generate(&stub.base);
+    assert!(code == 1 && error.contains("set OPENAI_API_KEY") && !error.contains("sk-secret"), "{error}");
+    assert!(ran_on(directory.path(), &["runs"]).1.contains("failed"));
+    let count =
+        ["sql", "--format", "csv", "SELECT count(*) AS n, count(persona) AS m, count(narrative_error) AS e FROM usa"];
+    let written = ran_on(directory.path(), &count).1;
+    let rest = Stub::writer(Duration::ZERO);
+    let (code, out, error) = asked(directory.path(), &rest.base, &["runs", "resume"]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert_eq!(ran_on(directory.path(), &count).1, "n,m,e\n30,30,0\n", "{written}");
+    // What was answered before the outage was not asked again.
+    assert_eq!(rest.count(), 30);
+    assert!(!ran_on(directory.path(), &["runs"]).1.contains("failed"));
+}
+
+#[test]
+fn a_run_that_cannot_begin_leaves_nothing() {
+    for (arguments, says) in [
+        (&["generate", "usa", "--count", "5", "--into", "../x"][..], "no name for a table"),
+        (&["generate", "usa", "--count", "5", "--narrator", "openai:m"], "OPENAI_API_KEY"),
+        (&["generate", "usa", "--count", "5", "--narrator", "outlin"], "did you mean `outline`?"),
+        (&["generate", "usa", "--count", "5", "--embedder", "hsh"], "did you mean `hash`?"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));
+        command.env_remove("OPENAI_API_KEY").env_remove("OPENAI_BASE_URL").arg("--db").arg(directory.path());
+        let embedder = if arguments.contains(&"--embedder") { &[][..] } else { &["--embedder", "hash"] };
+        let output = command.args(embedder).args(arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && error.contains(says), "{arguments:?}: {error}");
+        let runs = ran_on(directory.path(), &["runs"]);
+        assert_eq!((runs.0, runs.1.as_str()), (0, ""), "{arguments:?}");
+        assert_eq!(
+            std::fs::read_dir(directory.path().join("tables"))
+                .map_or(0, |t| t.flatten().filter(|e| e.path().is_dir()).count()),
+            0
+        );
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_directory_that_cannot_be_written_is_said_to_be() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(ran_on(directory.path(), &["generate", "usa", "--count", "5", "--seed", "1"]).0, 0);
+    let mut folders = vec![directory.path().to_path_buf()];
+    let mut at = 0;
+    while at < folders.len() {
+        let inner = std::fs::read_dir(&folders[at]).unwrap().flatten().map(|e| e.path()).filter(|p| p.is_dir());
+        folders.extend(inner.collect::<Vec<_>>());
+        at += 1;
+    }
+    let mode =
+        |mode| folders.iter().for_each(|f| std::fs::set_permissions(f, PermissionsExt::from_mode(mode)).unwrap());
+    mode(0o555);
+    // Whoever may write everywhere is not kept from it.
+    let kept = std::fs::write(directory.path().join("probe"), "").is_err();
+    let count = ran_on(directory.path(), &["sql", "--format", "csv", "SELECT count(*) AS n FROM usa"]);
+    let (code, _, error) = ran_on(directory.path(), &["generate", "usa", "--count", "9", "--seed", "1"]);
+    mode(0o755);
+    assert_eq!(count.1, "n\n5\n");
+    assert!(!kept || (code == 1 && error.contains("cannot") && error.contains("writ")), "{error}");
+}
+
+#[test]
+fn a_reader_that_goes_ends_nothing_in_error() {
+    for format in ["csv", "table", "json", "ndjson", "arrow", "parquet"] {
+        let directory = tempfile::tempdir().unwrap();
+        let sql = "SELECT * FROM sample_persona('usa', 20000, seed => 1)";
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_populace"))
+            .arg("--db")
+            .arg(directory.path())
+            .args(["sql", "--format", format, sql])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

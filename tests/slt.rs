@@ -5,7 +5,7 @@ use std::path::Path;
 use datafusion::arrow::util::display::array_value_to_string;
 use futures::TryStreamExt;
 use populace::database::{Database, EmbedderChoice};
-use populace::engine::{Engine, Files, message};
+use populace::engine::{Engine, Options, message};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
 struct Populace {
@@ -59,7 +59,7 @@ fn fresh() -> Populace {
     let directory = tempfile::tempdir().unwrap();
     let embedder = EmbedderChoice::named(Some("hash".into()));
     let database = Database::open(directory.path(), embedder).unwrap();
-    Populace { engine: Engine::new(database, Files::Forbidden).unwrap(), _directory: directory }
+    Populace { engine: Engine::new(database, Options::default()).unwrap(), _directory: directory }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,6 +68,8 @@ fn unknown(what: &str, name: &str, of: &[&str], suggestion: Option<&str>, availa
     let mut text = format!("unknown {what}{of}: `{name}`");
     if let Some(suggestion) = suggestion {
         text += &format!("; did you mean `{suggestion}`?");
+    } else if !available.is_empty() && available.len() <= 60 {
+        text.push('.');
     }
     if !available.is_empty() && available.len() <= 60 {
         text += &format!(" There are: {}", available.join(", "));

@@ -1,15 +1,20 @@
-//! The catalogue: what was run. All that is done with SQLite.
+//! The catalogue: what was run, and what models answered. All that is done with SQLite.
+
+mod calls;
+mod runs;
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode};
 
-/// The version of the catalogue's tables.
-const VERSION: i64 = 1;
+pub use calls::{Answer, Call, CallTotals};
+pub use runs::{Run, Status, Work};
 
-const TABLES: &str = "
-    CREATE TABLE runs (
+/// What brings the tables from each version to the next.
+const MIGRATIONS: [&str; 2] = [
+    "CREATE TABLE runs (
         id TEXT PRIMARY KEY,
         country TEXT NOT NULL,
         pack TEXT NOT NULL,
@@ -24,12 +29,52 @@ const TABLES: &str = "
         error TEXT,
         started TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
         updated TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+    ) STRICT;",
+    // A run is a draw or a statement; the calls to models.
+    "ALTER TABLE runs RENAME TO runs_1;
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        statement TEXT,
+        country TEXT,
+        pack TEXT,
+        seed INTEGER,
+        given TEXT,
+        count INTEGER,
+        narrator TEXT NOT NULL,
+        destination TEXT NOT NULL,
+        embed INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0,
+        error TEXT,
+        started TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+        updated TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
     ) STRICT;
-    PRAGMA user_version = 1;
-";
+    INSERT INTO runs (id, country, pack, seed, given, count, narrator, destination, embed, status, done, error, started,
+                      updated)
+    SELECT id, country, pack, seed, given, count, narrator, destination, embed, status, done, error, started, updated
+    FROM runs_1;
+    DROP TABLE runs_1;
+    CREATE TABLE calls (
+        id INTEGER PRIMARY KEY,
+        key BLOB NOT NULL,
+        run TEXT,
+        model TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        answer TEXT,
+        error TEXT,
+        finish_reason TEXT,
+        attempts INTEGER NOT NULL,
+        prompt_tokens INTEGER,
+        completion_tokens INTEGER,
+        latency_ms INTEGER NOT NULL,
+        at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+    ) STRICT;
+    CREATE INDEX calls_by_key ON calls (key) WHERE outcome = 'answered';
+    CREATE INDEX calls_by_run ON calls (run);",
+];
 
 /// Why the catalogue did not answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     #[error("the catalogue {0} was made by a newer version of populace: update populace")]
@@ -42,31 +87,12 @@ pub enum Error {
     Other(String, String),
 }
 
-/// A run as the catalogue has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    pub id: String,
-    pub country: String,
-    pub pack: String,
-    pub seed: i64,
-    pub given: Option<String>,
-    pub narrator: String,
-    pub table: String,
-    pub count: u64,
-    pub embed: bool,
-    /// running, done, failed or cancelled; a run that was killed stays running
-    pub status: String,
-    pub done: u64,
-    pub error: Option<String>,
-    pub started: String,
-    pub updated: String,
-}
-
 /// The catalogue of a database.
 #[derive(Debug)]
 pub struct Catalog {
-    connection: Connection,
+    connection: Mutex<Connection>,
     path: String,
+    writer: OnceLock<calls::Writer>,
 }
 
 impl Catalog {
@@ -76,110 +102,44 @@ impl Catalog {
     /// If it cannot be written, is locked, or is of a newer version.
     pub fn open(database: &Path) -> Result<Catalog, Error> {
         let path = database.join("catalog.sqlite").display().to_string();
-        let connection = Connection::open(&path).map_err(|e| explain(&path, &e))?;
-        let catalog = Catalog { connection, path };
-        catalog.prepare()?;
-        Ok(catalog)
+        let connection = connect(&path)?;
+        migrate(&connection, &path)?;
+        Ok(Catalog { connection: Mutex::new(connection), path, writer: OnceLock::new() })
     }
 
-    fn prepare(&self) -> Result<(), Error> {
-        let sql = |e: rusqlite::Error| explain(&self.path, &e);
-        self.connection.busy_timeout(Duration::from_secs(10)).map_err(sql)?;
-        self.connection.pragma_update(None, "journal_mode", "wal").map_err(sql)?;
-        let version = || self.connection.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0)).map_err(sql);
-        if version()? == 0 {
-            self.connection.execute_batch("BEGIN IMMEDIATE").map_err(sql)?;
-            // Another process may have made the tables while this one waited for its turn.
-            let made = match version()? {
-                0 => self.connection.execute_batch(TABLES).map_err(sql),
-                _ => Ok(()),
-            };
-            let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            self.connection.execute_batch(end).map_err(sql)?;
-            made?;
-        }
-        if version()? > VERSION {
-            return Err(Error::Newer(self.path.clone()));
-        }
-        Ok(())
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the start of a run.
-    ///
-    /// # Errors
-    /// If the catalogue cannot be written.
-    pub fn start(&self, run: &Run) -> Result<(), Error> {
-        let Run { id, country, pack, seed, given, narrator, table, count, embed, .. } = run;
-        let sql = "INSERT INTO runs (id, country, pack, seed, given, narrator, destination, count, embed, status)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'running')
-                   ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL";
-        self.execute(sql, params![id, country, pack, seed, given, narrator, table, *count as i64, embed])
-    }
-
-    /// Notes how far a run is, and how it stands.
-    ///
-    /// # Errors
-    /// If the catalogue cannot be written.
-    pub fn progress(&self, id: &str, done: u64, status: &str, error: Option<&str>) -> Result<(), Error> {
-        let sql = "UPDATE runs SET done = ?2, status = ?3, error = ?4,
-                   updated = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = ?1";
-        self.execute(sql, params![id, done as i64, status, error])
-    }
-
-    /// Marks a run that is not done as cancelled; false if there is no such run.
-    ///
-    /// # Errors
-    /// If the catalogue cannot be written.
-    pub fn cancel(&self, id: &str) -> Result<bool, Error> {
-        let sql = "UPDATE runs SET status = 'cancelled' WHERE id = ?1 AND status <> 'done'";
-        let changed = self.connection.execute(sql, [id]);
-        Ok(changed.map_err(|e| explain(&self.path, &e))? > 0)
-    }
-
-    /// All runs, the newest first.
-    ///
-    /// # Errors
-    /// If the catalogue cannot be read.
-    pub fn runs(&self) -> Result<Vec<Run>, Error> {
-        let rows = || {
-            let mut statement = self.connection.prepare("SELECT * FROM runs ORDER BY id DESC")?;
-            statement.query_map([], run)?.collect::<Result<Vec<Run>, _>>()
-        };
-        rows().map_err(|e| explain(&self.path, &e))
-    }
-
-    /// One run by its identifier, or by the beginning of it.
-    ///
-    /// # Errors
-    /// If the catalogue cannot be read.
-    pub fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        let sql = "SELECT * FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC LIMIT 1";
-        self.connection.query_row(sql, [id], run).optional().map_err(|e| explain(&self.path, &e))
-    }
-
-    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), Error> {
-        self.connection.execute(sql, values).map_err(|e| explain(&self.path, &e))?;
-        Ok(())
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, Error> {
+        self.connection().execute(sql, values).map_err(|e| explain(&self.path, &e))
     }
 }
 
-fn run(row: &Row) -> rusqlite::Result<Run> {
-    Ok(Run {
-        id: row.get("id")?,
-        country: row.get("country")?,
-        pack: row.get("pack")?,
-        seed: row.get("seed")?,
-        given: row.get("given")?,
-        narrator: row.get("narrator")?,
-        table: row.get("destination")?,
-        count: row.get::<_, i64>("count")? as u64,
-        embed: row.get("embed")?,
-        status: row.get("status")?,
-        done: row.get::<_, i64>("done")? as u64,
-        error: row.get("error")?,
-        started: row.get("started")?,
-        updated: row.get("updated")?,
-    })
+fn connect(path: &str) -> Result<Connection, Error> {
+    let sql = |e: rusqlite::Error| explain(path, &e);
+    let connection = Connection::open(path).map_err(sql)?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(sql)?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(sql)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &Connection, path: &str) -> Result<(), Error> {
+    let sql = |e: rusqlite::Error| explain(path, &e);
+    let version = || connection.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0)).map_err(sql);
+    let newest = MIGRATIONS.len() as i64;
+    if version()? < newest {
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(sql)?;
+        // Another process may have done it while this one waited for its turn.
+        let made = version().and_then(|from| {
+            let steps = MIGRATIONS.iter().skip(from.max(0) as usize);
+            steps.map(|s| connection.execute_batch(s).map_err(sql)).collect::<Result<Vec<()>, _>>()?;
+            connection.pragma_update(None, "user_version", newest).map_err(sql)
+        });
+        connection.execute_batch(if made.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(sql)?;
+        made?;
+    }
+    if version()? > newest { Err(Error::Newer(path.into())) } else { Ok(()) }
 }
 
 fn explain(path: &str, error: &rusqlite::Error) -> Error {
@@ -205,5 +165,27 @@ mod tests {
         let connection = Connection::open(folder.path().join("catalog.sqlite")).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Catalog::open(folder.path()), Err(Error::Newer(_))));
+    }
+
+    #[test]
+    fn an_older_catalogue_keeps_its_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("catalog.sqlite")).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let insert = "INSERT INTO runs (id, country, pack, seed, narrator, destination, count, embed, status, done)
+                      VALUES ('a1', 'usa', 'usa@0', 7, 'outline', 'people', 100, 1, 'running', 50)";
+        connection.execute_batch(insert).unwrap();
+        let run = Catalog::open(folder.path()).unwrap().run("a1").unwrap().unwrap();
+        assert_eq!((run.done, run.status, run.table.as_str()), (50, Status::Running, "people"));
+        assert!(matches!(run.work, Work::Generate { seed: 7, count: 100, .. }));
+    }
+
+    #[test]
+    fn a_file_that_is_no_catalogue_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("catalog.sqlite"), "nothing of the kind, and long enough to be seen")
+            .unwrap();
+        assert!(matches!(Catalog::open(folder.path()), Err(Error::Other(..))));
     }
 }

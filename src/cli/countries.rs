@@ -61,7 +61,7 @@ fn open(name: &str) -> Result<std::sync::Arc<Pack>, Failure> {
     match packs::open(name) {
         Some(pack) => Ok(pack?),
         None => {
-            let hint = nearest(name, packs::NAMES).map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+            let hint = nearest(name, packs::NAMES).map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
             Err(Failure(format!("unknown country `{name}`{hint} There are: {}", packs::NAMES.join(", "))))
         }
     }

@@ -4,6 +4,7 @@ mod countries;
 mod generate;
 mod output;
 mod prompt;
+mod runs;
 mod search;
 mod sql;
 
@@ -11,12 +12,14 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use datafusion::common::DataFusionError;
 
 use crate::database::{Database, EmbedderChoice};
 use crate::engine;
+use crate::narrators::Asking;
 
 /// An embedded database of synthetic people, drawn from official statistics.
 #[derive(Debug, Parser)]
@@ -45,14 +48,48 @@ impl DatabaseArguments {
     }
 }
 
+/// What writes narratives, and how it is asked.
+#[derive(Debug, Args)]
+struct NarratorArguments {
+    /// What writes narratives: outline (built in), or a model of the server at OPENAI_BASE_URL as openai:MODEL
+    #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
+    narrator: String,
+    /// Requests to a model at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    concurrency: u16,
+    /// Seconds that a model may take for an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    timeout: u32,
+    /// The model's temperature; its own without this
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    temperature: Option<f64>,
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(t) if (0.0..=2.0).contains(&t) => Ok(t),
+        _ => Err("a number from 0 to 2".into()),
+    }
+}
+
+impl NarratorArguments {
+    fn asking(&self) -> Asking {
+        Asking {
+            concurrency: Some(self.concurrency.into()),
+            timeout: Some(Duration::from_secs(self.timeout.into())),
+            temperature: self.temperature,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Draw people into a table; run again, it finishes what was interrupted
     Generate(generate::GenerateArguments),
     /// Find people by the meaning of a narrative, nearest first
     Search(search::SearchArguments),
-    /// The runs of generate: list, show, resume or cancel them
-    Runs(generate::RunsArguments),
+    /// The runs, of generate and of INSERT … SELECT: list, show, resume or cancel them
+    Runs(runs::RunsArguments),
     /// Run SQL: an argument, a file, what comes on standard input, or a prompt on a terminal
     Sql(sql::SqlArguments),
     /// The countries: their figures, sources, licences and fit; check or compile a pack of one's own
@@ -65,6 +102,7 @@ struct Failure(String);
 
 impl From<DataFusionError> for Failure {
     fn from(error: DataFusionError) -> Failure {
+        broken_pipe(&error);
         Failure(engine::message(&error))
     }
 }
@@ -83,20 +121,28 @@ impl From<crate::catalog::Error> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        // Whoever read the output has read enough, as `head` does: that is no failure.
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            std::process::exit(0);
-        }
+        broken_pipe(&error);
         Failure(error.to_string())
     }
 }
 
 impl From<arrow::error::ArrowError> for Failure {
     fn from(error: arrow::error::ArrowError) -> Failure {
-        match error {
-            arrow::error::ArrowError::IoError(_, error) => error.into(),
-            error => Failure(error.to_string()),
+        broken_pipe(&error);
+        Failure(error.to_string())
+    }
+}
+
+/// Ends the program where whoever read its output has read enough, as `head` does: that is no failure. Writers of
+/// tables wrap the error, some as text alone.
+fn broken_pipe(error: &(dyn std::error::Error + 'static)) {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) || error.to_string().ends_with("(os error 32)") {
+            std::process::exit(0);
         }
+        cause = error.source();
     }
 }
 
@@ -134,7 +180,7 @@ fn run() -> ExitCode {
     let database = arguments.database;
     let done = match arguments.command {
         Command::Generate(arguments) => generate::generate(arguments, &database),
-        Command::Runs(arguments) => generate::runs(arguments, &database),
+        Command::Runs(arguments) => runs::run(arguments, &database),
         Command::Search(arguments) => search::run(arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),

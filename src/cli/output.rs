@@ -92,6 +92,7 @@ pub(super) async fn print(
 }
 
 fn parquet(error: datafusion::parquet::errors::ParquetError) -> Failure {
+    super::broken_pipe(&error);
     Failure(error.to_string())
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output::{Format, print};
 use super::{DatabaseArguments, Failure};
-use crate::engine::{Engine, Files, Search};
+use crate::engine::{Engine, Options, Search};
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
@@ -28,7 +28,7 @@ pub(super) struct SearchArguments {
 }
 
 pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> Result<(), Failure> {
-    let engine = Engine::new(database.open()?, Files::Forbidden)?;
+    let engine = Engine::new(database.open()?, Options::default())?;
     let search = Search {
         text: arguments.text,
         table: arguments.table,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{Format, print};
-use super::{DatabaseArguments, Failure};
-use crate::engine::{Engine, Files};
+use super::{DatabaseArguments, Failure, NarratorArguments};
+use crate::engine::{Engine, Files, Options};
 
 #[derive(Debug, Args)]
 pub(super) struct SqlArguments {
@@ -21,12 +21,16 @@ pub(super) struct SqlArguments {
     /// Let statements read and write files: CREATE EXTERNAL TABLE, COPY
     #[arg(long)]
     allow_files: bool,
+    #[command(flatten)]
+    narrator: NarratorArguments,
 }
 
 pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let runtime = super::runtime()?;
     let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
-    let engine = Engine::new(database.open()?, files)?;
+    let options =
+        Options { files, narrator: Some(arguments.narrator.narrator.clone()), asking: arguments.narrator.asking() };
+    let engine = Engine::new(database.open()?, options)?;
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,
         (None, None) if io::stdin().is_terminal() => {

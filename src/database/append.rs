@@ -1,28 +1,39 @@
 //! Writing rows: typed as the table has them, people already there left out, narratives embedded.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchIterator, RecordBatchOptions, new_null_array,
+    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchIterator, RecordBatchOptions, StringArray, new_null_array,
 };
 use datafusion::arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::{CommitBuilder, Dataset, InsertBuilder, WriteMode, WriteParams};
-use populace_udfs::Embedder;
+use populace_udfs::{Embedder, Outage};
+use tokio::time::Instant;
 
 use super::embedding::embed_columns;
 use super::shape::{Shape, check_embedder, embedded_narrative};
-use super::{Database, WriteLock, check_name};
+use super::{Database, WriteLock, check_name, has_key};
 
-/// Rows that are embedded together.
+/// Rows that are embedded together, and that are worth a commit of their own.
 const CHUNK: usize = 512;
+
+/// Batches that wait to be written while one is.
+const QUEUE: usize = 4;
+
+/// How much waits for a commit: memory, the time after which rows enough are committed, and any rows.
+const CHUNK_BYTES: usize = 64 << 20;
+const SOON: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// What became of the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,66 +83,170 @@ impl Database {
         }
     }
 
-    /// Appends rows in one commit, which carries `properties`; takes turns with other writers.
+    /// Refuses a table that rows could not be appended to.
     ///
     /// # Errors
-    /// If there is no such table, the rows do not fit it, or it cannot be written; then nothing is.
-    pub async fn append(
-        &self,
-        table: &str,
-        rows: SendableRecordBatchStream,
-        properties: HashMap<String, String>,
-    ) -> Result<Appended> {
-        let lock = self.lock(table).await?;
-        let path = self.path(table);
-        if !path.is_dir() {
-            return exec_err!("there is no table {table}");
-        }
-        self.append_to(&path, table, rows, properties, &lock).await
+    /// If there is none of this name, or its vectors are of another embedder, or of one that is not installed.
+    pub async fn check_table(&self, table: &str) -> Result<()> {
+        self.writer(&self.existing(table)?, table, &Append::default()).await.map(|_| ())
     }
 
-    async fn append_to(
-        &self,
-        path: &Path,
-        table: &str,
-        rows: SendableRecordBatchStream,
-        properties: HashMap<String, String>,
-        _: &WriteLock,
-    ) -> Result<Appended> {
-        let dataset = Arc::new(self.load(path, None).await?);
+    /// Appends rows. People are committed in chunks, each of which carries the run: what is committed stays whatever
+    /// comes then, and the same rows again finish what was interrupted. Rows without a key are committed at once, as
+    /// they could not be told from each other. Takes turns with other writers, chunk by chunk.
+    ///
+    /// # Errors
+    /// If there is no such table, the rows do not fit it, or it cannot be written.
+    pub async fn append(&self, table: &str, rows: SendableRecordBatchStream, options: Append<'_>) -> Result<Appended> {
+        let path = self.existing(table)?;
+        let writer = self.writer(&path, table, &options).await?;
+        if !has_key(&writer.schema) {
+            let lock = self.lock(table).await?;
+            return self.append_at_once(&path, writer, rows, &options, &lock).await;
+        }
+        let schema = writer.schema.clone();
+        let mut builder = RecordBatchReceiverStream::builder(schema, QUEUE);
+        let sender = builder.tx();
+        let mut ready = writer.clone().ready(rows);
+        // Rows are made while others are written.
+        builder.spawn(async move {
+            while let Some(batch) = ready.next().await {
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let mut ready = builder.build();
+        let mut chunk = Chunk::new(options.chunk);
+        let mut appended = Appended::default();
+        let ended = loop {
+            let next = match chunk.deadline() {
+                Some(deadline) => tokio::time::timeout_at(deadline, ready.next()).await,
+                None => Ok(ready.next().await),
+            };
+            let ended = match next {
+                Ok(Some(Ok(batch))) => {
+                    chunk.add(batch);
+                    None
+                }
+                Ok(Some(Err(error))) => Some(Err(error)),
+                Ok(None) => Some(Ok(())),
+                Err(_) => None,
+            };
+            // A statement that fails before its first commit has written nothing; a narrator that is out of reach for
+            // now fails no person that is written already.
+            let keep = match &ended {
+                None => chunk.is_due(),
+                Some(Ok(())) => true,
+                Some(Err(error)) => Outage::find(error).is_some(),
+            };
+            if keep && !chunk.rows.is_empty() {
+                appended.written += self.commit(&path, table, &writer, chunk.take(), &options).await?;
+                appended.skipped = writer.skipped.load(Ordering::Relaxed);
+                (options.progress)(appended);
+            }
+            if let Some(ended) = ended {
+                break ended;
+            }
+        };
+        appended.skipped = writer.skipped.load(Ordering::Relaxed);
+        match ended {
+            Ok(()) => Ok(appended),
+            Err(error) if appended.written > 0 => {
+                let written =
+                    format!("{} people were written before; the same again goes on from there", appended.written);
+                Err(error.context(written))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn existing(&self, table: &str) -> Result<PathBuf> {
+        check_name(table)?;
+        match self.path(table) {
+            path if path.is_dir() => Ok(path),
+            _ => exec_err!("there is no table {table}"),
+        }
+    }
+
+    async fn writer(&self, path: &Path, table: &str, options: &Append<'_>) -> Result<Arc<Writer>> {
+        let dataset = self.load(path, None).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let embedded = schema.fields().iter().any(|f| embedded_narrative(f.name()).is_some());
         let embedder = if embedded { Some(self.embedder().get()?) } else { None };
         if let Some(embedder) = &embedder {
             check_embedder(table, schema.metadata(), embedder.as_ref())?;
         }
-        let writer = Arc::new(Writer {
-            known: Mutex::new(uuids(&dataset).await?),
-            schema: schema.clone(),
+        let known = Known { version: dataset.version().version, uuids: uuids(&dataset).await? };
+        let constant = |name: &str, value: Option<&str>| value.map(|v| (name.to_string(), v.to_string()));
+        Ok(Arc::new(Writer {
+            known: Mutex::new(known),
+            schema,
             embedder,
+            constants: [constant("run_id", options.run), constant("narrator", options.narrator)]
+                .into_iter()
+                .flatten()
+                .collect(),
             written: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
-        });
-        let (typing, embedding) = (writer.clone(), writer.clone());
-        let written = rows
-            .map_ok(|batch| stream::iter(slices(batch).map(Ok::<_, DataFusionError>)))
-            .try_flatten()
-            .map(move |batch| typing.typed(&batch?))
-            .map(move |batch| {
-                let writer = embedding.clone();
-                async move { writer.embedded(batch?).await }
-            })
-            .buffered(2);
-        let rows = Box::pin(RecordBatchStreamAdapter::new(schema, written));
+        }))
+    }
+
+    /// Commits people who are ready; those whom another process wrote meanwhile are left out.
+    async fn commit(
+        &self,
+        path: &Path,
+        table: &str,
+        writer: &Writer,
+        rows: Vec<RecordBatch>,
+        options: &Append<'_>,
+    ) -> Result<u64> {
+        let _lock = self.lock(table).await?;
+        let dataset = Arc::new(self.load(path, None).await?);
+        if Schema::from(dataset.schema()) != *writer.schema {
+            return exec_err!("the table {table} was made anew while it was written; run the statement again");
+        }
+        let rows = if writer.known().version == dataset.version().version {
+            rows
+        } else {
+            let others = uuids(&dataset).await?;
+            let rows: Vec<RecordBatch> = rows.iter().map(|b| writer.without(b, &others)).collect::<Result<_>>()?;
+            writer.known().uuids.0.extend(others.0);
+            rows
+        };
+        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        if count == 0 {
+            return Ok(0);
+        }
         let params = WriteParams { mode: WriteMode::Append, session: Some(self.lance_session()), ..Default::default() };
-        let transaction = InsertBuilder::new(dataset.clone())
-            .with_params(&params)
-            .execute_uncommitted_stream(rows as SendableRecordBatchStream)
-            .await?;
+        let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
+        let transaction = insert.execute_uncommitted(rows).await.map_err(cannot_write)?;
+        let commit = CommitBuilder::new(dataset).with_transaction_properties(options.properties());
+        let committed = commit.execute(transaction).await.map_err(cannot_write)?;
+        writer.known().version = committed.version().version;
+        Ok(count as u64)
+    }
+
+    async fn append_at_once(
+        &self,
+        path: &Path,
+        writer: Arc<Writer>,
+        rows: SendableRecordBatchStream,
+        options: &Append<'_>,
+        _: &WriteLock,
+    ) -> Result<Appended> {
+        let dataset = Arc::new(self.load(path, None).await?);
+        let rows = Box::pin(RecordBatchStreamAdapter::new(writer.schema.clone(), writer.clone().ready(rows)));
+        let params = WriteParams { mode: WriteMode::Append, session: Some(self.lance_session()), ..Default::default() };
+        let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
+        let transaction =
+            insert.execute_uncommitted_stream(rows as SendableRecordBatchStream).await.map_err(cannot_write)?;
         let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
         let appended = Appended { written: count(&writer.written), skipped: count(&writer.skipped) };
         if appended.written > 0 {
-            CommitBuilder::new(dataset).with_transaction_properties(properties).execute(transaction).await?;
+            let commit = CommitBuilder::new(dataset).with_transaction_properties(options.properties());
+            commit.execute(transaction).await.map_err(cannot_write)?;
         }
         Ok(appended)
     }
@@ -149,6 +264,7 @@ impl Database {
         check_name(table)?;
         let lock = self.lock(table).await?;
         let path = self.path(table);
+        self.sweep(table);
         if path.exists() && !options.replace {
             return exec_err!("the table {table} exists already; CREATE OR REPLACE TABLE replaces it");
         }
@@ -160,8 +276,11 @@ impl Database {
         let made = async {
             let params = WriteParams { mode: WriteMode::Create, ..Default::default() };
             let empty = RecordBatchIterator::new(Vec::new(), schema);
-            Dataset::write(empty, beside.to_string_lossy().as_ref(), Some(params)).await?;
-            let appended = self.append_to(&beside, table, rows, HashMap::new(), &lock).await?;
+            Dataset::write(empty, beside.to_string_lossy().as_ref(), Some(params)).await.map_err(cannot_write)?;
+            let append =
+                Append { run: options.run.as_deref(), narrator: options.narrator.as_deref(), ..Append::default() };
+            let writer = self.writer(&beside, table, &append).await?;
+            let appended = self.append_at_once(&beside, writer, rows, &append, &lock).await?;
             if path.exists() {
                 self.drop_table(table)?;
             }
@@ -174,6 +293,18 @@ impl Database {
         }
         made
     }
+
+    /// Removes what a process that was killed left of making or dropping a table; whoever does either holds its lock.
+    fn sweep(&self, table: &str) {
+        let Ok(entries) = std::fs::read_dir(self.root().join("tables")) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let rest = name.strip_prefix(&format!(".{table}.")).and_then(|r| r.split_once('.'));
+            if rest.is_some_and(|(_, end)| end == "new" || end == "dropped") {
+                _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
 }
 
 /// How a table is made.
@@ -185,6 +316,101 @@ pub struct CreateTable {
     pub embed: bool,
     /// The pack that its people are drawn from, kept with the table
     pub pack: Option<String>,
+    /// As in [`Append`]
+    pub run: Option<String>,
+    /// As in [`Append`]
+    pub narrator: Option<String>,
+}
+
+impl CreateTable {
+    pub fn new(shape: Shape) -> CreateTable {
+        CreateTable { shape, replace: false, embed: true, pack: None, run: None, narrator: None }
+    }
+}
+
+/// How rows are appended.
+#[derive(Clone, Copy)]
+pub struct Append<'a> {
+    /// The run that writes: in the properties of each commit, and in `run_id` where the rows have none
+    pub run: Option<&'a str>,
+    /// What wrote the narratives, for `narrator` where the rows have none
+    pub narrator: Option<&'a str>,
+    /// People who are committed together; without it, those who are ready in some seconds
+    pub chunk: Option<usize>,
+    /// Hears after each commit how far it is
+    pub progress: &'a (dyn Fn(Appended) + Sync),
+}
+
+impl Default for Append<'_> {
+    fn default() -> Self {
+        Append { run: None, narrator: None, chunk: None, progress: &|_| {} }
+    }
+}
+
+impl Append<'_> {
+    fn properties(&self) -> HashMap<String, String> {
+        self.run.map(|run| ("populace:run".to_string(), run.to_string())).into_iter().collect()
+    }
+}
+
+/// People who are ready and not committed yet.
+struct Chunk {
+    rows: Vec<RecordBatch>,
+    count: usize,
+    bytes: usize,
+    since: Option<Instant>,
+    size: Option<usize>,
+}
+
+impl Chunk {
+    fn new(size: Option<usize>) -> Chunk {
+        Chunk { rows: Vec::new(), count: 0, bytes: 0, since: None, size }
+    }
+
+    fn add(&mut self, batch: RecordBatch) {
+        self.count += batch.num_rows();
+        self.bytes += batch.get_array_memory_size();
+        if batch.num_rows() > 0 {
+            self.since.get_or_insert_with(Instant::now);
+            self.rows.push(batch);
+        }
+    }
+
+    /// Few rows a commit make a table slow to read; many make an interruption dear.
+    fn is_due(&self) -> bool {
+        let age = self.since.map_or(Duration::ZERO, |s| s.elapsed());
+        match self.size {
+            Some(size) => self.count >= size,
+            None => self.bytes >= CHUNK_BYTES || age >= LONGEST || (age >= SOON && self.count >= CHUNK),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.size.is_none().then_some(self.since? + LONGEST)
+    }
+
+    fn take(&mut self) -> Vec<RecordBatch> {
+        let next = Chunk::new(self.size);
+        std::mem::replace(self, next).rows
+    }
+}
+
+/// Lance's errors name the place in its own source; what a person can do something about is the disk.
+fn cannot_write(error: lance::Error) -> DataFusionError {
+    let mut cause: &dyn std::error::Error = &error;
+    loop {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            let hint = match io.kind() {
+                std::io::ErrorKind::StorageFull => ": make room on the disk and run it again",
+                _ => "",
+            };
+            return exec_datafusion_err!("the table cannot be written: {io}{hint}");
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => return error.into(),
+        }
+    }
 }
 
 fn slices(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> {
@@ -206,29 +432,67 @@ async fn uuids(dataset: &Dataset) -> Result<Uuids> {
     Ok(uuids)
 }
 
+/// The keys of a table's people, as of a version of it.
+#[derive(Debug)]
+struct Known {
+    version: u64,
+    uuids: Uuids,
+}
+
 struct Writer {
     schema: SchemaRef,
     embedder: Option<Arc<dyn Embedder>>,
-    known: Mutex<Uuids>,
+    /// What columns hold that the rows leave out
+    constants: Vec<(String, String)>,
+    known: Mutex<Known>,
     written: AtomicU64,
     skipped: AtomicU64,
 }
 
 impl Writer {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows as the table has them: typed, without people who are there, embedded; in their order.
+    fn ready(self: Arc<Self>, rows: SendableRecordBatchStream) -> BoxStream<'static, Result<RecordBatch>> {
+        let (typing, embedding) = (self.clone(), self);
+        rows.map_ok(|batch| stream::iter(slices(batch).map(Ok::<_, DataFusionError>)))
+            .try_flatten()
+            .map(move |batch| typing.typed(&batch?))
+            .map(move |batch| {
+                let writer = embedding.clone();
+                async move { writer.embedded(batch?).await }
+            })
+            .buffered(2)
+            .boxed()
+    }
+
     /// The rows of people not known yet, typed as the table has them; columns of vectors are empty still.
     fn typed(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let batch = typed(batch, &self.schema)?;
+        let batch = typed(batch, &self.schema, &self.constants)?;
         let Some(uuid) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else {
             self.written.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             return Ok(batch);
         };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         // Rows without a key are nobody's twin.
-        let new: BooleanArray = uuid.iter().map(|u| Some(u.is_none_or(|u| known.0.insert(key(u))))).collect();
+        let new: BooleanArray = uuid.iter().map(|u| Some(u.is_none_or(|u| known.uuids.0.insert(key(u))))).collect();
+        drop(known);
         let count = new.true_count() as u64;
         self.written.fetch_add(count, Ordering::Relaxed);
         self.skipped.fetch_add(batch.num_rows() as u64 - count, Ordering::Relaxed);
         Ok(filter_record_batch(&batch, &new)?)
+    }
+
+    /// Leaves out people whom others wrote.
+    fn without(&self, batch: &RecordBatch, others: &Uuids) -> Result<RecordBatch> {
+        let Some(uuid) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else {
+            return Ok(batch.clone());
+        };
+        let new: BooleanArray = uuid.iter().map(|u| Some(u.is_none_or(|u| !others.contains(u)))).collect();
+        self.skipped.fetch_add((batch.num_rows() - new.true_count()) as u64, Ordering::Relaxed);
+        Ok(filter_record_batch(batch, &new)?)
     }
 
     async fn embedded(&self, batch: RecordBatch) -> Result<RecordBatch> {
@@ -239,14 +503,19 @@ impl Writer {
     }
 }
 
-/// Rows with a table's columns and types; a column that is left out is NULL.
-pub(super) fn typed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+/// Rows with a table's columns and types; a column that is left out holds its constant, or NULL.
+pub(super) fn typed(batch: &RecordBatch, schema: &SchemaRef, constants: &[(String, String)]) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     // A value that does not fit its column is an error, not a NULL.
     let strict = CastOptions { safe: false, ..Default::default() };
     let column = |name: &str, kind: &DataType| match batch.column_by_name(name) {
         Some(column) => cast_with_options(column, kind, &strict),
-        None => Ok(new_null_array(kind, rows)),
+        None => match constants.iter().find(|(n, _)| n == name) {
+            Some((_, value)) if *kind == DataType::Utf8 => {
+                Ok(Arc::new(StringArray::from(vec![value.as_str(); rows])) as _)
+            }
+            _ => Ok(new_null_array(kind, rows)),
+        },
     };
     let columns = schema.fields().iter().map(|f| column(f.name(), f.data_type()));
     let columns: Vec<ArrayRef> = columns.collect::<std::result::Result<_, _>>()?;

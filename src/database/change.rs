@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, col, lit};
@@ -15,13 +15,14 @@ use lance::dataset::{DeleteBuilder, MergeInsertBuilder, WhenMatched, WhenNotMatc
 use super::append::{embed_batch, typed};
 use super::shape::{check_embedder, embedded_narrative};
 use super::table::is_plain;
-use super::{Database, NARRATIVES, WriteLock};
+use super::{Database, NARRATIVES, WriteLock, has_key};
 
 /// Keys that go into one deletion.
 const KEYS: usize = 10_000;
 
 impl Database {
-    /// Replaces people by their changed rows, in one commit. The vectors of changed narratives are made anew.
+    /// Replaces people by their changed rows, in one commit. The vectors of changed narratives are made anew, and
+    /// `narrator` is noted as who wrote them.
     ///
     /// # Errors
     /// If the table has no key, a change touches the key or a vector, or the rows cannot be written.
@@ -30,6 +31,7 @@ impl Database {
         table: &str,
         rows: SendableRecordBatchStream,
         changed: &[String],
+        narrator: Option<&str>,
         _: &WriteLock,
     ) -> Result<u64> {
         let Some(dataset) = self.dataset(table, None).await? else {
@@ -59,10 +61,20 @@ impl Database {
         }
         let count = Arc::new(AtomicU64::new(0));
         let (counted, to) = (count.clone(), schema.clone());
+        let narrator = narrator.map(String::from);
         let rows = rows.then(move |batch| {
             let (embedder, stale, to, counted) = (embedder.clone(), stale.clone(), to.clone(), counted.clone());
+            let narrator = narrator.clone();
             async move {
-                let batch = typed(&batch?, &to)?;
+                let mut batch = typed(&batch?, &to, &[])?;
+                if batch.column_by_name("uuid").is_some_and(|u| u.null_count() > 0) {
+                    return exec_err!("UPDATE finds rows again by their uuid, which some of these have not");
+                }
+                if let (Some(narrator), Ok(at)) = (narrator, to.index_of("narrator")) {
+                    let mut columns = batch.columns().to_vec();
+                    columns[at] = Arc::new(StringArray::from(vec![narrator; batch.num_rows()]));
+                    batch = RecordBatch::try_new(to.clone(), columns)?;
+                }
                 counted.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                 match embedder {
                     Some(e) => embed_batch(e.as_ref(), batch, |n| stale.iter().any(|s| s == n)).await,
@@ -102,6 +114,11 @@ impl Database {
     pub async fn delete_people(&self, table: &str, mut uuids: SendableRecordBatchStream, _: &WriteLock) -> Result<u64> {
         let mut keys: Vec<Expr> = Vec::new();
         while let Some(batch) = uuids.try_next().await? {
+            if batch.column(0).null_count() > 0 {
+                return exec_err!(
+                    "DELETE by a subquery finds rows again by their uuid, which some of these have not: name their columns alone"
+                );
+            }
             keys.extend(batch.column(0).as_string::<i32>().iter().flatten().map(lit));
         }
         let mut deleted = 0;
@@ -116,15 +133,10 @@ impl Database {
     }
 }
 
-/// Whether a table's rows are people with a key.
-fn has_key(schema: &Schema) -> bool {
-    schema.field_with_name("uuid").is_ok_and(|f| *f.data_type() == DataType::Utf8)
-}
-
 /// One row that says how many rows a statement wrote, as DataFusion answers an INSERT.
 pub(crate) fn counted(count: u64) -> Result<SendableRecordBatchStream> {
     use datafusion::arrow::array::{RecordBatch, UInt64Array};
-    use datafusion::arrow::datatypes::Field;
+    use datafusion::arrow::datatypes::{DataType, Field};
     let schema = Arc::new(Schema::new(vec![Field::new("count", DataType::UInt64, false)]));
     let row = RecordBatch::try_new(schema.clone(), vec![Arc::new(UInt64Array::from(vec![count]))])?;
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(row)]))))

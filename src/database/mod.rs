@@ -9,6 +9,7 @@
 //! ```
 
 mod append;
+mod bare;
 mod change;
 mod embedding;
 mod schema;
@@ -21,13 +22,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use lance::dataset::Dataset;
 use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
 use populace_udfs::Embedder;
 
-pub use append::{Appended, CreateTable, Uuids};
+pub use append::{Append, Appended, CreateTable, Uuids};
 pub(crate) use change::counted;
 pub use schema::Tables;
 pub use search::LanceSearch;
@@ -165,6 +167,15 @@ impl Database {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
+    /// Says how many people a statement left out.
+    pub fn notice_skipped(&self, people: u64, table: &str) {
+        match people {
+            0 => {}
+            1 => self.notice(format!("1 person was in {table} already: skipped")),
+            _ => self.notice(format!("{people} people were in {table} already: skipped")),
+        }
+    }
+
     /// The newest version of a table, or the given one; `None` if there is no such table.
     async fn dataset(&self, table: &str, version: Option<u64>) -> Result<Option<Dataset>> {
         if check_name(table).is_err() || !self.path(table).is_dir() {
@@ -214,6 +225,11 @@ impl Database {
             .and_then(|()| fs::remove_dir_all(&aside))
             .map_err(|e| exec_datafusion_err!("cannot drop the table {table}: {e}"))
     }
+}
+
+/// Whether a table's rows are people with a key.
+fn has_key(schema: &Schema) -> bool {
+    schema.field_with_name("uuid").is_ok_and(|f| *f.data_type() == DataType::Utf8)
 }
 
 /// Table names become the names of directories.

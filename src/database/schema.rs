@@ -51,7 +51,10 @@ impl SchemaProvider for Tables {
             None => (name, None),
         };
         let dataset = match self.database.dataset(table, version).await {
-            Err(e) if version.is_some() => return exec_err!("no version {} of {table}: {e}", version.unwrap_or(0)),
+            Err(_) if version.is_some() => {
+                let newest = self.database.dataset(table, None).await?.map_or(0, |d| d.version().version);
+                return exec_err!("there is no version {} of {table}; the newest is {newest}", version.unwrap_or(0));
+            }
             dataset => dataset?,
         };
         let provider = |d| Arc::new(Table::new(self.database.clone(), table, d, version.is_none())) as _;

@@ -45,7 +45,8 @@ impl TableSearch for LanceSearch {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(table) = table.downcast_ref::<Table>() else { return Ok(None) };
         let schema = table.schema();
-        check_embedder(table.name(), schema.metadata(), self.embedder.get()?.as_ref())?;
+        let metadata = &table.dataset().schema().metadata.clone();
+        check_embedder(table.name(), metadata, self.embedder.get()?.as_ref())?;
         if search.filter.as_ref().is_some_and(|f| !is_plain(f)) {
             return Ok(None);
         }

@@ -1,11 +1,10 @@
 //! A table as DataFusion sees it.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
@@ -18,7 +17,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 use lance::datafusion::LanceTableProvider;
 use lance::dataset::Dataset;
 
-use super::Database;
+use super::bare::Bare;
+use super::{Append, Database, has_key};
 
 /// One version of a table: what a statement reads stays the same while it runs.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Table {
     database: Arc<Database>,
     name: String,
     lance: LanceTableProvider,
+    /// Without the table's metadata, which some plans of DataFusion lose on the way and then miss
+    schema: SchemaRef,
     /// Whether this is the newest version, which alone is written
     newest: bool,
 }
@@ -33,7 +35,8 @@ pub struct Table {
 impl Table {
     pub(super) fn new(database: Arc<Database>, name: &str, dataset: Dataset, newest: bool) -> Table {
         let lance = LanceTableProvider::new(Arc::new(dataset), false, false);
-        Table { database, name: name.into(), lance, newest }
+        let schema = Arc::new(Schema::new(lance.schema().fields().clone()));
+        Table { database, name: name.into(), lance, schema, newest }
     }
 
     pub(super) fn dataset(&self) -> Arc<Dataset> {
@@ -42,6 +45,11 @@ impl Table {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether its rows are people with a key.
+    pub(crate) fn has_key(&self) -> bool {
+        has_key(&self.schema())
     }
 
     /// The table's name, if this is the version that one writes.
@@ -59,7 +67,7 @@ impl Table {
 #[async_trait]
 impl TableProvider for Table {
     fn schema(&self) -> SchemaRef {
-        self.lance.schema()
+        self.schema.clone()
     }
 
     fn table_type(&self) -> TableType {
@@ -73,7 +81,8 @@ impl TableProvider for Table {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.lance.scan(state, projection, filters, limit).await
+        let rows = self.lance.scan(state, projection, filters, limit).await?;
+        Ok(Arc::new(Bare::new(rows)))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -149,10 +158,8 @@ impl DataSink for Sink {
     }
 
     async fn write_all(&self, rows: SendableRecordBatchStream, _: &Arc<TaskContext>) -> Result<u64> {
-        let appended = self.database.append(&self.table, rows, HashMap::new()).await?;
-        if appended.skipped > 0 {
-            self.database.notice(format!("{} people were in {} already: skipped", appended.skipped, self.table));
-        }
+        let appended = self.database.append(&self.table, rows, Append::default()).await?;
+        self.database.notice_skipped(appended.skipped, &self.table);
         Ok(appended.written)
     }
 }

@@ -24,7 +24,7 @@ pub fn open(name: Option<&str>) -> Result<Arc<dyn Embedder>, String> {
         Some("hash") => Ok(Arc::new(Hash)),
         Some(other) => {
             let hint = populace_population::nearest(other, NAMES);
-            let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+            let hint = hint.map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
             Err(format!("unknown embedder `{other}`{hint} There are: {}", NAMES.join(", ")))
         }
     }

@@ -1,25 +1,50 @@
 //! What writes narratives.
 
+pub mod openai;
 pub mod outline;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use populace_udfs::Narrator;
 
-/// The names that [`open`] takes.
-pub const NAMES: [&str; 1] = ["outline"];
+use self::openai::{Endpoint, OpenAiNarrator, OpenCatalog};
 
-/// A narrator by name.
+/// What [`open`] takes.
+const NAMES: [&str; 2] = ["outline", "openai:MODEL"];
+
+/// The run that a session is at, for the calls that are made meanwhile.
+pub type CurrentRun = Arc<Mutex<Option<String>>>;
+
+/// How a model is asked; the outline narrator needs none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Asking {
+    /// Requests in flight at once; 16 where it is not said
+    pub concurrency: Option<usize>,
+    /// Of one request
+    pub timeout: Option<Duration>,
+    /// The model's own where it is not said
+    pub temperature: Option<f64>,
+}
+
+/// A narrator by name: `outline`, or a model as `openai:MODEL`, whose answers are kept in a catalogue.
 ///
 /// # Errors
-/// If there is none of this name.
-pub fn open(name: &str) -> Result<Arc<dyn Narrator>, String> {
-    match name {
-        "outline" => Ok(Arc::new(outline::OutlineNarrator)),
-        other => {
-            let hint = populace_population::nearest(other, NAMES);
-            let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
-            Err(format!("unknown narrator `{other}`{hint} There are: {}", NAMES.join(", ")))
+/// If there is none of this name, or a model's endpoint or key is missing.
+pub fn open(name: &str, asking: &Asking, catalog: &OpenCatalog, run: &CurrentRun) -> Result<Arc<dyn Narrator>, String> {
+    match name.split_once(':') {
+        None if name == "outline" => Ok(Arc::new(outline::OutlineNarrator)),
+        Some(("openai", model)) => {
+            let mut endpoint = Endpoint::from_environment(model)?;
+            endpoint.concurrency = asking.concurrency.unwrap_or(endpoint.concurrency);
+            endpoint.timeout = asking.timeout.unwrap_or(endpoint.timeout);
+            endpoint.temperature = asking.temperature;
+            Ok(OpenAiNarrator::open(endpoint, catalog.clone(), run.clone())?)
+        }
+        _ => {
+            let hint = populace_population::nearest(name, NAMES);
+            let hint = hint.map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
+            Err(format!("unknown narrator `{name}`{hint} There are: {}", NAMES.join(", ")))
         }
     }
 }
@@ -30,7 +55,10 @@ mod tests {
 
     #[test]
     fn slips_in_names_are_pointed_out() {
+        let nowhere: OpenCatalog = Arc::new(|| Err("not needed".into()));
+        let open = |name| open(name, &Asking::default(), &nowhere, &CurrentRun::default());
         assert_eq!(open("outline").unwrap().name(), "outline");
         assert!(open("outlin").unwrap_err().contains("did you mean `outline`?"));
+        assert!(open("openai:").unwrap_err().contains("names no model"));
     }
 }

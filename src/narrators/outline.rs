@@ -92,7 +92,7 @@ fn narrate(request: &NarrativeRequest) -> Result<Narrative, NarrativeError> {
             completion_tokens: None,
             cost_usd: None,
         }),
-        Err(message) => Err(NarrativeError { message, attempts: 0 }),
+        Err(message) => Err(NarrativeError { message, attempts: 0, outage: false }),
     }
 }
 

@@ -1,25 +1,32 @@
 //! SQL over synthetic people: a DataFusion session with the query plugin and the packs that the binary carries.
 
-use std::sync::Arc;
+mod message;
+mod write;
 
-use datafusion::catalog::default_table_source::DefaultTableSource;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, SchemaError, plan_err};
+use std::sync::{Arc, OnceLock};
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{
-    CreateMemoryTable, DdlStatement, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col,
-};
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, WriteOp};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{self, TableObject};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use populace_udfs::{Populace, Purpose, TableSearch, VectorSearch};
+use populace_udfs::{Narrator, Populace, Purpose, TableSearch, VectorSearch};
 
-use crate::database::{CreateTable, Database, LanceSearch, Shape, Table, Tables, counted};
+use crate::catalog::{Catalog, Run};
+use crate::database::{Database, LanceSearch, Tables};
+use crate::narrators::openai::OpenCatalog;
+use crate::narrators::{Asking, CurrentRun};
 use crate::statements;
 use crate::{narrators, packs};
+
+pub use message::message;
+pub use write::Recorded;
 
 /// Whether statements may read and write files outside of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,28 +48,46 @@ pub struct Search {
     pub predicate: Option<String>,
 }
 
-/// A session. Cheap to make: packs are read when a statement first names them.
+/// How a session works.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub files: Files,
+    /// What writes where no narrator is named; `outline` without it
+    pub narrator: Option<String>,
+    pub asking: Asking,
+}
+
+/// A session. Cheap to make: packs are read when a statement first names them, and models opened.
 pub struct Engine {
     context: SessionContext,
     database: Arc<Database>,
-    files: Files,
+    catalog: OpenCatalog,
+    /// The run that calls to models are noted for
+    run: CurrentRun,
+    options: Options,
 }
 
 impl Engine {
     /// # Errors
-    /// If the functions cannot be registered.
-    pub fn new(database: Arc<Database>, files: Files) -> Result<Engine> {
+    /// If the functions cannot be registered, or the narrator cannot be opened.
+    pub fn new(database: Arc<Database>, options: Options) -> Result<Engine> {
         let mut config = SessionConfig::new().with_information_schema(true);
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
         config.options_mut().optimizer.enable_round_robin_repartition = false;
         let context = SessionContext::new_with_config(config);
         let embedder = database.embedder().clone();
+        let catalog = open_catalog(database.clone());
+        let run = CurrentRun::default();
+        let open = {
+            let (asking, catalog, run) = (options.asking, catalog.clone(), run.clone());
+            move |name: &str| narrators::open(name, &asking, &catalog, &run).map_err(DataFusionError::Plan)
+        };
+        let narrator = open(options.narrator.as_deref().unwrap_or("outline"))?;
         let mut populace = Populace::new()
             .with_table_search(Arc::new(LanceSearch::new(embedder.clone())))
-            .with_lazy_embedder(move || embedder.get());
-        for name in narrators::NAMES {
-            populace = populace.with_narrator(narrators::open(name).map_err(DataFusionError::Plan)?);
-        }
+            .with_lazy_embedder(move || embedder.get())
+            .with_narrator(narrator)
+            .with_narrators(open);
         for name in packs::NAMES {
             populace = populace.with_lazy_pack(name, move || {
                 packs::open(name).unwrap_or_else(|| Err(populace_population::Error::NotAPack(name.into())))
@@ -72,7 +97,28 @@ impl Engine {
         if let Some(catalog) = context.catalog("datafusion") {
             catalog.register_schema("public", Arc::new(Tables::new(database.clone())))?;
         }
-        Ok(Engine { context, database, files })
+        Ok(Engine { context, database, catalog, run, options })
+    }
+
+    /// What writes narratives where a statement names nothing.
+    pub fn narrator_name(&self) -> &str {
+        self.options.narrator.as_deref().unwrap_or("outline")
+    }
+
+    /// A narrator by name.
+    ///
+    /// # Errors
+    /// If there is none of this name, or it lacks an endpoint or a key.
+    pub fn narrator(&self, name: &str) -> Result<Arc<dyn Narrator>> {
+        narrators::open(name, &self.options.asking, &self.catalog, &self.run).map_err(DataFusionError::Plan)
+    }
+
+    /// The catalogue, made where it is not there yet.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn catalog(&self) -> Result<Arc<Catalog>> {
+        (self.catalog)().map_err(DataFusionError::Execution)
     }
 
     pub fn database(&self) -> &Arc<Database> {
@@ -88,7 +134,7 @@ impl Engine {
     /// # Errors
     /// If the text is not SQL.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
-        let sql = &statements::by_name_as_columns(sql);
+        let sql = &statements::by_name_as_columns(&statements::versions_in_names(sql));
         let limit = self.context.copied_config().options().sql_parser.recursion_limit;
         let mut parser =
             DFParserBuilder::new(sql.as_str()).with_dialect(&GenericDialect {}).with_recursion_limit(limit).build()?;
@@ -99,21 +145,52 @@ impl Engine {
     ///
     /// # Errors
     /// If the statement cannot be planned, or is not allowed.
-    pub async fn run(&self, mut statement: Statement) -> Result<SendableRecordBatchStream> {
-        if let Statement::Statement(statement) = &mut statement {
+    pub async fn run(&self, statement: Statement) -> Result<SendableRecordBatchStream> {
+        self.run_as(statement, None).await
+    }
+
+    /// Runs the statement of a run again: people it wrote already are left out.
+    ///
+    /// # Errors
+    /// If the statement cannot be planned any more, or fails again.
+    pub async fn resume(&self, run: &Run, sql: &str) -> Result<SendableRecordBatchStream> {
+        match self.parse(sql)?.pop() {
+            Some(statement) => self.run_as(statement, Some(run)).await,
+            None => plan_err!("run {} has no statement", run.id),
+        }
+    }
+
+    async fn run_as(&self, statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
+        self.statement(statement, run).await.map_err(|error| {
+            let mut functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
+            functions.push("at_version".into());
+            message::with_names(error, &self.database.tables(), &functions)
+        })
+    }
+
+    async fn statement(&self, mut statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
+        if let Some(statement) = statements::ast(&mut statement) {
             populace_udfs::rewrite(statement);
             statements::versions_as_tables(statement);
-            if let ast::Statement::Insert(insert) = statement.as_mut() {
+            statements::without_aliases(statement);
+            if let ast::Statement::Insert(insert) = statement {
                 self.name_columns(insert).await?;
+            }
+            if statements::writes_people(statement) {
+                populace_udfs::with_seeds(statement);
             }
         }
         let plan = self.context.state().statement_to_plan(statement.clone()).await?;
         self.check(&plan)?;
         match plan {
-            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => self.create_table(create).await,
-            LogicalPlan::Dml(dml) if matches!(dml.op, WriteOp::Update | WriteOp::Delete | WriteOp::Truncate) => {
-                self.change(&dml, statement).await
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
+                self.create_table(create, &statement, run).await
             }
+            LogicalPlan::Dml(dml) => match dml.op {
+                WriteOp::Update | WriteOp::Delete | WriteOp::Truncate => self.change(&dml, statement).await,
+                WriteOp::Insert(InsertOp::Append) => self.insert(dml, &statement, run).await,
+                _ => self.rows(LogicalPlan::Dml(dml)).await,
+            },
             plan => self.rows(plan).await,
         }
     }
@@ -181,62 +258,8 @@ impl Engine {
         Ok(())
     }
 
-    async fn create_table(&self, create: CreateMemoryTable) -> Result<SendableRecordBatchStream> {
-        let table = create.name.table();
-        if create.temporary {
-            return plan_err!("temporary tables are not supported; CREATE VIEW lives as long as the session");
-        }
-        if create.if_not_exists && self.database.tables().iter().any(|t| t == table) {
-            return counted(0);
-        }
-        let rows = self.rows(create.input.as_ref().clone()).await?;
-        let shape = Shape::of(&rows.schema());
-        let options = CreateTable { shape, replace: create.or_replace, embed: true, pack: None };
-        counted(self.database.create_table(table, rows, options).await?.written)
-    }
-
-    /// UPDATE, DELETE and TRUNCATE. DataFusion would hand a table the filters alone, less those that its optimizer
-    /// turned into joins; here the rows that the statement reaches are a query like any other.
-    async fn change(&self, dml: &DmlStatement, statement: Statement) -> Result<SendableRecordBatchStream> {
-        let source = dml.target.downcast_ref::<DefaultTableSource>();
-        let Some(table) = source.and_then(|s| s.table_provider.downcast_ref::<Table>()) else {
-            return plan_err!("{} cannot be changed: it is no table of the database", dml.table_name);
-        };
-        let table = table.writable()?;
-        let lock = self.database.lock(table).await?;
-        // Planned again, now that nobody else writes: what it reads is the newest version.
-        let LogicalPlan::Dml(dml) = self.context.state().statement_to_plan(statement).await? else {
-            return plan_err!("the table {table} changed while the statement was planned; run it again");
-        };
-        let count = match dml.op {
-            WriteOp::Update => {
-                let changed = changed_columns(&dml.input);
-                let rows = self.rows(dml.input.as_ref().clone()).await?;
-                self.database.update(table, rows, &changed, &lock).await?
-            }
-            WriteOp::Truncate => self.database.delete(table, None, &lock).await?.unwrap_or(0),
-            _ => {
-                let state = self.context.state();
-                let input = dml.input.as_ref().clone();
-                let input = state.analyzer().execute_and_check(input, state.config_options(), |_, _| {})?;
-                let deleted = match predicate(&input)? {
-                    Some(predicate) => self.database.delete(table, predicate, &lock).await?,
-                    None => None,
-                };
-                match deleted {
-                    Some(count) => count,
-                    None => {
-                        let people = LogicalPlanBuilder::from(input).project([col("uuid")])?.build()?;
-                        self.database.delete_people(table, self.rows(people).await?, &lock).await?
-                    }
-                }
-            }
-        };
-        counted(count)
-    }
-
     fn check(&self, plan: &LogicalPlan) -> Result<()> {
-        if self.files == Files::Allowed {
+        if self.options.files == Files::Allowed {
             return Ok(());
         }
         let mut reach_out = None;
@@ -257,72 +280,17 @@ impl Engine {
     }
 }
 
-/// The columns that an UPDATE assigns: those that its projection does not merely pass on.
-fn changed_columns(input: &LogicalPlan) -> Vec<String> {
-    let LogicalPlan::Projection(projection) = input else { return Vec::new() };
-    let names = projection.schema.fields().iter().map(|f| f.name());
-    let passed = |e: &Expr, name: &str| matches!(e.clone().unalias(), Expr::Column(c) if c.name == name);
-    projection.expr.iter().zip(names).filter(|(e, n)| !passed(e, n)).map(|(_, n)| n.clone()).collect()
-}
-
-/// The predicate of a DELETE over a plain scan, its columns unqualified; the outer `None` for any other plan.
-fn predicate(input: &LogicalPlan) -> Result<Option<Option<Expr>>> {
-    match input {
-        LogicalPlan::TableScan(scan) if scan.filters.is_empty() => Ok(Some(None)),
-        LogicalPlan::Filter(filter) if matches!(*filter.input, LogicalPlan::TableScan(_)) => {
-            let bare = filter.predicate.clone().transform(|e| {
-                Ok(match e {
-                    Expr::Column(c) => Transformed::yes(Expr::Column(Column::new_unqualified(c.name))),
-                    e => Transformed::no(e),
-                })
-            })?;
-            Ok(Some(Some(bare.data)))
+/// Opens the catalogue of a database when it is first needed.
+fn open_catalog(database: Arc<Database>) -> OpenCatalog {
+    let opened: OnceLock<Arc<Catalog>> = OnceLock::new();
+    Arc::new(move || {
+        if let Some(catalog) = opened.get() {
+            return Ok(catalog.clone());
         }
-        _ => Ok(None),
-    }
-}
-
-/// What a person is told of an error: the innermost message, without the names of the layers it came through.
-pub fn message(error: &DataFusionError) -> String {
-    match error {
-        DataFusionError::Plan(text) | DataFusionError::Execution(text) | DataFusionError::NotImplemented(text) => {
-            strip(text)
-        }
-        DataFusionError::SQL(error, _) => strip(&error.to_string()),
-        DataFusionError::SchemaError(error, _) => match error.as_ref() {
-            SchemaError::FieldNotFound { field, valid_fields } => no_column(&field.name, valid_fields),
-            other => strip(&other.to_string()),
-        },
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => message(inner),
-        DataFusionError::Shared(inner) => message(inner),
-        DataFusionError::Collection(errors) => errors.iter().map(message).collect::<Vec<_>>().join("\n"),
-        DataFusionError::External(error) => match error.downcast_ref::<DataFusionError>() {
-            Some(inner) => message(inner),
-            None => strip(&error.to_string()),
-        },
-        other => strip(&other.strip_backtrace()),
-    }
-}
-
-/// An unknown column, with the nearest of those there are.
-fn no_column(name: &str, columns: &[Column]) -> String {
-    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-    match populace_population::nearest(name, names.iter().copied()) {
-        Some(near) => format!("no column `{name}`; did you mean `{near}`?"),
-        None if names.is_empty() => format!("no column `{name}`: there is no table to take it from"),
-        None => format!("no column `{name}`. There are: {}", names.join(", ")),
-    }
-}
-
-fn strip(text: &str) -> String {
-    let text = text.split("\n\nbacktrace:").next().unwrap_or(text);
-    let prefixes =
-        ["Error during planning: ", "Execution error: ", "External error: ", "sql parser error: ", "Schema error: "];
-    let mut text = text;
-    while let Some(rest) = prefixes.iter().find_map(|p| text.strip_prefix(p)) {
-        text = rest;
-    }
-    text.to_string()
+        database.create().map_err(|e| message(&e))?;
+        let catalog = Catalog::open(database.root()).map_err(|e| e.to_string())?;
+        Ok(opened.get_or_init(|| Arc::new(catalog)).clone())
+    })
 }
 
 #[cfg(test)]
@@ -333,7 +301,7 @@ mod tests {
     async fn error(sql: &str) -> String {
         let directory = tempfile::tempdir().unwrap();
         let embedder = crate::database::EmbedderChoice::named(Some("hash".into()));
-        let engine = Engine::new(Database::open(directory.path(), embedder).unwrap(), Files::Forbidden).unwrap();
+        let engine = Engine::new(Database::open(directory.path(), embedder).unwrap(), Options::default()).unwrap();
         let run = async {
             for statement in engine.parse(sql)? {
                 engine.run(statement).await?.try_collect::<Vec<_>>().await?;
@@ -352,7 +320,7 @@ mod tests {
         ] {
             assert!(error(sql).await.contains("--allow-files"), "{sql}");
         }
-        assert!(error("SELECT * FROM 'datasets/usa/levels/hobby.csv'").await.contains("not found"));
+        assert!(error("SELECT * FROM 'datasets/usa/levels/hobby.csv'").await.starts_with("there is no table"));
     }
 
     #[tokio::test]

@@ -1,0 +1,205 @@
+//! Calls: each request to a model, and what it answered. An answer that was paid for is never asked for again.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use super::{Catalog, Error, connect, explain};
+
+/// Calls that are committed together at most.
+const GROUP: usize = 1000;
+
+/// One call, with its retries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The hash of all that the answer depends on: model, parameters, prompt
+    pub key: [u8; 32],
+    pub run: Option<String>,
+    pub model: String,
+    /// The answer, or what went wrong
+    pub answer: Result<Answer, String>,
+    /// Requests sent, retries included
+    pub attempts: u32,
+    pub latency_ms: u64,
+}
+
+/// What a model answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub text: String,
+    pub finish_reason: Option<String>,
+    pub prompt_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
+}
+
+/// What the calls of a run come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallTotals {
+    pub answered: u64,
+    pub failed: u64,
+    pub attempts: u64,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    /// The commonest failures, with how often each happened
+    pub failures: Vec<(String, u64)>,
+}
+
+impl Catalog {
+    /// The answer to a call that was made before.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub fn answer(&self, key: &[u8; 32]) -> Result<Option<Answer>, Error> {
+        let connection = self.connection();
+        let find = || {
+            let sql = "SELECT answer, finish_reason, prompt_tokens, completion_tokens FROM calls
+                       WHERE key = ?1 AND outcome = 'answered' ORDER BY id LIMIT 1";
+            let mut statement = connection.prepare_cached(sql)?;
+            let answer = statement.query_row([&key[..]], |r| {
+                let count = |i| Ok::<_, rusqlite::Error>(r.get::<_, Option<i64>>(i)?.map(|n| n as u64));
+                Ok(Answer {
+                    text: r.get(0)?,
+                    finish_reason: r.get(1)?,
+                    prompt_tokens: count(2)?,
+                    completion_tokens: count(3)?,
+                })
+            });
+            answer.optional()
+        };
+        find().map_err(|e| explain(&self.path, &e))
+    }
+
+    /// Keeps a call; it is on disk when this returns. Calls that end together are committed together.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be written.
+    pub async fn record(&self, call: Call) -> Result<(), Error> {
+        let (sender, written) = oneshot::channel();
+        let writer = self.writer.get_or_init(|| Writer::start(self.path.clone()));
+        let gone = || Error::Other(self.path.clone(), "its writer has ended".into());
+        writer.0.send((call, sender)).map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?
+    }
+
+    /// What the calls of a run come to.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub fn calls(&self, run: &str) -> Result<CallTotals, Error> {
+        let connection = self.connection();
+        let read = || {
+            let sql =
+                "SELECT count(*) FILTER (WHERE outcome = 'answered'), count(*) FILTER (WHERE outcome <> 'answered'),
+                       total(attempts), total(prompt_tokens), total(completion_tokens) FROM calls WHERE run = ?1";
+            let mut totals = connection.query_row(sql, [run], |r| {
+                Ok(CallTotals {
+                    answered: r.get::<_, i64>(0)? as u64,
+                    failed: r.get::<_, i64>(1)? as u64,
+                    attempts: r.get::<_, f64>(2)? as u64,
+                    prompt_tokens: r.get::<_, f64>(3)? as u64,
+                    completion_tokens: r.get::<_, f64>(4)? as u64,
+                    failures: vec![],
+                })
+            })?;
+            let sql = "SELECT error, count(*) FROM calls WHERE run = ?1 AND outcome <> 'answered'
+                       GROUP BY error ORDER BY 2 DESC, 1 LIMIT 5";
+            let mut failures = connection.prepare_cached(sql)?;
+            let failures = failures.query_map([run], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?;
+            totals.failures = failures.collect::<Result<_, _>>()?;
+            Ok(totals)
+        };
+        read().map_err(|e| explain(&self.path, &e))
+    }
+}
+
+type Written = oneshot::Sender<Result<(), Error>>;
+
+/// A thread of its own, so that waiting for the disk holds up no task; it ends with the catalogue.
+#[derive(Debug)]
+pub(super) struct Writer(Sender<(Call, Written)>);
+
+impl Writer {
+    fn start(path: String) -> Writer {
+        let (sender, calls) = mpsc::channel();
+        thread::spawn(move || match connect(&path).and_then(|c| durable(&path, c)) {
+            Ok(connection) => write(&connection, &path, &calls),
+            Err(error) => calls.iter().for_each(|(_, written)| _ = written.send(Err(error.clone()))),
+        });
+        Writer(sender)
+    }
+}
+
+/// A commit waits for the disk: an answer that was paid for survives a loss of power too.
+fn durable(path: &str, connection: Connection) -> Result<Connection, Error> {
+    connection.pragma_update(None, "synchronous", "full").map_err(|e| explain(path, &e))?;
+    Ok(connection)
+}
+
+fn write(connection: &Connection, path: &str, calls: &Receiver<(Call, Written)>) {
+    while let Ok(first) = calls.recv() {
+        let group: Vec<(Call, Written)> = std::iter::once(first).chain(calls.try_iter().take(GROUP - 1)).collect();
+        let insert = || {
+            let transaction = connection.unchecked_transaction()?;
+            for (call, _) in &group {
+                insert(&transaction, call)?;
+            }
+            transaction.commit()
+        };
+        let done = insert().map_err(|e| explain(path, &e));
+        for (_, written) in group {
+            // Nobody waits where the statement was cancelled; the answer is kept all the same.
+            _ = written.send(done.clone());
+        }
+    }
+}
+
+fn insert(connection: &Connection, call: &Call) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO calls (key, run, model, outcome, answer, error, finish_reason, attempts, prompt_tokens,
+                                  completion_tokens, latency_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let Call { key, run, model, answer, attempts, latency_ms } = call;
+    let (answer, error) = (answer.as_ref().ok(), answer.as_ref().err());
+    let outcome = if answer.is_some() { "answered" } else { "failed" };
+    let text = answer.map(|a| &a.text);
+    let reason = answer.and_then(|a| a.finish_reason.as_ref());
+    let asked = answer.and_then(|a| a.prompt_tokens).map(|n| n as i64);
+    let answered = answer.and_then(|a| a.completion_tokens).map(|n| n as i64);
+    let latency = *latency_ms as i64;
+    let values = params![&key[..], run, model, outcome, text, error, reason, attempts, asked, answered, latency];
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(key: u8, answer: Result<&str, &str>) -> Call {
+        let answer = answer.map_err(String::from).map(|text| Answer {
+            text: text.into(),
+            finish_reason: Some("stop".into()),
+            prompt_tokens: Some(10),
+            completion_tokens: Some(20),
+        });
+        Call { key: [key; 32], run: Some("r".into()), model: "m".into(), answer, attempts: 2, latency_ms: 5 }
+    }
+
+    #[tokio::test]
+    async fn answers_are_found_again_and_failures_are_not_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let calls = [call(1, Ok("yes")), call(2, Err("refused")), call(2, Err("refused")), call(1, Ok("later"))];
+        let recorded = futures::future::join_all(calls.map(|c| catalog.record(c))).await;
+        assert!(recorded.iter().all(Result::is_ok));
+        drop(catalog);
+        let catalog = Catalog::open(folder.path()).unwrap();
+        assert_eq!(catalog.answer(&[1; 32]).unwrap().unwrap().text, "yes");
+        assert_eq!(catalog.answer(&[2; 32]).unwrap(), None);
+        let totals = catalog.calls("r").unwrap();
+        assert_eq!((totals.answered, totals.failed, totals.attempts), (2, 2, 8));
+        assert_eq!((totals.prompt_tokens, totals.completion_tokens), (20, 40));
+        assert_eq!(totals.failures, [("refused".to_string(), 2)]);
+    }
+}

@@ -1,0 +1,114 @@
+//! `populace runs`.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+
+use super::{DatabaseArguments, Failure};
+use crate::catalog::{CallTotals, Catalog, Run, Work};
+use crate::narrators::Asking;
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// All that is known of a run; without a name, of the newest
+    Show { run: Option<String> },
+    /// Finish a run that was interrupted; without a name, the newest
+    Resume { run: Option<String> },
+    /// Mark a run as not to be finished; people it wrote stay
+    Cancel { run: String },
+}
+
+pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Result<(), Failure> {
+    let opened = database.open()?;
+    if !opened.root().join("catalog.sqlite").exists() {
+        return match arguments.command {
+            None => Ok(()),
+            Some(_) => Err(Failure(format!("the database {} has no runs", opened.root().display()))),
+        };
+    }
+    let catalog = Catalog::open(opened.root())?;
+    let find = |id: &str| match catalog.run(id)? {
+        Some(run) => Ok(run),
+        None => Err(Failure(format!("there is no run {id}; `populace runs` lists them"))),
+    };
+    let out = &mut io::stdout().lock();
+    match arguments.command {
+        None => {
+            for run in catalog.runs()? {
+                let what = match &run.work {
+                    Work::Generate { pack, count, .. } => format!("{:>9} of {count:<9} {pack}", run.done),
+                    Work::Statement(sql) => format!("{:>9} by {}", run.done, short(sql)),
+                };
+                writeln!(out, "{}  {:9} {what} into {}, {}", run.id, run.status, run.table, run.started)?;
+            }
+        }
+        Some(Command::Show { run }) => {
+            let run = match run {
+                Some(id) => find(&id)?,
+                None => match catalog.runs()?.into_iter().next() {
+                    Some(run) => run,
+                    None => return Err(Failure("there are no runs yet".into())),
+                },
+            };
+            show(out, &run, &catalog.calls(&run.id)?)?;
+        }
+        Some(Command::Resume { run }) => {
+            let run = match run {
+                Some(id) => find(&id)?,
+                None => match catalog.runs()?.into_iter().find(|r| r.status.is_open()) {
+                    Some(run) => run,
+                    None => {
+                        writeln!(out, "nothing to resume: every run is done or cancelled")?;
+                        return Ok(());
+                    }
+                },
+            };
+            super::generate::finish(&run, Asking::default(), None, database)?;
+        }
+        Some(Command::Cancel { run }) => {
+            let run = find(&run)?;
+            if !catalog.cancel(&run.id)? {
+                return Err(Failure(format!("run {} is done", run.id)));
+            }
+            writeln!(out, "run {} cancelled; the people it wrote stay", run.id)?;
+        }
+    }
+    Ok(())
+}
+
+fn show(out: &mut impl Write, run: &Run, calls: &CallTotals) -> io::Result<()> {
+    writeln!(out, "run       {}\nstatus    {}\ntable     {}", run.id, run.status, run.table)?;
+    match &run.work {
+        Work::Generate { pack, seed, given, count, .. } => {
+            writeln!(out, "pack      {pack}\npeople    {} of {count}\nseed      {seed}", run.done)?;
+            writeln!(out, "given     {}", given.as_deref().unwrap_or("-"))?;
+        }
+        Work::Statement(sql) => writeln!(out, "people    {}\nstatement {sql}", run.done)?,
+    }
+    writeln!(out, "narrator  {}", run.narrator)?;
+    if calls.answered + calls.failed > 0 {
+        let CallTotals { answered, failed, attempts, prompt_tokens, completion_tokens, failures } = calls;
+        writeln!(out, "calls     {answered} answered, {failed} failed, {attempts} requests")?;
+        writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered")?;
+        for (error, count) in failures {
+            writeln!(out, "failed    {count} times: {error}")?;
+        }
+    }
+    writeln!(out, "started   {}\nupdated   {}", run.started, run.updated)?;
+    writeln!(out, "error     {}", run.error.as_deref().unwrap_or("-"))
+}
+
+/// The beginning of a statement, on one line.
+fn short(sql: &str) -> String {
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

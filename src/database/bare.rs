@@ -1,0 +1,86 @@
+//! The rows of a plan under a schema without metadata.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::{Result, Statistics, exec_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::StreamExt;
+
+/// Lance's scan carries the table's metadata in its schema. DataFusion drops it above asynchronous functions and then
+/// finds that its plans differ, so that it is dropped here already.
+#[derive(Debug)]
+pub(super) struct Bare {
+    rows: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+}
+
+impl Bare {
+    pub fn new(rows: Arc<dyn ExecutionPlan>) -> Bare {
+        let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
+        let of = rows.properties();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            of.output_partitioning().clone(),
+            of.emission_type,
+            of.boundedness,
+        );
+        Bare { rows, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for Bare {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("TableScan")
+    }
+}
+
+impl ExecutionPlan for Bare {
+    fn name(&self) -> &str {
+        "TableScan"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.rows]
+    }
+
+    fn with_new_children(self: Arc<Self>, mut rows: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match (rows.pop(), rows.is_empty()) {
+            (Some(rows), true) => Ok(Arc::new(Bare::new(rows))),
+            _ => exec_err!("TableScan has one input"),
+        }
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
+        self.rows.partition_statistics(partition)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let to: SchemaRef = schema.clone();
+        let rows = self.rows.execute(partition, context)?;
+        let rows = rows.map(move |batch| {
+            let batch: RecordBatch = batch?;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            Ok(RecordBatch::try_new_with_options(to.clone(), batch.columns().to_vec(), &options)?)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}

@@ -1,0 +1,81 @@
+//! What a person is told of an error.
+
+use datafusion::common::{Column, DataFusionError, SchemaError};
+use populace_population::nearest;
+
+/// The innermost message of an error, without the names of the layers it came through.
+pub fn message(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::Plan(text) | DataFusionError::Execution(text) | DataFusionError::NotImplemented(text) => {
+            strip(text)
+        }
+        DataFusionError::SQL(error, _) => strip(&error.to_string()),
+        DataFusionError::SchemaError(error, _) => match error.as_ref() {
+            SchemaError::FieldNotFound { field, valid_fields } => no_column(&field.name, valid_fields),
+            other => strip(&other.to_string()),
+        },
+        DataFusionError::Context(context, inner) if context.contains("written before") => {
+            format!("{}. {context}", message(inner))
+        }
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => message(inner),
+        DataFusionError::Shared(inner) => message(inner),
+        DataFusionError::Collection(errors) => errors.iter().map(message).collect::<Vec<_>>().join("\n"),
+        DataFusionError::External(error) => match error.downcast_ref::<DataFusionError>() {
+            Some(inner) => message(inner),
+            None => strip(&error.to_string()),
+        },
+        other => strip(&other.strip_backtrace()),
+    }
+}
+
+/// An unknown column, with the nearest of those there are.
+fn no_column(name: &str, columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("no column `{name}`; did you mean `{near}`?"),
+        None if names.is_empty() => format!("no column `{name}`: there is no table to take it from"),
+        None => format!("no column `{name}`. There are: {}", names.join(", ")),
+    }
+}
+
+fn strip(text: &str) -> String {
+    let text = text.split("\n\nbacktrace:").next().unwrap_or(text);
+    let prefixes =
+        ["Error during planning: ", "Execution error: ", "External error: ", "sql parser error: ", "Schema error: "];
+    let mut text = text;
+    while let Some(rest) = prefixes.iter().find_map(|p| text.strip_prefix(p)) {
+        text = rest;
+    }
+    text.to_string()
+}
+
+/// Names the nearest table or table function where a statement named one that there is not.
+pub(super) fn with_names(error: DataFusionError, tables: &[String], functions: &[String]) -> DataFusionError {
+    let text = message(&error);
+    let near = |name: &str, among: &[String]| {
+        let hint = nearest(name, among.iter().map(String::as_str));
+        hint.map_or(String::new(), |h| format!("; did you mean {h}?"))
+    };
+    let all = |hint: String, tables: &[String]| match (hint.is_empty(), tables.is_empty()) {
+        (true, false) if tables.len() <= 20 => format!(". There are: {}", tables.join(", ")),
+        (true, true) => "; the database has no tables yet, `populace generate` makes one".to_string(),
+        _ => hint,
+    };
+    if let Some(name) = between(&text, "table 'datafusion.public.", "' not found") {
+        return DataFusionError::Plan(format!("there is no table {name}{}", all(near(name, tables), tables)));
+    }
+    if let Some(name) = between(&text, "table '", "' not found") {
+        return DataFusionError::Plan(format!("there is no table {name}"));
+    }
+    for what in ["table function '", "Invalid function '"] {
+        if let Some(name) = between(&text, what, "'") {
+            return DataFusionError::Plan(format!("there is no function {name}{}", near(name, functions)));
+        }
+    }
+    error
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let start = text.find(before)? + before.len();
+    text[start..].split_once(after).map(|(name, _)| name)
+}

@@ -1,0 +1,250 @@
+//! Statements that write: CREATE TABLE AS, INSERT, UPDATE, DELETE.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use datafusion::catalog::default_table_source::DefaultTableSource;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DataFusionError, Result, plan_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col};
+use datafusion::sql::parser::Statement;
+
+use super::{Engine, message};
+use crate::catalog::{Catalog, Run, Status, Work};
+use crate::database::{Append, Appended, CreateTable, Shape, Table, counted};
+use crate::narrators::CurrentRun;
+
+impl Engine {
+    pub(super) async fn create_table(
+        &self,
+        create: CreateMemoryTable,
+        statement: &Statement,
+        run: Option<&Run>,
+    ) -> Result<SendableRecordBatchStream> {
+        let table = create.name.table();
+        let ours = create.name.schema().is_none_or(|s| s == "public")
+            && create.name.catalog().is_none_or(|c| c == "datafusion");
+        if !ours {
+            return plan_err!(
+                "tables are made in the database itself, not in {}: write CREATE TABLE {table}",
+                create.name
+            );
+        }
+        if create.temporary {
+            return plan_err!("temporary tables are not supported; CREATE VIEW lives as long as the session");
+        }
+        if create.if_not_exists && self.database.tables().iter().any(|t| t == table) {
+            return counted(0);
+        }
+        let narrator = narrates(&create.input)?.then(|| self.narrator_name().to_string());
+        let shape = Shape::of(create.input.schema().as_arrow());
+        let run = self.statement_run(&create.input, shape == Shape::Persona, table, statement, run)?;
+        let rows = self.rows(create.input.as_ref().clone()).await?;
+        let (id, replace) = (run.id(), create.or_replace);
+        let options = CreateTable { replace, run: id, narrator, ..CreateTable::new(shape) };
+        let made = self.database.create_table(table, rows, options).await;
+        counted(run.end(made.map(|m| (m.written, m.written)))?)
+    }
+
+    /// INSERT, as a run where it writes people: committed as it goes, and resumable.
+    pub(super) async fn insert(
+        &self,
+        dml: DmlStatement,
+        statement: &Statement,
+        run: Option<&Run>,
+    ) -> Result<SendableRecordBatchStream> {
+        let source = dml.target.downcast_ref::<DefaultTableSource>();
+        let Some(table) = source.and_then(|s| s.table_provider.downcast_ref::<Table>()) else {
+            return self.rows(LogicalPlan::Dml(dml)).await;
+        };
+        let name = table.writable()?;
+        let narrator = narrates(&dml.input)?.then(|| self.narrator_name().to_string());
+        let run = self.statement_run(&dml.input, table.has_key(), name, statement, run)?;
+        let rows = self.rows(without_provenance(&dml.input)?).await?;
+        let id = run.id();
+        let progress = |a: Appended| run.progress(a.written + a.skipped);
+        let append =
+            Append { run: id.as_deref(), narrator: narrator.as_deref(), progress: &progress, ..Append::default() };
+        let appended = self.database.append(name, rows, append).await;
+        let appended = run.end(appended.map(|a| (a, a.written + a.skipped)))?;
+        self.database.notice_skipped(appended.skipped, name);
+        counted(appended.written)
+    }
+
+    /// Notes a statement that writes people as a run; other statements are none.
+    fn statement_run(
+        &self,
+        input: &LogicalPlan,
+        people: bool,
+        table: &str,
+        statement: &Statement,
+        run: Option<&Run>,
+    ) -> Result<Recorded> {
+        let mut reads = false;
+        input.apply(|node| {
+            reads |= matches!(node, LogicalPlan::TableScan(_));
+            Ok(if reads { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+        match run {
+            Some(run) => self.begin(run),
+            None if people && reads => {
+                self.begin(&Run::new(Work::Statement(statement.to_string()), table, self.narrator_name(), true))
+            }
+            None => Ok(Recorded(None)),
+        }
+    }
+
+    /// Notes the start of a run.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be written.
+    pub fn begin(&self, run: &Run) -> Result<Recorded> {
+        let catalog = self.catalog()?;
+        catalog.start(run).map_err(|e| DataFusionError::Execution(e.to_string()))?;
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.id.clone());
+        let done = AtomicU64::new(run.done);
+        Ok(Recorded(Some(Noted { catalog, id: run.id.clone(), done, current: self.run.clone() })))
+    }
+
+    /// UPDATE, DELETE and TRUNCATE. DataFusion would hand a table the filters alone, less those that its optimizer
+    /// turned into joins; here the rows that the statement reaches are a query like any other.
+    pub(super) async fn change(&self, dml: &DmlStatement, statement: Statement) -> Result<SendableRecordBatchStream> {
+        let source = dml.target.downcast_ref::<DefaultTableSource>();
+        let Some(table) = source.and_then(|s| s.table_provider.downcast_ref::<Table>()) else {
+            return plan_err!("{} cannot be changed: it is no table of the database", dml.table_name);
+        };
+        let table = table.writable()?;
+        let lock = self.database.lock(table).await?;
+        // Planned again, now that nobody else writes: what it reads is the newest version.
+        let LogicalPlan::Dml(dml) = self.context.state().statement_to_plan(statement).await? else {
+            return plan_err!("the table {table} changed while the statement was planned; run it again");
+        };
+        let count = match dml.op {
+            WriteOp::Update => {
+                let changed = changed_columns(&dml.input);
+                let narrator = narrates(&dml.input)? && !changed.iter().any(|c| c == "narrator");
+                let narrator = narrator.then(|| self.narrator_name());
+                let rows = self.rows(dml.input.as_ref().clone()).await?;
+                self.database.update(table, rows, &changed, narrator, &lock).await?
+            }
+            WriteOp::Truncate => self.database.delete(table, None, &lock).await?.unwrap_or(0),
+            _ => {
+                let state = self.context.state();
+                let input = dml.input.as_ref().clone();
+                let input = state.analyzer().execute_and_check(input, state.config_options(), |_, _| {})?;
+                let deleted = match predicate(&input)? {
+                    Some(predicate) => self.database.delete(table, predicate, &lock).await?,
+                    None => None,
+                };
+                match deleted {
+                    Some(count) => count,
+                    None => {
+                        let people = LogicalPlanBuilder::from(input).project([col("uuid")])?.build()?;
+                        self.database.delete_people(table, self.rows(people).await?, &lock).await?
+                    }
+                }
+            }
+        };
+        counted(count)
+    }
+}
+
+/// A run that the catalogue knows of, or none.
+pub struct Recorded(Option<Noted>);
+
+struct Noted {
+    catalog: Arc<Catalog>,
+    id: String,
+    done: AtomicU64,
+    current: CurrentRun,
+}
+
+impl Recorded {
+    fn id(&self) -> Option<String> {
+        self.0.as_ref().map(|n| n.id.clone())
+    }
+
+    /// Notes how many of the run's people are in the table. One that cannot be noted is noted with the next.
+    pub fn progress(&self, done: u64) {
+        if let Some(Noted { catalog, id, done: noted, .. }) = &self.0 {
+            noted.store(done, Ordering::Relaxed);
+            _ = catalog.progress(id, done, Status::Running, None);
+        }
+    }
+
+    /// Notes how the run ended, and with how many people.
+    ///
+    /// # Errors
+    /// What the run ended with, or else that the catalogue cannot be written.
+    pub fn end<T>(self, result: Result<(T, u64)>) -> Result<T> {
+        let Some(Noted { catalog, id, done, current }) = self.0 else { return result.map(|(value, _)| value) };
+        *current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match result {
+            Ok((value, people)) => {
+                let noted = catalog.progress(&id, people, Status::Done, None);
+                noted.map_err(|e| DataFusionError::Execution(e.to_string()))?;
+                Ok(value)
+            }
+            Err(error) => {
+                // What went wrong first is what matters.
+                _ = catalog.progress(&id, done.into_inner(), Status::Failed, Some(&message(&error)));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Whether a query has texts written.
+fn narrates(input: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    input.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|e| {
+                found |= matches!(e, Expr::ScalarFunction(f) if f.name().ends_with("generate_narrative"));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// The query of an INSERT without the columns of provenance that the statement does not name, which the planner fills
+/// with NULL: they are the run's to fill.
+fn without_provenance(input: &LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Projection(projection) = input else { return Ok(input.clone()) };
+    let ours = |name: &str| name == "run_id" || name == "narrator";
+    let null = |e: &Expr| match e.clone().unalias() {
+        Expr::Literal(value, _) => value.is_null(),
+        Expr::Cast(cast) => matches!(&*cast.expr, Expr::Literal(value, _) if value.is_null()),
+        _ => false,
+    };
+    let fields = projection.schema.fields().iter();
+    let kept = projection.expr.iter().zip(fields).filter(|(e, f)| !(ours(f.name()) && null(e))).map(|(e, _)| e.clone());
+    LogicalPlanBuilder::from(projection.input.as_ref().clone()).project(kept)?.build()
+}
+
+/// The columns that an UPDATE assigns: those that its projection does not merely pass on.
+fn changed_columns(input: &LogicalPlan) -> Vec<String> {
+    let LogicalPlan::Projection(projection) = input else { return Vec::new() };
+    let names = projection.schema.fields().iter().map(|f| f.name());
+    let passed = |e: &Expr, name: &str| matches!(e.clone().unalias(), Expr::Column(c) if c.name == name);
+    projection.expr.iter().zip(names).filter(|(e, n)| !passed(e, n)).map(|(_, n)| n.clone()).collect()
+}
+
+/// The predicate of a DELETE over a plain scan, its columns unqualified; the outer `None` for any other plan.
+fn predicate(input: &LogicalPlan) -> Result<Option<Option<Expr>>> {
+    match input {
+        LogicalPlan::TableScan(scan) if scan.filters.is_empty() => Ok(Some(None)),
+        LogicalPlan::Filter(filter) if matches!(*filter.input, LogicalPlan::TableScan(_)) => {
+            let bare = filter.predicate.clone().transform(|e| {
+                Ok(match e {
+                    Expr::Column(c) => Transformed::yes(Expr::Column(Column::new_unqualified(c.name))),
+                    e => Transformed::no(e),
+                })
+            })?;
+            Ok(Some(Some(bare.data)))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,239 @@
+//! What comes back from a server: read tolerantly, believed sparingly.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::prompts::Rendered;
+
+/// A chat completion, as far as servers agree on one. Nothing is required, nothing is a closed list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Completion {
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+    error: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    message: Message,
+    finish_reason: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Message {
+    content: Option<Value>,
+    refusal: Option<Value>,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(default)]
+struct Usage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+impl Completion {
+    pub fn finish_reason(&self) -> Option<String> {
+        self.choices.first()?.finish_reason.as_ref()?.as_str().filter(|r| !r.is_empty()).map(String::from)
+    }
+
+    pub fn prompt_tokens(&self) -> Option<u64> {
+        self.usage?.prompt_tokens
+    }
+
+    pub fn completion_tokens(&self) -> Option<u64> {
+        self.usage?.completion_tokens
+    }
+
+    /// The text of the answer.
+    ///
+    /// # Errors
+    /// If the model refused, was cut off, or said nothing.
+    pub fn text(&self) -> Result<String, String> {
+        if let Some(error) = &self.error {
+            return Err(format!("the server answered with an error: {}", message(error)));
+        }
+        let Some(choice) = self.choices.first() else { return Err("the answer has no choices".into()) };
+        if let Some(Value::String(refusal)) = &choice.message.refusal
+            && !refusal.trim().is_empty()
+        {
+            return Err(format!("the model refused: {}", clip(refusal)));
+        }
+        match self.finish_reason().as_deref() {
+            Some("length" | "max_tokens") => return Err("the answer was cut off at the limit of tokens".into()),
+            Some("content_filter") => return Err("the server's content filter withheld the answer".into()),
+            _ => {}
+        }
+        let text = match &choice.message.content {
+            Some(Value::String(text)) => text.clone(),
+            // Some servers answer in parts.
+            Some(Value::Array(parts)) => parts.iter().filter_map(|p| p.get("text")?.as_str()).collect(),
+            _ => String::new(),
+        };
+        match without_reasoning(&text).trim() {
+            "" => Err("the answer is empty".into()),
+            text => Ok(text.to_string()),
+        }
+    }
+}
+
+/// The texts of an answer, one a key; a key whose text is missing or blank has an error in its place.
+///
+/// # Errors
+/// If the answer is no JSON object with any of the keys, or a refusal.
+pub(super) fn texts(answer: &str, asked: &Rendered) -> Result<Map<String, Value>, String> {
+    if refusal(answer, asked.free) {
+        return Err(format!("the model refused: {}", clip(answer)));
+    }
+    let Some(object) = object(answer) else {
+        return match (asked.free, &asked.keys[..]) {
+            (true, [key]) => Ok(Map::from_iter([(key.clone(), Value::String(answer.trim().into()))])),
+            _ => Err(format!("the answer is no JSON object: {}", clip(answer))),
+        };
+    };
+    let mut texts = Map::new();
+    for key in &asked.keys {
+        let found = object.iter().find(|(k, _)| k.trim().eq_ignore_ascii_case(key));
+        if let Some((_, Value::String(text))) = found
+            && !text.trim().is_empty()
+        {
+            if refusal(text, asked.free) {
+                return Err(format!("the model refused: {}", clip(text)));
+            }
+            texts.insert(key.clone(), Value::String(text.trim().into()));
+        }
+    }
+    match asked.keys.iter().find(|k| !texts.contains_key(*k)) {
+        Some(missing) => Err(format!("the answer has no text `{missing}`")),
+        None => Ok(texts),
+    }
+}
+
+/// The JSON object in an answer: alone, in a fence, or with words around it.
+fn object(answer: &str) -> Option<Map<String, Value>> {
+    let (start, end) = (answer.find('{')?, answer.rfind('}')?);
+    let text = answer.get(start..=end)?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Some(object),
+        // Line breaks within strings are the commonest slip.
+        _ => match serde_json::from_str(&text.replace('\n', " ")) {
+            Ok(Value::Object(object)) => Some(object),
+            _ => None,
+        },
+    }
+}
+
+/// An answer without the reasoning that some models put before it.
+fn without_reasoning(text: &str) -> String {
+    let mut text = text.to_string();
+    for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>")] {
+        while let Some(end) = text.find(close) {
+            let start = text[..end].find(open).unwrap_or(0);
+            text.replace_range(start..end + close.len(), "");
+        }
+        if let Some(start) = text.find(open) {
+            text.truncate(start);
+        }
+    }
+    text
+}
+
+/// Whether a model declines instead of writing. Portraits are in the third person and never begin in these ways; a
+/// text of the caller's own kind may be anyone's, so that only plain refusals count.
+fn refusal(text: &str, free: bool) -> bool {
+    let start: String = text.trim_start().chars().take(80).collect::<String>().to_lowercase().replace('’', "'");
+    let plain = [
+        "i'm sorry, but i ca",
+        "i am sorry, but i ca",
+        "sorry, but i ca",
+        "as an ai",
+        "i'm unable to",
+        "i am unable to",
+    ];
+    let helping = ["help", "assist", "fulfill", "comply", "write th", "create th"]
+        .map(|w| [format!("i cannot {w}"), format!("i can't {w}")]);
+    let declines = plain.iter().any(|d| start.starts_with(d)) || helping.iter().flatten().any(|d| start.starts_with(d));
+    declines || (!free && ["i'm sorry", "i am sorry", "i cannot", "i can't"].iter().any(|d| start.starts_with(d)))
+}
+
+/// A server's own words on an error, wherever it put them.
+pub(super) fn message(error: &Value) -> String {
+    let text = match error {
+        Value::String(text) => text.clone(),
+        other => match other.get("message").or_else(|| other.get("error")).or_else(|| other.get("detail")) {
+            Some(inner) => return message(inner),
+            None => other.to_string(),
+        },
+    };
+    clip(&text)
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn clip(text: &str) -> String {
+    let line: Vec<&str> = text.split_whitespace().collect();
+    let line = line.join(" ");
+    match line.char_indices().nth(160) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(keys: &[&str], free: bool) -> Rendered {
+        let keys = keys.iter().map(|k| k.to_string()).collect();
+        Rendered { system: String::new(), user: String::new(), keys, free }
+    }
+
+    fn completion(json: Value) -> Completion {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn answers_of_many_servers_are_read() {
+        use serde_json::json;
+        let text = |json| completion(json).text();
+        assert_eq!(text(json!({"choices": [{"message": {"content": "a"}, "finish_reason": ""}]})).unwrap(), "a");
+        let parts = json!({"choices": [{"message": {"content": [{"type": "text", "text": "a"}, {"text": "b"}]}}]});
+        assert_eq!(text(parts).unwrap(), "ab");
+        let reasoned = json!({"choices": [{"message": {"content": "<think>hm {\"x\": 1}</think>\n{\"y\": 2}"}}]});
+        assert_eq!(text(reasoned).unwrap(), "{\"y\": 2}");
+        let unopened = json!({"choices": [{"message": {"content": "hm</think>b"}, "finish_reason": "eos"}]});
+        assert_eq!(text(unopened).unwrap(), "b");
+        assert!(text(json!({})).unwrap_err().contains("no choices"));
+        assert!(text(json!({"choices": [{}]})).unwrap_err().contains("empty"));
+        assert!(text(json!({"error": {"message": "busy"}})).unwrap_err().contains("busy"));
+        let refused = json!({"choices": [{"message": {"content": null, "refusal": "No."}}]});
+        assert!(text(refused).unwrap_err().contains("refused: No."));
+        let cut = json!({"choices": [{"message": {"content": "a"}, "finish_reason": "length"}]});
+        assert!(text(cut).unwrap_err().contains("cut off"));
+    }
+
+    #[test]
+    fn texts_are_found_in_fences_and_among_words() {
+        let asked = asked(&["persona"], false);
+        let found = |answer: &str| texts(answer, &asked).map(|t| t["persona"].as_str().unwrap().to_string());
+        assert_eq!(found("{\"persona\": \" Ada. \"}").unwrap(), "Ada.");
+        assert_eq!(found("Here it is:\n```json\n{\"Persona\": \"Ada.\", \"more\": 1}\n```").unwrap(), "Ada.");
+        assert_eq!(found("{\"persona\": \"Ada\nMoss.\"}").unwrap(), "Ada Moss.");
+        assert!(found("{\"persona\": \"\"}").unwrap_err().contains("no text `persona`"));
+        assert!(found("{\"persona\": 3}").unwrap_err().contains("no text `persona`"));
+        assert!(found("Ada keeps bees.").unwrap_err().contains("no JSON object"));
+        assert!(found("I’m sorry, but I can't help with that.").unwrap_err().contains("refused"));
+        assert!(found("{\"persona\": \"I cannot write this.\"}").unwrap_err().contains("refused"));
+    }
+
+    #[test]
+    fn a_template_may_be_answered_by_the_text_alone() {
+        let asked = asked(&["text"], true);
+        assert_eq!(texts("Bees! #honey", &asked).unwrap()["text"], "Bees! #honey");
+        assert_eq!(texts("{\"text\": \"Bees!\"}", &asked).unwrap()["text"], "Bees!");
+        assert_eq!(texts("I can't wait for Friday!", &asked).unwrap()["text"], "I can't wait for Friday!");
+        assert!(texts("I'm sorry, but I can't help with that.", &asked).unwrap_err().contains("refused"));
+    }
+}

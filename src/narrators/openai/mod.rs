@@ -1,0 +1,323 @@
+//! Narratives by a language model behind an OpenAI-compatible server: OpenAI, vLLM, llama.cpp, Ollama and the like.
+//!
+//! A person takes two calls at most: the attributes first, then the personas, which build on them. Every answer is in
+//! the catalogue before its row is anywhere; what was answered before, in whatever statement, is not asked again.
+
+mod answer;
+mod client;
+mod prompts;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared, join_all};
+use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+use serde_json::{Map, Value};
+
+use self::answer::{Completion, texts};
+use self::client::{Client, Failure};
+use self::prompts::{Kind, Prompts, Rendered, Step};
+use super::CurrentRun;
+use crate::catalog::{Answer, Call, Catalog};
+use crate::packs;
+
+pub use self::client::Endpoint;
+
+/// Opens the catalogue that answers are kept in, when the first is asked for.
+pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Sync>;
+
+/// People in work for each call in flight: those before the slowest have been answered wait for it, not their calls.
+const WINDOW: usize = 8;
+
+/// How long an endpoint that cannot be used is left alone; until then requests fail at once.
+const REST: Duration = Duration::from_secs(30);
+
+/// Writes narratives by a model.
+pub struct OpenAiNarrator {
+    name: String,
+    client: Client,
+    prompts: Vec<(&'static str, Prompts)>,
+    catalog: OpenCatalog,
+    run: CurrentRun,
+    in_flight: Mutex<HashMap<[u8; 32], WeakShared<Asking>>>,
+    outage: Mutex<Option<(Instant, Failure)>>,
+    this: Weak<OpenAiNarrator>,
+}
+
+/// A call that several rows may wait for; it ends when none of them does any more.
+type Asking = BoxFuture<'static, Result<Arc<Reply>, Failure>>;
+
+/// The texts of one answer, and what they took.
+#[derive(Debug)]
+struct Reply {
+    texts: Map<String, Value>,
+    attempts: u32,
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+impl fmt::Debug for OpenAiNarrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenAiNarrator {{ endpoint: {:?} }}", self.client.endpoint())
+    }
+}
+
+impl OpenAiNarrator {
+    /// A narrator that keeps its answers in a catalogue, and notes there for which run they were paid.
+    ///
+    /// # Errors
+    /// If the prompts of a country do not parse, or there is no way to speak TLS.
+    pub fn open(endpoint: Endpoint, catalog: OpenCatalog, run: CurrentRun) -> Result<Arc<OpenAiNarrator>, String> {
+        let prompts = packs::NAMES.iter().filter_map(|name| Some((*name, packs::prompts(name)?)));
+        let prompts =
+            prompts.map(|(name, files)| Ok((name, Prompts::new(files)?))).collect::<Result<Vec<_>, String>>()?;
+        let name = format!("openai:{}", endpoint.model);
+        let client = Client::new(endpoint)?;
+        Ok(Arc::new_cyclic(|this| OpenAiNarrator {
+            name,
+            client,
+            prompts,
+            catalog,
+            run,
+            in_flight: Mutex::default(),
+            outage: Mutex::default(),
+            this: this.clone(),
+        }))
+    }
+
+    /// The prompts of the country that a person lives in; of the first where the row does not say.
+    fn prompts(&self, facts: &Map<String, Value>) -> Option<&Prompts> {
+        let pack = facts.get("pack").and_then(Value::as_str).and_then(|p| p.split('@').next());
+        let found = pack.and_then(|pack| self.prompts.iter().find(|(name, _)| *name == pack));
+        found.or(self.prompts.first()).map(|(_, prompts)| prompts)
+    }
+
+    /// All texts about one person: an answer for each place that was asked for.
+    async fn person(&self, mut facts: Map<String, Value>, asked: Vec<(usize, Prompt)>) -> Vec<(usize, Outcome)> {
+        let mut outcomes = Vec::with_capacity(asked.len());
+        let Some(prompts) = self.prompts(&facts) else {
+            let error = Failure::lasting("no country has prompts".into());
+            return asked.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect();
+        };
+        for step in [Step::Attributes, Step::Personas] {
+            let of_step = |prompt: &Prompt| match prompt {
+                Prompt::Kind(name) => prompts.kinds.iter().find(|k| k.name == *name && k.step == step),
+                Prompt::Template(_) => None,
+            };
+            let (mut places, mut wanted): (Vec<usize>, Vec<&Kind>) = (vec![], vec![]);
+            for (place, prompt) in &asked {
+                if let Some(kind) = of_step(prompt) {
+                    places.push(*place);
+                    wanted.push(kind);
+                }
+            }
+            if wanted.is_empty() {
+                continue;
+            }
+            // A text that is to be written is not written from itself.
+            for kind in &wanted {
+                facts.remove(&kind.name);
+            }
+            let reply = match prompts.render(step, &wanted, &facts) {
+                Ok(rendered) => self.reply(rendered).await,
+                Err(message) => Err(Failure::lasting(message)),
+            };
+            if let (Ok(reply), Step::Attributes) = (&reply, step) {
+                facts.extend(reply.texts.clone());
+            }
+            for (at, (place, kind)) in places.into_iter().zip(wanted).enumerate() {
+                // What a call took is counted once, with the first of its texts.
+                outcomes.push((place, reply.clone().map(|r| (r, kind.name.clone(), at == 0))));
+            }
+        }
+        for (place, prompt) in asked {
+            match prompt {
+                Prompt::Template(template) => {
+                    let reply = match prompts.render_own(&template, &facts) {
+                        Ok(rendered) => self.reply(rendered).await,
+                        Err(message) => Err(Failure::lasting(message)),
+                    };
+                    outcomes.push((place, reply.map(|r| (r, "text".into(), true))));
+                }
+                Prompt::Kind(name) if !prompts.kinds.iter().any(|k| k.name == name) => {
+                    outcomes.push((place, Err(Failure::lasting(format!("there is no prompt for {name}")))));
+                }
+                Prompt::Kind(_) => {}
+            }
+        }
+        outcomes
+    }
+
+    /// The answer to a prompt: known already, on its way already, or asked for now.
+    async fn reply(&self, asked: Rendered) -> Result<Arc<Reply>, Failure> {
+        let key = key(self.client.endpoint(), &asked);
+        let catalog = (self.catalog)().map_err(Failure::lasting)?;
+        let known = catalog.answer(&key).map_err(|e| Failure::lasting(e.to_string()))?;
+        if let Some(known) = known
+            && let Ok(texts) = texts(&known.text, &asked)
+        {
+            return Ok(Arc::new(Reply { texts, attempts: 0, prompt_tokens: None, completion_tokens: None }));
+        }
+        let flight = {
+            let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+            match in_flight.get(&key).and_then(WeakShared::upgrade) {
+                Some(flight) => flight,
+                None => {
+                    let Some(this) = self.this.upgrade() else {
+                        return Err(Failure::lasting("the narrator was closed".into()));
+                    };
+                    let flight: Shared<Asking> = async move { this.ask(key, asked, &catalog).await }.boxed().shared();
+                    in_flight.extend(flight.downgrade().map(|f| (key, f)));
+                    flight
+                }
+            }
+        };
+        let reply = flight.await;
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        reply
+    }
+
+    async fn ask(&self, key: [u8; 32], asked: Rendered, catalog: &Catalog) -> Result<Arc<Reply>, Failure> {
+        let resting = || {
+            let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+            outage
+                .as_ref()
+                .filter(|(since, _)| since.elapsed() < REST)
+                .map(|(_, failure)| Failure { attempts: 0, ..failure.clone() })
+        };
+        if let Some(failure) = resting() {
+            return Err(failure);
+        }
+        let started = Instant::now();
+        let seed = u32::from_le_bytes([key[0], key[1], key[2], key[3]]);
+        let attempts = AtomicU32::new(0);
+        let (mut prompt_tokens, mut completion_tokens) = (None, None);
+        let add = |sum: &mut Option<u64>, more: Option<u64>| {
+            if let Some(more) = more {
+                *sum = Some(sum.unwrap_or(0) + more);
+            }
+        };
+        let answer = self.client.ask(&asked, seed, &attempts, |completion: Completion| {
+            add(&mut prompt_tokens, completion.prompt_tokens());
+            add(&mut completion_tokens, completion.completion_tokens());
+            let text = completion.text().map_err(Failure::answer)?;
+            let texts = texts(&text, &asked).map_err(Failure::answer)?;
+            Ok((text, texts, completion.finish_reason()))
+        });
+        let answer = answer.await;
+        let attempts = attempts.into_inner();
+        let recorded = match &answer {
+            Ok((text, _, finish_reason)) => Ok(Answer {
+                text: text.clone(),
+                finish_reason: finish_reason.clone(),
+                prompt_tokens,
+                completion_tokens,
+            }),
+            Err(failure) => Err(failure.message.clone()),
+        };
+        let call = Call {
+            key,
+            run: self.run.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            model: self.client.endpoint().model.clone(),
+            answer: recorded,
+            attempts,
+            latency_ms: started.elapsed().as_millis() as u64,
+        };
+        catalog.record(call).await.map_err(|e| Failure::lasting(e.to_string()))?;
+        match answer {
+            Ok((_, texts, _)) => Ok(Arc::new(Reply { texts, attempts, prompt_tokens, completion_tokens })),
+            Err(mut failure) => {
+                failure.attempts = attempts;
+                if failure.outage {
+                    *self.outage.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some((Instant::now(), failure.clone()));
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// The texts of a person's call, the one that is meant, and whether it bears what the call took.
+type Outcome = Result<(Arc<Reply>, String, bool), Failure>;
+
+#[async_trait]
+impl Narrator for OpenAiNarrator {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        let kinds = self.prompts.first().map(|(_, p)| p.kinds.as_slice()).unwrap_or_default();
+        kinds.iter().map(|k| k.name.clone()).collect()
+    }
+
+    fn window(&self) -> usize {
+        self.client.endpoint().concurrency * WINDOW
+    }
+
+    fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
+        let names: BTreeSet<String> = match prompt {
+            Prompt::Template(template) => {
+                populace_udfs::template_names(template).unwrap_or_default().into_iter().collect()
+            }
+            Prompt::Kind(name) => {
+                let of = |(_, p): &(&str, Prompts)| p.kinds.iter().find(|k| k.name == *name).map(|k| p.names(k.step));
+                let mut names: BTreeSet<String> = self.prompts.iter().filter_map(of).flatten().collect();
+                // Whose prompts they are; a text is not written from itself.
+                names.insert("pack".into());
+                names.remove(name);
+                names
+            }
+        };
+        available.iter().filter(|a| names.contains(*a)).cloned().collect()
+    }
+
+    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
+        let wanted = requests.len();
+        let mut people: Vec<(Map<String, Value>, Vec<(usize, Prompt)>)> = vec![];
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for (place, NarrativeRequest { prompt, facts }) in requests.into_iter().enumerate() {
+            let at = *known.entry(Value::Object(facts.clone()).to_string()).or_insert_with(|| {
+                people.push((facts, vec![]));
+                people.len() - 1
+            });
+            people[at].1.push((place, prompt));
+        }
+        let people = people.into_iter().map(|(facts, asked)| self.person(facts, asked));
+        let mut written: Vec<Option<Result<Narrative, NarrativeError>>> = vec![None; wanted];
+        for (place, outcome) in join_all(people).await.into_iter().flatten() {
+            written[place] = Some(match outcome {
+                Ok((reply, kind, bears)) => Ok(Narrative {
+                    text: reply.texts.get(&kind).and_then(Value::as_str).unwrap_or_default().to_string(),
+                    model: self.name.clone(),
+                    attempts: if bears { reply.attempts } else { 0 },
+                    prompt_tokens: reply.prompt_tokens.filter(|_| bears),
+                    completion_tokens: reply.completion_tokens.filter(|_| bears),
+                    cost_usd: None,
+                }),
+                Err(f) => Err(NarrativeError { message: f.message, attempts: f.attempts, outage: f.outage }),
+            });
+        }
+        let silent = || Err(NarrativeError { message: "nothing was asked".into(), attempts: 0, outage: false });
+        written.into_iter().map(|w| w.unwrap_or_else(silent)).collect()
+    }
+}
+
+/// What an answer depends on: the model, the parameters, the prompt.
+fn key(endpoint: &Endpoint, asked: &Rendered) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let parameters = serde_json::json!({ "temperature": endpoint.temperature, "schema": asked.schema() }).to_string();
+    for part in [&endpoint.model, &parameters, &asked.system, &asked.user] {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Prompts: the templates of a country pack, rendered over the facts of a person.
+
+use std::collections::BTreeSet;
+
+use minijinja::{Environment, UndefinedBehavior, context};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Which call writes a text: the attributes of a person come first, the personas are written from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Step {
+    Attributes,
+    Personas,
+}
+
+/// A text of the persona table, and what a model is told of it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kind {
+    pub name: String,
+    pub step: Step,
+    pub ask: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kinds {
+    kind: Vec<Kind>,
+}
+
+/// What is sent: two messages, and the names of the texts that are to come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rendered {
+    pub system: String,
+    pub user: String,
+    pub keys: Vec<String>,
+    /// Whether an answer that is no JSON may be the text itself
+    pub free: bool,
+}
+
+impl Rendered {
+    /// The JSON schema of the answer, in the form that strict servers take: every key required, none besides.
+    pub fn schema(&self) -> Value {
+        let properties: Map<String, Value> =
+            self.keys.iter().map(|k| (k.clone(), json!({ "type": "string" }))).collect();
+        json!({ "type": "object", "properties": properties, "required": self.keys, "additionalProperties": false })
+    }
+}
+
+/// The prompts of a country.
+#[derive(Debug)]
+pub(super) struct Prompts {
+    environment: Environment<'static>,
+    pub kinds: Vec<Kind>,
+}
+
+impl Prompts {
+    /// Reads the templates of a pack: `kinds.toml`, `system.j2`, `attributes.j2`, `personas.j2`, `template.j2`, and
+    /// what they include.
+    ///
+    /// # Errors
+    /// If one is missing, or does not parse; the message names it.
+    pub fn new(files: &[(&'static str, &'static str)]) -> Result<Prompts, String> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+        environment.set_trim_blocks(false);
+        let mut kinds = None;
+        for (name, text) in files {
+            if *name == "kinds.toml" {
+                let read: Kinds = toml::from_str(text).map_err(|e| format!("prompts/kinds.toml: {e}"))?;
+                kinds = Some(read.kind);
+            } else {
+                environment.add_template(name, text).map_err(|e| format!("prompts/{name}: {e:#}"))?;
+            }
+        }
+        for name in ["system.j2", "attributes.j2", "personas.j2", "template.j2"] {
+            environment.get_template(name).map_err(|_| format!("prompts/{name} is missing"))?;
+        }
+        let kinds = kinds.ok_or("prompts/kinds.toml is missing")?;
+        Ok(Prompts { environment, kinds })
+    }
+
+    /// The names that the prompt of a kind takes from a row.
+    pub fn names(&self, step: Step) -> BTreeSet<String> {
+        let step = if step == Step::Attributes { "attributes.j2" } else { "personas.j2" };
+        let undeclared = |name: &str| self.environment.get_template(name).map(|t| t.undeclared_variables(false));
+        [step, "person.j2"].iter().flat_map(|n| undeclared(n).unwrap_or_default()).collect()
+    }
+
+    /// The prompt that asks for texts of one step about one person.
+    ///
+    /// # Errors
+    /// If a template fails.
+    pub fn render(&self, step: Step, wanted: &[&Kind], facts: &Map<String, Value>) -> Result<Rendered, String> {
+        let name = if step == Step::Attributes { "attributes.j2" } else { "personas.j2" };
+        let user = self.template(name, context! { wanted, ..minijinja::Value::from_serialize(facts) })?;
+        let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
+        let keys = wanted.iter().map(|k| k.name.clone()).collect();
+        Ok(Rendered { system, user, keys, free: false })
+    }
+
+    /// The prompt of a template of the caller's own; a fact that it names must be there.
+    ///
+    /// # Errors
+    /// If it does not parse, or names a fact that the row has not.
+    pub fn render_own(&self, template: &str, facts: &Map<String, Value>) -> Result<Rendered, String> {
+        let mut own = Environment::new();
+        own.set_undefined_behavior(UndefinedBehavior::Strict);
+        let request = own.render_str(template, facts).map_err(|e| match e.kind() {
+            minijinja::ErrorKind::UndefinedError => format!("the template names a fact that this row has not: {e}"),
+            _ => format!("the template: {e}"),
+        })?;
+        let user = self.template("template.j2", context! { request })?;
+        let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
+        Ok(Rendered { system, user, keys: vec!["text".into()], free: true })
+    }
+
+    fn template(&self, name: &str, facts: minijinja::Value) -> Result<String, String> {
+        let rendered = self.environment.get_template(name).and_then(|t| t.render(facts));
+        rendered.map(|text| text.trim().to_string()).map_err(|e| format!("prompts/{name}: {e:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usa() -> Prompts {
+        Prompts::new(crate::packs::prompts("usa").unwrap()).unwrap()
+    }
+
+    fn facts() -> Map<String, Value> {
+        let facts = json!({
+            "first_name": "Ada", "last_name": "Moss", "age": 40, "occupation": "registered_nurses",
+            "skills_and_expertise_list": ["triage", "charting"], "openness": 61
+        });
+        facts.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_prompt_holds_the_facts_and_what_is_asked() {
+        let prompts = usa();
+        let wanted: Vec<&Kind> = prompts.kinds.iter().filter(|k| k.step == Step::Attributes).collect();
+        let rendered = prompts.render(Step::Attributes, &wanted, &facts()).unwrap();
+        insta::assert_snapshot!(rendered.user);
+        assert_eq!(rendered.keys.len(), 4);
+        assert_eq!(rendered.schema()["required"][0], "cultural_background");
+    }
+
+    #[test]
+    fn prompts_name_what_they_take_from_a_row() {
+        let names = usa().names(Step::Personas);
+        for name in ["first_name", "age", "occupation", "hobbies_and_interests_list", "cultural_background"] {
+            assert!(names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_template_of_ones_own_is_strict() {
+        let rendered = usa().render_own("Write one tweet by {{first_name}}, {{age}}.", &facts()).unwrap();
+        assert!(rendered.user.starts_with("Write one tweet by Ada, 40."));
+        let error = usa().render_own("A tweet by {{surname}}.", &facts()).unwrap_err();
+        assert!(error.contains("a fact that this row has not"), "{error}");
+        assert!(usa().render_own("{{ age", &facts()).unwrap_err().starts_with("the template: "));
+    }
+}

@@ -1,0 +1,191 @@
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::*;
+
+#[path = "../../../tests/stub/mod.rs"]
+mod stub;
+
+use stub::{Reply, Stub, texts as write_all};
+
+struct Session {
+    narrator: Arc<OpenAiNarrator>,
+    catalog: Arc<Catalog>,
+    _folder: tempfile::TempDir,
+}
+
+fn session(base: &str, change: impl FnOnce(&mut Endpoint)) -> Session {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
+    let mut endpoint = Endpoint::new(base, "stub", "sk-secret").unwrap();
+    endpoint.backoff = Duration::from_millis(1);
+    change(&mut endpoint);
+    let opened = catalog.clone();
+    let run = CurrentRun::new(Mutex::new(Some("run".into())));
+    let narrator = OpenAiNarrator::open(endpoint, Arc::new(move || Ok(opened.clone())), run).unwrap();
+    Session { narrator, catalog, _folder: folder }
+}
+
+fn facts(name: &str) -> Map<String, Value> {
+    json!({ "first_name": name, "last_name": "Moss", "age": 40, "pack": "usa@1" }).as_object().unwrap().clone()
+}
+
+fn ask(name: &str, kind: &str) -> NarrativeRequest {
+    NarrativeRequest { prompt: Prompt::Kind(kind.into()), facts: facts(name) }
+}
+
+async fn one(session: &Session) -> Result<Narrative, NarrativeError> {
+    session.narrator.narrate(vec![ask("Ada", "persona")]).await.remove(0)
+}
+
+#[tokio::test]
+async fn a_person_takes_two_calls_and_the_second_knows_of_the_first() {
+    let stub = Stub::writer(Duration::ZERO);
+    let session = session(&stub.base, |_| {});
+    let kinds = session.narrator.kinds();
+    let written = session.narrator.narrate(kinds.iter().map(|k| ask("Ada", k)).collect()).await;
+    let texts: Vec<String> = written.iter().map(|w| w.as_ref().unwrap().text.clone()).collect();
+    assert_eq!(texts, kinds.iter().map(|k| format!("{k} of Ada Moss")).collect::<Vec<_>>());
+    assert_eq!(written.iter().map(|w| w.as_ref().unwrap().attempts).sum::<u32>(), 2);
+    assert_eq!(written.iter().filter_map(|w| w.as_ref().unwrap().prompt_tokens).sum::<u64>(), 200);
+    let requests = stub.requests.lock().unwrap();
+    assert_eq!(requests.len(), 2);
+    assert!(requests[1]["messages"][1]["content"].as_str().unwrap().contains("cultural_background of Ada Moss"));
+    assert_eq!(requests[0]["response_format"]["json_schema"]["strict"], true);
+    assert_eq!(requests[0]["model"], "stub");
+}
+
+#[tokio::test]
+async fn equal_prompts_are_asked_once_and_answers_outlive_the_session() {
+    let stub = Stub::writer(Duration::from_millis(50));
+    let first = session(&stub.base, |_| {});
+    let written = join_all((0..20).map(|_| one(&first))).await;
+    assert!(written.iter().all(|w| w.as_ref().unwrap().text == "persona of Ada Moss"));
+    assert_eq!(stub.count(), 1);
+    let again = one(&first).await.unwrap();
+    assert_eq!((again.attempts, again.prompt_tokens, stub.count()), (0, None, 1));
+    let catalog = first.catalog.clone();
+    let endpoint = Endpoint::new(&stub.base, "stub", "").unwrap();
+    let other = OpenAiNarrator::open(endpoint, Arc::new(move || Ok(catalog.clone())), CurrentRun::default()).unwrap();
+    assert_eq!(other.narrate(vec![ask("Ada", "persona")]).await[0].as_ref().unwrap().attempts, 0);
+    assert_eq!(stub.count(), 1);
+    assert_eq!(first.catalog.calls("run").unwrap().answered, 1);
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_bounded() {
+    let stub = Stub::writer(Duration::from_millis(20));
+    let session = session(&stub.base, |e| e.concurrency = 4);
+    let requests = (0..40).map(|i| ask(&format!("Ada{i}"), "persona")).collect();
+    assert!(session.narrator.narrate(requests).await.iter().all(Result::is_ok));
+    assert_eq!(stub.peak.load(std::sync::atomic::Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn passing_trouble_is_waited_out() {
+    let stub = Stub::start(Duration::ZERO, |n, body| match n {
+        0 => Reply::Status(429, vec![("retry-after", "0.2".into())], r#"{"error": {"message": "slow down"}}"#.into()),
+        1 => Reply::Status(500, vec![], "oh no".into()),
+        2 => Reply::Close,
+        3 => Reply::Content("{\"persona\": \"\"}".into()),
+        _ => Reply::Content(write_all(body)),
+    });
+    let session = session(&stub.base, |_| {});
+    let started = Instant::now();
+    let written = one(&session).await.unwrap();
+    assert_eq!((written.text.as_str(), written.attempts), ("persona of Ada Moss", 5));
+    assert!(started.elapsed() >= Duration::from_millis(200));
+    let requests = stub.requests.lock().unwrap();
+    assert_ne!(requests[3]["seed"], requests[4]["seed"]);
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_an_error_of_the_row() {
+    let nonsense = Stub::start(Duration::ZERO, |_, _| Reply::Status(200, vec![], "<html>".into()));
+    let failed = session(&nonsense.base, |e| e.attempts = 2);
+    let error = one(&failed).await.unwrap_err();
+    assert!(error.message.contains("nonsense") && !error.outage, "{error}");
+    assert_eq!((error.attempts, nonsense.count()), (2, 2));
+    let refusing = Stub::start(Duration::ZERO, |_, _| Reply::Content("I'm sorry, but I can't help with that.".into()));
+    let failed = session(&refusing.base, |e| e.attempts = 2);
+    assert!(one(&failed).await.unwrap_err().message.contains("refused"));
+    let totals = failed.catalog.calls("run").unwrap();
+    assert_eq!((totals.answered, totals.failed, totals.attempts, totals.prompt_tokens), (0, 1, 2, 0));
+    let slow = Stub::writer(Duration::from_secs(30));
+    let failed = session(&slow.base, |e| (e.timeout, e.attempts) = (Duration::from_millis(100), 1));
+    assert!(one(&failed).await.unwrap_err().message.contains("no answer within 0.1 s"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_of_no_use_is_an_outage() {
+    let said = r#"{"error": {"message": "Incorrect API key provided: sk-secret."}}"#;
+    let closed = Stub::start(Duration::ZERO, move |_, _| Reply::Status(401, vec![], said.into()));
+    let refused = session(&closed.base, |_| {});
+    let error = one(&refused).await.unwrap_err();
+    assert!(error.outage && error.message.contains("set OPENAI_API_KEY"), "{error}");
+    assert!(!error.message.contains("sk-secret"), "{error}");
+    // The next is not even sent.
+    let next = refused.narrator.narrate(vec![ask("Bea", "persona")]).await.remove(0).unwrap_err();
+    assert!(next.outage && next.attempts == 0 && closed.count() == 1);
+    let unknown =
+        Stub::start(Duration::ZERO, |_, _| Reply::Status(404, vec![], "{\"detail\": \"no such model\"}".into()));
+    let error = one(&session(&unknown.base, |_| {})).await.unwrap_err();
+    assert!(error.outage && error.message.contains("has no model stub"), "{error}");
+    let down = session("http://127.0.0.1:9/v1", |e| e.attempts = 2);
+    let error = one(&down).await.unwrap_err();
+    assert!(error.outage && error.message.contains("cannot be reached") && error.attempts == 2, "{error}");
+    let patient =
+        Stub::start(Duration::ZERO, |_, _| Reply::Status(429, vec![("retry-after", "3600".into())], String::new()));
+    let error = one(&session(&patient.base, |_| {})).await.unwrap_err();
+    assert!(error.outage && error.attempts == 1, "{error}");
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_take_is_left_out() {
+    let stub = Stub::start(Duration::ZERO, |_, body| {
+        let complaint = |text: &str| Reply::Status(400, vec![], json!({ "error": { "message": text } }).to_string());
+        match body["response_format"]["type"].as_str() {
+            Some("json_schema") => complaint("response_format.type json_schema is not supported"),
+            Some(_) => complaint("unknown field response_format"),
+            None if body.get("seed").is_some() => complaint("seed: extra inputs are not permitted"),
+            None => Reply::Content("```json\n{\"persona\": \"Ada Moss keeps bees.\"}\n```".into()),
+        }
+    });
+    let session = session(&stub.base, |_| {});
+    assert_eq!(one(&session).await.unwrap().text, "Ada Moss keeps bees.");
+    assert_eq!(stub.count(), 4);
+    assert!(session.narrator.narrate(vec![ask("Bea", "persona")]).await[0].is_ok());
+    assert_eq!(stub.count(), 5);
+}
+
+#[tokio::test]
+async fn templates_are_rendered_and_an_error_is_one_persons() {
+    let stub = Stub::writer(Duration::ZERO);
+    let session = session(&stub.base, |_| {});
+    let template = |text: &str, name| NarrativeRequest { prompt: Prompt::Template(text.into()), facts: facts(name) };
+    let requests = vec![
+        template("A tweet by {{first_name}}.", "Ada"),
+        template("A tweet by {{surname}}.", "Ada"),
+        ask("Ada", "no_such_kind"),
+        ask("Ada", "persona"),
+    ];
+    let written = session.narrator.narrate(requests).await;
+    assert_eq!(written[0].as_ref().unwrap().text, "text of nobody");
+    assert!(written[1].as_ref().unwrap_err().message.contains("a fact that this row has not"));
+    assert!(written[2].as_ref().unwrap_err().message.contains("no prompt for no_such_kind"));
+    assert_eq!(written[3].as_ref().unwrap().text, "persona of Ada Moss");
+    assert_eq!(session.narrator.columns(&Prompt::Template("{{ a }} {{ b }}".into()), &["b".into(), "c".into()]), ["b"]);
+}
+
+#[tokio::test]
+async fn dropping_the_statement_drops_its_calls() {
+    let stub = Stub::writer(Duration::from_millis(300));
+    let session = session(&stub.base, |e| e.concurrency = 1);
+    let requests = (0..5).map(|i| ask(&format!("Ada{i}"), "persona")).collect();
+    let cancelled = tokio::time::timeout(Duration::from_millis(100), session.narrator.narrate(requests)).await;
+    assert!(cancelled.is_err());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(stub.count(), 1);
+    assert!(session.narrator.in_flight.lock().unwrap().values().all(|f| f.upgrade().is_none()));
+}
