@@ -1,8 +1,7 @@
 //! Exit codes and messages.
 
+use std::process::Command;
 use std::time::Duration;
-
-use assert_cmd::Command;
 
 mod stub;
 use stub::{Reply, Stub};
@@ -122,6 +121,38 @@ fn long_statements_do_not_exhaust_the_stack() {
     }
 }
 
+#[test]
+fn evidence_may_be_a_long_chain() {
+    let ages: Vec<String> = (0..1000).map(|i| format!("age = {}", 30 + i % 10)).collect();
+    let sql = format!(
+        "SELECT min(age) AS a, max(age) AS b FROM sample_persona('usa', 5000, seed => 1, given => {})",
+        ages.join(" OR ")
+    );
+    let (code, out, error) = ran(&["sql", "--format", "csv", &sql]);
+    assert_eq!((code, out.as_str()), (0, "a,b\n30,39\n"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_says_how_to_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let child = populace(directory.path())
+        .args(["generate", "usa", "--count", "100000", "--seed", "1", "--chunk", "50"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let versions = directory.path().join("tables/usa.lance/_versions");
+    while std::fs::read_dir(&versions).map_or(0, Iterator::count) < 3 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && error.contains("`populace runs resume "), "{error}");
+    let count = ran_on(directory.path(), &["sql", "--format", "csv", "SELECT count(*) % 50 AS n FROM usa"]).1;
+    assert_eq!(count, "n\n0\n");
+}
+
 /// As `ran_on`, with a server that answers as OpenAI's would.
 fn asked(database: &std::path::Path, base: &str, arguments: &[&str]) -> (i32, String, String) {
     let mut command = populace(database);
@@ -170,6 +201,71 @@ fn a_model_answers_statements() {
     assert!(code == 0 && out.matches("text of nobody").count() == 5, "{out}");
     let named = "SELECT narrator FROM generate_persona('usa', 2, seed => 7, narrator => 'openai:other')";
     assert_eq!(ask(named).1, "narrator\nopenai:other\nopenai:other\n");
+}
+
+/// The number before a word in a text.
+fn before(word: &str, text: &str) -> f64 {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let at = words.iter().position(|w| w.trim_matches(',') == word).unwrap_or_else(|| panic!("{word} in {text}"));
+    words[at - 1].parse().unwrap_or_else(|_| panic!("a number before {word} in {text}"))
+}
+
+#[test]
+fn what_it_will_take_is_said_before_and_limits_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let prices = directory.path().join("prices.toml");
+    std::fs::write(&prices, "[models.stub]\nprompt = 10\ncompletion = 20\n").unwrap();
+    let database = directory.path().join("db");
+    let generate = |count: &str, more: &[&str]| {
+        let fixed =
+            ["generate", "usa", "--count", count, "--seed", "7", "--narrator", "openai:stub", "--concurrency", "4"];
+        asked(&database, &stub.base, &[&fixed[..], &["--prices", prices.to_str().unwrap()], more].concat())
+    };
+    let (code, out, error) = generate("20", &["--dry-run"]);
+    assert!(code == 0 && out.contains("40 to be made, 0 answered already"), "{out}{error}");
+    assert!(before("US", &out) > 0.0, "{out}");
+    assert_eq!(stub.count(), 0);
+    // A limit stops the run, what was paid for stays, and it goes on from there.
+    let (code, _, error) = generate("20", &["--max-calls", "15"]);
+    assert!(code == 1 && error.contains("the limit of 15 calls is reached"), "{error}");
+    assert_eq!(stub.count(), 15);
+    let resume = ["runs", "resume", "--prices", prices.to_str().unwrap()];
+    let (code, _, error) = asked(&database, &stub.base, &resume);
+    assert_eq!((code, stub.count()), (0, 40), "{error}");
+    let (_, out, _) = generate("20", &["--dry-run"]);
+    assert!(out.contains("0 people") || out.contains("people    0"), "{out}");
+    // The server counts 100 and 50 tokens a call: the estimate has learnt it.
+    let (_, out, _) = generate("40", &["--dry-run"]);
+    assert!((before("asked", &out) / 4000.0 - 1.0).abs() < 0.1, "{out}");
+    assert!((before("answered", out.split("asked").nth(1).unwrap()) / 2000.0 - 1.0).abs() < 0.1, "{out}");
+    assert!((before("US", &out) / 0.08 - 1.0).abs() < 0.1, "{out}");
+    let (code, _, error) = generate("40", &["--max-cost", "0.02"]);
+    assert!(code == 1 && error.contains("US dollars is reached"), "{error}");
+    assert!(stub.count() < 40 + 20, "{}", stub.count());
+    let sql = ["sql", "--narrator", "openai:stub", "--format", "csv"];
+    let explain = "EXPLAIN SELECT generate_narrative('persona', first_name, age, occupation) FROM usa LIMIT 7";
+    let calls = stub.count();
+    let (code, out, error) = asked(&database, &stub.base, &[&sql[..], &[explain]].concat());
+    assert!(code == 0 && out.contains("7 to be made, 0 answered already"), "{out}{error}");
+    assert_eq!(stub.count(), calls);
+}
+
+#[test]
+fn a_statement_keeps_a_model_busy() {
+    let directory = tempfile::tempdir().unwrap();
+    // One answer in twenty takes long: batch by batch, each would hold up all the others.
+    let stub = Stub::start(Duration::from_millis(10), |n, body| {
+        if n % 20 == 0 {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Reply::Content(stub::texts(body))
+    });
+    let sql = "SELECT count(t) AS n FROM (SELECT generate_narrative('persona') AS t FROM sample_persona('usa', 400, seed => 1))";
+    let arguments = ["sql", "--narrator", "openai:stub", "--concurrency", "8", "--format", "csv", sql];
+    let (code, out, error) = asked(directory.path(), &stub.base, &arguments);
+    assert_eq!((code, out.as_str()), (0, "n\n400\n"), "{error}");
+    assert_eq!((stub.count(), stub.peak.load(std::sync::atomic::Ordering::SeqCst)), (400, 8));
 }
 
 #[test]
@@ -253,7 +349,7 @@ fn a_reader_that_goes_ends_nothing_in_error() {
     for format in ["csv", "table", "json", "ndjson", "arrow", "parquet"] {
         let directory = tempfile::tempdir().unwrap();
         let sql = "SELECT * FROM sample_persona('usa', 20000, seed => 1)";
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_populace"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_populace"))
             .arg("--db")
             .arg(directory.path())
             .args(["sql", "--format", format, sql])

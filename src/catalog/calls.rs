@@ -11,6 +11,9 @@ use super::{Catalog, Error, connect, explain};
 /// Calls that are committed together at most.
 const GROUP: usize = 1000;
 
+/// Answers that tell what others will take.
+const ENOUGH: i64 = 10;
+
 /// One call, with its retries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -18,10 +21,16 @@ pub struct Call {
     pub key: [u8; 32],
     pub run: Option<String>,
     pub model: String,
+    /// The names of the texts that were asked for
+    pub texts: String,
+    /// Letters of the prompt
+    pub letters: u64,
     /// The answer, or what went wrong
     pub answer: Result<Answer, String>,
     /// Requests sent, retries included
     pub attempts: u32,
+    /// US dollars, where the price was known
+    pub cost_usd: Option<f64>,
     pub latency_ms: u64,
 }
 
@@ -34,14 +43,24 @@ pub struct Answer {
     pub completion_tokens: Option<u64>,
 }
 
+/// What answers of a model took, on the average of those at hand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Typical {
+    /// Of the prompt
+    pub tokens_per_letter: f64,
+    pub completion_tokens: f64,
+}
+
 /// What the calls of a run come to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallTotals {
     pub answered: u64,
     pub failed: u64,
     pub attempts: u64,
     pub prompt_tokens: u64,
     pub completion_tokens: u64,
+    /// US dollars, of those calls whose price was known
+    pub cost_usd: Option<f64>,
     /// The commonest failures, with how often each happened
     pub failures: Vec<(String, u64)>,
 }
@@ -71,6 +90,23 @@ impl Catalog {
         find().map_err(|e| explain(&self.path, &e))
     }
 
+    /// What the newest answers of a model with these texts took; `None` where there are too few to tell.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub fn typical(&self, model: &str, texts: &str) -> Result<Option<Typical>, Error> {
+        let sql = "SELECT count(*), total(prompt_tokens), total(letters * attempts), total(completion_tokens) FROM
+                   (SELECT * FROM calls WHERE model = ?1 AND texts = ?2 AND outcome = 'answered'
+                    AND prompt_tokens > 0 AND completion_tokens > 0 ORDER BY id DESC LIMIT 500)";
+        let read = self.connection().query_row(sql, [model, texts], |r| {
+            let (count, prompt, letters, completion): (i64, f64, f64, f64) =
+                (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?);
+            let typical = Typical { tokens_per_letter: prompt / letters, completion_tokens: completion / count as f64 };
+            Ok((count >= ENOUGH).then_some(typical))
+        });
+        read.map_err(|e| explain(&self.path, &e))
+    }
+
     /// Keeps a call; it is on disk when this returns. Calls that end together are committed together.
     ///
     /// # Errors
@@ -92,7 +128,7 @@ impl Catalog {
         let read = || {
             let sql =
                 "SELECT count(*) FILTER (WHERE outcome = 'answered'), count(*) FILTER (WHERE outcome <> 'answered'),
-                       total(attempts), total(prompt_tokens), total(completion_tokens) FROM calls WHERE run = ?1";
+                       total(attempts), total(prompt_tokens), total(completion_tokens), sum(cost_usd) FROM calls WHERE run = ?1";
             let mut totals = connection.query_row(sql, [run], |r| {
                 Ok(CallTotals {
                     answered: r.get::<_, i64>(0)? as u64,
@@ -100,6 +136,7 @@ impl Catalog {
                     attempts: r.get::<_, f64>(2)? as u64,
                     prompt_tokens: r.get::<_, f64>(3)? as u64,
                     completion_tokens: r.get::<_, f64>(4)? as u64,
+                    cost_usd: r.get(5)?,
                     failures: vec![],
                 })
             })?;
@@ -157,9 +194,10 @@ fn write(connection: &Connection, path: &str, calls: &Receiver<(Call, Written)>)
 
 fn insert(connection: &Connection, call: &Call) -> rusqlite::Result<()> {
     let sql = "INSERT INTO calls (key, run, model, outcome, answer, error, finish_reason, attempts, prompt_tokens,
-                                  completion_tokens, latency_ms)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    let Call { key, run, model, answer, attempts, latency_ms } = call;
+                                  completion_tokens, latency_ms, cost_usd, texts, letters)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    let Call { key, run, model, texts, letters, answer, attempts, latency_ms, cost_usd } = call;
+    let letters = *letters as i64;
     let (answer, error) = (answer.as_ref().ok(), answer.as_ref().err());
     let outcome = if answer.is_some() { "answered" } else { "failed" };
     let text = answer.map(|a| &a.text);
@@ -167,7 +205,22 @@ fn insert(connection: &Connection, call: &Call) -> rusqlite::Result<()> {
     let asked = answer.and_then(|a| a.prompt_tokens).map(|n| n as i64);
     let answered = answer.and_then(|a| a.completion_tokens).map(|n| n as i64);
     let latency = *latency_ms as i64;
-    let values = params![&key[..], run, model, outcome, text, error, reason, attempts, asked, answered, latency];
+    let values = params![
+        &key[..],
+        run,
+        model,
+        outcome,
+        text,
+        error,
+        reason,
+        attempts,
+        asked,
+        answered,
+        latency,
+        cost_usd,
+        texts,
+        letters
+    ];
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
@@ -183,7 +236,17 @@ mod tests {
             prompt_tokens: Some(10),
             completion_tokens: Some(20),
         });
-        Call { key: [key; 32], run: Some("r".into()), model: "m".into(), answer, attempts: 2, latency_ms: 5 }
+        Call {
+            key: [key; 32],
+            run: Some("r".into()),
+            model: "m".into(),
+            texts: "persona".into(),
+            letters: 40,
+            answer,
+            attempts: 1,
+            cost_usd: Some(0.25),
+            latency_ms: 5,
+        }
     }
 
     #[tokio::test]
@@ -198,8 +261,14 @@ mod tests {
         assert_eq!(catalog.answer(&[1; 32]).unwrap().unwrap().text, "yes");
         assert_eq!(catalog.answer(&[2; 32]).unwrap(), None);
         let totals = catalog.calls("r").unwrap();
-        assert_eq!((totals.answered, totals.failed, totals.attempts), (2, 2, 8));
-        assert_eq!((totals.prompt_tokens, totals.completion_tokens), (20, 40));
+        assert_eq!((totals.answered, totals.failed, totals.attempts), (2, 2, 4));
+        assert_eq!((totals.prompt_tokens, totals.completion_tokens, totals.cost_usd), (20, 40, Some(1.0)));
         assert_eq!(totals.failures, [("refused".to_string(), 2)]);
+        assert_eq!(catalog.typical("m", "persona").unwrap(), None);
+        for key in 3..20 {
+            catalog.record(call(key, Ok("yes"))).await.unwrap();
+        }
+        let typical = Typical { tokens_per_letter: 0.25, completion_tokens: 20.0 };
+        assert_eq!(catalog.typical("m", "persona").unwrap(), Some(typical));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-pub use calls::{Answer, Call, CallTotals};
+pub use calls::{Answer, Call, CallTotals, Typical};
 pub use runs::{Run, Status, Work};
 
 /// What brings the tables from each version to the next.
@@ -59,6 +59,8 @@ const MIGRATIONS: [&str; 2] = [
         key BLOB NOT NULL,
         run TEXT,
         model TEXT NOT NULL,
+        texts TEXT NOT NULL,
+        letters INTEGER NOT NULL,
         outcome TEXT NOT NULL,
         answer TEXT,
         error TEXT,
@@ -67,10 +69,12 @@ const MIGRATIONS: [&str; 2] = [
         prompt_tokens INTEGER,
         completion_tokens INTEGER,
         latency_ms INTEGER NOT NULL,
+        cost_usd REAL,
         at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
     ) STRICT;
     CREATE INDEX calls_by_key ON calls (key) WHERE outcome = 'answered';
-    CREATE INDEX calls_by_run ON calls (run);",
+    CREATE INDEX calls_by_run ON calls (run);
+    CREATE INDEX calls_by_texts ON calls (model, texts) WHERE outcome = 'answered';",
 ];
 
 /// Why the catalogue did not answer.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{DatabaseArguments, Failure, NarratorArguments};
+use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{Run, Work};
 use crate::engine::{Engine, Options};
 use crate::narrators::Asking;
@@ -24,9 +24,12 @@ pub(super) struct GenerateArguments {
     /// Draw only people of whom this holds, as in SQL: "age >= 65 AND state = 'VT'"
     #[arg(long, value_name = "EXPRESSION")]
     given: Option<String>,
-    /// As --narrator, and `none` for facts alone
+    /// What writes narratives: outline (built in), a model of the server at OPENAI_BASE_URL as openai:MODEL, or none,
+    /// for facts alone
+    #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
+    narrator: String,
     #[command(flatten)]
-    narrator: NarratorArguments,
+    asking: AskingArguments,
     /// The table, made where it is not there yet; named like the country without this
     #[arg(long, value_name = "TABLE")]
     into: Option<String>,
@@ -36,6 +39,9 @@ pub(super) struct GenerateArguments {
     /// People who are committed together; without it, those who are ready in some seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     chunk: Option<u32>,
+    /// Say what it would take, calls, tokens and money, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArguments) -> Result<(), Failure> {
@@ -53,9 +59,24 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         given: arguments.given,
         count: arguments.count,
     };
-    let run = Run::new(work, &table, &arguments.narrator.narrator, !arguments.no_embeddings);
+    let run = Run::new(work, &table, &arguments.narrator, !arguments.no_embeddings);
     let chunk = arguments.chunk.map(|c| c as usize);
-    finish(&run, arguments.narrator.asking(), chunk, database)
+    if arguments.dry_run {
+        return dry_run(&run, arguments.asking.asking(), database);
+    }
+    finish(&run, arguments.asking.asking(), chunk, database)
+}
+
+fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<(), Failure> {
+    let narrator = Some(run.narrator.clone()).filter(|n| n != "none");
+    let engine = Engine::new(database.open()?, Options { narrator, asking, ..Options::default() })?;
+    let (people, estimate) = super::runtime()?.block_on(runs::estimate(&engine, run))?;
+    let out = &mut io::stdout();
+    writeln!(out, "people    {people} to be written into {} by {}", run.table, run.narrator)?;
+    match estimate {
+        Some(estimate) => Ok(super::output::print_estimate(out, &estimate)?),
+        None => Ok(writeln!(out, "calls     none: {} asks no model", run.narrator)?),
+    }
 }
 
 /// Does what is left of a run, and says how far it is.

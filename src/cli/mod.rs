@@ -9,6 +9,7 @@ mod search;
 mod sql;
 
 use std::io;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use datafusion::common::DataFusionError;
 use crate::database::{Database, EmbedderChoice};
 use crate::engine;
 use crate::narrators::Asking;
+use crate::narrators::openai::Limits;
 
 /// An embedded database of synthetic people, drawn from official statistics.
 #[derive(Debug, Parser)]
@@ -48,12 +50,10 @@ impl DatabaseArguments {
     }
 }
 
-/// What writes narratives, and how it is asked.
+/// How a model is asked.
 #[derive(Debug, Args)]
-struct NarratorArguments {
-    /// What writes narratives: outline (built in), or a model of the server at OPENAI_BASE_URL as openai:MODEL
-    #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
-    narrator: String,
+#[command(next_help_heading = "Asking a model")]
+struct AskingArguments {
     /// Requests to a model at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     concurrency: u16,
@@ -63,6 +63,34 @@ struct NarratorArguments {
     /// The model's temperature; its own without this
     #[arg(long, value_name = "T", value_parser = temperature)]
     temperature: Option<f64>,
+    /// Requests that a model may be sent in a minute
+    #[arg(long, value_name = "N")]
+    requests_per_minute: Option<NonZeroU32>,
+    /// Tokens, of prompts and answers, that a model may take in a minute
+    #[arg(long, value_name = "N")]
+    tokens_per_minute: Option<NonZeroU32>,
+    /// Stop cleanly after so many requests; the run can be resumed
+    #[arg(long, value_name = "N")]
+    max_calls: Option<u64>,
+    /// Stop cleanly after so many tokens
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u64>,
+    /// Stop cleanly after so many US dollars
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    max_cost: Option<f64>,
+    /// Stop cleanly after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    max_time: Option<u64>,
+    /// What models cost: a TOML file of [models."NAME"] with prompt and completion, US dollars for a million tokens
+    #[arg(long, env = "POPULACE_PRICES", value_name = "FILE")]
+    prices: Option<PathBuf>,
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(d) if (0.0..=1e9).contains(&d) => Ok(d),
+        _ => Err("an amount in US dollars".into()),
+    }
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -72,12 +100,21 @@ fn temperature(text: &str) -> Result<f64, String> {
     }
 }
 
-impl NarratorArguments {
+impl AskingArguments {
     fn asking(&self) -> Asking {
         Asking {
             concurrency: Some(self.concurrency.into()),
             timeout: Some(Duration::from_secs(self.timeout.into())),
             temperature: self.temperature,
+            limits: Limits {
+                requests_per_minute: self.requests_per_minute,
+                tokens_per_minute: self.tokens_per_minute,
+                calls: self.max_calls,
+                tokens: self.max_tokens,
+                cost: self.max_cost,
+                time: self.max_time.map(Duration::from_secs),
+            },
+            prices: self.prices.clone(),
         }
     }
 }

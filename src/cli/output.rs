@@ -1,6 +1,6 @@
 //! Printing rows.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::parquet::arrow::ArrowWriter;
 use futures::StreamExt;
+use populace_udfs::Estimate;
 
 use super::Failure;
 
@@ -94,6 +95,18 @@ pub(super) async fn print(
 fn parquet(error: datafusion::parquet::errors::ParquetError) -> Failure {
     super::broken_pipe(&error);
     Failure(error.to_string())
+}
+
+/// What calls to a model would come to.
+pub(super) fn print_estimate(out: &mut impl Write, estimate: &Estimate) -> io::Result<()> {
+    let Estimate { calls, known, prompt_tokens, completion_tokens, cost_usd, .. } = estimate;
+    writeln!(out, "calls     {calls} to be made, {known} answered already")?;
+    writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered, about")?;
+    match cost_usd {
+        Some(cost) => writeln!(out, "cost      {cost:.4} US dollars, about"),
+        None if *calls == 0 => writeln!(out, "cost      nothing"),
+        None => writeln!(out, "cost      unknown: name a file of prices with --prices"),
+    }
 }
 
 async fn table(mut rows: SendableRecordBatchStream, out: &mut impl Write) -> Result<(), Failure> {

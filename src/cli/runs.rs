@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 
-use super::{DatabaseArguments, Failure};
+use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{CallTotals, Catalog, Run, Work};
-use crate::narrators::Asking;
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArguments {
@@ -19,7 +18,11 @@ enum Command {
     /// All that is known of a run; without a name, of the newest
     Show { run: Option<String> },
     /// Finish a run that was interrupted; without a name, the newest
-    Resume { run: Option<String> },
+    Resume {
+        run: Option<String>,
+        #[command(flatten)]
+        asking: AskingArguments,
+    },
     /// Mark a run as not to be finished; people it wrote stay
     Cancel { run: String },
 }
@@ -58,7 +61,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
             };
             show(out, &run, &catalog.calls(&run.id)?)?;
         }
-        Some(Command::Resume { run }) => {
+        Some(Command::Resume { run, asking }) => {
             let run = match run {
                 Some(id) => find(&id)?,
                 None => match catalog.runs()?.into_iter().find(|r| r.status.is_open()) {
@@ -69,7 +72,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
                     }
                 },
             };
-            super::generate::finish(&run, Asking::default(), None, database)?;
+            super::generate::finish(&run, asking.asking(), None, database)?;
         }
         Some(Command::Cancel { run }) => {
             let run = find(&run)?;
@@ -93,9 +96,12 @@ fn show(out: &mut impl Write, run: &Run, calls: &CallTotals) -> io::Result<()> {
     }
     writeln!(out, "narrator  {}", run.narrator)?;
     if calls.answered + calls.failed > 0 {
-        let CallTotals { answered, failed, attempts, prompt_tokens, completion_tokens, failures } = calls;
+        let CallTotals { answered, failed, attempts, prompt_tokens, completion_tokens, cost_usd, failures } = calls;
         writeln!(out, "calls     {answered} answered, {failed} failed, {attempts} requests")?;
         writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered")?;
+        if let Some(cost) = cost_usd {
+            writeln!(out, "cost      {cost:.4} US dollars")?;
+        }
         for (error, count) in failures {
             writeln!(out, "failed    {count} times: {error}")?;
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{Format, print};
-use super::{DatabaseArguments, Failure, NarratorArguments};
+use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::engine::{Engine, Files, Options};
 
 #[derive(Debug, Args)]
@@ -21,15 +21,17 @@ pub(super) struct SqlArguments {
     /// Let statements read and write files: CREATE EXTERNAL TABLE, COPY
     #[arg(long)]
     allow_files: bool,
+    /// What writes narratives: outline (built in), or a model of the server at OPENAI_BASE_URL as openai:MODEL
+    #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
+    narrator: String,
     #[command(flatten)]
-    narrator: NarratorArguments,
+    asking: AskingArguments,
 }
 
 pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let runtime = super::runtime()?;
     let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
-    let options =
-        Options { files, narrator: Some(arguments.narrator.narrator.clone()), asking: arguments.narrator.asking() };
+    let options = Options { files, narrator: Some(arguments.narrator), asking: arguments.asking.asking() };
     let engine = Engine::new(database.open()?, options)?;
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,

@@ -281,10 +281,14 @@ impl Database {
                 Append { run: options.run.as_deref(), narrator: options.narrator.as_deref(), ..Append::default() };
             let writer = self.writer(&beside, table, &append).await?;
             let appended = self.append_at_once(&beside, writer, rows, &append, &lock).await?;
-            if path.exists() {
-                self.drop_table(table)?;
+            // The old table goes when the new one is in its place.
+            let made = |e| exec_datafusion_err!("cannot make the table {table}: {e}");
+            let old = if path.exists() { Some(self.set_aside(table).map_err(made)?) } else { None };
+            if let Err(error) = std::fs::rename(&beside, &path) {
+                _ = old.map(|old| std::fs::rename(old, &path));
+                return Err(made(error));
             }
-            std::fs::rename(&beside, &path).map_err(|e| exec_datafusion_err!("cannot make the table {table}: {e}"))?;
+            _ = old.map(std::fs::remove_dir_all);
             Ok(appended)
         };
         let made = made.await;

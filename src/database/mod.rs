@@ -39,6 +39,10 @@ pub use table::Table;
 /// The version of the directory's layout that this program reads and writes.
 const LAYOUT: u32 = 1;
 
+/// Bytes that Lance may keep of indexes and of what it knows of files; its own defaults are 6 and 1 GiB.
+const INDEX_CACHE: usize = 1 << 30;
+const METADATA_CACHE: usize = 256 << 20;
+
 /// What fills the embedding columns.
 #[derive(Debug, Clone)]
 pub struct EmbedderChoice {
@@ -155,7 +159,8 @@ impl Database {
     }
 
     fn lance_session(&self) -> Arc<Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Arc::default).clone()
+        let new = || Arc::new(Session::new(INDEX_CACHE, METADATA_CACHE, Arc::default()));
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(new).clone()
     }
 
     /// What statements had to say beside their rows, since this was last asked.
@@ -217,13 +222,18 @@ impl Database {
     /// If its files cannot be removed.
     pub fn drop_table(&self, table: &str) -> Result<()> {
         check_name(table)?;
-        // Renamed first: a reader meets the table whole, or not at all.
+        self.set_aside(table)
+            .and_then(fs::remove_dir_all)
+            .map_err(|e| exec_datafusion_err!("cannot drop the table {table}: {e}"))
+    }
+
+    /// Renames a table out of sight: a reader meets it whole, or not at all.
+    fn set_aside(&self, table: &str) -> io::Result<PathBuf> {
         // Lance's caches know files by their paths, which a new table of this name will use again.
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let aside = self.root.join("tables").join(format!(".{table}.{}.dropped", uuid::Uuid::now_v7()));
-        fs::rename(self.path(table), &aside)
-            .and_then(|()| fs::remove_dir_all(&aside))
-            .map_err(|e| exec_datafusion_err!("cannot drop the table {table}: {e}"))
+        fs::rename(self.path(table), &aside)?;
+        Ok(aside)
     }
 }
 

@@ -5,18 +5,21 @@ mod write;
 
 use std::sync::{Arc, OnceLock};
 
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::dml::InsertOp;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, WriteOp};
+use datafusion::logical_expr::{DdlStatement, Explain, LogicalPlan, WriteOp};
 use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{self, TableObject};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use populace_udfs::{Narrator, Populace, Purpose, TableSearch, VectorSearch};
+use futures::{StreamExt, stream};
+use populace_udfs::{Estimate, Narrator, Populace, Purpose, TableSearch, VectorSearch};
 
 use crate::catalog::{Catalog, Run};
 use crate::database::{Database, LanceSearch, Tables};
@@ -79,7 +82,7 @@ impl Engine {
         let catalog = open_catalog(database.clone());
         let run = CurrentRun::default();
         let open = {
-            let (asking, catalog, run) = (options.asking, catalog.clone(), run.clone());
+            let (asking, catalog, run) = (options.asking.clone(), catalog.clone(), run.clone());
             move |name: &str| narrators::open(name, &asking, &catalog, &run).map_err(DataFusionError::Plan)
         };
         let narrator = open(options.narrator.as_deref().unwrap_or("outline"))?;
@@ -191,8 +194,40 @@ impl Engine {
                 WriteOp::Insert(InsertOp::Append) => self.insert(dml, &statement, run).await,
                 _ => self.rows(LogicalPlan::Dml(dml)).await,
             },
+            LogicalPlan::Explain(explain) => self.explain(explain).await,
             plan => self.rows(plan).await,
         }
+    }
+
+    /// The plan of a statement, and what its calls to models would come to.
+    async fn explain(&self, explain: Explain) -> Result<SendableRecordBatchStream> {
+        let asked = match explain.plan.as_ref() {
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => create.input.as_ref().clone(),
+            plan => plan.clone(),
+        };
+        let state = self.context.state();
+        let estimate = match state.create_physical_plan(&asked).await {
+            Ok(plan) => populace_udfs::estimate(&plan, self.context.task_ctx()).await?,
+            // EXPLAIN itself says what is wrong.
+            Err(_) => None,
+        };
+        let rows = self.rows(LogicalPlan::Explain(explain)).await?;
+        let Some(Estimate { calls, known, prompt_tokens, completion_tokens, cost_usd, .. }) = estimate else {
+            return Ok(rows);
+        };
+        let cost = match cost_usd {
+            Some(cost) => format!("about {cost:.4} US dollars"),
+            None if calls == 0 => "nothing to pay".into(),
+            None => "no price known: name a file of prices with --prices".into(),
+        };
+        let text = format!(
+            "{calls} to be made, {known} answered already\nabout {prompt_tokens} tokens asked, {completion_tokens} answered\n{cost}"
+        );
+        let schema = rows.schema();
+        let columns = ["calls_to_models", &text].map(|t| Arc::new(StringArray::from(vec![t])) as ArrayRef);
+        let row = RecordBatch::try_new(schema.clone(), columns.to_vec())?;
+        let rows = rows.chain(stream::iter([Ok(row)]));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
     /// The people nearest in meaning, nearest first, with the narrative and the `score`: the cosine similarity.

@@ -3,12 +3,13 @@
 pub mod openai;
 pub mod outline;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use populace_udfs::Narrator;
 
-use self::openai::{Endpoint, OpenAiNarrator, OpenCatalog};
+use self::openai::{Endpoint, Limits, OpenAiNarrator, OpenCatalog};
 
 /// What [`open`] takes.
 const NAMES: [&str; 2] = ["outline", "openai:MODEL"];
@@ -17,7 +18,7 @@ const NAMES: [&str; 2] = ["outline", "openai:MODEL"];
 pub type CurrentRun = Arc<Mutex<Option<String>>>;
 
 /// How a model is asked; the outline narrator needs none of it.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Asking {
     /// Requests in flight at once; 16 where it is not said
     pub concurrency: Option<usize>,
@@ -25,6 +26,9 @@ pub struct Asking {
     pub timeout: Option<Duration>,
     /// The model's own where it is not said
     pub temperature: Option<f64>,
+    pub limits: Limits,
+    /// A file with the prices of models
+    pub prices: Option<PathBuf>,
 }
 
 /// A narrator by name: `outline`, or a model as `openai:MODEL`, whose answers are kept in a catalogue.
@@ -39,6 +43,13 @@ pub fn open(name: &str, asking: &Asking, catalog: &OpenCatalog, run: &CurrentRun
             endpoint.concurrency = asking.concurrency.unwrap_or(endpoint.concurrency);
             endpoint.timeout = asking.timeout.unwrap_or(endpoint.timeout);
             endpoint.temperature = asking.temperature;
+            endpoint.limits = asking.limits;
+            endpoint.price = openai::price(asking.prices.as_deref(), model)?;
+            if asking.limits.cost.is_some() && endpoint.price.is_none() {
+                return Err(format!(
+                    "--max-cost needs the price of {model}: write it into a file and name it with --prices"
+                ));
+            }
             Ok(OpenAiNarrator::open(endpoint, catalog.clone(), run.clone())?)
         }
         _ => {

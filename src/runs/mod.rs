@@ -11,11 +11,11 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
-use futures::{StreamExt, stream};
-use populace_udfs::{Narrator, OnOutage, narrate, narrated};
+use futures::{StreamExt, TryStreamExt, stream};
+use populace_udfs::{Estimate, Narrator, OnOutage, estimate_people, narrate, narrated};
 
 use crate::catalog::{Run, Work};
-use crate::database::{Append, Appended, CreateTable, Shape};
+use crate::database::{Append, Appended, CreateTable, Shape, Uuids};
 use crate::engine::Engine;
 use crate::packs;
 
@@ -59,6 +59,37 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
     };
     let written = write(engine, run, narrator, people, chunk, hear).await;
     recorded.end(written.map(|written| (written, *count)))
+}
+
+/// What a run would take: the people it would write, and its calls to a model, if it makes any.
+///
+/// # Errors
+/// If the draw is refused, or the narrator cannot be opened.
+pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimate>)> {
+    let Work::Generate { country, seed, given, count, .. } = &run.work else {
+        return exec_err!("run {} is a statement", run.id);
+    };
+    let narrator = match run.narrator.as_str() {
+        "none" => None,
+        name => Some(engine.narrator(name)?),
+    };
+    let people = draw(engine, country, *count, *seed, given.as_deref()).await?;
+    let known = engine.database().uuids(&run.table).await?;
+    let (people, there) = unknown(people, known);
+    let Some(narrator) = narrator else {
+        let mut people = people;
+        while people.try_next().await?.is_some() {}
+        return Ok((count - there.load(Ordering::Relaxed), None));
+    };
+    let mut estimate = Estimate::default();
+    let pays = narrator.window() > 1;
+    if pays {
+        estimate_people(narrator.as_ref(), &narrator.kinds(), people, &mut estimate).await?;
+    } else {
+        let mut people = people;
+        while people.try_next().await?.is_some() {}
+    }
+    Ok((count - there.load(Ordering::Relaxed), pays.then_some(estimate)))
 }
 
 /// The identifier of a country's pack.
@@ -114,21 +145,8 @@ async fn write(
     progress: impl Fn(u64) + Sync,
 ) -> Result<u64> {
     let database = engine.database();
-    let known = Arc::new(database.uuids(&run.table).await?);
-    let there = Arc::new(AtomicU64::new(0));
-    let counted = there.clone();
     // Only those who are not in the table yet are written up.
-    let schema = people.schema();
-    let new = people.map(move |batch| {
-        let batch = batch?;
-        let Some(uuid) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else {
-            return plan_err!("the draw has no uuid");
-        };
-        let new: BooleanArray = uuid.iter().map(|u| u.map(|u| !known.contains(u))).collect();
-        counted.fetch_add((batch.num_rows() - new.true_count()) as u64, Ordering::Relaxed);
-        Ok(filter_record_batch(&batch, &new)?)
-    });
-    let new: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, new));
+    let (new, there) = unknown(people, database.uuids(&run.table).await?);
     let rows = match narrator {
         Some(narrator) => {
             let kinds = narrator.kinds();
@@ -139,6 +157,23 @@ async fn write(
     let progress = |a: Appended| progress(there.load(Ordering::Relaxed) + a.written + a.skipped);
     let options = Append { run: Some(&run.id), chunk, progress: &progress, ..Append::default() };
     Ok(database.append(&run.table, rows, options).await?.written)
+}
+
+/// The people who are not known, and a count of the others, which is whole when the stream has ended.
+fn unknown(people: SendableRecordBatchStream, known: Uuids) -> (SendableRecordBatchStream, Arc<AtomicU64>) {
+    let there = Arc::new(AtomicU64::new(0));
+    let counted = there.clone();
+    let schema = people.schema();
+    let new = people.map(move |batch| {
+        let batch = batch?;
+        let Some(uuid) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else {
+            return plan_err!("the draw has no uuid");
+        };
+        let new: BooleanArray = uuid.iter().map(|u| u.map(|u| !known.contains(u))).collect();
+        counted.fetch_add((batch.num_rows() - new.true_count()) as u64, Ordering::Relaxed);
+        Ok(filter_record_batch(&batch, &new)?)
+    });
+    (Box::pin(RecordBatchStreamAdapter::new(schema, new)), there)
 }
 
 #[cfg(test)]

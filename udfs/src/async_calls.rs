@@ -1,15 +1,33 @@
-//! The rule that lets a statement sort by asynchronous calls, and says where they cannot stand.
+//! The rule that makes asynchronous functions of those that are registered, lets a statement sort by them, and says
+//! where they cannot stand.
 //!
-//! DataFusion calls them in projections, filters and the arguments of aggregates; elsewhere it fails while running.
+//! A session's list of routines describes a function by its documentation, which DataFusion's wrapper of asynchronous
+//! functions has not: registered are functions that are documented and cannot be called, and this rule puts the others
+//! in their place. DataFusion calls those in projections, filters and the arguments of aggregates; elsewhere it fails
+//! while running.
+
+use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, ident};
 use datafusion::optimizer::AnalyzerRule;
 
+/// The asynchronous functions.
 #[derive(Debug)]
-pub(crate) struct AsyncCalls;
+pub(crate) struct AsyncCalls(pub Vec<Arc<ScalarUDF>>);
+
+impl AsyncCalls {
+    fn swap(&self, expr: Expr) -> Result<Transformed<Expr>> {
+        let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else { return Ok(Transformed::no(expr)) };
+        match self.0.iter().find(|f| f.name() == func.name() && func.as_async().is_none()) {
+            Some(ours) => Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: ours.clone(), args }))),
+            None => Ok(Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args }))),
+        }
+    }
+}
 
 impl AnalyzerRule for AsyncCalls {
     fn name(&self) -> &str {
@@ -17,7 +35,11 @@ impl AnalyzerRule for AsyncCalls {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        Ok(plan.transform_up_with_subqueries(place)?.data)
+        let swapped = |node: LogicalPlan| {
+            let node = node.map_expressions(|expr| expr.transform_up(|e| self.swap(e)))?;
+            node.transform_data(place)
+        };
+        Ok(plan.transform_up_with_subqueries(swapped)?.data)
     }
 }
 

@@ -6,9 +6,9 @@ use arrow::array::{BooleanArray, Float64Array, Int64Array, RecordBatch, StringAr
 use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::MemTable;
-use populace_population::{Levels, Pack};
+use populace_population::{Levels, Pack, nearest};
 
 use crate::Populace;
 use crate::packs::population_error;
@@ -51,7 +51,15 @@ impl SchemaProvider for Country {
             "variables" => variables(&pack)?,
             name => match pack.figures().iter().find(|f| f.name == name) {
                 Some(figure) => figure.batch().map_err(population_error)?,
-                None => return Ok(None),
+                None => {
+                    let names = self.table_names();
+                    let hint = nearest(name, names.iter().map(String::as_str));
+                    let hint = hint.map_or(String::new(), |h| format!("; did you mean {h}?"));
+                    return plan_err!(
+                        "there is no figure {name} in census.{}{hint} (census.{0}.sources lists them)",
+                        self.name
+                    );
+                }
             },
         };
         Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))

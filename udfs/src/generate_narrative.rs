@@ -45,9 +45,15 @@ pub(crate) fn prompt(narrator: &dyn Narrator, text: &str) -> Result<Prompt> {
     )
 }
 
-/// Writes one text a row; equal requests of a batch are made once.
-async fn write(narrators: &Narrators, args: ScalarFunctionArgs) -> Result<Vec<Written>> {
-    let narrator = narrators.get(None)?;
+/// What a call asks for: a request for each row but those where nothing is asked, equal ones once.
+pub(crate) struct Asked {
+    pub requests: Vec<NarrativeRequest>,
+    /// The request of each row
+    place_of: Vec<Option<usize>>,
+}
+
+/// Reads the arguments of a call.
+pub(crate) fn requests(narrator: &dyn Narrator, args: &ScalarFunctionArgs) -> Result<Asked> {
     let rows = args.number_rows;
     let Some((what, given)) = args.args.split_first() else { return exec_err!("{NAME}: what should be written?") };
     let what = cast(&what.to_array(rows)?, &DataType::Utf8)?;
@@ -63,34 +69,37 @@ async fn write(narrators: &Narrators, args: ScalarFunctionArgs) -> Result<Vec<Wr
     let columns = given.iter().map(|c| c.to_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
     let mut prompts: HashMap<&str, Prompt> = HashMap::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut requests: Vec<NarrativeRequest> = vec![];
-    let mut place_of = Vec::with_capacity(rows);
+    let mut asked = Asked { requests: vec![], place_of: Vec::with_capacity(rows) };
     for (text, facts) in what.iter().zip(facts(&names, columns, rows)?) {
         let Some(text) = text else {
-            place_of.push(None);
+            asked.place_of.push(None);
             continue;
         };
         let prompt = match prompts.get(text) {
             Some(known) => known.clone(),
-            None => prompts.entry(text).or_insert(prompt(narrator.as_ref(), text)?).clone(),
+            None => prompts.entry(text).or_insert(prompt(narrator, text)?).clone(),
         };
         let key = format!("{text}\n{}", serde_json::Value::Object(facts.clone()));
-        place_of.push(Some(*places.entry(key).or_insert_with(|| {
-            requests.push(NarrativeRequest { prompt, facts });
-            requests.len() - 1
+        asked.place_of.push(Some(*places.entry(key).or_insert_with(|| {
+            asked.requests.push(NarrativeRequest { prompt, facts });
+            asked.requests.len() - 1
         })));
     }
+    Ok(asked)
+}
+
+/// Writes one text a row.
+async fn write(narrators: &Narrators, args: ScalarFunctionArgs) -> Result<Vec<Written>> {
+    let narrator = narrators.get(None)?;
+    let Asked { requests, place_of } = requests(narrator.as_ref(), &args)?;
     let wanted = requests.len();
     let written = narrator.narrate(requests).await;
     if written.len() != wanted {
         return exec_err!("the narrator {} did not answer each of {wanted} requests", narrator.name());
     }
     let nothing = || {
-        Err(NarrativeError {
-            message: "nothing was asked for: the first argument is NULL".into(),
-            attempts: 0,
-            outage: false,
-        })
+        let message = "nothing was asked for: the first argument is NULL".into();
+        Err(NarrativeError { message, attempts: 0, outage: false })
     };
     Ok(place_of.into_iter().map(|p| p.map_or_else(nothing, |p| written[p].clone())).collect())
 }

@@ -81,7 +81,7 @@ impl TableProvider for Personas {
 
 /// Draws people and writes them up, in order.
 #[derive(Debug)]
-struct NarrateExec {
+pub(crate) struct NarrateExec {
     draw: Draw,
     narrator: Arc<dyn Narrator>,
     kinds: Vec<String>,
@@ -103,6 +103,20 @@ impl NarrateExec {
             Boundedness::Bounded,
         );
         Ok(NarrateExec { draw, narrator, kinds, properties: Arc::new(properties) })
+    }
+
+    pub fn narrator(&self) -> &Arc<dyn Narrator> {
+        &self.narrator
+    }
+
+    pub fn kinds(&self) -> &[String] {
+        &self.kinds
+    }
+
+    /// The people, not written up.
+    pub fn people(&self) -> SendableRecordBatchStream {
+        let people = draw_stream(self.draw.clone(), None, BATCH);
+        Box::pin(RecordBatchStreamAdapter::new(self.draw.sampler.schema(), people))
     }
 }
 
@@ -134,10 +148,8 @@ impl ExecutionPlan for NarrateExec {
     }
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let people = draw_stream(self.draw.clone(), None, BATCH);
-        let people = Box::pin(RecordBatchStreamAdapter::new(self.draw.sampler.schema(), people));
         let schema = self.schema();
-        let written = narrate(self.narrator.clone(), self.kinds.clone(), people, OnOutage::Keep);
+        let written = narrate(self.narrator.clone(), self.kinds.clone(), self.people(), OnOutage::Keep);
         let from = written.schema();
         let columns: Vec<usize> =
             schema.fields().iter().map(|f| from.index_of(f.name())).collect::<Result<_, ArrowError>>()?;

@@ -84,7 +84,7 @@ fn explain(
     }
     let names: Vec<&str> = pack.variables().iter().filter(|v| !v.hidden).map(|v| v.name.as_str()).collect();
     let hint = nearest(name, names.iter().copied());
-    let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+    let hint = hint.map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
     plan_datafusion_err!(
         "{function}: `{}` has no variable `{name}`{hint} Its variables are: {}",
         pack.name(),
@@ -96,6 +96,18 @@ struct Given<'a> {
     function: &'a str,
     pack: &'a Pack,
     schema: &'a DFSchema,
+}
+
+/// The operands of a chain of one operator, in order: chains are long, expressions hardly ever deep.
+fn chain(expr: &Expr, of: Operator) -> Vec<&Expr> {
+    let (mut operands, mut open) = (vec![], vec![expr]);
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if *op == of => open.extend([&**right, &**left]),
+            other => operands.push(other),
+        }
+    }
+    operands
 }
 
 /// Deeper expressions are refused before they can exhaust the stack.
@@ -111,11 +123,11 @@ impl Given<'_> {
             return Ok(predicate);
         }
         match expr {
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-                Ok(Predicate::And(vec![next(left)?, next(right)?]))
+            Expr::BinaryExpr(BinaryExpr { op: Operator::And, .. }) => {
+                Ok(Predicate::And(chain(expr, Operator::And).into_iter().map(next).collect::<Result<_>>()?))
             }
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-                Ok(Predicate::Or(vec![next(left)?, next(right)?]))
+            Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) => {
+                Ok(Predicate::Or(chain(expr, Operator::Or).into_iter().map(next).collect::<Result<_>>()?))
             }
             Expr::Not(inner) => Ok(Predicate::Not(Box::new(next(inner)?))),
             Expr::Literal(ScalarValue::Boolean(Some(truth)), _) => Ok(Predicate::Literal(*truth)),

@@ -1,8 +1,10 @@
 //! What writes narratives: the trait that a host implements.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use datafusion::common::Result;
 use serde_json::{Map, Value};
 
 /// What to write: one of the narrative columns of the persona table, or a template of the caller's own.
@@ -47,6 +49,21 @@ pub struct NarrativeError {
     pub outage: bool,
 }
 
+/// What requests would come to, with equal ones counted once.
+#[derive(Debug, Default)]
+pub struct Estimate {
+    /// Calls that would be made
+    pub calls: u64,
+    /// Answers that are at hand already
+    pub known: u64,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    /// In US dollars; `None` when no price is known for the model
+    pub cost_usd: Option<f64>,
+    /// The keys of requests that are counted
+    pub seen: HashSet<[u8; 32]>,
+}
+
 /// Writes narratives. Implementations bound their own concurrency; dropping the future ends the calls in flight.
 #[async_trait]
 pub trait Narrator: Debug + Send + Sync {
@@ -65,6 +82,14 @@ pub trait Narrator: Debug + Send + Sync {
     /// The columns that a prompt takes from the row, out of those `available`: what an analyzer passes where the
     /// statement names none. A template takes the variables it names; a kind takes what its prompt uses.
     fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String>;
+
+    /// Adds to an estimate what these requests would come to; nobody is asked. False if the narrator asks nobody.
+    ///
+    /// # Errors
+    /// If the prompts cannot be made, or the answers at hand cannot be read.
+    fn estimate(&self, _requests: &[NarrativeRequest], _estimate: &mut Estimate) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Writes the texts, in the order of the requests: exactly one result for each.
     async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>>;

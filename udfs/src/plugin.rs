@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::prelude::SessionContext;
@@ -15,6 +16,7 @@ use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
 use crate::embed::Embed;
 use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
+use crate::narrate_calls::PlanCalls;
 use crate::packs::Packs;
 use crate::relations::Relations;
 use crate::row_facts::RowFacts;
@@ -179,19 +181,27 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
         context.register_udf(ScalarUDF::from(function));
     }
     context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
+    let mut asynchronous = vec![];
     if let Some(embedder) = &populace.embedder {
-        context.register_udf(AsyncScalarUDF::new(Arc::new(Embed::new(embedder.clone()))).into_scalar_udf());
+        let embed = || Embed::new(embedder.clone());
+        context.register_udf(ScalarUDF::from(embed()));
+        asynchronous.push(Arc::new(AsyncScalarUDF::new(Arc::new(embed())).into_scalar_udf()));
     }
     if !populace.narrators.known.is_empty() {
-        let narrators = &populace.narrators;
-        let generate = AsyncScalarUDF::new(Arc::new(GenerateNarrative::new(narrators.clone())));
-        context.register_udf(generate.into_scalar_udf());
-        let attempt = AsyncScalarUDF::new(Arc::new(TryGenerateNarrative::new(narrators.clone())));
-        context.register_udf(attempt.into_scalar_udf());
-        context.add_analyzer_rule(Arc::new(RowFacts(narrators.clone())));
+        let generate = || GenerateNarrative::new(populace.narrators.clone());
+        let attempt = || TryGenerateNarrative::new(populace.narrators.clone());
+        context.register_udf(ScalarUDF::from(generate()));
+        context.register_udf(ScalarUDF::from(attempt()));
+        asynchronous.push(Arc::new(AsyncScalarUDF::new(Arc::new(generate())).into_scalar_udf()));
+        asynchronous.push(Arc::new(AsyncScalarUDF::new(Arc::new(attempt())).into_scalar_udf()));
+        context.add_analyzer_rule(Arc::new(RowFacts(populace.narrators.clone())));
+        let planned = Arc::new(PlanCalls(populace.narrators.clone()));
+        let state =
+            SessionStateBuilder::new_from_existing(context.state()).with_physical_optimizer_rule(planned).build();
+        *context.state_ref().write() = state;
     }
     // After the rule above, so that what it fills in is sorted by too.
-    context.add_analyzer_rule(Arc::new(AsyncCalls));
+    context.add_analyzer_rule(Arc::new(AsyncCalls(asynchronous)));
     context.register_catalog("census", Arc::new(Census(populace)));
     Ok(())
 }

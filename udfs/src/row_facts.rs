@@ -50,6 +50,12 @@ impl RowFacts {
         if !ours || matches!(given.first(), Some(Expr::Literal(ScalarValue::LargeList(_), _))) {
             return Ok(Transformed::no(expr));
         }
+        if given.is_empty() && !matches!(what, Expr::Literal(..)) {
+            return plan_err!(
+                "{}: what it writes differs by row, so name the columns that it writes from",
+                func.name()
+            );
+        }
         let mut names: Vec<String> = given.iter().map(name).collect();
         let mut columns = given.to_vec();
         if let (Expr::Literal(what, _), true) = (what, given.is_empty()) {

@@ -187,7 +187,7 @@ mod tests {
 
     fn asked(keys: &[&str], free: bool) -> Rendered {
         let keys = keys.iter().map(|k| k.to_string()).collect();
-        Rendered { system: String::new(), user: String::new(), keys, free }
+        Rendered { system: String::new(), user: String::new(), keys, free, words: 0 }
     }
 
     fn completion(json: Value) -> Completion {

@@ -11,9 +11,11 @@ use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use backon::{ExponentialBuilder, Retryable};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::answer::{Completion, clip, message};
+use super::health::Health;
+use super::limits::{Budget, Gate, Limits, Pace};
+use super::prices::Price;
 use super::prompts::Rendered;
 
 const DEFAULT_BASE: &str = "https://api.openai.com/v1";
@@ -36,6 +38,10 @@ pub struct Endpoint {
     /// The first wait before another attempt; each further one is twice as long
     pub backoff: Duration,
     pub temperature: Option<f64>,
+    pub limits: Limits,
+    pub price: Option<Price>,
+    /// How long a server that answered before may fail everyone until the run stops
+    pub patience: Duration,
 }
 
 impl fmt::Debug for Endpoint {
@@ -88,6 +94,9 @@ impl Endpoint {
             attempts: 5,
             backoff: Duration::from_millis(500),
             temperature: None,
+            limits: Limits::default(),
+            price: None,
+            patience: Duration::from_secs(180),
         })
     }
 }
@@ -102,6 +111,8 @@ pub(super) struct Failure {
     pub wait: Option<Duration>,
     /// Whether the endpoint as a whole is of no use, rather than this one answer
     pub outage: bool,
+    /// Whether it is the server that failed, or has too much to do, rather than the model
+    pub server: bool,
     /// Whether the server turned down how it was asked, rather than what
     pub unsupported: bool,
     /// Requests sent
@@ -111,7 +122,7 @@ pub(super) struct Failure {
 impl Failure {
     /// An answer that is of no use: another attempt may bring a better one.
     pub fn answer(message: String) -> Failure {
-        Failure { message, passing: true, wait: None, outage: false, unsupported: false, attempts: 0 }
+        Failure { message, passing: true, wait: None, outage: false, server: false, unsupported: false, attempts: 0 }
     }
 
     /// One that no attempt mends.
@@ -120,7 +131,7 @@ impl Failure {
     }
 
     fn outage(message: String, passing: bool) -> Failure {
-        Failure { passing, outage: true, ..Failure::answer(message) }
+        Failure { passing, outage: true, server: passing, ..Failure::answer(message) }
     }
 }
 
@@ -137,7 +148,10 @@ struct Refused {
 pub(super) struct Client {
     endpoint: Endpoint,
     api: Api<OpenAIConfig>,
-    slots: Semaphore,
+    gate: Gate,
+    pace: Pace,
+    budget: Budget,
+    health: Health,
     /// What the server was found not to take; each is left out from then on
     no_schema: AtomicBool,
     no_json: AtomicBool,
@@ -167,9 +181,11 @@ impl Client {
         let sender = http.clone();
         let service = tower::service_fn(move |request: HttpRequestFactory| send(sender.clone(), request));
         let api = Api::build(http, config).with_http_service(service);
-        let slots = Semaphore::new(endpoint.concurrency.max(1));
+        let (gate, pace) = (Gate::new(endpoint.concurrency), Pace::new(&endpoint.limits));
+        let budget = Budget::new(endpoint.limits);
+        let health = Health::new(endpoint.patience, endpoint.backoff * 10);
         let [no_schema, no_json, no_seed, no_temperature] = std::array::from_fn(|_| AtomicBool::new(false));
-        Ok(Client { endpoint, api, slots, no_schema, no_json, no_seed, no_temperature })
+        Ok(Client { endpoint, api, gate, pace, budget, health, no_schema, no_json, no_seed, no_temperature })
     }
 
     pub fn endpoint(&self) -> &Endpoint {
@@ -207,26 +223,39 @@ impl Client {
             .await
     }
 
-    /// One answer; where the server turns down a parameter, it is left out and the request sent again.
+    /// One answer; where the server turns down a parameter, it is left out and the request sent again. While the server
+    /// fails everyone, requests wait for it, within the endpoint's patience.
     async fn request(&self, asked: &Rendered, seed: u32) -> Result<Completion, Failure> {
-        for _ in 0..4 {
+        let mut forms = 0;
+        while forms < 4 {
+            self.health.wait().await.map_err(|message| Failure::outage(message, false))?;
+            self.pace.turn(asked.tokens()).await;
+            let slot = self.gate.enter().await;
+            self.budget.take().map_err(|limit| Failure::outage(limit, false))?;
             let sent = self.body(asked, seed);
-            let answered = {
-                let Ok(_slot) = self.slots.acquire().await else {
-                    return Err(Failure::lasting("the narrator was closed".into()));
-                };
-                self.api.chat().create_byot::<_, Value>(sent.clone()).await
-            };
-            match answered {
+            match self.api.chat().create_byot::<_, Value>(sent.clone()).await {
                 Ok(answer) => {
-                    return serde_json::from_value(answer)
-                        .map_err(|e| Failure::answer(format!("{} answers nonsense: {e}", self.endpoint.base)));
+                    self.health.answered();
+                    slot.answered();
+                    let completion: Completion = serde_json::from_value(answer)
+                        .map_err(|e| Failure::answer(format!("{} answers nonsense: {e}", self.endpoint.base)))?;
+                    let (asked, answered) = (completion.prompt_tokens(), completion.completion_tokens());
+                    let (asked, answered) = (asked.unwrap_or(0), answered.unwrap_or(0));
+                    self.budget.spend(asked + answered, self.endpoint.price.map(|p| p.of(asked, answered)));
+                    return Ok(completion);
                 }
                 Err(error) => {
                     let failure = self.explain(error);
+                    if failure.server {
+                        slot.turned_away();
+                        if self.health.failed(&failure.message) {
+                            continue;
+                        }
+                    }
                     if !(failure.unsupported && self.leave_out(&sent, &failure.message)) {
                         return Err(failure);
                     }
+                    forms += 1;
                 }
             }
         }
@@ -283,14 +312,17 @@ impl Client {
                 Ok(refused) => self.refused(&refused),
                 Err(error) => Failure::answer(self.without_key(&format!("{base}: {error}"))),
             },
-            OpenAIError::Reqwest(error) if error.is_timeout() && !error.is_connect() => {
-                Failure::answer(format!("{base} gave no answer within {} s", timeout.as_secs_f64()))
-            }
+            OpenAIError::Reqwest(error) if error.is_timeout() && !error.is_connect() => Failure {
+                server: true,
+                ..Failure::answer(format!("{base} gave no answer within {} s", timeout.as_secs_f64()))
+            },
             OpenAIError::Reqwest(error) if error.is_connect() => Failure::outage(
                 format!("{base} cannot be reached: {}; OPENAI_BASE_URL says which server is asked", causes(&error)),
                 true,
             ),
-            OpenAIError::Reqwest(error) => Failure::answer(format!("{base}: {}", causes(&error))),
+            OpenAIError::Reqwest(error) => {
+                Failure { server: true, ..Failure::answer(format!("{base}: {}", causes(&error))) }
+            }
             OpenAIError::JSONDeserialize(_, body) => {
                 let body = self.without_key(&clip(&body));
                 Failure::answer(format!("{base} answers nonsense for a model such as {model}: {body}"))
@@ -321,7 +353,7 @@ impl Client {
             408 | 409 | 425 | 429 | 500..=599 => {
                 let long = wait.is_some_and(|w| w > LONGEST_WAIT);
                 let message = format!("{base} answers {status}: {said}");
-                Failure { wait: *wait, ..Failure { passing: !long, outage: long, ..Failure::answer(message) } }
+                Failure { wait: *wait, passing: !long, outage: long, server: true, ..Failure::answer(message) }
             }
             400 | 422 => Failure { unsupported: true, ..Failure::lasting(format!("{base} answers {status}: {said}")) },
             _ => Failure::lasting(format!("{base} answers {status}: {said}")),

@@ -5,6 +5,9 @@
 
 mod answer;
 mod client;
+mod health;
+mod limits;
+mod prices;
 mod prompts;
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,19 +17,23 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
-use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 use serde_json::{Map, Value};
 
 use self::answer::{Completion, texts};
 use self::client::{Client, Failure};
 use self::prompts::{Kind, Prompts, Rendered, Step};
 use super::CurrentRun;
-use crate::catalog::{Answer, Call, Catalog};
+use crate::catalog::{Answer, Call, Catalog, Typical};
 use crate::packs;
 
 pub use self::client::Endpoint;
+pub use self::limits::Limits;
+pub use self::prices::Price;
+pub(super) use self::prices::price;
 
 /// Opens the catalogue that answers are kept in, when the first is asked for.
 pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Sync>;
@@ -46,6 +53,8 @@ pub struct OpenAiNarrator {
     run: CurrentRun,
     in_flight: Mutex<HashMap<[u8; 32], WeakShared<Asking>>>,
     outage: Mutex<Option<(Instant, Failure)>>,
+    /// What answers take, by the texts that are asked for; read once
+    typical: Mutex<HashMap<String, Option<Typical>>>,
     this: Weak<OpenAiNarrator>,
 }
 
@@ -86,8 +95,15 @@ impl OpenAiNarrator {
             run,
             in_flight: Mutex::default(),
             outage: Mutex::default(),
+            typical: Mutex::default(),
             this: this.clone(),
         }))
+    }
+
+    /// What an answer cost, where the price is known.
+    fn cost(&self, reply: &Reply) -> Option<f64> {
+        let tokens = (reply.prompt_tokens?, reply.completion_tokens?);
+        Some(self.client.endpoint().price?.of(tokens.0, tokens.1))
     }
 
     /// The prompts of the country that a person lives in; of the first where the row does not say.
@@ -151,6 +167,80 @@ impl OpenAiNarrator {
             }
         }
         outcomes
+    }
+
+    /// What `person` would ask for. The personas are written from attributes that are not known beforehand, unless
+    /// they are at hand: words of the length that is asked for stand in for them.
+    fn estimate_person(
+        &self,
+        mut facts: Map<String, Value>,
+        asked: &[(usize, Prompt)],
+        estimate: &mut Estimate,
+    ) -> Result<(), String> {
+        let Some(prompts) = self.prompts(&facts) else { return Ok(()) };
+        for step in [Step::Attributes, Step::Personas] {
+            let kind = |name: &String| prompts.kinds.iter().find(|k| k.name == *name && k.step == step);
+            let names = asked.iter().filter_map(|(_, p)| if let Prompt::Kind(name) = p { Some(name) } else { None });
+            let wanted: Vec<&Kind> = names.filter_map(kind).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            for kind in &wanted {
+                facts.remove(&kind.name);
+            }
+            let rendered = prompts.render(step, &wanted, &facts)?;
+            let known = self.estimate_call(&rendered, estimate)?;
+            if step == Step::Attributes {
+                let stand_in =
+                    |k: &&Kind| (k.name.clone(), Value::String("words ".repeat(prompts::words(&k.ask) as usize)));
+                facts.extend(known.unwrap_or_else(|| wanted.iter().map(stand_in).collect()));
+            }
+        }
+        for (_, prompt) in asked {
+            if let Prompt::Template(template) = prompt
+                && let Ok(rendered) = prompts.render_own(template, &facts)
+            {
+                self.estimate_call(&rendered, estimate)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a call; its texts if they are at hand.
+    fn estimate_call(&self, asked: &Rendered, estimate: &mut Estimate) -> Result<Option<Map<String, Value>>, String> {
+        let endpoint = self.client.endpoint();
+        let key = key(endpoint, asked);
+        let catalog = (self.catalog)()?;
+        let known = catalog.answer(&key).map_err(|e| e.to_string())?.and_then(|a| texts(&a.text, asked).ok());
+        if !estimate.seen.insert(key) {
+            return Ok(known);
+        }
+        if known.is_some() {
+            estimate.known += 1;
+            return Ok(known);
+        }
+        let shape = asked.keys.join(",");
+        let mut typical = self.typical.lock().unwrap_or_else(PoisonError::into_inner);
+        let typical = match typical.get(&shape) {
+            Some(typical) => *typical,
+            None => {
+                let found = catalog.typical(&endpoint.model, &shape).map_err(|e| e.to_string())?;
+                *typical.entry(shape).or_insert(found)
+            }
+        };
+        let (prompt, completion) = match typical {
+            Some(t) => {
+                ((asked.letters() as f64 * t.tokens_per_letter).round() as u64, t.completion_tokens.round() as u64)
+            }
+            None => asked.expected(),
+        };
+        estimate.calls += 1;
+        estimate.prompt_tokens += prompt;
+        estimate.completion_tokens += completion;
+        if let Some(price) = endpoint.price {
+            *estimate.cost_usd.get_or_insert(0.0) += price.of(prompt, completion);
+        }
+        Ok(None)
     }
 
     /// The answer to a prompt: known already, on its way already, or asked for now.
@@ -224,8 +314,15 @@ impl OpenAiNarrator {
             key,
             run: self.run.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             model: self.client.endpoint().model.clone(),
+            texts: asked.keys.join(","),
+            letters: asked.letters(),
             answer: recorded,
             attempts,
+            cost_usd: self
+                .client
+                .endpoint()
+                .price
+                .map(|p| p.of(prompt_tokens.unwrap_or(0), completion_tokens.unwrap_or(0))),
             latency_ms: started.elapsed().as_millis() as u64,
         };
         catalog.record(call).await.map_err(|e| Failure::lasting(e.to_string()))?;
@@ -278,18 +375,16 @@ impl Narrator for OpenAiNarrator {
         available.iter().filter(|a| names.contains(*a)).cloned().collect()
     }
 
+    fn estimate(&self, requests: &[NarrativeRequest], estimate: &mut Estimate) -> Result<bool> {
+        for (facts, asked) in by_person(requests.to_vec()) {
+            self.estimate_person(facts, &asked, estimate).map_err(DataFusionError::Execution)?;
+        }
+        Ok(true)
+    }
+
     async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
         let wanted = requests.len();
-        let mut people: Vec<(Map<String, Value>, Vec<(usize, Prompt)>)> = vec![];
-        let mut known: HashMap<String, usize> = HashMap::new();
-        for (place, NarrativeRequest { prompt, facts }) in requests.into_iter().enumerate() {
-            let at = *known.entry(Value::Object(facts.clone()).to_string()).or_insert_with(|| {
-                people.push((facts, vec![]));
-                people.len() - 1
-            });
-            people[at].1.push((place, prompt));
-        }
-        let people = people.into_iter().map(|(facts, asked)| self.person(facts, asked));
+        let people = by_person(requests).into_iter().map(|(facts, asked)| self.person(facts, asked));
         let mut written: Vec<Option<Result<Narrative, NarrativeError>>> = vec![None; wanted];
         for (place, outcome) in join_all(people).await.into_iter().flatten() {
             written[place] = Some(match outcome {
@@ -299,7 +394,7 @@ impl Narrator for OpenAiNarrator {
                     attempts: if bears { reply.attempts } else { 0 },
                     prompt_tokens: reply.prompt_tokens.filter(|_| bears),
                     completion_tokens: reply.completion_tokens.filter(|_| bears),
-                    cost_usd: None,
+                    cost_usd: self.cost(&reply).filter(|_| bears),
                 }),
                 Err(f) => Err(NarrativeError { message: f.message, attempts: f.attempts, outage: f.outage }),
             });
@@ -307,6 +402,22 @@ impl Narrator for OpenAiNarrator {
         let silent = || Err(NarrativeError { message: "nothing was asked".into(), attempts: 0, outage: false });
         written.into_iter().map(|w| w.unwrap_or_else(silent)).collect()
     }
+}
+
+/// What is asked of one person: facts, and prompts with their places among the requests.
+type Person = (Map<String, Value>, Vec<(usize, Prompt)>);
+
+fn by_person(requests: Vec<NarrativeRequest>) -> Vec<Person> {
+    let mut people: Vec<Person> = vec![];
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (place, NarrativeRequest { prompt, facts }) in requests.into_iter().enumerate() {
+        let at = *known.entry(Value::Object(facts.clone()).to_string()).or_insert_with(|| {
+            people.push((facts, vec![]));
+            people.len() - 1
+        });
+        people[at].1.push((place, prompt));
+    }
+    people
 }
 
 /// What an answer depends on: the model, the parameters, the prompt.

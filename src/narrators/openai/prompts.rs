@@ -37,14 +37,49 @@ pub(super) struct Rendered {
     pub keys: Vec<String>,
     /// Whether an answer that is no JSON may be the text itself
     pub free: bool,
+    /// Words that the answer is to have, as far as the prompt says
+    pub words: u64,
 }
 
 impl Rendered {
+    /// Of the prompt.
+    pub fn letters(&self) -> u64 {
+        (self.system.len() + self.user.len()) as u64
+    }
+
+    /// Tokens of the prompt and of the answer, about: a token of a language model is some four letters of English.
+    pub fn expected(&self) -> (u64, u64) {
+        let schema = 40 + 12 * self.keys.len() as u64;
+        let prompt = self.letters() / 4 + schema;
+        (prompt, self.words * 4 / 3 + 8 * self.keys.len() as u64)
+    }
+
+    /// Both together.
+    pub fn tokens(&self) -> u64 {
+        let (prompt, answer) = self.expected();
+        prompt + answer
+    }
+
     /// The JSON schema of the answer, in the form that strict servers take: every key required, none besides.
     pub fn schema(&self) -> Value {
         let properties: Map<String, Value> =
             self.keys.iter().map(|k| (k.clone(), json!({ "type": "string" }))).collect();
         json!({ "type": "object", "properties": properties, "required": self.keys, "additionalProperties": false })
+    }
+}
+
+/// Words of a text whose length nobody has said.
+const WORDS: u64 = 60;
+
+/// The middle of the length that is asked for: "30 to 60 words".
+pub(super) fn words(ask: &str) -> u64 {
+    let before: Vec<&str> = ask.split_whitespace().take_while(|w| !w.starts_with("words")).collect();
+    match before[..] {
+        [.., low, "to", high] => match (low.parse::<u64>(), high.parse::<u64>()) {
+            (Ok(low), Ok(high)) => (low + high) / 2,
+            _ => WORDS,
+        },
+        _ => WORDS,
     }
 }
 
@@ -97,7 +132,8 @@ impl Prompts {
         let user = self.template(name, context! { wanted, ..minijinja::Value::from_serialize(facts) })?;
         let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
         let keys = wanted.iter().map(|k| k.name.clone()).collect();
-        Ok(Rendered { system, user, keys, free: false })
+        let words = wanted.iter().map(|k| words(&k.ask)).sum();
+        Ok(Rendered { system, user, keys, free: false, words })
     }
 
     /// The prompt of a template of the caller's own; a fact that it names must be there.
@@ -113,7 +149,7 @@ impl Prompts {
         })?;
         let user = self.template("template.j2", context! { request })?;
         let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
-        Ok(Rendered { system, user, keys: vec!["text".into()], free: true })
+        Ok(Rendered { system, user, keys: vec!["text".into()], free: true, words: WORDS })
     }
 
     fn template(&self, name: &str, facts: minijinja::Value) -> Result<String, String> {
@@ -144,7 +180,7 @@ mod tests {
         let wanted: Vec<&Kind> = prompts.kinds.iter().filter(|k| k.step == Step::Attributes).collect();
         let rendered = prompts.render(Step::Attributes, &wanted, &facts()).unwrap();
         insta::assert_snapshot!(rendered.user);
-        assert_eq!(rendered.keys.len(), 4);
+        assert_eq!((rendered.keys.len(), rendered.words), (4, 85 + 75 + 75 + 75));
         assert_eq!(rendered.schema()["required"][0], "cultural_background");
     }
 

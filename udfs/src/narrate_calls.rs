@@ -1,0 +1,198 @@
+//! Calls to a narrator within a statement: a window of rows in work at once, as `narrate` has it for whole people.
+//!
+//! DataFusion's own operator waits for all rows of a batch before it begins the next, and for one call of a row before
+//! the next call: the slowest answer of each batch leaves an endpoint idle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::concat_batches;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::ScalarFunctionArgs;
+use datafusion::physical_expr::async_scalar_function::AsyncFuncExpr;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::async_func::AsyncFuncExec;
+use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::generate_narrative::{NAME, TRY_NAME, requests};
+use crate::plugin::Narrators;
+use crate::{NarrativeRequest, Narrator};
+
+/// Rows that leave together, if so many are ready.
+const BATCH: usize = 64;
+
+/// Puts [`NarrateCalls`] where DataFusion planned its own operator for calls to a narrator.
+#[derive(Debug)]
+pub(crate) struct PlanCalls(pub Narrators);
+
+impl PhysicalOptimizerRule for PlanCalls {
+    fn name(&self) -> &str {
+        "narrate_calls"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let narrator = self.0.get(None)?;
+        let window = narrator.window();
+        // A narrator that calls nobody gains nothing.
+        if window <= 1 {
+            return Ok(plan);
+        }
+        let replaced = plan.transform_up(|node| {
+            let calls = node.downcast_ref::<AsyncFuncExec>().filter(|n| n.async_exprs().iter().all(|e| narrates(e)));
+            Ok(match calls {
+                Some(calls) => Transformed::yes(Arc::new(NarrateCalls::new(calls, &narrator)) as _),
+                None => Transformed::no(node),
+            })
+        })?;
+        Ok(replaced.data)
+    }
+}
+
+fn narrates(call: &AsyncFuncExpr) -> bool {
+    let function = call.func.downcast_ref::<ScalarFunctionExpr>().map(|f| f.fun().name());
+    function.is_some_and(|name| name == NAME || name == TRY_NAME)
+}
+
+/// Adds a column for each call; rows leave in their order.
+#[derive(Debug)]
+pub(crate) struct NarrateCalls {
+    calls: Vec<Arc<AsyncFuncExpr>>,
+    input: Arc<dyn ExecutionPlan>,
+    narrator: Arc<dyn Narrator>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl NarrateCalls {
+    fn new(planned: &AsyncFuncExec, narrator: &Arc<dyn Narrator>) -> NarrateCalls {
+        NarrateCalls {
+            calls: planned.async_exprs().to_vec(),
+            input: planned.input().clone(),
+            narrator: narrator.clone(),
+            properties: planned.properties().clone(),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.input
+    }
+
+    pub fn narrator(&self) -> &Arc<dyn Narrator> {
+        &self.narrator
+    }
+
+    /// What the calls would ask for about these rows: for each row and call.
+    pub fn asked(&self, rows: &RecordBatch, options: &Arc<ConfigOptions>) -> Result<Vec<Vec<NarrativeRequest>>> {
+        let functions = self.calls.iter().filter_map(|c| c.func.downcast_ref::<ScalarFunctionExpr>());
+        let asked = functions.map(|function| {
+            let args = function.args().iter().map(|a| a.evaluate(rows)).collect::<Result<Vec<_>>>()?;
+            let fields = function.args().iter().map(|a| a.return_field(rows.schema_ref()));
+            let args = ScalarFunctionArgs {
+                args,
+                arg_fields: fields.collect::<Result<Vec<_>>>()?,
+                number_rows: rows.num_rows(),
+                return_field: function.return_field(rows.schema_ref())?,
+                config_options: options.clone(),
+            };
+            Ok(requests(self.narrator.as_ref(), &args)?.requests)
+        });
+        asked.collect()
+    }
+}
+
+impl DisplayAs for NarrateCalls {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        let calls: Vec<String> = self.calls.iter().map(ToString::to_string).collect();
+        write!(f, "NarrateCalls: narrator={}, calls=[{}]", self.narrator.name(), calls.join(", "))
+    }
+}
+
+impl ExecutionPlan for NarrateCalls {
+    fn name(&self) -> &str {
+        "NarrateCalls"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let [input] = &children[..] else { return exec_err!("NarrateCalls has one input") };
+        let planned = AsyncFuncExec::try_new(self.calls.clone(), input.clone())?;
+        Ok(Arc::new(NarrateCalls::new(&planned, &self.narrator)))
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let rows = self.input.execute(partition, context.clone())?;
+        let (calls, schema, window) = (Arc::new(self.calls.clone()), self.schema(), self.narrator.window());
+        let options = context.session_config().options().clone();
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let mut builder = RecordBatchReceiverStream::builder(self.schema(), 2);
+        let sender = builder.tx();
+        // In a task of its own, so that calls go on while whoever takes the rows is busy. It ends with the stream.
+        builder.spawn(async move {
+            let to = schema.clone();
+            let written = rows
+                .map_ok(|batch| {
+                    stream::iter((0..batch.num_rows()).map(move |i| Ok::<_, DataFusionError>(batch.slice(i, 1))))
+                })
+                .try_flatten()
+                .map(|row: Result<RecordBatch>| {
+                    let (calls, options, to) = (calls.clone(), options.clone(), to.clone());
+                    async move {
+                        let row = row?;
+                        let texts = calls.iter().map(|c| call(c, &row, options.clone()));
+                        let columns = row.columns().iter().cloned().chain(try_join_all(texts).await?).collect();
+                        Ok(RecordBatch::try_new(to, columns)?)
+                    }
+                })
+                .buffered(window);
+            let mut ready = Box::pin(written.ready_chunks(BATCH));
+            while let Some(rows) = ready.next().await {
+                let rows: Result<Vec<RecordBatch>> = rows.into_iter().collect();
+                let batch = rows.and_then(|rows| Ok(concat_batches(&schema, &rows)?));
+                let failed = batch.is_err();
+                if sender.send(batch.record_output(&metrics)).await.is_err() || failed {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        Ok(builder.build())
+    }
+}
+
+async fn call(call: &AsyncFuncExpr, row: &RecordBatch, options: Arc<ConfigOptions>) -> Result<ArrayRef> {
+    call.invoke_with_args(row, options).await?.to_array(row.num_rows())
+}
