@@ -266,7 +266,10 @@ impl Person {
         if let Some(city) = city {
             self.set("city", city);
         }
-        if let Some(county) = county {
+        // Some cities are counties of their own: "Norfolk city".
+        if let Some(county) =
+            county.filter(|county| !county.ends_with(" city") && Some(*county) != city && state != Some("DC"))
+        {
             self.set("county", county);
         }
         let Some(code) = state else { return };
