@@ -5,6 +5,7 @@
 //! `(one|two|)` chooses, `{slot}` takes a fact, or expands the symbol of that name. A production whose slots cannot be
 //! filled is passed over, so a fact that is missing never leaves a hole; one marked `[last]` serves where no other does.
 //! `~topic` names what a production is about: a text turns to a topic once. A pole of the temperament is a topic.
+//! `in_team` holds where the first hobby that the text has named is of the class `team`.
 
 use std::collections::HashMap;
 
@@ -75,8 +76,9 @@ impl Grammar {
                 let topics = conditions
                     .split_whitespace()
                     .filter_map(|c| c.strip_prefix('~').or(POLES.contains(&c).then_some(c)));
-                // Who a person is, in a relative clause, is said once.
-                let topics = topics.chain(text.contains("{person}").then_some("person")).collect();
+                // Who a person is, in a relative clause, is said once, and who lives in the house.
+                let named = ["person", "home"].into_iter().filter(|name| text.contains(&format!("{{{name}}}")));
+                let topics = topics.chain(named).collect();
                 let conditions = conditions
                     .split_whitespace()
                     .filter(|c| *c != "last" && !c.starts_with('~'))
@@ -177,7 +179,7 @@ impl Grammar {
         if depth > 12 {
             return false;
         }
-        let mut fit: Vec<&Production> = productions.iter().filter(|p| p.fits(pen.person)).collect();
+        let mut fit: Vec<&Production> = productions.iter().filter(|p| p.fits(pen)).collect();
         // Fresh productions first, by weight; a dead end falls through to the next one.
         while !fit.is_empty() {
             let stale = |p: &Production| pen.used.contains(&p.id) || p.topics.iter().any(|t| pen.topics.contains(t));
@@ -284,8 +286,12 @@ impl Grammar {
 }
 
 impl Production {
-    fn fits(&self, person: &Person) -> bool {
-        self.conditions.iter().all(|any| any.iter().any(|(wanted, flag)| person.is(flag) == *wanted))
+    fn fits(&self, pen: &Pen) -> bool {
+        let holds = |flag: &str| match flag.strip_prefix("in_") {
+            Some(class) => pen.hobbies.first().is_some_and(|at| pen.person.hobbies[*at].is(class)),
+            None => pen.person.is(flag),
+        };
+        self.conditions.iter().all(|any| any.iter().any(|(wanted, flag)| holds(flag) == *wanted))
     }
 
     /// About one person in how many the conditions hold for: what fits few is said the more readily of them.
@@ -296,6 +302,7 @@ impl Production {
             | "lang_english" => 1,
             "retired" | "seeking" | "at_home" | "student" => 1,
             "a18" | "a25" | "a35" | "a45" | "a55" | "a65" | "a75" | "a85" => 4,
+            flag if flag.starts_with("in_") => 2,
             flag if flag.starts_with("h_") => 4,
             flag if flag.starts_with("g_") || flag.starts_with("is_") => 8,
             _ => 3,

@@ -267,9 +267,12 @@ impl Person {
             self.set("city", city);
         }
         // Some cities are counties of their own: "Norfolk city".
-        if let Some(county) =
-            county.filter(|county| !county.ends_with(" city") && Some(*county) != city && state != Some("DC"))
-        {
+        if let Some(county) = county.filter(|county| {
+            !county.ends_with(" city")
+                && !county.ends_with(" Municipio")
+                && Some(*county) != city
+                && state != Some("DC")
+        }) {
             self.set("county", county);
         }
         let Some(code) = state else { return };
