@@ -401,8 +401,11 @@ impl Pen<'_> {
         let home = |hobby: &Hobby| !(does && hobby.class == "travel");
         let fits = |hobby: &Hobby| class.map_or_else(|| home(hobby), |class| hobby.is(class));
         let person = self.person;
-        let next = person.hobbies.iter().enumerate().find(|(at, h)| fits(h) && !self.hobbies.contains(at));
-        let Some((at, hobby)) = next else { return false };
+        let verb = |hobby: &Hobby| hobby.does.split(' ').next().map(str::to_owned);
+        let said = |hobby: &Hobby| does && self.hobbies.iter().any(|at| verb(&person.hobbies[*at]) == verb(hobby));
+        let left = person.hobbies.iter().enumerate().filter(|(at, h)| fits(h) && !self.hobbies.contains(at));
+        // Another verb than before, if there is one: not "goes to the opera and goes camping".
+        let Some((at, hobby)) = left.min_by_key(|(_, hobby)| said(hobby)) else { return false };
         self.hobbies.push(at);
         self.fact(if does { &hobby.does } else { &hobby.phrase });
         true
