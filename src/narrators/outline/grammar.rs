@@ -4,10 +4,12 @@
 //! conditions on the person, `[married !kids old|retired]`: all must hold, `!` negates, `|` is or. In its text
 //! `(one|two|)` chooses, `{slot}` takes a fact, or expands the symbol of that name. A production whose slots cannot be
 //! filled is passed over, so a fact that is missing never leaves a hole; one marked `[last]` serves where no other does.
+//! `~topic` names what a production is about: a text turns to a topic once. A pole of the temperament is a topic.
+//! `in_team` holds where the first hobby that the text has named is of the class `team`.
 
 use std::collections::HashMap;
 
-use super::person::Person;
+use super::person::{Hobby, Person};
 
 /// A parsed grammar: the productions of every symbol.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ struct Production {
     /// Unique in the grammar: a text uses no production twice while others are left.
     id: u32,
     conditions: Vec<Vec<(bool, &'static str)>>,
+    /// What it is about: a text that has been there prefers another.
+    topics: Vec<&'static str>,
     /// Used only where every other production of its symbol failed: `[last]`.
     last: bool,
     /// How likely the production is next to others: the sentences it can make, so that none of them is made often.
@@ -39,10 +43,15 @@ struct Pen<'a> {
     person: &'a Person,
     state: u64,
     used: Vec<u32>,
+    topics: Vec<&'static str>,
+    /// The hobbies that the text has named.
+    hobbies: Vec<usize>,
     /// How far into each list the text has come, the latest last.
     named: Vec<(&'static str, usize)>,
     /// How often the person has been mentioned, for names and pronouns.
     mentions: u32,
+    /// And how often since by name.
+    since_name: u32,
     /// The text so far.
     text: String,
 }
@@ -64,19 +73,25 @@ impl Grammar {
                     None => ("", line),
                 };
                 let last = conditions.split_whitespace().any(|c| c == "last");
+                let topics = conditions
+                    .split_whitespace()
+                    .filter_map(|c| c.strip_prefix('~').or(POLES.contains(&c).then_some(c)));
+                // Who a person is, in a relative clause, is said once, and who lives in the house.
+                let named = ["person", "home"].into_iter().filter(|name| text.contains(&format!("{{{name}}}")));
+                let topics = topics.chain(named).collect();
                 let conditions = conditions
                     .split_whitespace()
-                    .filter(|c| *c != "last")
+                    .filter(|c| *c != "last" && !c.starts_with('~'))
                     .map(|any| any.split('|').map(|c| c.strip_prefix('!').map_or((true, c), |c| (false, c))).collect())
                     .collect();
                 id += 1;
                 let body = nodes(text, &mut 0);
-                symbols.entry(symbol).or_default().push(Production { id, conditions, last, weight: 1, body });
+                symbols.entry(symbol).or_default().push(Production { id, conditions, topics, last, weight: 1, body });
             }
         }
         let mut grammar = Grammar { symbols };
-        let weights: HashMap<u32, usize> =
-            grammar.symbols.values().flatten().map(|p| (p.id, grammar.variants(&p.body, 0).min(MOST))).collect();
+        let weight = |p: &Production| (16 * grammar.variants(&p.body, 0).min(MOST)).isqrt() * p.rarity();
+        let weights: HashMap<u32, usize> = grammar.symbols.values().flatten().map(|p| (p.id, weight(p))).collect();
         for production in grammar.symbols.values_mut().flatten() {
             production.weight = weights.get(&production.id).copied().unwrap_or(1);
         }
@@ -88,10 +103,10 @@ impl Grammar {
         let count = |node: &Node| match node {
             Node::Text(_) => 1,
             Node::Choice(options) => options.iter().map(|option| self.variants(option, depth)).sum(),
-            Node::Slot("duty") => 15,
-            Node::Slot("trait_first" | "trait_second") => 24,
+            Node::Slot("duty" | "trait") => 5,
             Node::Slot(slot) if depth < 4 => self.symbols.get(slot).map_or(1, |productions| {
-                productions.iter().map(|p| self.variants(&p.body, depth + 1)).fold(0_usize, usize::saturating_add)
+                let share = |p: &Production| self.variants(&p.body, depth + 1).div_ceil(p.rarity());
+                productions.iter().map(share).fold(0_usize, usize::saturating_add)
             }),
             Node::Slot(_) => 1,
         };
@@ -126,9 +141,9 @@ impl Grammar {
         self.draft(symbol, person, seed).map(|draft| finish(&draft))
     }
 
-    /// The sentences of a text with every fact masked: what the variety of the narrator is measured on.
+    /// A text, and its sentences with every fact masked: what the variety of the narrator is measured on.
     #[cfg(test)]
-    pub fn skeleton(&self, symbol: &str, person: &Person, seed: u64) -> Vec<String> {
+    pub fn skeleton(&self, symbol: &str, person: &Person, seed: u64) -> (String, Vec<String>) {
         let draft = self.draft(symbol, person, seed).unwrap_or_default();
         let mut masked = String::new();
         let mut inside = false;
@@ -136,17 +151,26 @@ impl Grammar {
             match c {
                 FACT => masked.push('_'),
                 ARTICLE => masked.push('a'),
-                _ if !inside && c != END => masked.push(c),
+                _ if !inside && c != END && c != COMMA => masked.push(c),
                 _ => {}
             }
             inside = c == FACT || (inside && c != END);
         }
-        masked.split(". ").map(|s| s.trim_end_matches('.').trim().to_lowercase()).collect()
+        (finish(&draft), masked.split(". ").map(|s| s.trim_end_matches('.').trim().to_lowercase()).collect())
     }
 
     fn draft(&self, symbol: &str, person: &Person, seed: u64) -> Option<String> {
-        let mut pen =
-            Pen { person, state: seed, used: Vec::new(), named: Vec::new(), mentions: 0, text: String::new() };
+        let mut pen = Pen {
+            person,
+            state: seed,
+            used: Vec::new(),
+            topics: Vec::new(),
+            hobbies: Vec::new(),
+            named: Vec::new(),
+            mentions: 0,
+            since_name: 0,
+            text: String::new(),
+        };
         self.expand(symbol, &mut pen, 0).then_some(pen.text)
     }
 
@@ -155,10 +179,11 @@ impl Grammar {
         if depth > 12 {
             return false;
         }
-        let mut fit: Vec<&Production> = productions.iter().filter(|p| p.fits(pen.person)).collect();
+        let mut fit: Vec<&Production> = productions.iter().filter(|p| p.fits(pen)).collect();
         // Fresh productions first, by weight; a dead end falls through to the next one.
         while !fit.is_empty() {
-            let rank = |p: &Production| (p.last, pen.used.contains(&p.id));
+            let stale = |p: &Production| pen.used.contains(&p.id) || p.topics.iter().any(|t| pen.topics.contains(t));
+            let rank = |p: &Production| (stale(p), p.last);
             let best = fit.iter().map(|p| rank(p)).min();
             let weight = |p: &Production| if Some(rank(p)) == best { p.weight } else { 0 };
             let weights: Vec<usize> = fit.iter().map(|p| weight(p)).collect();
@@ -171,6 +196,7 @@ impl Grammar {
             let production = fit.swap_remove(at.unwrap_or(0));
             let mark = pen.mark();
             pen.used.push(production.id);
+            pen.topics.extend(&production.topics);
             if self.body(&production.body, pen, depth) {
                 return true;
             }
@@ -210,10 +236,30 @@ impl Grammar {
                 pen.text.push(ARTICLE);
                 return true;
             }
+            "," => {
+                pen.text.push(COMMA);
+                return true;
+            }
             _ => {}
         }
         if self.symbols.contains_key(slot) {
             return self.expand(slot, pen, depth + 1);
+        }
+        match slot {
+            "trait" => {
+                let pole = pen.person.traits.iter().find(|pole| !pen.topics.contains(pole));
+                pen.topics.extend(pole);
+                return self.expand(&format!("t_{}", pole.unwrap_or(&"avg")), pen, depth + 1);
+            }
+            "hobby" => return pen.hobby(None, false),
+            "does" => return pen.hobby(None, true),
+            _ => {}
+        }
+        if let Some(class) = slot.strip_prefix("h_") {
+            return pen.hobby(Some(class), false);
+        }
+        if let Some(class) = slot.strip_prefix("v_") {
+            return pen.hobby(Some(class), true);
         }
         let Some(values) = pen.person.values(slot) else { return false };
         let at = pen.named.iter().rev().find(|(name, _)| *name == slot).map_or(0, |(_, at)| *at);
@@ -232,9 +278,7 @@ impl Grammar {
                 if slot != "city" && slot != "state" && values.len() > 1 && pen.text.contains(value.as_str()) {
                     return self.slot(slot, pen, depth);
                 }
-                pen.text.push(FACT);
-                pen.text.push_str(value);
-                pen.text.push(END);
+                pen.fact(value);
                 true
             }
         }
@@ -242,8 +286,28 @@ impl Grammar {
 }
 
 impl Production {
-    fn fits(&self, person: &Person) -> bool {
-        self.conditions.iter().all(|any| any.iter().any(|(wanted, flag)| person.is(flag) == *wanted))
+    fn fits(&self, pen: &Pen) -> bool {
+        let holds = |flag: &str| match flag.strip_prefix("in_") {
+            Some(class) => pen.hobbies.first().is_some_and(|at| pen.person.hobbies[*at].is(class)),
+            None => pen.person.is(flag),
+        };
+        self.conditions.iter().all(|any| any.iter().any(|(wanted, flag)| holds(flag) == *wanted))
+    }
+
+    /// About one person in how many the conditions hold for: what fits few is said the more readily of them.
+    fn rarity(&self) -> usize {
+        let share = |(wanted, flag): &(bool, &str)| match *flag {
+            _ if !wanted => 1,
+            "job" | "native" | "with_spouse" | "married_present" | "tool" | "handy" | "h_sport" | "h_art"
+            | "lang_english" => 1,
+            "retired" | "seeking" | "at_home" | "student" => 1,
+            "a18" | "a25" | "a35" | "a45" | "a55" | "a65" | "a75" | "a85" => 4,
+            flag if flag.starts_with("in_") => 2,
+            flag if flag.starts_with("h_") => 4,
+            flag if flag.starts_with("g_") || flag.starts_with("is_") => 8,
+            _ => 3,
+        };
+        self.conditions.iter().map(|any| any.iter().map(share).min().unwrap_or(1)).max().unwrap_or(1)
     }
 }
 
@@ -251,7 +315,10 @@ impl Production {
 struct Mark {
     state: u64,
     mentions: u32,
+    since_name: u32,
     used: usize,
+    topics: usize,
+    hobbies: usize,
     named: usize,
     text: usize,
 }
@@ -261,7 +328,10 @@ impl Pen<'_> {
         Mark {
             state: self.state,
             mentions: self.mentions,
+            since_name: self.since_name,
             used: self.used.len(),
+            topics: self.topics.len(),
+            hobbies: self.hobbies.len(),
             named: self.named.len(),
             text: self.text.len(),
         }
@@ -270,7 +340,10 @@ impl Pen<'_> {
     fn restore(&mut self, mark: Mark) {
         self.state = mark.state;
         self.mentions = mark.mentions;
+        self.since_name = mark.since_name;
         self.used.truncate(mark.used);
+        self.topics.truncate(mark.topics);
+        self.hobbies.truncate(mark.hobbies);
         self.named.truncate(mark.named);
         self.text.truncate(mark.text);
     }
@@ -290,13 +363,17 @@ impl Pen<'_> {
         let word = match slot {
             "N" | "N's" => {
                 self.mentions += 1;
+                self.since_name += 1;
                 let turn = self.below(12);
                 let name = match self.mentions {
                     1 if turn < 4 => person.first.clone(),
                     1 => person.full.clone(),
-                    _ if person.pronoun.is_none() || turn < 3 => person.first.clone(),
+                    _ if person.pronoun.is_none() || (turn < 4 && self.since_name > 2) => person.first.clone(),
                     _ => String::new(),
                 };
+                if !name.is_empty() {
+                    self.since_name = 0;
+                }
                 match (slot, name.is_empty()) {
                     ("N", true) => person.pronoun.map_or("they", |p| p[0]).to_owned(),
                     ("N", false) => name,
@@ -306,6 +383,7 @@ impl Pen<'_> {
             }
             "F" => {
                 self.mentions += 1;
+                self.since_name = 0;
                 person.first.clone()
             }
             "they" => person.pronoun.map_or(person.first.clone(), |p| p[0].to_owned()),
@@ -314,16 +392,41 @@ impl Pen<'_> {
             "theirs" => person.pronoun.map_or("theirs", |p| p[3]).to_owned(),
             _ => person.pronoun.map_or("themself", |p| p[4]).to_owned(),
         };
+        self.fact(&word);
+    }
+
+    /// Names the next hobby, of a class if one is given, as a noun or as what is done.
+    fn hobby(&mut self, class: Option<&str>, does: bool) -> bool {
+        // A journey is not what one does when the dishes are dry.
+        let home = |hobby: &Hobby| !(does && hobby.class == "travel");
+        let fits = |hobby: &Hobby| class.map_or_else(|| home(hobby), |class| hobby.is(class));
+        let person = self.person;
+        let verb = |hobby: &Hobby| hobby.does.split(' ').next().map(str::to_owned);
+        let said = |hobby: &Hobby| does && self.hobbies.iter().any(|at| verb(&person.hobbies[*at]) == verb(hobby));
+        let left = person.hobbies.iter().enumerate().filter(|(at, h)| fits(h) && !self.hobbies.contains(at));
+        // Another verb than before, if there is one: not "goes to the opera and goes camping".
+        let Some((at, hobby)) = left.min_by_key(|(_, hobby)| said(hobby)) else { return false };
+        self.hobbies.push(at);
+        self.fact(if does { &hobby.does } else { &hobby.phrase });
+        true
+    }
+
+    fn fact(&mut self, word: &str) {
         self.text.push(FACT);
-        self.text.push_str(&word);
+        self.text.push_str(word);
         self.text.push(END);
     }
 }
+
+/// The poles of the temperament.
+const POLES: [&str; 10] = ["o_hi", "o_lo", "c_hi", "c_lo", "e_hi", "e_lo", "a_hi", "a_lo", "n_hi", "n_lo"];
 
 /// Beyond so many sentences a production is not chosen more often.
 const MOST: usize = 60;
 /// Stands for the indefinite article until its noun is known.
 const ARTICLE: char = '\u{1}';
+/// Stands for a comma, unless the clause ends there anyway: after the state in "in Salem, Oregon, and".
+const COMMA: char = '\u{4}';
 /// Enclose what comes from the facts while a text is being written, so that its skeleton can be told.
 const FACT: char = '\u{2}';
 const END: char = '\u{3}';
@@ -335,6 +438,11 @@ fn finish(text: &str) -> String {
     for (at, c) in text.char_indices() {
         match c {
             FACT | END => {}
+            COMMA => {
+                if text[at + 1..].trim_start_matches([FACT, END]).starts_with(' ') {
+                    out.push(',');
+                }
+            }
             ARTICLE => {
                 let word = text[at + 1..].trim_start_matches([' ', FACT, END]);
                 let article = if begins_with_vowel_sound(word) { "an" } else { "a" };

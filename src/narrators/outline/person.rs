@@ -12,18 +12,55 @@ pub struct Person {
     pub full: String,
     /// Subject, object, possessive, absolute possessive, reflexive; `None` where the sex is not known.
     pub pronoun: Option<[&'static str; 5]>,
+    /// Begins elsewhere for every kind.
+    pub hobbies: Vec<Hobby>,
+    /// What is marked in the temperament, as symbols of the grammar, the most marked first.
+    pub traits: Vec<&'static str>,
     flags: HashSet<String>,
     values: HashMap<&'static str, Vec<String>>,
+}
+
+/// Something a person likes.
+#[derive(Debug)]
+pub struct Hobby {
+    pub class: &'static str,
+    /// A noun phrase: "pottery".
+    pub phrase: String,
+    /// A verb phrase in the third person: "throws pots".
+    pub does: String,
+}
+
+impl Hobby {
+    /// Whether it is of a class, or of one of the classes of a family: sport, art, food, active.
+    pub fn is(&self, class: &str) -> bool {
+        let active =
+            class == "active" && (family(self.class) == "sport" || ["outdoor", "garden"].contains(&self.class));
+        self.class == class || family(self.class) == class || active
+    }
+}
+
+/// The kinds of text that a class of hobbies belongs to.
+fn family(class: &str) -> &str {
+    match class {
+        "team" | "fit" | "play" => "sport",
+        "make" | "read" | "screen" | "live" | "music" => "art",
+        "cook" | "eat" => "food",
+        other => other,
+    }
 }
 
 /// The occupation's singular noun phrase, and the group whose duties describe it best: mostly its own.
 static OCCUPATIONS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
     LazyLock::new(|| three_columns(include_str!("occupations.csv")));
-/// The hobby's class and its phrase.
+/// The hobby's class, and its noun phrase and verb phrase.
 static HOBBIES: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
     LazyLock::new(|| three_columns(include_str!("hobbies.csv")));
-/// Skills that are common nouns, written in lower case inside a sentence.
-static COMMON_SKILLS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| include_str!("skills.txt").lines().collect());
+/// The skill's class, an ability, one that others ask for, or a tool, and its phrase. Others are the names of programs.
+static SKILLS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
+    LazyLock::new(|| three_columns(include_str!("skills.csv")));
+/// The titles with duties of their own.
+static TITLES: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("titles.txt").lines().filter_map(|line| line.strip_prefix("@d_")).collect());
 static PLACES: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
     include_str!("places.txt")
         .lines()
@@ -57,7 +94,15 @@ impl Person {
             Some("Male") => Some(["he", "him", "his", "his", "himself"]),
             _ => None,
         };
-        let mut person = Person { first, full, pronoun, flags: HashSet::new(), values: HashMap::new() };
+        let mut person = Person {
+            first,
+            full,
+            pronoun,
+            hobbies: Vec::new(),
+            traits: Vec::new(),
+            flags: HashSet::new(),
+            values: HashMap::new(),
+        };
         for name in [
             "marital_status",
             "education_level",
@@ -161,27 +206,23 @@ impl Person {
     }
 
     fn temperament(&mut self, number: &dyn Fn(&str) -> Option<i64>) {
-        let mut traits: Vec<(i64, String)> =
-            ["openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism"]
-                .iter()
-                .filter_map(|name| number(name).map(|score| (name, score)))
-                .filter(|(_, score)| *score >= 55 || *score <= 44)
-                .map(|(name, score)| {
-                    let end = if score >= 55 { "hi" } else { "lo" };
-                    ((score - 50).abs(), format!("{}_{end}", &name[..1]))
-                })
-                .collect();
-        traits.sort_by_key(|(distance, _)| -distance);
-        for (slot, known, (_, name)) in [("trait_first", "has_trait1"), ("trait_second", "has_trait2")]
+        let poles = [
+            ("openness", "o_hi", "o_lo"),
+            ("conscientiousness", "c_hi", "c_lo"),
+            ("extraversion", "e_hi", "e_lo"),
+            ("agreeableness", "a_hi", "a_lo"),
+            ("neuroticism", "n_hi", "n_lo"),
+        ];
+        let mut traits: Vec<(i64, &'static str)> = poles
             .into_iter()
-            .zip(&traits)
-            .map(|((slot, known), name)| (slot, known, name))
-        {
-            self.set(slot, format!("@t_{name}"));
-            self.flag(known);
-        }
+            .filter_map(|(name, high, low)| number(name).map(|score| (score, high, low)))
+            .filter(|(score, ..)| *score >= 55 || *score <= 44)
+            .map(|(score, high, low)| ((score - 50).abs(), if score >= 55 { high } else { low }))
+            .collect();
+        traits.sort_by_key(|(distance, _)| -distance);
         for (_, name) in traits {
-            self.flags.insert(name);
+            self.flag(name);
+            self.traits.push(name);
         }
     }
 
@@ -194,14 +235,17 @@ impl Person {
                 self.flag("job");
                 self.set("job", "service member");
                 self.set("duty", "@d_military_specific");
+                self.flag("g_military_specific");
             }
             (Some(code), _) => {
                 self.flag("job");
                 match OCCUPATIONS.get(code) {
                     Some((phrase, group)) => {
                         self.set("job", *phrase);
-                        self.set("duty", format!("@d_{group}"));
+                        let duties = if TITLES.contains(code) { code } else { group };
+                        self.set("duty", format!("@d_{duties}"));
                         self.flags.insert(format!("g_{group}"));
+                        self.flags.insert(format!("is_{code}"));
                     }
                     // A title of another vintage: its own words.
                     None => self.set("job", code.replace('_', " ")),
@@ -222,7 +266,13 @@ impl Person {
         if let Some(city) = city {
             self.set("city", city);
         }
-        if let Some(county) = county {
+        // Some cities are counties of their own: "Norfolk city".
+        if let Some(county) = county.filter(|county| {
+            !county.ends_with(" city")
+                && !county.ends_with(" Municipio")
+                && Some(*county) != city
+                && state != Some("DC")
+        }) {
             self.set("county", county);
         }
         let Some(code) = state else { return };
@@ -244,44 +294,39 @@ impl Person {
             let items = facts.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             items.iter().filter_map(|v| v.as_str().map(str::to_owned)).filter(|v| !v.trim().is_empty()).collect()
         };
-        let mut all = Vec::new();
-        let mut classes: HashMap<&'static str, Vec<String>> = HashMap::new();
         for hobby in strings("hobbies_and_interests_list") {
-            let (class, phrase) = HOBBIES.get(hobby.as_str()).copied().unwrap_or(("other", ""));
+            let (class, phrases) = HOBBIES.get(hobby.as_str()).copied().unwrap_or(("other", ""));
+            let (phrase, does) = phrases.split_once(',').unwrap_or((phrases, ""));
             let phrase = if phrase.is_empty() { hobby } else { phrase.to_owned() };
-            let slot = match class {
-                "sport" => "h_sport",
-                "watch" => "h_watch",
-                "art" => "h_art",
-                "food" => "h_food",
-                "travel" => "h_travel",
-                "outdoor" => "h_outdoor",
-                _ => "h_other",
-            };
-            classes.entry(slot).or_default().push(phrase.clone());
-            all.push(phrase);
+            let does = if does.is_empty() { format!("spends time on {phrase}") } else { does.to_owned() };
+            self.flags.insert(format!("h_{class}"));
+            self.flags.insert(format!("h_{}", family(class)));
+            self.hobbies.push(Hobby { class, phrase, does });
         }
-        rotate(&mut all, turn);
-        for (slot, mut phrases) in classes {
+        rotate(&mut self.hobbies, turn);
+        let (mut skills, mut handy, mut tools) = (Vec::new(), Vec::new(), Vec::new());
+        for skill in strings("skills_and_expertise_list") {
+            match SKILLS.get(skill.as_str()) {
+                Some(("skill", phrase)) => skills.push((*phrase).to_owned()),
+                Some(("handy", phrase)) => {
+                    skills.push((*phrase).to_owned());
+                    handy.push((*phrase).to_owned());
+                }
+                Some((_, phrase)) => tools.push((*phrase).to_owned()),
+                None => tools.push(skill),
+            }
+        }
+        for (slot, mut phrases) in [("skill", skills), ("handy", handy), ("tool", tools)] {
             rotate(&mut phrases, turn);
-            self.flag(slot);
-            self.values.insert(slot, phrases);
-        }
-        if !all.is_empty() {
-            self.values.insert("hobby", all);
-        }
-        let mut skills: Vec<String> = strings("skills_and_expertise_list")
-            .into_iter()
-            .map(|skill| if COMMON_SKILLS.contains(skill.as_str()) { skill.to_lowercase() } else { skill })
-            .collect();
-        rotate(&mut skills, turn);
-        if !skills.is_empty() {
-            self.values.insert("skill", skills);
+            if !phrases.is_empty() {
+                self.flag(slot);
+                self.values.insert(slot, phrases);
+            }
         }
     }
 }
 
-fn rotate(list: &mut [String], turn: u64) {
+fn rotate<T>(list: &mut [T], turn: u64) {
     if !list.is_empty() {
         let by = (turn % list.len() as u64) as usize;
         list.rotate_left(by);

@@ -25,9 +25,18 @@ static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
     Grammar::parse(&[
         include_str!("temperament.txt"),
         include_str!("duties.txt"),
+        include_str!("titles.txt"),
         include_str!("life.txt"),
-        include_str!("short.txt"),
-        include_str!("paragraphs.txt"),
+        include_str!("professional.txt"),
+        include_str!("sports.txt"),
+        include_str!("arts.txt"),
+        include_str!("travel.txt"),
+        include_str!("culinary.txt"),
+        include_str!("persona.txt"),
+        include_str!("culture.txt"),
+        include_str!("skilled.txt"),
+        include_str!("leisure.txt"),
+        include_str!("career.txt"),
     ])
 });
 
