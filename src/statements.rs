@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     Expr, FromTable, FunctionArg, FunctionArgExpr, Ident, Insert, ObjectName, ObjectNamePart, Statement, TableFactor,
     Value, VisitMut, VisitorMut,
@@ -63,6 +64,22 @@ pub(crate) fn ast(statement: &mut datafusion::sql::parser::Statement) -> Option<
         Outer::Statement(statement) => Some(statement),
         Outer::Explain(explain) => ast(&mut explain.statement),
         _ => None,
+    }
+}
+
+/// Refuses a table that would be made anywhere but in the database.
+///
+/// # Errors
+/// If a CREATE TABLE names another schema or catalogue.
+pub(crate) fn check_place(statement: &Statement) -> Result<()> {
+    let Statement::CreateTable(create) = statement else { return Ok(()) };
+    let parts: Vec<String> = create.name.0.iter().filter_map(|p| Some(p.as_ident()?.value.to_lowercase())).collect();
+    match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_] | ["public", _] | ["datafusion", "public", _] => Ok(()),
+        [.., table] => {
+            plan_err!("tables are made in the database itself, not in {}: write CREATE TABLE {table}", create.name)
+        }
+        [] => Ok(()),
     }
 }
 

@@ -49,6 +49,7 @@ pub struct Typical {
     /// Of the prompt
     pub tokens_per_letter: f64,
     pub completion_tokens: f64,
+    pub answer_letters: f64,
 }
 
 /// What the calls of a run come to.
@@ -95,13 +96,15 @@ impl Catalog {
     /// # Errors
     /// If the catalogue cannot be read.
     pub fn typical(&self, model: &str, texts: &str) -> Result<Option<Typical>, Error> {
-        let sql = "SELECT count(*), total(prompt_tokens), total(letters * attempts), total(completion_tokens) FROM
+        let sql = "SELECT count(*), total(prompt_tokens), total(letters * attempts), total(completion_tokens),
+                   total(length(answer)) FROM
                    (SELECT * FROM calls WHERE model = ?1 AND texts = ?2 AND outcome = 'answered'
                     AND prompt_tokens > 0 AND completion_tokens > 0 ORDER BY id DESC LIMIT 500)";
         let read = self.connection().query_row(sql, [model, texts], |r| {
-            let (count, prompt, letters, completion): (i64, f64, f64, f64) =
-                (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?);
-            let typical = Typical { tokens_per_letter: prompt / letters, completion_tokens: completion / count as f64 };
+            let (count, prompt, letters): (i64, f64, f64) = (r.get(0)?, r.get(1)?, r.get(2)?);
+            let mean = |column| Ok::<_, rusqlite::Error>(r.get::<_, f64>(column)? / count as f64);
+            let (completion_tokens, answer_letters) = (mean(3)?, mean(4)?);
+            let typical = Typical { tokens_per_letter: prompt / letters, completion_tokens, answer_letters };
             Ok((count >= ENOUGH).then_some(typical))
         });
         read.map_err(|e| explain(&self.path, &e))
@@ -266,9 +269,10 @@ mod tests {
         assert_eq!(totals.failures, [("refused".to_string(), 2)]);
         assert_eq!(catalog.typical("m", "persona").unwrap(), None);
         for key in 3..20 {
-            catalog.record(call(key, Ok("yes"))).await.unwrap();
+            catalog.record(call(key, Ok("later"))).await.unwrap();
         }
-        let typical = Typical { tokens_per_letter: 0.25, completion_tokens: 20.0 };
-        assert_eq!(catalog.typical("m", "persona").unwrap(), Some(typical));
+        let typical = catalog.typical("m", "persona").unwrap().unwrap();
+        assert_eq!((typical.tokens_per_letter, typical.completion_tokens), (0.25, 20.0));
+        assert!(typical.answer_letters > 4.0 && typical.answer_letters < 5.0);
     }
 }

@@ -179,6 +179,7 @@ impl Engine {
             if let ast::Statement::Insert(insert) = statement {
                 self.name_columns(insert).await?;
             }
+            statements::check_place(statement)?;
             if statements::writes_people(statement) {
                 populace_udfs::with_seeds(statement);
             }

@@ -23,14 +23,6 @@ impl Engine {
         run: Option<&Run>,
     ) -> Result<SendableRecordBatchStream> {
         let table = create.name.table();
-        let ours = create.name.schema().is_none_or(|s| s == "public")
-            && create.name.catalog().is_none_or(|c| c == "datafusion");
-        if !ours {
-            return plan_err!(
-                "tables are made in the database itself, not in {}: write CREATE TABLE {table}",
-                create.name
-            );
-        }
         if create.temporary {
             return plan_err!("temporary tables are not supported; CREATE VIEW lives as long as the session");
         }

@@ -191,8 +191,10 @@ impl OpenAiNarrator {
             let rendered = prompts.render(step, &wanted, &facts)?;
             let known = self.estimate_call(&rendered, estimate)?;
             if step == Step::Attributes {
-                let stand_in =
-                    |k: &&Kind| (k.name.clone(), Value::String("words ".repeat(prompts::words(&k.ask) as usize)));
+                // Of the length that answers have, or else that is asked for: a word and its space are six letters.
+                let typical = self.typical(&rendered)?.map(|t| t.answer_letters as usize / wanted.len());
+                let letters = |k: &Kind| typical.unwrap_or(prompts::words(&k.ask) as usize * 6);
+                let stand_in = |k: &&Kind| (k.name.clone(), Value::String("w".repeat(letters(k))));
                 facts.extend(known.unwrap_or_else(|| wanted.iter().map(stand_in).collect()));
             }
         }
@@ -204,6 +206,18 @@ impl OpenAiNarrator {
             }
         }
         Ok(())
+    }
+
+    /// What answers with these texts take.
+    fn typical(&self, asked: &Rendered) -> Result<Option<Typical>, String> {
+        let shape = asked.keys.join(",");
+        let mut typical = self.typical.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = typical.get(&shape) {
+            return Ok(*known);
+        }
+        let catalog = (self.catalog)()?;
+        let found = catalog.typical(&self.client.endpoint().model, &shape).map_err(|e| e.to_string())?;
+        Ok(*typical.entry(shape).or_insert(found))
     }
 
     /// Counts a call; its texts if they are at hand.
@@ -219,16 +233,7 @@ impl OpenAiNarrator {
             estimate.known += 1;
             return Ok(known);
         }
-        let shape = asked.keys.join(",");
-        let mut typical = self.typical.lock().unwrap_or_else(PoisonError::into_inner);
-        let typical = match typical.get(&shape) {
-            Some(typical) => *typical,
-            None => {
-                let found = catalog.typical(&endpoint.model, &shape).map_err(|e| e.to_string())?;
-                *typical.entry(shape).or_insert(found)
-            }
-        };
-        let (prompt, completion) = match typical {
+        let (prompt, completion) = match self.typical(asked)? {
             Some(t) => {
                 ((asked.letters() as f64 * t.tokens_per_letter).round() as u64, t.completion_tokens.round() as u64)
             }
