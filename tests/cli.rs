@@ -270,6 +270,42 @@ fn a_statement_keeps_a_model_busy() {
 }
 
 #[test]
+fn failed_texts_alone_are_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let works = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now = works.clone();
+    // It writes the attributes, and the personas of those alone whose prompt is of even length.
+    let stub = Stub::start(Duration::ZERO, move |_, body| {
+        let prompt = body["messages"][1]["content"].as_str().unwrap();
+        match prompt.contains("career_goals_and_ambitions:")
+            || prompt.len() % 2 == 0
+            || now.load(std::sync::atomic::Ordering::SeqCst)
+        {
+            true => Reply::Content(stub::texts(body)),
+            false => Reply::Status(422, vec![], r#"{"error": {"message": "I had rather not"}}"#.into()),
+        }
+    });
+    let generate = ["generate", "usa", "--count", "30", "--seed", "7", "--narrator", "openai:stub"];
+    let (code, _, error) = asked(directory.path(), &stub.base, &generate);
+    assert_eq!(code, 0, "{error}");
+    let sql = "SELECT count(persona) AS p, count(persona_embedding) AS e, count(cultural_background) AS c, count(narrative_error) AS x FROM usa";
+    let counts = || {
+        let out = ran_on(directory.path(), &["sql", "--format", "csv", sql]).1;
+        out.lines().nth(1).unwrap().split(',').map(|n| n.parse::<usize>().unwrap()).collect::<Vec<_>>()
+    };
+    let before = counts();
+    assert!(before[0] > 0 && before[0] < 30 && before[0] == before[1], "{before:?}");
+    assert_eq!((before[2], before[3]), (30, 30 - before[0]));
+    works.store(true, std::sync::atomic::Ordering::SeqCst);
+    let calls = stub.count();
+    let (code, out, error) = asked(directory.path(), &stub.base, &["runs", "retry", "--failed"]);
+    assert!(code == 0 && out.contains("0 missing still"), "{out}{error}");
+    assert_eq!(counts(), [30, 30, 30, 0]);
+    assert_eq!(stub.count() - calls, 30 - before[0]);
+    assert!(asked(directory.path(), &stub.base, &["runs", "retry", "--failed"]).1.contains("no text of run"));
+}
+
+#[test]
 fn a_model_that_cannot_be_asked_stops_the_run_and_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let stub = Stub::start(Duration::ZERO, |n, body| match n {

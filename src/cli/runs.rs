@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{CallTotals, Catalog, Run, Work};
+use crate::engine::{Engine, Options};
+use crate::runs::{self, Retried};
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArguments {
@@ -20,6 +22,15 @@ enum Command {
     /// Finish a run that was interrupted; without a name, the newest
     Resume {
         run: Option<String>,
+        #[command(flatten)]
+        asking: AskingArguments,
+    },
+    /// Ask again for the texts of a run that failed, and for nothing else; without a name, of the newest
+    Retry {
+        run: Option<String>,
+        /// Only what failed: there is nothing else to retry, `resume` finishes a run
+        #[arg(long, required = true)]
+        failed: bool,
         #[command(flatten)]
         asking: AskingArguments,
     },
@@ -40,6 +51,10 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
         Some(run) => Ok(run),
         None => Err(Failure(format!("there is no run {id}; `populace runs` lists them"))),
     };
+    let newest = |run: Option<String>| match run {
+        Some(id) => find(&id),
+        None => catalog.runs()?.into_iter().next().ok_or_else(|| Failure("there are no runs yet".into())),
+    };
     let out = &mut io::stdout().lock();
     match arguments.command {
         None => {
@@ -52,13 +67,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
             }
         }
         Some(Command::Show { run }) => {
-            let run = match run {
-                Some(id) => find(&id)?,
-                None => match catalog.runs()?.into_iter().next() {
-                    Some(run) => run,
-                    None => return Err(Failure("there are no runs yet".into())),
-                },
-            };
+            let run = newest(run)?;
             show(out, &run, &catalog.calls(&run.id)?)?;
         }
         Some(Command::Resume { run, asking }) => {
@@ -73,6 +82,20 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
                 },
             };
             super::generate::finish(&run, asking.asking(), None, database)?;
+        }
+        Some(Command::Retry { run, asking, .. }) => {
+            let run = newest(run)?;
+            let narrator = Some(run.narrator.clone());
+            let engine = Engine::new(opened, Options { narrator, asking: asking.asking(), ..Options::default() })?;
+            let Retried { people, written, missing } = super::runtime()?.block_on(runs::retry_failed(&engine, &run))?;
+            match people {
+                0 => writeln!(out, "no text of run {} failed", run.id)?,
+                _ => writeln!(
+                    out,
+                    "{}: {people} people lacked texts, {written} written now, {missing} missing still",
+                    run.table
+                )?,
+            }
         }
         Some(Command::Cancel { run }) => {
             let run = find(&run)?;

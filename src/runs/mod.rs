@@ -1,5 +1,7 @@
 //! Runs: people drawn, written up and stored; a run that dies is finished by running it again.
 
+mod retry;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +20,8 @@ use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, Shape, Uuids};
 use crate::engine::Engine;
 use crate::packs;
+
+pub use retry::{Retried, retry_failed};
 
 /// Finishes a run of `generate`: draws its people, leaves out those in the table, and writes the others; `chunk` of them
 /// a commit, or as many as are ready in some seconds. `progress` hears how many of the run's people are in the table.

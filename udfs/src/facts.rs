@@ -8,7 +8,10 @@ use datafusion::common::{Result, exec_datafusion_err};
 use serde_json::{Map, Value};
 
 /// One object a row, by column name; what is NULL is absent.
-pub(crate) fn facts(names: &[String], columns: Vec<ArrayRef>, rows: usize) -> Result<Vec<Map<String, Value>>> {
+///
+/// # Errors
+/// If a column is of a type that JSON has no form for.
+pub fn facts(names: &[String], columns: Vec<ArrayRef>, rows: usize) -> Result<Vec<Map<String, Value>>> {
     if columns.is_empty() || rows == 0 {
         return Ok(vec![Map::new(); rows]);
     }

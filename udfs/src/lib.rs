@@ -33,6 +33,7 @@ mod template;
 
 pub use embedder::{Embedder, Purpose};
 pub use estimate::{estimate, of_people as estimate_people};
+pub use facts::facts;
 pub use narrate::{OnOutage, Outage, narrate, narrated};
 pub use narrator::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 pub use plugin::{Populace, register};
