@@ -67,6 +67,16 @@ pub(super) fn with_names(error: DataFusionError, tables: &[String], functions: &
     if let Some(name) = between(&text, "table '", "' not found") {
         return DataFusionError::Plan(format!("there is no table {name}"));
     }
+    for (before, after) in [("No table named '", "'"), ("Table '", "' doesn't exist"), ("View '", "' doesn't exist")] {
+        if let Some(name) = between(&text, before, after) {
+            return DataFusionError::Plan(format!("there is no table {name}{}", all(near(name, tables), tables)));
+        }
+    }
+    if text.starts_with("Column count doesn't match insert query") {
+        let text = "the rows have another number of columns than the table: name those they have, as in \
+                    INSERT INTO t (a, b) …, or write INSERT INTO t BY NAME SELECT …";
+        return DataFusionError::Plan(text.into());
+    }
     for what in ["table function '", "Invalid function '"] {
         if let Some(name) = between(&text, what, "'") {
             return DataFusionError::Plan(format!("there is no function {name}{}", near(name, functions)));

@@ -9,6 +9,7 @@ use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Outage, Prompt, facts};
+use serde_json::{Map, Value};
 
 use crate::catalog::Run;
 use crate::engine::Engine;
@@ -64,12 +65,10 @@ pub async fn retry_failed(engine: &Engine, run: &Run) -> Result<Retried> {
 }
 
 type Answer = (String, Result<Narrative, NarrativeError>);
+type Facts = Map<String, Value>;
 
 /// For each row, the texts that it lacks, and its facts: not its vectors, nor what went wrong.
-fn missing(
-    rows: &RecordBatch,
-    kinds: &[String],
-) -> Result<Vec<(Vec<String>, serde_json::Map<String, serde_json::Value>)>> {
+fn missing(rows: &RecordBatch, kinds: &[String]) -> Result<Vec<(Vec<String>, Facts)>> {
     let schema = rows.schema();
     let given: Vec<usize> = (0..rows.num_columns())
         .filter(|i| {
@@ -85,11 +84,7 @@ fn missing(
     Ok(facts.into_iter().enumerate().map(of).collect())
 }
 
-async fn ask(
-    narrator: &dyn Narrator,
-    kinds: Vec<String>,
-    facts: serde_json::Map<String, serde_json::Value>,
-) -> Result<Vec<Answer>> {
+async fn ask(narrator: &dyn Narrator, kinds: Vec<String>, facts: Facts) -> Result<Vec<Answer>> {
     let ask = |k: &String| NarrativeRequest { prompt: Prompt::Kind(k.clone()), facts: facts.clone() };
     let written = narrator.narrate(kinds.iter().map(ask).collect()).await;
     if let Some(outage) = written.iter().filter_map(|w| w.as_ref().err()).find(|e| e.outage) {

@@ -8,6 +8,7 @@ mod arguments;
 mod assumed_independences;
 mod async_calls;
 mod census;
+pub mod checks;
 mod cosine_similarity;
 mod embed;
 mod embedder;
@@ -30,6 +31,7 @@ mod semantic_search;
 mod table_functions;
 mod table_search;
 mod template;
+mod validate;
 
 pub use embedder::{Embedder, Purpose};
 pub use estimate::{estimate, of_people as estimate_people};

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search};
+use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, validate};
 
 #[derive(Debug)]
 pub(crate) struct Relations(pub Arc<Populace>);
@@ -67,6 +67,10 @@ impl Relations {
                 let names = ["table", "query", "k", "column", "where"];
                 let arguments = Arguments::new(semantic_search::NAME, args, &names, 3)?;
                 semantic_search::plan(arguments, &self.0, context)?
+            }
+            validate::NAME => {
+                let arguments = Arguments::new(validate::NAME, args, &["table"], 1)?;
+                validate::plan(arguments, &self.0, context)?
             }
             _ => return Ok(None),
         }))

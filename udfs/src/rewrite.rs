@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sample_persona::fresh_seed;
-use crate::{generate_persona, persona_probability, sample_persona, semantic_search};
+use crate::{generate_persona, persona_probability, sample_persona, semantic_search, validate};
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
 /// write these forms itself.
@@ -77,7 +77,7 @@ impl VisitorMut for Rewrite {
             TableFactor::Function { name, args, .. } => (name, args),
             _ => return ControlFlow::Continue(()),
         };
-        if name.to_string().eq_ignore_ascii_case(semantic_search::NAME)
+        if [semantic_search::NAME, validate::NAME].contains(&name.to_string().to_lowercase().as_str())
             && let Some(table) = table_argument(args)
             && matches!(table, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
             && let Some(subquery) = parse(&format!("(SELECT * FROM {table})"))

@@ -54,7 +54,7 @@ pub(crate) fn plan(
 }
 
 /// A table's name or a subquery, given as an argument, as a relation.
-fn relation(sql: SqlExpr) -> Result<TableFactor> {
+pub(crate) fn relation(sql: SqlExpr) -> Result<TableFactor> {
     let named = |parts: Vec<ObjectNamePart>| TableFactor::Table {
         name: ObjectName(parts),
         alias: None,
@@ -74,7 +74,7 @@ fn relation(sql: SqlExpr) -> Result<TableFactor> {
             Ok(TableFactor::Derived { lateral: false, subquery: query, alias: None, sample: None })
         }
         SqlExpr::Nested(inner) => relation(*inner),
-        other => plan_err!("{NAME}: `{other}` is neither a table nor a query in parentheses"),
+        other => plan_err!("`{other}` is neither a table nor a query in parentheses"),
     }
 }
 

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
     ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search};
+use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, validate};
 
 /// The entry of one table function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ impl TableFunction {
 }
 
 /// All table functions, in the order of their names.
-pub(crate) fn documented() -> [TableFunction; 5] {
+pub(crate) fn documented() -> [TableFunction; 6] {
     [
         TableFunction::new(
             assumed_independences::NAME,
@@ -64,6 +64,12 @@ pub(crate) fn documented() -> [TableFunction; 5] {
             "The k rows of a table that are nearest in meaning to a text, nearest first, with their `score`; the condition is applied before the search.",
             "semantic_search(table, query [, k] [, \"column\" => narrative] [, \"where\" => condition])",
             "SELECT * FROM semantic_search(usa, 'retired teacher who keeps bees', 10, \"where\" => state = 'VT')",
+        ),
+        TableFunction::new(
+            validate::NAME,
+            "What is wrong with the narratives of a table, one row a violation: blank, refusal, length, the name missing, another age, sex or job than the facts say, contact data, a near-copy of another person's text.",
+            "validate(table)",
+            "SELECT check, count(*) FROM validate(usa) GROUP BY check",
         ),
     ]
 }

@@ -189,3 +189,69 @@ async fn dropping_the_statement_drops_its_calls() {
     assert_eq!(stub.count(), 1);
     assert!(session.narrator.in_flight.lock().unwrap().values().all(|f| f.upgrade().is_none()));
 }
+
+fn many(count: usize) -> Vec<NarrativeRequest> {
+    (0..count).map(|i| ask(&format!("Ada{i}"), "persona")).collect()
+}
+
+#[tokio::test]
+async fn a_server_that_turns_requests_away_is_asked_less() {
+    let (now, refused) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let seen = refused.clone();
+    let stub = Stub::start(Duration::ZERO, move |_, body| {
+        let reply = match now.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0..4 => {
+                std::thread::sleep(Duration::from_millis(5));
+                Reply::Content(write_all(body))
+            }
+            _ => {
+                seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                Reply::Status(429, vec![], String::new())
+            }
+        };
+        now.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+        reply
+    });
+    let session = session(&stub.base, |e| (e.concurrency, e.attempts, e.backoff) = (32, 10, Duration::from_millis(5)));
+    let written = session.narrator.narrate(many(400)).await;
+    assert_eq!(written.iter().filter(|w| w.is_ok()).count(), 400);
+    // Asked 32 at once throughout, it would turn away seven of eight.
+    let refused = refused.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(refused < 400, "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_is_waited_for() {
+    let started = Instant::now();
+    let away = move || (50..400).contains(&started.elapsed().as_millis());
+    let stub = Stub::start(Duration::from_millis(5), move |_, body| match away() {
+        true => Reply::Status(503, vec![], String::new()),
+        false => Reply::Content(write_all(body)),
+    });
+    let session = session(&stub.base, |e| (e.concurrency, e.attempts, e.backoff) = (8, 3, Duration::from_millis(2)));
+    let written = session.narrator.narrate(many(200)).await;
+    assert_eq!(written.iter().filter(|w| w.is_ok()).count(), 200);
+    // Not each of 200 people burnt three requests meanwhile.
+    assert!(stub.count() < 350, "{}", stub.count());
+}
+
+#[tokio::test]
+async fn patience_ends_and_budgets_do() {
+    let stub = Stub::start(Duration::ZERO, |n, body| match n {
+        0..5 => Reply::Content(write_all(body)),
+        _ => Reply::Status(503, vec![], "{\"error\": \"overloaded\"}".into()),
+    });
+    let short = Duration::from_millis(200);
+    let gone = session(&stub.base, |e| (e.concurrency, e.patience) = (2, short));
+    let written = gone.narrator.narrate(many(30)).await;
+    assert_eq!(written.iter().filter(|w| w.is_ok()).count(), 5);
+    let outages: Vec<&NarrativeError> = written.iter().filter_map(|w| w.as_ref().err()).filter(|e| e.outage).collect();
+    assert!(!outages.is_empty() && outages[0].message.contains("503"), "{outages:?}");
+    let stub = Stub::writer(Duration::ZERO);
+    let limits = Limits { calls: Some(7), ..Limits::default() };
+    let limited = session(&stub.base, |e| e.limits = limits);
+    let written = limited.narrator.narrate(many(20)).await;
+    assert_eq!((written.iter().filter(|w| w.is_ok()).count(), stub.count()), (7, 7));
+    let error = written.iter().find_map(|w| w.as_ref().err()).unwrap();
+    assert!(error.outage && error.message.contains("the limit of 7 calls is reached"), "{error}");
+}

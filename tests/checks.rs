@@ -1,0 +1,142 @@
+//! The checks of texts, on texts that are sound and on contradictions planted in them.
+
+use populace::narrators::outline::{KINDS, write};
+use populace::packs;
+use populace_population::{Levels, Sampler};
+use populace_udfs::checks::{Vocabulary, check_text};
+use populace_udfs::facts;
+use serde_json::{Map, Value};
+
+const PEOPLE: u64 = 1500;
+
+type Facts = Map<String, Value>;
+
+fn people() -> (Vec<Facts>, Vocabulary) {
+    let pack = packs::open("usa").unwrap().unwrap();
+    let occupations = pack.variables().iter().find(|v| v.name == "occupation").unwrap();
+    let Levels::Text(titles) = &occupations.levels else { panic!("occupations are text") };
+    let vocabulary = Vocabulary::new(titles.iter().map(|t| t.as_ref()));
+    let batch = Sampler::new(pack, 99).draw(0..PEOPLE, None).unwrap();
+    let names: Vec<String> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
+    (facts(&names, batch.columns().to_vec(), batch.num_rows()).unwrap(), vocabulary)
+}
+
+fn text<'a>(facts: &'a Facts, name: &str) -> &'a str {
+    facts.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A text with its pronouns exchanged; nothing if it has none.
+fn exchanged(text: &str, female: bool) -> Option<String> {
+    let pairs = match female {
+        true => [("she", "he"), ("her", "his"), ("hers", "his"), ("herself", "himself")],
+        false => [("he", "she"), ("his", "her"), ("him", "her"), ("himself", "herself")],
+    };
+    let turned: Vec<String> = text
+        .split(' ')
+        .map(|word| {
+            let bare: String = word.chars().filter(|c| c.is_alphabetic()).collect();
+            match pairs.iter().find(|(from, _)| bare.eq_ignore_ascii_case(from)) {
+                Some((_, to)) if bare.starts_with(char::is_uppercase) => {
+                    word.replace(&bare, &format!("{}{}", to[..1].to_uppercase(), &to[1..]))
+                }
+                Some((_, to)) => word.replace(&bare, to),
+                None => word.to_string(),
+            }
+        })
+        .collect();
+    let turned = turned.join(" ");
+    (turned != text).then_some(turned)
+}
+
+/// What is planted, by the check that is to find it.
+fn planted(check: &str, sound: &str, facts: &Facts, i: usize) -> Option<String> {
+    let (first, last) = (text(facts, "first_name"), text(facts, "last_name"));
+    let age = facts["age"].as_i64().unwrap();
+    match check {
+        "name_missing" => Some(sound.replace(first, "Zebulon").replace(last, "Quandary"))
+            .filter(|t| !t.contains(first) && !t.contains(last)),
+        "another_age" => {
+            let other = if age > 50 { age - 17 } else { age + 17 };
+            let forms = [
+                format!("{first}, {other}, has more to say."),
+                format!("A {other}-year-old, {first} has more to say."),
+                format!("{first} is {other} years old and has more to say."),
+                format!("At {other}, {first} has more to say."),
+            ];
+            let told = sound
+                .replace(&format!(" {age},"), &format!(" {other},"))
+                .replace(&format!("At {age} "), &format!("At {other} "));
+            Some(if told != sound && i % 2 == 0 { told } else { format!("{sound} {}", forms[i % 4]) })
+        }
+        "another_sex" => exchanged(sound, text(facts, "sex") == "Female"),
+        "another_job" => {
+            let jobs = ["plumber", "lawyer", "teacher", "firefighter", "dentist", "carpenter"];
+            let job = jobs[i % 6];
+            let title = text(facts, "occupation");
+            let forms = [
+                format!("{first} works as a {job}."),
+                format!("{first} is a {job}."),
+                format!("{first} is a busy {job} these days."),
+            ];
+            (!title.is_empty() && !title.contains(&job[..4])).then(|| format!("{sound} {}", forms[i % 3]))
+        }
+        "contact_data" => {
+            let forms = [
+                format!("Write to {}@example.com.", first.to_lowercase()),
+                "The number is 555-010-4477.".to_string(),
+                "The card says (555) 010-4477.".into(),
+                "The house is at 1200 Maple Avenue.".into(),
+                "The licence is D12345678.".into(),
+                "The number on the form is 078-05-1120.".into(),
+                "There is more at www.example.com.".into(),
+            ];
+            Some(format!("{sound} {}", forms[i % 7]))
+        }
+        "refusal" => {
+            let forms = [
+                "I'm sorry, but I can't help with that.",
+                "As an AI, I have no such memories.",
+                "I cannot write about this person.",
+                "I am unable to describe this.",
+            ];
+            Some(format!("{} {sound}", forms[i % 4]))
+        }
+        "blank" => Some("   ".into()),
+        _ => None,
+    }
+}
+
+#[test]
+fn planted_contradictions_are_found_and_sound_texts_pass() {
+    let (people, vocabulary) = people();
+    let (mut texts, mut accused) = (0, vec![]);
+    let checks = ["name_missing", "another_age", "another_sex", "another_job", "contact_data", "refusal", "blank"];
+    let mut missed: Vec<(&str, usize, Vec<String>)> = checks.iter().map(|c| (*c, 0, vec![])).collect();
+    for (i, facts) in people.iter().enumerate() {
+        for (k, kind) in KINDS.iter().enumerate() {
+            let sound = write(kind, facts).unwrap();
+            texts += 1;
+            if let Some(violation) = check_text(&sound, facts, &vocabulary).first() {
+                accused.push(format!("{kind}: {} ({}): {sound}", violation.check, violation.detail));
+            }
+            for (check, count, missed) in &mut missed {
+                if let Some(text) = planted(check, &sound, facts, i + k) {
+                    *count += 1;
+                    if !check_text(&text, facts, &vocabulary).iter().any(|v| v.check == *check) {
+                        missed.push(text);
+                    }
+                }
+            }
+        }
+    }
+    println!("{texts} sound texts, {} accused", accused.len());
+    accused.iter().take(20).for_each(|a| println!("accused: {a}"));
+    for (check, count, missed) in &missed {
+        println!("{check}: {count} planted, {} missed", missed.len());
+        missed.iter().take(5).for_each(|m| println!("  {m}"));
+    }
+    assert!(accused.len() * 100 <= texts, "{} of {texts} sound texts are accused", accused.len());
+    for (check, count, missed) in missed {
+        assert!(count > 500 && missed.len() * 100 <= count, "{check}: {} of {count} missed", missed.len());
+    }
+}

@@ -1,0 +1,177 @@
+//! What a text claims of the person, beside what is true.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::vocabulary::{Vocabulary, singular};
+use super::{Violation, pattern, text_of, words};
+
+static YEARS_OLD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)(?:\b(\w+)\s+)?\b(\d{1,3})[ -]years?[ -]olds?\b(?:\s+(\w+)(?:\s+(\w+))?)?"));
+static AGED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\baged (\d{1,3})\b"));
+static DECADE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\bin (?:his|her|their) (early|mid|middle|late)?[- ]?(teens|twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties)\b",
+    )
+});
+static AT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\b[Aa]t (\d{2,3}),? ([\w'’-]+)(?: ([\w'’-]+))?(?: ([\w'’-]+))?"));
+static AFTER_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"([\w'’-]+), (\d{2,3})(?:,| and|;|\.)"));
+
+/// Whose age it is instead: those whom a household has, and things.
+const OTHERS: [&str; 34] = [
+    "son",
+    "sons",
+    "daughter",
+    "daughters",
+    "child",
+    "children",
+    "kid",
+    "kids",
+    "boy",
+    "girl",
+    "twins",
+    "twin",
+    "grandson",
+    "granddaughter",
+    "grandchild",
+    "nephew",
+    "niece",
+    "brother",
+    "sister",
+    "mother",
+    "father",
+    "husband",
+    "wife",
+    "dog",
+    "cat",
+    "truck",
+    "car",
+    "house",
+    "bike",
+    "oak",
+    "recipe",
+    "building",
+    "tradition",
+    "pickup",
+];
+
+/// Verbs of what happened at another age.
+const PAST: [&str; 24] = [
+    "was", "were", "had", "left", "came", "met", "began", "took", "went", "lost", "won", "built", "bought", "became",
+    "found", "got", "made", "ran", "saw", "taught", "wrote", "grew", "joined", "fell",
+];
+
+pub(super) fn age(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
+    let age = facts.get("age")?.as_f64()? as i64;
+    let wrong = |said: &str| Some(Violation::error("another_age", format!("the text says {said}, the facts {age}")));
+    let differs = |number: &str| number.parse::<i64>().is_ok_and(|n| n != age);
+    let other = |word: Option<regex::Match>| word.is_some_and(|w| OTHERS.contains(&w.as_str().to_lowercase().as_str()));
+    for found in YEARS_OLD.captures_iter(text) {
+        let owned =
+            found.get(1).is_some_and(|w| ["his", "her", "their", "my"].contains(&w.as_str().to_lowercase().as_str()));
+        if differs(&found[2]) && !owned && !other(found.get(3)) && !other(found.get(4)) {
+            return wrong(found[0].trim());
+        }
+    }
+    if let Some(found) = AGED.captures_iter(text).find(|f| differs(&f[1])) {
+        return wrong(&found[0]);
+    }
+    let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
+    let is_name = |word: &str| {
+        let word = word.trim_end_matches("'s").trim_end_matches("’s");
+        names.iter().any(|n| n.eq_ignore_ascii_case(word) || n.split([' ', '-']).any(|p| p.eq_ignore_ascii_case(word)))
+    };
+    for found in AFTER_NAME.captures_iter(text) {
+        if is_name(&found[1]) && differs(&found[2]) {
+            return wrong(found[0].trim_end_matches([',', ';', '.']));
+        }
+    }
+    for found in AT.captures_iter(text) {
+        let next: Vec<&str> = (2..=4).filter_map(|i| Some(found.get(i)?.as_str())).collect();
+        let person = next.first().is_some_and(|w| is_name(w) || ["she", "he"].contains(w));
+        let past = next.iter().any(|w| (w.len() > 4 && w.ends_with("ed")) || PAST.contains(w));
+        if person && !past && differs(&found[1]) {
+            return wrong(&format!("at {}", &found[1]));
+        }
+    }
+    for found in DECADE.captures_iter(text) {
+        const NAMES: [&str; 9] =
+            ["teens", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"];
+        let decade = NAMES.iter().position(|n| found[2].eq_ignore_ascii_case(n)).unwrap_or(0) as i64 + 1;
+        // Something that happened in another decade of a life is in the past tense; the person is, in the present.
+        let before = text[..found.get(0).map_or(0, |m| m.start())].trim_end();
+        let present = before.ends_with(',') || before.ends_with(" is") || before.ends_with(" now");
+        if present && age / 10 != decade {
+            return wrong(&found[0]);
+        }
+    }
+    None
+}
+
+static WHO: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:is|as|remains) an? (?:[\w-]+ ){0,3}?(woman|man|mother|father|grandmother|grandfather|widow|widower|lady|gentleman|mom|dad)\b",
+    )
+});
+
+pub(super) fn sex(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
+    let female = match text_of(facts, "sex")?.to_lowercase().as_str() {
+        "female" => true,
+        "male" => false,
+        _ => return None,
+    };
+    let count = |of: &[&str]| words(text).filter(|w| of.contains(&w.to_lowercase().as_str())).count();
+    let (she, he) = (count(&["she", "her", "hers", "herself"]), count(&["he", "him", "his", "himself"]));
+    let (own, other) = if female { (she, he) } else { (he, she) };
+    let said = if female { "he" } else { "she" };
+    if own == 0 && other > 0 {
+        return Some(Violation::error(
+            "another_sex",
+            format!("the text says {said} of {}", if female { "a woman" } else { "a man" }),
+        ));
+    }
+    let women = ["woman", "mother", "grandmother", "widow", "lady", "mom"];
+    let noun = WHO.captures_iter(text).map(|c| c[1].to_lowercase()).find(|n| women.contains(&n.as_str()) != female);
+    // Somebody else may be meant where the text speaks of the person by the right pronoun.
+    noun.filter(|_| own == 0).map(|n| Violation::error("another_sex", format!("the text calls the person a {n}")))
+}
+
+static JOB: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"\b(?:works?|working|employed|practices|living|earns [\w ]{1,20}) as (?:an?|the) ((?:[\w'-]+ ){0,4}[\w-]+)",
+    )
+});
+static IS: LazyLock<Regex> = LazyLock::new(|| pattern(r"([\w'’-]+),? (?:is|remains) an? ((?:[\w'-]+ ){0,3}[\w-]+)"));
+
+pub(super) fn job(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabulary) -> Option<Violation> {
+    let title = text_of(facts, "occupation")?;
+    let own: HashSet<String> = title.split('_').flat_map(|w| [Some(w.to_lowercase()), singular(w)]).flatten().collect();
+    let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
+    let of_person = IS
+        .captures_iter(text)
+        .filter(|c| names.iter().any(|n| n.eq_ignore_ascii_case(&c[1])) || ["She", "He"].contains(&&c[1]));
+    let claims = JOB.captures_iter(text).map(|c| c[1].to_string()).chain(of_person.map(|c| c[2].to_string()));
+    for claim in claims {
+        // The claim ends where something else is said: "a nurse in Dayton who was a lawyer".
+        let said: Vec<String> = words(&claim)
+            .map(str::to_lowercase)
+            .take_while(|w| {
+                !["in", "at", "who", "and", "around", "with", "for", "of", "from", "on", "to"].contains(&w.as_str())
+            })
+            .collect();
+        let stems = |w: &String| {
+            own.contains(w) || own.iter().any(|o| o.len() > 4 && w.len() > 4 && o[..4] == w[..w.floor_char_boundary(4)])
+        };
+        if let Some(job) = said.last().filter(|w| vocabulary.is_job(w))
+            && !said.iter().any(stems)
+        {
+            let detail = format!("the text says {job}, the facts {}", title.replace('_', " "));
+            return Some(Violation::error("another_job", detail));
+        }
+    }
+    None
+}

@@ -1,0 +1,192 @@
+//! Checks of what is written about a person: against the facts, against good sense, and against other texts.
+//!
+//! Deterministic, and wary: a text is accused of what it plainly says. Patterns are English; other languages get the
+//! checks that need none.
+
+mod claims;
+mod copies;
+mod vocabulary;
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+pub use copies::Copies;
+pub use vocabulary::Vocabulary;
+
+/// How grave a violation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Severity {
+    /// The text cannot stand
+    Error,
+    /// The text is doubtful
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        })
+    }
+}
+
+/// What is wrong with a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The name of the check
+    pub check: &'static str,
+    pub severity: Severity,
+    pub detail: String,
+}
+
+impl Violation {
+    fn error(check: &'static str, detail: String) -> Violation {
+        Violation { check, severity: Severity::Error, detail }
+    }
+}
+
+/// The names of the checks of one text.
+pub const CHECKS: [&str; 9] = [
+    "blank",
+    "refusal",
+    "too_short",
+    "too_long",
+    "name_missing",
+    "another_age",
+    "another_sex",
+    "another_job",
+    "contact_data",
+];
+
+/// Words that a text of any kind has at least and at most.
+const SHORTEST: usize = 6;
+const LONGEST: usize = 260;
+
+/// Checks one text of a kind about one person. `facts` are by column name, as a narrator is given them.
+pub fn check_text(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabulary) -> Vec<Violation> {
+    let text = text.trim();
+    if text.is_empty() {
+        return vec![Violation::error("blank", "the text is blank".into())];
+    }
+    let mut found = vec![];
+    if let Some(phrase) = REFUSAL.find(text) {
+        found.push(Violation::error("refusal", format!("the model speaks of itself: {:?}", phrase.as_str())));
+    }
+    match text.split_whitespace().count() {
+        words if words < SHORTEST => found.push(Violation::error("too_short", format!("{words} words"))),
+        words if words > LONGEST => found.push(Violation::error("too_long", format!("{words} words"))),
+        _ => {}
+    }
+    found.extend(name(text, facts));
+    found.extend(claims::age(text, facts));
+    found.extend(claims::sex(text, facts));
+    found.extend(claims::job(text, facts, vocabulary));
+    found.extend(contact(text));
+    found
+}
+
+static REFUSAL: LazyLock<Regex> = LazyLock::new(|| {
+    let said = r"(?i)\bas an ai\b|\b(?:large )?language model\b|\bi(?:'m| am) (?:sorry|unable)\b|\bi can(?:'t|not) (?:help|assist|fulfill|comply|write|create|provide)\b";
+    pattern(said)
+});
+
+/// A pattern that is known to be one.
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).unwrap_or_else(|e| unreachable!("{text}: {e}"))
+}
+
+fn text_of<'a>(facts: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    facts.get(name)?.as_str().filter(|t| !t.is_empty())
+}
+
+/// Either name will do: a text may say Mr. Tucker throughout.
+fn name(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
+    let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
+    let there = names
+        .iter()
+        .any(|n| words(text).any(|w| w.eq_ignore_ascii_case(n)) || (n.contains([' ', '-', '\'']) && text.contains(n)));
+    (!names.is_empty() && !there)
+        .then(|| Violation::error("name_missing", format!("neither {} is named", names.join(" nor "))))
+}
+
+/// The words of a text, without what is appended to names.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '-')).filter(|w| !w.is_empty())
+}
+
+static CONTACT: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+    [
+        ("an e-mail address", r"(?i)\b[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,}\b"),
+        ("a phone number", r"(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}\b"),
+        ("an identity number", r"\b\d{3}-\d{2}-\d{4}\b"),
+        ("an address on the web", r"(?i)\bhttps?://|\bwww\.[a-z0-9-]+\."),
+        ("a street address", r"\b\d{1,5} (?:[NSEW]\. )?(?:[A-Z][\w.]+ ){1,3}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Court|St\.|Ave\.|Rd\.|Blvd\.)"),
+        ("a number that identifies", r"\b[A-Z]{0,3}\d{7,}\b"),
+        ("a handle", r"(?:^|\s)@[A-Za-z0-9_]{3,}"),
+    ]
+    .map(|(what, text)| (what, pattern(text)))
+    .into()
+});
+
+fn contact(text: &str) -> Option<Violation> {
+    let (what, found) = CONTACT.iter().find_map(|(what, p)| Some((what, p.find(text)?)))?;
+    Some(Violation::error("contact_data", format!("{what}: {}", found.as_str().trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn found(text: &str) -> Vec<&'static str> {
+        let facts = json!({ "first_name": "Ada", "last_name": "Moss", "age": 40, "sex": "Female",
+                            "occupation": "registered_nurses" });
+        let titles = ["registered_nurses", "electricians", "lawyers", "retail_salespersons"];
+        let vocabulary = Vocabulary::new(titles.iter().copied());
+        check_text(text, facts.as_object().unwrap(), &vocabulary).into_iter().map(|v| v.check).collect()
+    }
+
+    #[test]
+    fn sound_texts_pass() {
+        for text in [
+            "Ada Moss, 40, is a nurse in Dayton who keeps bees and sells the honey in May.",
+            "At 22, Ada moved to Ohio; she is 40 years old now and works as a registered nurse.",
+            "Ada drives her 12-year-old son to practice in a 15-year-old truck after her shift.",
+            "Moss, who is in her early forties, married an electrician; he rewired the house.",
+            "Ada's father was a lawyer, and at age 9 she read his books under the desk.",
+            "Since 1995 Ada has walked 10000 steps a day, 365 days a year, with 2 dogs.",
+        ] {
+            assert_eq!(found(text), Vec::<&str>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_check_finds_what_it_is_for() {
+        for (check, text) in [
+            ("blank", "  \n"),
+            ("refusal", "As an AI language model, I cannot describe Ada in any such way."),
+            ("too_short", "Ada keeps bees."),
+            ("name_missing", "She keeps bees behind the house and sells the honey in May."),
+            ("another_age", "Ada Moss, 52, keeps bees behind the house and sells the honey."),
+            ("another_age", "Ada is a 52-year-old nurse who keeps bees behind the house."),
+            ("another_age", "At 52, Ada keeps bees behind the house and sells the honey."),
+            ("another_age", "Ada, in her late sixties, keeps bees behind the house."),
+            ("another_age", "Ada keeps bees, is 52 years old, and sells the honey in May."),
+            ("another_sex", "Ada keeps bees behind his house, and he sells the honey in May."),
+            ("another_sex", "Ada is a quiet man from Dayton with bees behind the house."),
+            ("another_job", "Ada works as an electrician in Dayton and keeps bees behind the house."),
+            ("another_job", "Ada is a busy lawyer in Dayton with bees behind the house."),
+            ("contact_data", "Write to Ada at ada.moss@example.com about the honey in May."),
+            ("contact_data", "Call Ada at (555) 123-4567 about the honey that she sells."),
+            ("contact_data", "Ada Moss lives at 12 Maple Street in Dayton and keeps bees."),
+        ] {
+            assert!(found(text).contains(&check), "{check}: {text}: {:?}", found(text));
+        }
+        let long = "Ada keeps bees. ".repeat(100);
+        assert!(found(&long).contains(&"too_long"));
+    }
+}
