@@ -241,8 +241,8 @@ fn variety(kind: &str) -> Vec<String> {
         skeletons.len(),
         100.0 * most as f64 / PEOPLE as f64
     );
-    // No sentence is a hundredth of a kind, nor in many more than one text of a hundred.
-    let over = skeletons.into_iter().filter(|(_, count)| *count as f64 > 0.015 * PEOPLE as f64);
+    // No sentence is in more than one text of a hundred.
+    let over = skeletons.into_iter().filter(|(_, count)| *count as f64 > 0.01 * PEOPLE as f64);
     let mut over: Vec<_> =
         over.map(|(s, n)| format!("{kind}: {:.2} %: {s}", 100.0 * n as f64 / PEOPLE as f64)).collect();
     // Nor do sentences begin alike in every fifth text.
