@@ -72,7 +72,7 @@ pub(super) fn with_names(error: DataFusionError, tables: &[String], functions: &
             return DataFusionError::Plan(format!("there is no table {name}{}", all(near(name, tables), tables)));
         }
     }
-    if text.starts_with("Column count doesn't match insert query") {
+    if text.starts_with("Column count doesn't match insert query") || text.starts_with("Inconsistent data length") {
         let text = "the rows have another number of columns than the table: name those they have, as in \
                     INSERT INTO t (a, b) …, or write INSERT INTO t BY NAME SELECT …";
         return DataFusionError::Plan(text.into());

@@ -21,6 +21,13 @@ static AT: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b[Aa]t (\d{2,3}),? ([\w'’-]+)(?: ([\w'’-]+))?(?: ([\w'’-]+))?"));
 static AFTER_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"([\w'’-]+), (\d{2,3})(?:,| and|;|\.)"));
 
+static INSERTED: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bat (\d{2,3}),? (\w+)"));
+static IS_AGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"([\w'’-]+) is (\d{2,3})(?:,|;|\.| and\b)"));
+
+fn is_past(verb: &str) -> bool {
+    (verb.len() > 4 && verb.ends_with("ed")) || PAST.contains(&verb)
+}
+
 /// Whose age it is instead: those whom a household has, and things.
 const OTHERS: [&str; 34] = [
     "son",
@@ -93,9 +100,21 @@ pub(super) fn age(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
     for found in AT.captures_iter(text) {
         let next: Vec<&str> = (2..=4).filter_map(|i| Some(found.get(i)?.as_str())).collect();
         let person = next.first().is_some_and(|w| is_name(w) || ["she", "he"].contains(w));
-        let past = next.iter().any(|w| (w.len() > 4 && w.ends_with("ed")) || PAST.contains(w));
-        if person && !past && differs(&found[1]) {
+        // What the person did, or does: the first word that is no name.
+        let verb = next.iter().skip(1).find(|w| !is_name(w)).copied().unwrap_or_default();
+        if person && !is_past(verb) && differs(&found[1]) {
             return wrong(&format!("at {}", &found[1]));
+        }
+    }
+    for found in INSERTED.captures_iter(text) {
+        let present = (found[2].ends_with('s') || found[2].ends_with("ing")) && !is_past(&found[2]);
+        if present && differs(&found[1]) {
+            return wrong(&format!("at {}", &found[1]));
+        }
+    }
+    for found in IS_AGE.captures_iter(text) {
+        if (is_name(&found[1]) || ["She", "He", "she", "he"].contains(&&found[1])) && differs(&found[2]) {
+            return wrong(&format!("is {}", &found[2]));
         }
     }
     for found in DECADE.captures_iter(text) {
@@ -156,18 +175,20 @@ pub(super) fn job(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabular
         .filter(|c| names.iter().any(|n| n.eq_ignore_ascii_case(&c[1])) || ["She", "He"].contains(&&c[1]));
     let claims = JOB.captures_iter(text).map(|c| c[1].to_string()).chain(of_person.map(|c| c[2].to_string()));
     for claim in claims {
-        // The claim ends where something else is said: "a nurse in Dayton who was a lawyer".
-        let said: Vec<String> = words(&claim)
+        // The claim ends where something else is said: "a nurse in Dayton who was a lawyer", "a lawyer's daughter".
+        const ENDS: [&str; 13] =
+            ["in", "at", "who", "and", "around", "with", "for", "of", "from", "on", "to", "whose", "but"];
+        let said: Vec<String> = claim
+            .split_whitespace()
+            .take_while(|w| !ENDS.contains(w) && !w.contains(['\'', '’']))
+            .flat_map(words)
             .map(str::to_lowercase)
-            .take_while(|w| {
-                !["in", "at", "who", "and", "around", "with", "for", "of", "from", "on", "to"].contains(&w.as_str())
-            })
             .collect();
-        let stems = |w: &String| {
-            own.contains(w) || own.iter().any(|o| o.len() > 4 && w.len() > 4 && o[..4] == w[..w.floor_char_boundary(4)])
-        };
-        if let Some(job) = said.last().filter(|w| vocabulary.is_job(w))
-            && !said.iter().any(stems)
+        let alike =
+            |o: &String, w: &String| o == w || o.chars().zip(w.chars()).take_while(|(a, b)| a == b).count() >= 4;
+        let own_job = said.iter().any(|w| own.iter().any(|o| alike(o, w)));
+        if let Some(job) = said.iter().find(|w| vocabulary.is_job(w))
+            && !own_job
         {
             let detail = format!("the text says {job}, the facts {}", title.replace('_', " "));
             return Some(Violation::error("another_job", detail));

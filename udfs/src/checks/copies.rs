@@ -81,7 +81,7 @@ mod tests {
         let first = "Ada Moss keeps six hives behind the house in Dayton and sells the honey at the market every May, \
                      when the lines are longest and the jars still warm from the stove.";
         assert_eq!(copies.add("a", first, &["Ada", "Moss"]), None);
-        let copy = first.replace("Ada Moss", "Bea Lund").replace("six hives", "five hives");
+        let copy = first.replace("Ada Moss", "Bea Lund").replace("stove", "pot");
         let (of, similarity) = copies.add("b", &copy, &["Bea", "Lund"]).unwrap();
         assert!(of == "a" && similarity >= COPY, "{similarity}");
         let other = "Bea Lund repairs church organs across three counties and drives home with the windows down, \

@@ -23,7 +23,7 @@ impl Vocabulary {
 }
 
 /// Words that name no job by themselves.
-const VAGUE: [&str; 16] = [
+const VAGUE: [&str; 20] = [
     "worker",
     "other",
     "specialist",
@@ -40,13 +40,19 @@ const VAGUE: [&str; 16] = [
     "service",
     "executive",
     "leader",
+    "maker",
+    "computer",
+    "instructor",
+    "dispatcher",
 ];
 
-/// The nouns of a title: the last word of each part.
+/// The nouns of a title: the last word of each part, and those that are formed like who does something.
 fn heads(title: &str) -> Vec<&str> {
     let words: Vec<&str> = title.split('_').collect();
     let ends = words.split(|w| matches!(*w, "and" | "or" | "except" | "including" | "of" | "in" | "for"));
-    ends.filter_map(|part| part.last().copied()).filter(|w| w.ends_with('s') || w.ends_with("men")).collect()
+    let last = ends.filter_map(|part| part.last().copied()).filter(|w| w.ends_with('s') || w.ends_with("men"));
+    let doers = words.iter().copied().filter(|w| ["ers", "ors", "ists", "ians"].iter().any(|end| w.ends_with(end)));
+    last.chain(doers).collect()
 }
 
 /// A noun in the singular.
