@@ -2,7 +2,7 @@
 
 use populace::narrators::outline::{KINDS, write};
 use populace::packs;
-use populace_population::{Levels, Sampler};
+use populace_population::Sampler;
 use populace_udfs::checks::{Vocabulary, check_text};
 use populace_udfs::facts;
 use serde_json::{Map, Value};
@@ -13,9 +13,7 @@ type Facts = Map<String, Value>;
 
 fn people() -> (Vec<Facts>, Vocabulary) {
     let pack = packs::open("usa").unwrap().unwrap();
-    let occupations = pack.variables().iter().find(|v| v.name == "occupation").unwrap();
-    let Levels::Text(titles) = &occupations.levels else { panic!("occupations are text") };
-    let vocabulary = Vocabulary::new(titles.iter().map(|t| t.as_ref()));
+    let vocabulary = Vocabulary::of(&pack);
     let batch = Sampler::new(pack, 99).draw(0..PEOPLE, None).unwrap();
     let names: Vec<String> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
     (facts(&names, batch.columns().to_vec(), batch.num_rows()).unwrap(), vocabulary)
@@ -66,7 +64,7 @@ fn planted(check: &str, sound: &str, facts: &Facts, i: usize) -> Option<String> 
             let told = sound
                 .replace(&format!(" {age},"), &format!(" {other},"))
                 .replace(&format!("At {age} "), &format!("At {other} "));
-            Some(if told != sound && i % 2 == 0 { told } else { format!("{sound} {}", forms[i % 4]) })
+            Some(if told != sound && i.is_multiple_of(2) { told } else { format!("{sound} {}", forms[i % 4]) })
         }
         "another_sex" => exchanged(sound, text(facts, "sex") == "Female"),
         "another_job" => {

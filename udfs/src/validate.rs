@@ -18,7 +18,6 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt, stream};
-use populace_population::Levels;
 use serde_json::{Map, Value};
 
 use crate::Populace;
@@ -118,6 +117,9 @@ impl PartitionStream for Violations {
     }
 }
 
+/// A person, a narrative, and what is wrong with it.
+type Found = (Option<String>, String, Violation);
+
 struct Validator {
     texts: Vec<String>,
     populace: Arc<Populace>,
@@ -131,7 +133,7 @@ impl Validator {
     fn batch(&mut self, rows: &RecordBatch) -> Result<RecordBatch> {
         let names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
         let facts = facts(&names, rows.columns().to_vec(), rows.num_rows())?;
-        let mut found: Vec<(Option<String>, String, Violation)> = vec![];
+        let mut found: Vec<Found> = vec![];
         for kind in self.texts.clone() {
             let Some(texts) = rows.column_by_name(&kind) else { continue };
             let texts = cast(texts, &DataType::Utf8)?;
@@ -143,9 +145,8 @@ impl Validator {
                 }
             }
         }
-        let column = |of: &dyn Fn(&(Option<String>, String, Violation)) -> Option<String>| {
-            Arc::new(found.iter().map(of).collect::<StringArray>()) as ArrayRef
-        };
+        let column =
+            |of: &dyn Fn(&Found) -> Option<String>| Arc::new(found.iter().map(of).collect::<StringArray>()) as ArrayRef;
         let columns = vec![
             column(&|(key, ..)| key.clone()),
             column(&|(_, kind, _)| Some(kind.clone())),
@@ -173,10 +174,5 @@ impl Validator {
 
 /// What jobs are called in a country; nothing where there is none of this name.
 fn vocabulary(packs: &Packs, name: &str) -> Vocabulary {
-    let Ok(pack) = packs.get(name) else { return Vocabulary::default() };
-    let levels = pack.variables().iter().find(|v| v.name == "occupation").map(|v| &v.levels);
-    match levels {
-        Some(Levels::Text(levels)) => Vocabulary::new(levels.iter().map(|l| l.as_ref())),
-        _ => Vocabulary::default(),
-    }
+    packs.get(name).map(|pack| Vocabulary::of(&pack)).unwrap_or_default()
 }

@@ -193,6 +193,7 @@ impl Client {
     }
 
     /// Asks until `accept` takes the answer, an attempt cannot help, or there have been enough; counts the `attempts`.
+    /// What was wrong with an answer is told with the next attempt.
     ///
     /// # Errors
     /// The last failure.
@@ -203,13 +204,18 @@ impl Client {
         attempts: &AtomicU32,
         accept: impl FnMut(Completion) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let accept = Mutex::new(accept);
+        let (accept, complaint) = (Mutex::new(accept), Mutex::new(None::<String>));
         let attempt = || async {
             let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+            let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An answer that was of no use would come again from the same seed.
-            let completion = self.request(asked, seed.wrapping_add(attempt)).await?;
+            let completion = self.request(asked, seed.wrapping_add(attempt), last.as_deref()).await?;
             let mut accept = accept.lock().unwrap_or_else(PoisonError::into_inner);
-            accept(completion)
+            let accepted = accept(completion);
+            if let Err(failure) = &accepted {
+                *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.message.clone());
+            }
+            accepted
         };
         let policy = ExponentialBuilder::default()
             .with_min_delay(self.endpoint.backoff)
@@ -225,14 +231,14 @@ impl Client {
 
     /// One answer; where the server turns down a parameter, it is left out and the request sent again. While the server
     /// fails everyone, requests wait for it, within the endpoint's patience.
-    async fn request(&self, asked: &Rendered, seed: u32) -> Result<Completion, Failure> {
+    async fn request(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Result<Completion, Failure> {
         let mut forms = 0;
         while forms < 4 {
             self.health.wait().await.map_err(|message| Failure::outage(message, false))?;
             self.pace.turn(asked.tokens()).await;
             let slot = self.gate.enter().await;
             self.budget.take().map_err(|limit| Failure::outage(limit, false))?;
-            let sent = self.body(asked, seed);
+            let sent = self.body(asked, seed, complaint);
             match self.api.chat().create_byot::<_, Value>(sent.clone()).await {
                 Ok(answer) => {
                     self.health.answered();
@@ -262,13 +268,18 @@ impl Client {
         Err(Failure::lasting(format!("{} takes no form of request that is known", self.endpoint.base)))
     }
 
-    fn body(&self, asked: &Rendered, seed: u32) -> Value {
+    fn body(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Value {
         let off = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let mut body = json!({
             "model": self.endpoint.model,
             "messages": [{ "role": "system", "content": asked.system }, { "role": "user", "content": asked.user }],
             "stream": false,
         });
+        if let (Some(complaint), Some(messages)) = (complaint, body["messages"].as_array_mut()) {
+            let again =
+                format!("An earlier answer to this could not be used: {complaint}. Mind that, and write it anew.");
+            messages.push(json!({ "role": "user", "content": again }));
+        }
         if !off(&self.no_schema) {
             let schema = json!({ "name": "texts", "strict": true, "schema": asked.schema() });
             body["response_format"] = json!({ "type": "json_schema", "json_schema": schema });

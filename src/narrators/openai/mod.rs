@@ -12,14 +12,15 @@ mod prompts;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
+use populace_udfs::checks::{Severity, Violation, Vocabulary, check_text};
 use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 use serde_json::{Map, Value};
 
@@ -49,6 +50,7 @@ pub struct OpenAiNarrator {
     name: String,
     client: Client,
     prompts: Vec<(&'static str, Prompts)>,
+    vocabularies: Vec<(&'static str, OnceLock<Vocabulary>)>,
     catalog: OpenCatalog,
     run: CurrentRun,
     in_flight: Mutex<HashMap<[u8; 32], WeakShared<Asking>>>,
@@ -91,6 +93,7 @@ impl OpenAiNarrator {
             name,
             client,
             prompts,
+            vocabularies: packs::NAMES.map(|name| (name, OnceLock::new())).into(),
             catalog,
             run,
             in_flight: Mutex::default(),
@@ -98,6 +101,31 @@ impl OpenAiNarrator {
             typical: Mutex::default(),
             this: this.clone(),
         }))
+    }
+
+    /// Refuses an answer with a text that cannot stand or, where it is the first, is doubtful; the message is for the
+    /// model too.
+    fn check(&self, texts: &Map<String, Value>, facts: &Map<String, Value>, first: bool) -> Result<(), String> {
+        let vocabulary = self.vocabulary(facts);
+        for (kind, text) in texts {
+            let found = check_text(text.as_str().unwrap_or_default(), facts, vocabulary);
+            if let Some(Violation { check, detail, .. }) = found.iter().find(|v| first || v.severity == Severity::Error)
+            {
+                return Err(format!("{kind}: {check}: {detail}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What jobs are called in the country that a person lives in.
+    fn vocabulary(&self, facts: &Map<String, Value>) -> &Vocabulary {
+        static NONE: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::default);
+        let pack = facts.get("pack").and_then(Value::as_str).and_then(|p| p.split('@').next()).unwrap_or_default();
+        let Some((_, vocabulary)) = self.vocabularies.iter().find(|(name, _)| *name == pack) else { return &NONE };
+        vocabulary.get_or_init(|| match packs::open(pack) {
+            Some(Ok(pack)) => Vocabulary::of(&pack),
+            _ => Vocabulary::default(),
+        })
     }
 
     /// What an answer cost, where the price is known.
@@ -140,7 +168,7 @@ impl OpenAiNarrator {
                 facts.remove(&kind.name);
             }
             let reply = match prompts.render(step, &wanted, &facts) {
-                Ok(rendered) => self.reply(rendered).await,
+                Ok(rendered) => self.reply(rendered, &facts).await,
                 Err(message) => Err(Failure::lasting(message)),
             };
             if let (Ok(reply), Step::Attributes) = (&reply, step) {
@@ -155,7 +183,7 @@ impl OpenAiNarrator {
             match prompt {
                 Prompt::Template(template) => {
                     let reply = match prompts.render_own(&template, &facts) {
-                        Ok(rendered) => self.reply(rendered).await,
+                        Ok(rendered) => self.reply(rendered, &facts).await,
                         Err(message) => Err(Failure::lasting(message)),
                     };
                     outcomes.push((place, reply.map(|r| (r, "text".into(), true))));
@@ -249,7 +277,7 @@ impl OpenAiNarrator {
     }
 
     /// The answer to a prompt: known already, on its way already, or asked for now.
-    async fn reply(&self, asked: Rendered) -> Result<Arc<Reply>, Failure> {
+    async fn reply(&self, asked: Rendered, facts: &Map<String, Value>) -> Result<Arc<Reply>, Failure> {
         let key = key(self.client.endpoint(), &asked);
         let catalog = (self.catalog)().map_err(Failure::lasting)?;
         let known = catalog.answer(&key).map_err(|e| Failure::lasting(e.to_string()))?;
@@ -266,7 +294,9 @@ impl OpenAiNarrator {
                     let Some(this) = self.this.upgrade() else {
                         return Err(Failure::lasting("the narrator was closed".into()));
                     };
-                    let flight: Shared<Asking> = async move { this.ask(key, asked, &catalog).await }.boxed().shared();
+                    let facts = facts.clone();
+                    let asking = async move { this.ask(key, asked, &facts, &catalog).await };
+                    let flight: Shared<Asking> = asking.boxed().shared();
                     in_flight.extend(flight.downgrade().map(|f| (key, f)));
                     flight
                 }
@@ -277,7 +307,13 @@ impl OpenAiNarrator {
         reply
     }
 
-    async fn ask(&self, key: [u8; 32], asked: Rendered, catalog: &Catalog) -> Result<Arc<Reply>, Failure> {
+    async fn ask(
+        &self,
+        key: [u8; 32],
+        asked: Rendered,
+        facts: &Map<String, Value>,
+        catalog: &Catalog,
+    ) -> Result<Arc<Reply>, Failure> {
         let resting = || {
             let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
             outage
@@ -302,6 +338,11 @@ impl OpenAiNarrator {
             add(&mut completion_tokens, completion.completion_tokens());
             let text = completion.text().map_err(Failure::answer)?;
             let texts = texts(&text, &asked).map_err(Failure::answer)?;
+            // A text of the caller's own kind may be anything.
+            if !asked.free {
+                let first = attempts.load(Ordering::Relaxed) <= 1;
+                self.check(&texts, facts, first).map_err(Failure::answer)?;
+            }
             Ok((text, texts, completion.finish_reason()))
         });
         let answer = answer.await;

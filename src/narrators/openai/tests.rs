@@ -46,7 +46,7 @@ async fn a_person_takes_two_calls_and_the_second_knows_of_the_first() {
     let kinds = session.narrator.kinds();
     let written = session.narrator.narrate(kinds.iter().map(|k| ask("Ada", k)).collect()).await;
     let texts: Vec<String> = written.iter().map(|w| w.as_ref().unwrap().text.clone()).collect();
-    assert_eq!(texts, kinds.iter().map(|k| format!("{k} of Ada Moss")).collect::<Vec<_>>());
+    assert_eq!(texts, kinds.iter().map(|k| format!("{k} of Ada Moss, in so many words")).collect::<Vec<_>>());
     assert_eq!(written.iter().map(|w| w.as_ref().unwrap().attempts).sum::<u32>(), 2);
     assert_eq!(written.iter().filter_map(|w| w.as_ref().unwrap().prompt_tokens).sum::<u64>(), 200);
     let requests = stub.requests.lock().unwrap();
@@ -61,7 +61,7 @@ async fn equal_prompts_are_asked_once_and_answers_outlive_the_session() {
     let stub = Stub::writer(Duration::from_millis(50));
     let first = session(&stub.base, |_| {});
     let written = join_all((0..20).map(|_| one(&first))).await;
-    assert!(written.iter().all(|w| w.as_ref().unwrap().text == "persona of Ada Moss"));
+    assert!(written.iter().all(|w| w.as_ref().unwrap().text == "persona of Ada Moss, in so many words"));
     assert_eq!(stub.count(), 1);
     let again = one(&first).await.unwrap();
     assert_eq!((again.attempts, again.prompt_tokens, stub.count()), (0, None, 1));
@@ -94,10 +94,30 @@ async fn passing_trouble_is_waited_out() {
     let session = session(&stub.base, |_| {});
     let started = Instant::now();
     let written = one(&session).await.unwrap();
-    assert_eq!((written.text.as_str(), written.attempts), ("persona of Ada Moss", 5));
+    assert_eq!((written.text.as_str(), written.attempts), ("persona of Ada Moss, in so many words", 5));
     assert!(started.elapsed() >= Duration::from_millis(200));
     let requests = stub.requests.lock().unwrap();
     assert_ne!(requests[3]["seed"], requests[4]["seed"]);
+}
+
+#[tokio::test]
+async fn a_text_that_contradicts_the_facts_is_asked_for_again_with_the_complaint() {
+    let stub = Stub::start(Duration::ZERO, |n, body| match n {
+        0 => Reply::Content("{\"persona\": \"Ada Moss, 63, keeps bees behind the house.\"}".into()),
+        _ => Reply::Content(write_all(body)),
+    });
+    let session = session(&stub.base, |_| {});
+    let written = one(&session).await.unwrap();
+    assert_eq!((written.text.as_str(), written.attempts), ("persona of Ada Moss, in so many words", 2));
+    let requests = stub.requests.lock().unwrap().clone();
+    assert_eq!(requests[0]["messages"].as_array().unwrap().len(), 2);
+    let complaint = requests[1]["messages"][2]["content"].as_str().unwrap();
+    assert!(complaint.contains("another_age") && complaint.contains("63"), "{complaint}");
+    let stubborn = Stub::start(Duration::ZERO, |_, _| {
+        Reply::Content("{\"persona\": \"Ada: ada@example.com, at your service always.\"}".into())
+    });
+    let failed = self::session(&stubborn.base, |e| e.attempts = 2);
+    assert!(one(&failed).await.unwrap_err().message.contains("contact_data"));
 }
 
 #[tokio::test]
@@ -149,11 +169,11 @@ async fn what_a_server_does_not_take_is_left_out() {
             Some("json_schema") => complaint("response_format.type json_schema is not supported"),
             Some(_) => complaint("unknown field response_format"),
             None if body.get("seed").is_some() => complaint("seed: extra inputs are not permitted"),
-            None => Reply::Content("```json\n{\"persona\": \"Ada Moss keeps bees.\"}\n```".into()),
+            None => Reply::Content("```json\n{\"persona\": \"Ada Moss keeps bees behind the house.\"}\n```".into()),
         }
     });
     let session = session(&stub.base, |_| {});
-    assert_eq!(one(&session).await.unwrap().text, "Ada Moss keeps bees.");
+    assert_eq!(one(&session).await.unwrap().text, "Ada Moss keeps bees behind the house.");
     assert_eq!(stub.count(), 4);
     assert!(session.narrator.narrate(vec![ask("Bea", "persona")]).await[0].is_ok());
     assert_eq!(stub.count(), 5);
@@ -171,10 +191,10 @@ async fn templates_are_rendered_and_an_error_is_one_persons() {
         ask("Ada", "persona"),
     ];
     let written = session.narrator.narrate(requests).await;
-    assert_eq!(written[0].as_ref().unwrap().text, "text of nobody");
+    assert_eq!(written[0].as_ref().unwrap().text, "text of nobody, in so many words");
     assert!(written[1].as_ref().unwrap_err().message.contains("a fact that this row has not"));
     assert!(written[2].as_ref().unwrap_err().message.contains("no prompt for no_such_kind"));
-    assert_eq!(written[3].as_ref().unwrap().text, "persona of Ada Moss");
+    assert_eq!(written[3].as_ref().unwrap().text, "persona of Ada Moss, in so many words");
     assert_eq!(session.narrator.columns(&Prompt::Template("{{ a }} {{ b }}".into()), &["b".into(), "c".into()]), ["b"]);
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use populace_population::{Levels, Pack};
+
 /// What occupations are called.
 #[derive(Debug, Default, Clone)]
 pub struct Vocabulary {
@@ -17,13 +19,21 @@ impl Vocabulary {
         Vocabulary { jobs: jobs.collect() }
     }
 
+    /// Of a country's occupations; empty where it has no variable of that name.
+    pub fn of(pack: &Pack) -> Vocabulary {
+        match pack.variables().iter().find(|v| v.name == "occupation").map(|v| &v.levels) {
+            Some(Levels::Text(titles)) => Vocabulary::new(titles.iter().map(|t| t.as_ref())),
+            _ => Vocabulary::default(),
+        }
+    }
+
     pub(super) fn is_job(&self, word: &str) -> bool {
         self.jobs.contains(word)
     }
 }
 
 /// Words that name no job by themselves.
-const VAGUE: [&str; 20] = [
+const VAGUE: [&str; 21] = [
     "worker",
     "other",
     "specialist",
@@ -44,6 +54,7 @@ const VAGUE: [&str; 20] = [
     "computer",
     "instructor",
     "dispatcher",
+    "server",
 ];
 
 /// The nouns of a title: the last word of each part, and those that are formed like who does something.
