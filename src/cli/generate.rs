@@ -1,6 +1,8 @@
 //! `populace generate`.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +12,9 @@ use crate::catalog::{Run, Work};
 use crate::engine::{Engine, Options};
 use crate::narrators::Asking;
 use crate::runs;
+
+/// Between two lines of progress, where there is no terminal to draw a bar on.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct GenerateArguments {
@@ -112,15 +117,23 @@ pub(super) fn finish(
 
 async fn draw(engine: &Engine, run: &Run, seed: u64, count: u64, chunk: Option<usize>) -> Result<(), Failure> {
     let bar = io::stderr().is_terminal().then(|| {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} people, {per_sec}, {eta} left");
+        let style =
+            ProgressStyle::with_template("{bar:30} {pos}/{len} people, {per_sec}, {eta} left, {elapsed} so far");
         let bar = ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(std::time::Duration::from_millis(500));
+        bar.enable_steady_tick(Duration::from_millis(500));
         bar
     });
+    let said = Mutex::new(Instant::now());
     let progress = |done| match &bar {
         Some(bar) => bar.set_position(done),
-        // Nobody may be reading: that ends no run.
-        None => _ = writeln!(io::stderr(), "{done} of {count} people"),
+        None => {
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.elapsed() >= BETWEEN_LINES || done == count {
+                *said = Instant::now();
+                // Nobody may be reading: that ends no run.
+                _ = writeln!(io::stderr(), "{done} of {count} people");
+            }
+        }
     };
     let written = runs::run(engine, run, chunk, progress).await?;
     if let Some(bar) = &bar {

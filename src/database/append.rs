@@ -128,6 +128,7 @@ impl Database {
             let ended = match next {
                 Ok(Some(Ok(batch))) => {
                     chunk.add(batch);
+                    (options.ready)(appended.written + chunk.count as u64 + writer.skipped.load(Ordering::Relaxed));
                     None
                 }
                 Ok(Some(Err(error))) => Some(Err(error)),
@@ -343,11 +344,13 @@ pub struct Append<'a> {
     pub chunk: Option<usize>,
     /// Hears after each commit how far it is
     pub progress: &'a (dyn Fn(Appended) + Sync),
+    /// Hears how many people are ready, committed or not, with those who were there
+    pub ready: &'a (dyn Fn(u64) + Sync),
 }
 
 impl Default for Append<'_> {
     fn default() -> Self {
-        Append { run: None, narrator: None, chunk: None, progress: &|_| {} }
+        Append { run: None, narrator: None, chunk: None, progress: &|_| {}, ready: &|_| {} }
     }
 }
 

@@ -24,7 +24,8 @@ use crate::packs;
 pub use retry::{Retried, retry_failed};
 
 /// Finishes a run of `generate`: draws its people, leaves out those in the table, and writes the others; `chunk` of them
-/// a commit, or as many as are ready in some seconds. `progress` hears how many of the run's people are in the table.
+/// a commit, or as many as are ready in some seconds. `progress` hears how many
+/// of the run's people are ready, in the table or about to be.
 ///
 /// # Errors
 /// If the draw is refused, the table cannot be written, or the narrator cannot be reached; people committed before
@@ -57,11 +58,7 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
         database.create_table(&run.table, empty, options).await?;
     }
     let recorded = engine.begin(run)?;
-    let hear = |there| {
-        recorded.progress(there);
-        progress(there);
-    };
-    let written = write(engine, run, narrator, people, chunk, hear).await;
+    let written = write(engine, run, narrator, people, chunk, |there| recorded.progress(there), progress).await;
     recorded.end(written.map(|written| (written, *count)))
 }
 
@@ -146,7 +143,8 @@ async fn write(
     narrator: Option<Arc<dyn Narrator>>,
     people: SendableRecordBatchStream,
     chunk: Option<usize>,
-    progress: impl Fn(u64) + Sync,
+    committed: impl Fn(u64) + Sync,
+    ready: impl Fn(u64) + Sync,
 ) -> Result<u64> {
     let database = engine.database();
     // Only those who are not in the table yet are written up.
@@ -158,8 +156,10 @@ async fn write(
         }
         None => new,
     };
-    let progress = |a: Appended| progress(there.load(Ordering::Relaxed) + a.written + a.skipped);
-    let options = Append { run: Some(&run.id), chunk, progress: &progress, ..Append::default() };
+    let before = || there.load(Ordering::Relaxed);
+    let progress = |a: Appended| committed(before() + a.written + a.skipped);
+    let ready = |people: u64| ready(before() + people);
+    let options = Append { run: Some(&run.id), chunk, progress: &progress, ready: &ready, ..Append::default() };
     Ok(database.append(&run.table, rows, options).await?.written)
 }
 

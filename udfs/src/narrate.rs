@@ -1,6 +1,7 @@
 //! Writing whole people up: one column a kind of text.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
@@ -8,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
@@ -68,31 +70,38 @@ pub fn narrate(
     builder.spawn(async move {
         let window = narrator.window().max(1);
         let kinds = &kinds;
+        let stopped = AtomicBool::new(false);
         let mut written = people
             .map(|batch| rows(batch?))
             .map_ok(|rows| stream::iter(rows.into_iter().map(Ok)))
             .try_flatten()
+            .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
             .map(|person| write(narrator.as_ref(), kinds, person, on_outage))
             .buffered(window)
             .boxed();
-        let mut ready = Vec::with_capacity(BATCH);
+        let mut done = Vec::with_capacity(BATCH);
         loop {
             let next = written.next().await;
             let ended = match next {
                 Some(Ok(person)) => {
-                    ready.push(person);
+                    done.push(person);
                     None
                 }
                 Some(Err(error)) => Some(Err(error)),
                 None => Some(Ok(())),
             };
-            if !ready.is_empty() && (ready.len() == BATCH || ended.is_some()) {
-                let batch = assemble(&schema, std::mem::take(&mut ready), kinds.len());
+            if !done.is_empty() && (done.len() == BATCH || ended.is_some()) {
+                let batch = assemble(&schema, std::mem::take(&mut done), kinds.len());
                 if sender.send(batch).await.is_err() {
                     return Ok(());
                 }
             }
             if let Some(ended) = ended {
+                // Calls in flight are paid for: they are waited for, so that what they bring is kept. None is begun.
+                if ended.as_ref().is_err_and(|e| Outage::find(e).is_some()) {
+                    stopped.store(true, Ordering::Relaxed);
+                    while written.next().await.is_some() {}
+                }
                 return ended;
             }
         }
