@@ -1,6 +1,7 @@
 //! Requests to an OpenAI-compatible server: bounded in number and time, tried again where that may help.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -52,7 +53,8 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// A model behind `OPENAI_BASE_URL`, by default OpenAI's own, with the key in `OPENAI_API_KEY`.
+    /// A model behind `OPENAI_BASE_URL`, by default OpenAI's own, with the key in `OPENAI_API_KEY`, or in the file that
+    /// `OPENAI_API_KEY_FILE` names.
     ///
     /// # Errors
     /// If OpenAI's own server is meant and there is no key, or the key or the address cannot be one.
@@ -62,7 +64,11 @@ impl Endpoint {
             "" => DEFAULT_BASE.to_string(),
             base => base.to_string(),
         };
-        Endpoint::new(&base, model, &variable("OPENAI_API_KEY"))
+        let key = match (variable("OPENAI_API_KEY"), variable("OPENAI_API_KEY_FILE")) {
+            (key, file) if key.is_empty() && !file.is_empty() => key_in(Path::new(&file))?,
+            (key, _) => key,
+        };
+        Endpoint::new(&base, model, &key)
     }
 
     pub(super) fn new(base: &str, model: &str, key: &str) -> Result<Endpoint, String> {
@@ -99,6 +105,21 @@ impl Endpoint {
             patience: Duration::from_secs(180),
         })
     }
+}
+
+/// The key in a file that nobody but its owner may read.
+fn key_in(file: &Path) -> Result<String, String> {
+    let wrong = |what: String| format!("OPENAI_API_KEY_FILE, {}: {what}", file.display());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(file).map_err(|e| wrong(e.to_string()))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(wrong("others may read it; chmod 600 it first".into()));
+        }
+    }
+    let key = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+    Ok(key.trim().to_string())
 }
 
 /// Why there is no answer.
@@ -421,6 +442,22 @@ mod tests {
         assert!(message("http://localhost/v1", "m", "two words").contains("no key has"));
         let endpoint = Endpoint::new("http://localhost/v1", "m", "sk-very-secret").unwrap();
         assert!(!format!("{endpoint:?} {:?}", Client::new(endpoint.clone()).unwrap()).contains("very-secret"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_key_in_a_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        assert!(key_in(&file).unwrap_err().contains("OPENAI_API_KEY_FILE"));
+        std::fs::write(&file, "sk-very-secret\n").unwrap();
+        let mode = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+        mode(0o644);
+        let error = key_in(&file).unwrap_err();
+        assert!(error.contains("chmod 600") && !error.contains("very-secret"), "{error}");
+        mode(0o600);
+        assert_eq!(key_in(&file).unwrap(), "sk-very-secret");
     }
 
     #[test]
