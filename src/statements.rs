@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 /// The list of columns that stands for BY NAME.
 const BY_NAME: &str = "_by_n";
@@ -16,9 +16,8 @@ const BY_NAME: &str = "_by_n";
 /// `INSERT INTO t BY NAME SELECT …` as an INSERT with a list of columns that [`is_by_name`] knows again. Text that is
 /// no SQL is returned as it is: the parser says what is wrong with it.
 pub(crate) fn by_name_as_columns(sql: &str) -> String {
-    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location() else { return sql.into() };
-    let tokens: Vec<_> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
-    let is = |i: usize, text: &str| matches!(&tokens[i].token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(text));
+    let tokens = tokens(sql);
+    let is = |i: usize, text: &str| is_word(&tokens[i].token, text);
     let mut text = sql.to_string();
     // From the end, so that what comes before keeps its place.
     for i in (3..tokens.len().saturating_sub(1)).rev() {
@@ -37,11 +36,21 @@ pub(crate) fn by_name_as_columns(sql: &str) -> String {
     text
 }
 
+/// What a text is made of, less its white space; nothing if it is no SQL.
+fn tokens(sql: &str) -> Vec<TokenWithSpan> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().unwrap_or_default();
+    tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect()
+}
+
+/// Whether a token is this word, unquoted.
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(word))
+}
+
 /// `usa VERSION AS OF 3` as the table `"usa@3"`.
 pub(crate) fn versions_in_names(sql: &str) -> String {
-    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location() else { return sql.into() };
-    let tokens: Vec<_> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
-    let is = |i: usize, text: &str| matches!(&tokens[i].token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(text));
+    let tokens = tokens(sql);
+    let is = |i: usize, text: &str| is_word(&tokens[i].token, text);
     let mut text = sql.to_string();
     for i in (1..tokens.len().saturating_sub(3)).rev() {
         if is(i, "version")

@@ -1,10 +1,10 @@
 //! The checks of texts, on texts that are sound and on contradictions planted in them.
 
-use populace::narrators::outline::{KINDS, write};
+use populace::narrators::outline::write;
 use populace::packs;
 use populace_population::Sampler;
 use populace_udfs::checks::{Vocabulary, check_text};
-use populace_udfs::facts;
+use populace_udfs::{NARRATIVES, facts_of};
 use serde_json::{Map, Value};
 
 const PEOPLE: u64 = 1500;
@@ -15,8 +15,7 @@ fn people() -> (Vec<Facts>, Vocabulary) {
     let pack = packs::open("usa").unwrap().unwrap();
     let vocabulary = Vocabulary::of(&pack);
     let batch = Sampler::new(pack, 99).draw(0..PEOPLE, None).unwrap();
-    let names: Vec<String> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
-    (facts(&names, batch.columns().to_vec(), batch.num_rows()).unwrap(), vocabulary)
+    (facts_of(&batch).unwrap(), vocabulary)
 }
 
 fn text<'a>(facts: &'a Facts, name: &str) -> &'a str {
@@ -111,7 +110,7 @@ fn planted_contradictions_are_found_and_sound_texts_pass() {
     let checks = ["name_missing", "another_age", "another_sex", "another_job", "contact_data", "refusal", "blank"];
     let mut missed: Vec<(&str, usize, Vec<String>)> = checks.iter().map(|c| (*c, 0, vec![])).collect();
     for (i, facts) in people.iter().enumerate() {
-        for (k, kind) in KINDS.iter().enumerate() {
+        for (k, kind) in NARRATIVES.iter().enumerate() {
             let sound = write(kind, facts).unwrap();
             texts += 1;
             if let Some(violation) = check_text(&sound, facts, &vocabulary).first() {

@@ -27,11 +27,11 @@ fn ran_on(database: &std::path::Path, arguments: &[&str]) -> (i32, String, Strin
 #[test]
 fn slips_end_with_1_and_a_hint() {
     for (arguments, says) in [
-        (&["sql", "SELECT * FROM sample_persona('usaa', 5)"][..], "did you mean 'usa'?"),
+        (&["sql", "SELECT * FROM sample_persona('usaa', 5)"][..], "did you mean `usa`?"),
         (&["sql", "SELEC 1"], "SELEC"),
         (&["sql", "SELECT agee FROM sample_persona('usa', 5)"], "no column `agee`; did you mean `age`?"),
         (&["sql", "COPY (SELECT 1) TO 'x.csv'"], "--allow-files"),
-        (&["generate", "usaa", "--count", "5"], "did you mean usa?"),
+        (&["generate", "usaa", "--count", "5"], "did you mean `usa`?"),
         (&["generate", "usa", "--count", "5", "--given", "agee > 3"], "did you mean `age`?"),
         (&["generate", "usa", "--count", "5", "--given", "true) --"], "given"),
         (&["runs", "show", "nothing"], "no runs"),

@@ -96,6 +96,21 @@ pub fn nearest<'a>(wanted: &str, among: impl IntoIterator<Item = &'a str>) -> Op
         .map(|(_, name)| name.to_string())
 }
 
+/// The end of a message about a name that is none of these: ``; did you mean `age`?``, or nothing.
+pub fn did_you_mean<'a>(wanted: &str, among: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(wanted, among).map_or(String::new(), |name| format!("; did you mean `{name}`?"))
+}
+
+/// The end of a message about a name that is none of these few: [`did_you_mean`], and what there is.
+pub fn there_are<S: AsRef<str>>(wanted: &str, names: &[S]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match did_you_mean(wanted, names.iter().copied()) {
+        _ if names.is_empty() => ". There are none".into(),
+        hint if hint.is_empty() => format!(". There are: {}", names.join(", ")),
+        hint => format!("{hint} There are: {}", names.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +120,7 @@ mod tests {
         assert_eq!(nearest("mariatl_status", ["age", "marital_status"]), Some("marital_status".into()));
         assert_eq!(nearest("AGE", ["age", "sex"]), Some("age".into()));
         assert_eq!(nearest("religion", ["age", "sex"]), None);
+        assert_eq!(there_are("agee", &["age", "sex"]), "; did you mean `age`? There are: age, sex");
+        assert_eq!(there_are("religion", &["age"]), ". There are: age");
     }
 }

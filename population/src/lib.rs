@@ -33,7 +33,7 @@ mod sampler;
 mod variable;
 
 pub use compile::{Compiled, compile};
-pub use error::{Error, Result, nearest};
+pub use error::{Error, Result, did_you_mean, nearest, there_are};
 pub use independence::Independence;
 pub use pack::{Figure, FigureColumn, Fit, Pack, Source, Status, equals};
 pub use predicate::{Comparison, Predicate, Value};

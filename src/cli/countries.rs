@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use populace_population::{Pack, Status, compile, nearest};
+use populace_population::{Pack, Status, compile, there_are};
 
 use super::Failure;
 use crate::packs;
@@ -60,10 +60,7 @@ pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
 fn open(name: &str) -> Result<std::sync::Arc<Pack>, Failure> {
     match packs::open(name) {
         Some(pack) => Ok(pack?),
-        None => {
-            let hint = nearest(name, packs::NAMES).map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
-            Err(Failure(format!("unknown country `{name}`{hint} There are: {}", packs::NAMES.join(", "))))
-        }
+        None => Err(Failure(format!("unknown country `{name}`{}", there_are(name, &packs::NAMES)))),
     }
 }
 

@@ -17,7 +17,7 @@ use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchSt
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::{CommitBuilder, Dataset, InsertBuilder, WriteMode, WriteParams};
-use populace_udfs::{Embedder, Outage};
+use populace_udfs::{Embedder, NARRATIVES, Outage};
 use tokio::time::Instant;
 
 use super::embedding::embed_columns;
@@ -51,14 +51,6 @@ impl Uuids {
     pub fn contains(&self, uuid: &str) -> bool {
         self.0.contains(&key(uuid))
     }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// 16 bytes instead of 32 characters, as millions of them are held at once.
@@ -88,7 +80,8 @@ impl Database {
     /// # Errors
     /// If there is none of this name, or its vectors are of another embedder, or of one that is not installed.
     pub async fn check_table(&self, table: &str) -> Result<()> {
-        self.writer(&self.existing(table)?, table, &Append::default()).await.map(|_| ())
+        let dataset = self.load(&self.existing(table)?, None).await?;
+        self.embedder_of(table, &Schema::from(dataset.schema())).map(|_| ())
     }
 
     /// Appends rows. People are committed in chunks, each of which carries the run: what is committed stays whatever
@@ -171,14 +164,23 @@ impl Database {
         }
     }
 
+    /// What makes the vectors of a table; nothing for one that has none.
+    ///
+    /// # Errors
+    /// If they were made by another embedder, or it is not installed.
+    pub(super) fn embedder_of(&self, table: &str, schema: &Schema) -> Result<Option<Arc<dyn Embedder>>> {
+        if !schema.fields().iter().any(|f| embedded_narrative(f.name()).is_some()) {
+            return Ok(None);
+        }
+        let embedder = self.embedder().get()?;
+        check_embedder(table, schema.metadata(), embedder.as_ref())?;
+        Ok(Some(embedder))
+    }
+
     async fn writer(&self, path: &Path, table: &str, options: &Append<'_>) -> Result<Arc<Writer>> {
         let dataset = self.load(path, None).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
-        let embedded = schema.fields().iter().any(|f| embedded_narrative(f.name()).is_some());
-        let embedder = if embedded { Some(self.embedder().get()?) } else { None };
-        if let Some(embedder) = &embedder {
-            check_embedder(table, schema.metadata(), embedder.as_ref())?;
-        }
+        let embedder = self.embedder_of(table, &schema)?;
         let known = Known { version: dataset.version().version, uuids: uuids(&dataset).await? };
         let constant = |name: &str, value: Option<&str>| value.map(|v| (name.to_string(), v.to_string()));
         Ok(Arc::new(Writer {
@@ -220,13 +222,17 @@ impl Database {
         if count == 0 {
             return Ok(0);
         }
-        let params = WriteParams { mode: WriteMode::Append, session: Some(self.lance_session()), ..Default::default() };
+        let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
         let transaction = insert.execute_uncommitted(rows).await.map_err(cannot_write)?;
         let commit = CommitBuilder::new(dataset).with_transaction_properties(options.properties());
         let committed = commit.execute(transaction).await.map_err(cannot_write)?;
         writer.known().version = committed.version().version;
         Ok(count as u64)
+    }
+
+    fn appending(&self) -> WriteParams {
+        WriteParams { mode: WriteMode::Append, session: Some(self.lance_session()), ..Default::default() }
     }
 
     async fn append_at_once(
@@ -239,7 +245,7 @@ impl Database {
     ) -> Result<Appended> {
         let dataset = Arc::new(self.load(path, None).await?);
         let rows = Box::pin(RecordBatchStreamAdapter::new(writer.schema.clone(), writer.clone().ready(rows)));
-        let params = WriteParams { mode: WriteMode::Append, session: Some(self.lance_session()), ..Default::default() };
+        let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
         let transaction =
             insert.execute_uncommitted_stream(rows as SendableRecordBatchStream).await.map_err(cannot_write)?;
@@ -270,7 +276,7 @@ impl Database {
             return exec_err!("the table {table} exists already; CREATE OR REPLACE TABLE replaces it");
         }
         let bare = options.shape.schema(&rows.schema(), None, options.pack.as_deref());
-        let narrated = bare.fields().iter().any(|f| super::NARRATIVES.contains(&f.name().as_str()));
+        let narrated = bare.fields().iter().any(|f| NARRATIVES.contains(&f.name().as_str()));
         let embedder = if narrated && options.embed { Some(self.embedder().get()?) } else { None };
         let schema = options.shape.schema(&rows.schema(), embedder.as_deref(), options.pack.as_deref());
         let beside = self.root().join("tables").join(format!(".{table}.{}.new", uuid::Uuid::now_v7()));

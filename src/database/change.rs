@@ -11,11 +11,12 @@ use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 use lance::dataset::{DeleteBuilder, MergeInsertBuilder, WhenMatched, WhenNotMatched};
+use populace_udfs::NARRATIVES;
 
 use super::append::{embed_batch, typed};
-use super::shape::{check_embedder, embedded_narrative};
+use super::shape::embedded_narrative;
 use super::table::is_plain;
-use super::{Database, NARRATIVES, WriteLock, has_key};
+use super::{Database, WriteLock, has_key};
 
 /// Keys that go into one deletion.
 const KEYS: usize = 10_000;
@@ -55,10 +56,7 @@ impl Database {
             })
             .cloned()
             .collect();
-        let embedder = if stale.is_empty() { None } else { Some(self.embedder().get()?) };
-        if let Some(embedder) = &embedder {
-            check_embedder(table, schema.metadata(), embedder.as_ref())?;
-        }
+        let embedder = if stale.is_empty() { None } else { self.embedder_of(table, &schema)? };
         let count = Arc::new(AtomicU64::new(0));
         let (counted, to) = (count.clone(), schema.clone());
         let narrator = narrator.map(String::from);

@@ -33,7 +33,7 @@ pub use append::{Append, Appended, CreateTable, Uuids};
 pub(crate) use change::counted;
 pub use schema::Tables;
 pub use search::LanceSearch;
-pub use shape::{NARRATIVES, Shape, embedding_column};
+pub use shape::{Shape, embedding_column};
 pub use table::Table;
 
 /// The version of the directory's layout that this program reads and writes.

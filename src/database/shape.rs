@@ -5,21 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
-use populace_udfs::Embedder;
-
-/// The narrative columns of a persona table, in its order.
-pub const NARRATIVES: [&str; 10] = [
-    "professional_persona",
-    "sports_persona",
-    "arts_persona",
-    "travel_persona",
-    "culinary_persona",
-    "persona",
-    "cultural_background",
-    "skills_and_expertise",
-    "hobbies_and_interests",
-    "career_goals_and_ambitions",
-];
+use populace_udfs::{Embedder, NARRATIVES};
 
 /// Provenance that a run writes beside what a draw carries.
 const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error"];

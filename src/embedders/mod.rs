@@ -6,6 +6,7 @@ mod onnx;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use populace_population::there_are;
 use populace_udfs::Embedder;
 
 pub use hash::Hash;
@@ -22,11 +23,7 @@ pub fn open(name: Option<&str>) -> Result<Arc<dyn Embedder>, String> {
     match name {
         None | Some("multilingual-e5-small") => Ok(Arc::new(MultilingualE5::open(&models())?)),
         Some("hash") => Ok(Arc::new(Hash)),
-        Some(other) => {
-            let hint = populace_population::nearest(other, NAMES);
-            let hint = hint.map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
-            Err(format!("unknown embedder `{other}`{hint} There are: {}", NAMES.join(", ")))
-        }
+        Some(other) => Err(format!("unknown embedder `{other}`{}", there_are(other, &NAMES))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a person is told of an error.
 
 use datafusion::common::{Column, DataFusionError, SchemaError};
-use populace_population::nearest;
+use populace_population::{did_you_mean, there_are};
 
 /// The innermost message of an error, without the names of the layers it came through.
 pub fn message(error: &DataFusionError) -> String {
@@ -31,10 +31,10 @@ pub fn message(error: &DataFusionError) -> String {
 /// An unknown column, with the nearest of those there are.
 fn no_column(name: &str, columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-    match nearest(name, names.iter().copied()) {
-        Some(near) => format!("no column `{name}`; did you mean `{near}`?"),
-        None if names.is_empty() => format!("no column `{name}`: there is no table to take it from"),
-        None => format!("no column `{name}`. There are: {}", names.join(", ")),
+    match did_you_mean(name, names.iter().copied()) {
+        _ if names.is_empty() => format!("no column `{name}`: there is no table to take it from"),
+        hint if hint.is_empty() => format!("no column `{name}`{}", there_are(name, &names)),
+        hint => format!("no column `{name}`{hint}"),
     }
 }
 
@@ -52,10 +52,7 @@ fn strip(text: &str) -> String {
 /// Names the nearest table or table function where a statement named one that there is not.
 pub(super) fn with_names(error: DataFusionError, tables: &[String], functions: &[String]) -> DataFusionError {
     let text = message(&error);
-    let near = |name: &str, among: &[String]| {
-        let hint = nearest(name, among.iter().map(String::as_str));
-        hint.map_or(String::new(), |h| format!("; did you mean {h}?"))
-    };
+    let near = |name: &str, among: &[String]| did_you_mean(name, among.iter().map(String::as_str));
     let all = |hint: String, tables: &[String]| match (hint.is_empty(), tables.is_empty()) {
         (true, false) if tables.len() <= 20 => format!(". There are: {}", tables.join(", ")),
         (true, true) => "; the database has no tables yet, `populace generate` makes one".to_string(),

@@ -19,6 +19,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{self, TableObject};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::{StreamExt, stream};
+use populace_population::did_you_mean;
 use populace_udfs::{Estimate, Narrator, Populace, Purpose, TableSearch, VectorSearch};
 
 use crate::catalog::{Catalog, Run};
@@ -281,9 +282,7 @@ impl Engine {
         match unknown {
             Some(unknown) if by_name => {
                 let columns = table.fields().iter().map(|f| f.name().as_str());
-                let hint = populace_population::nearest(unknown, columns);
-                let hint = hint.map_or(String::new(), |h| format!("; did you mean {h}?"));
-                return plan_err!("the table {name} has no column {unknown}{hint}");
+                return plan_err!("the table {name} has no column {unknown}{}", did_you_mean(unknown, columns));
             }
             None if by_name || names.len() != table.fields().len() => {
                 let quoted = |n: &&String| ast::ObjectName::from(vec![ast::Ident::with_quote('"', n.as_str())]);
@@ -363,6 +362,6 @@ mod tests {
     async fn messages_are_plain() {
         assert_eq!(error("SELECT 1 +").await.lines().count(), 1);
         let unknown = error("SELECT * FROM sample_persona('usaa', 5)").await;
-        assert!(unknown.starts_with("unknown country 'usaa'; did you mean 'usa'?"), "{unknown}");
+        assert!(unknown.starts_with("unknown country `usaa`; did you mean `usa`?"), "{unknown}");
     }
 }

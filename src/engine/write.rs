@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use datafusion::catalog::default_table_source::DefaultTableSource;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DataFusionError, Result, plan_err};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col};
 use datafusion::sql::parser::Statement;
 
@@ -46,8 +47,7 @@ impl Engine {
         statement: &Statement,
         run: Option<&Run>,
     ) -> Result<SendableRecordBatchStream> {
-        let source = dml.target.downcast_ref::<DefaultTableSource>();
-        let Some(table) = source.and_then(|s| s.table_provider.downcast_ref::<Table>()) else {
+        let Some(table) = target(&dml) else {
             return self.rows(LogicalPlan::Dml(dml)).await;
         };
         let name = table.writable()?;
@@ -102,8 +102,7 @@ impl Engine {
     /// UPDATE, DELETE and TRUNCATE. DataFusion would hand a table the filters alone, less those that its optimizer
     /// turned into joins; here the rows that the statement reaches are a query like any other.
     pub(super) async fn change(&self, dml: &DmlStatement, statement: Statement) -> Result<SendableRecordBatchStream> {
-        let source = dml.target.downcast_ref::<DefaultTableSource>();
-        let Some(table) = source.and_then(|s| s.table_provider.downcast_ref::<Table>()) else {
+        let Some(table) = target(dml) else {
             return plan_err!("{} cannot be changed: it is no table of the database", dml.table_name);
         };
         let table = table.writable()?;
@@ -125,7 +124,7 @@ impl Engine {
                 let state = self.context.state();
                 let input = dml.input.as_ref().clone();
                 let input = state.analyzer().execute_and_check(input, state.config_options(), |_, _| {})?;
-                let deleted = match predicate(&input)? {
+                let deleted = match predicate(&input) {
                     Some(predicate) => self.database.delete(table, predicate, &lock).await?,
                     None => None,
                 };
@@ -187,6 +186,11 @@ impl Recorded {
     }
 }
 
+/// The table of the database that a statement changes, if it is one.
+fn target(dml: &DmlStatement) -> Option<&Table> {
+    dml.target.downcast_ref::<DefaultTableSource>()?.table_provider.downcast_ref()
+}
+
 /// Whether a query has texts written.
 fn narrates(input: &LogicalPlan) -> Result<bool> {
     let mut found = false;
@@ -225,18 +229,12 @@ fn changed_columns(input: &LogicalPlan) -> Vec<String> {
 }
 
 /// The predicate of a DELETE over a plain scan, its columns unqualified; the outer `None` for any other plan.
-fn predicate(input: &LogicalPlan) -> Result<Option<Option<Expr>>> {
+fn predicate(input: &LogicalPlan) -> Option<Option<Expr>> {
     match input {
-        LogicalPlan::TableScan(scan) if scan.filters.is_empty() => Ok(Some(None)),
+        LogicalPlan::TableScan(scan) if scan.filters.is_empty() => Some(None),
         LogicalPlan::Filter(filter) if matches!(*filter.input, LogicalPlan::TableScan(_)) => {
-            let bare = filter.predicate.clone().transform(|e| {
-                Ok(match e {
-                    Expr::Column(c) => Transformed::yes(Expr::Column(Column::new_unqualified(c.name))),
-                    e => Transformed::no(e),
-                })
-            })?;
-            Ok(Some(Some(bare.data)))
+            Some(Some(unnormalize_col(filter.predicate.clone())))
         }
-        _ => Ok(None),
+        _ => None,
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use populace_population::there_are;
 use populace_udfs::Narrator;
 
 use self::openai::{Endpoint, Limits, OpenAiNarrator, OpenCatalog};
@@ -52,11 +53,7 @@ pub fn open(name: &str, asking: &Asking, catalog: &OpenCatalog, run: &CurrentRun
             }
             Ok(OpenAiNarrator::open(endpoint, catalog.clone(), run.clone())?)
         }
-        _ => {
-            let hint = populace_population::nearest(name, NAMES);
-            let hint = hint.map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
-            Err(format!("unknown narrator `{name}`{hint} There are: {}", NAMES.join(", ")))
-        }
+        _ => Err(format!("unknown narrator `{name}`{}", there_are(name, &NAMES))),
     }
 }
 

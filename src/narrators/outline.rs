@@ -10,9 +10,9 @@ mod person;
 mod write;
 
 use async_trait::async_trait;
-use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+use populace_udfs::{NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 
-pub use write::{KINDS, write};
+pub use write::write;
 
 /// The columns that the texts are written from; any of them may be missing.
 const COLUMNS: [&str; 30] = [
@@ -59,7 +59,7 @@ impl Narrator for OutlineNarrator {
     }
 
     fn kinds(&self) -> Vec<String> {
-        KINDS.iter().map(|kind| (*kind).to_owned()).collect()
+        NARRATIVES.map(String::from).to_vec()
     }
 
     fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {

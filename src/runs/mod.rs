@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use futures::{StreamExt, TryStreamExt, stream};
+use populace_population::there_are;
 use populace_udfs::{Estimate, Narrator, OnOutage, estimate_people, narrate, narrated};
 
 use crate::catalog::{Run, Work};
@@ -41,10 +42,7 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
             pack_id(country)?
         );
     }
-    let narrator = match run.narrator.as_str() {
-        "none" => None,
-        name => Some(engine.narrator(name)?),
-    };
+    let narrator = narrator(engine, run)?;
     let people = draw(engine, country, *count, *seed, given.as_deref()).await?;
     let database = engine.database();
     if database.tables().contains(&run.table) {
@@ -70,27 +68,31 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
     let Work::Generate { country, seed, given, count, .. } = &run.work else {
         return exec_err!("run {} is a statement", run.id);
     };
-    let narrator = match run.narrator.as_str() {
-        "none" => None,
-        name => Some(engine.narrator(name)?),
-    };
+    let narrator = narrator(engine, run)?;
     let people = draw(engine, country, *count, *seed, given.as_deref()).await?;
     let known = engine.database().uuids(&run.table).await?;
-    let (people, there) = unknown(people, known);
-    let Some(narrator) = narrator else {
-        let mut people = people;
-        while people.try_next().await?.is_some() {}
-        return Ok((count - there.load(Ordering::Relaxed), None));
+    let (mut people, there) = unknown(people, known);
+    // One that calls nobody costs nothing.
+    let estimate = match narrator.filter(|n| n.window() > 1) {
+        Some(narrator) => {
+            let mut estimate = Estimate::default();
+            estimate_people(narrator.as_ref(), &narrator.kinds(), people, &mut estimate).await?;
+            Some(estimate)
+        }
+        None => {
+            while people.try_next().await?.is_some() {}
+            None
+        }
     };
-    let mut estimate = Estimate::default();
-    let pays = narrator.window() > 1;
-    if pays {
-        estimate_people(narrator.as_ref(), &narrator.kinds(), people, &mut estimate).await?;
-    } else {
-        let mut people = people;
-        while people.try_next().await?.is_some() {}
+    Ok((count - there.load(Ordering::Relaxed), estimate))
+}
+
+/// What writes the people of a run up; nothing for one without narratives.
+fn narrator(engine: &Engine, run: &Run) -> Result<Option<Arc<dyn Narrator>>> {
+    match run.narrator.as_str() {
+        "none" => Ok(None),
+        name => engine.narrator(name).map(Some),
     }
-    Ok((count - there.load(Ordering::Relaxed), pays.then_some(estimate)))
 }
 
 /// The identifier of a country's pack.
@@ -100,11 +102,7 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
 pub fn pack_id(country: &str) -> Result<String> {
     match packs::open(country) {
         Some(pack) => Ok(pack.map_err(|e| DataFusionError::Plan(e.to_string()))?.id()),
-        None => {
-            let hint = populace_population::nearest(country, packs::NAMES);
-            let hint = hint.map_or(".".to_string(), |h| format!("; did you mean {h}?"));
-            plan_err!("unknown country {country}{hint} There are: {}", packs::NAMES.join(", "))
-        }
+        None => plan_err!("unknown country `{country}`{}", there_are(country, &packs::NAMES)),
     }
 }
 

@@ -8,7 +8,7 @@ use datafusion::arrow::compute::concat_batches;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
-use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Outage, Prompt, facts};
+use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Outage, facts_of};
 use serde_json::{Map, Value};
 
 use crate::catalog::Run;
@@ -76,17 +76,14 @@ fn missing(rows: &RecordBatch, kinds: &[String]) -> Result<Vec<(Vec<String>, Fac
             !name.ends_with("_embedding") && name != "narrative_error" && name != "run_id" && name != "narrator"
         })
         .collect();
-    let given = rows.project(&given)?;
-    let names: Vec<String> = given.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let facts = facts(&names, given.columns().to_vec(), rows.num_rows())?;
+    let facts = facts_of(&rows.project(&given)?)?;
     let lacks = |row: usize, kind: &String| rows.column_by_name(kind).is_some_and(|c| c.is_null(row));
     let of = |(row, facts)| (kinds.iter().filter(|k| lacks(row, k)).cloned().collect(), facts);
     Ok(facts.into_iter().enumerate().map(of).collect())
 }
 
 async fn ask(narrator: &dyn Narrator, kinds: Vec<String>, facts: Facts) -> Result<Vec<Answer>> {
-    let ask = |k: &String| NarrativeRequest { prompt: Prompt::Kind(k.clone()), facts: facts.clone() };
-    let written = narrator.narrate(kinds.iter().map(ask).collect()).await;
+    let written = narrator.narrate(NarrativeRequest::of_kinds(&kinds, &facts)).await;
     if let Some(outage) = written.iter().filter_map(|w| w.as_ref().err()).find(|e| e.outage) {
         return Err(DataFusionError::External(Box::new(Outage(outage.message.clone()))));
     }
@@ -111,9 +108,7 @@ fn filled(rows: &RecordBatch, kinds: &[String], answers: &[Vec<Answer>]) -> Resu
     });
     columns.insert("narrative_error", Arc::new(errors.collect::<StringArray>()));
     let schema = rows.schema();
-    let column = |(i, f): (usize, &Arc<_>)| {
-        let field: &datafusion::arrow::datatypes::Field = f;
-        columns.get(field.name().as_str()).cloned().unwrap_or_else(|| rows.column(i).clone())
-    };
-    Ok(RecordBatch::try_new(schema.clone(), schema.fields().iter().enumerate().map(column).collect())?)
+    let all = schema.fields().iter().zip(rows.columns());
+    let all = all.map(|(field, old)| columns.remove(field.name().as_str()).unwrap_or_else(|| old.clone()));
+    Ok(RecordBatch::try_new(schema.clone(), all.collect())?)
 }

@@ -9,7 +9,7 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArg, FunctionArgExpr};
-use populace_population::nearest;
+use populace_population::there_are;
 
 /// The arguments of one call, by name.
 #[derive(Debug)]
@@ -50,9 +50,7 @@ impl Arguments {
             };
             let Some(known) = known else {
                 let name = name.unwrap_or_default();
-                let hint = nearest(&name, names.iter().copied());
-                let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
-                return plan_err!("{function}: unknown argument `{name}`{hint} It takes: {}", names.join(", "));
+                return plan_err!("{function}: unknown argument `{name}`{}", there_are(&name, names));
             };
             next += usize::from(name.is_none());
             if given.insert(*known, value).is_some() {

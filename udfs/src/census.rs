@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::MemTable;
-use populace_population::{Levels, Pack, nearest};
+use populace_population::{Levels, Pack, did_you_mean};
 
 use crate::Populace;
 use crate::packs::population_error;
@@ -53,8 +53,7 @@ impl SchemaProvider for Country {
                 Some(figure) => figure.batch().map_err(population_error)?,
                 None => {
                     let names = self.table_names();
-                    let hint = nearest(name, names.iter().map(String::as_str));
-                    let hint = hint.map_or(String::new(), |h| format!("; did you mean {h}?"));
+                    let hint = did_you_mean(name, names.iter().map(String::as_str));
                     return plan_err!(
                         "there is no figure {name} in census.{}{hint} (census.{0}.sources lists them)",
                         self.name

@@ -8,10 +8,10 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::{StreamExt, TryStreamExt};
 
-use crate::facts::facts;
+use crate::facts::facts_of;
 use crate::generate_persona::NarrateExec;
 use crate::narrate_calls::NarrateCalls;
-use crate::{Estimate, NarrativeRequest, Narrator, Prompt};
+use crate::{Estimate, NarrativeRequest, Narrator};
 
 /// Estimates the calls to models that a plan would make; `None` if it makes none. What the calls are made from is
 /// computed, nobody is asked. Calls made from what others return cannot be told beforehand, and are not counted.
@@ -30,7 +30,7 @@ pub async fn estimate(plan: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) 
     for node in paying {
         if let Some(calls) = node.downcast_ref::<NarrateCalls>() {
             let input = calls.input();
-            if contains(input, asks)? {
+            if input.exists(|node| Ok(asks(node)))? {
                 continue;
             }
             for partition in 0..input.output_partitioning().partition_count() {
@@ -60,11 +60,8 @@ pub async fn of_people(
 ) -> Result<bool> {
     let mut any = false;
     while let Some(batch) = people.next().await.transpose()? {
-        let names: Vec<String> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
-        for facts in facts(&names, batch.columns().to_vec(), batch.num_rows())? {
-            let ask = |k: &String| NarrativeRequest { prompt: Prompt::Kind(k.clone()), facts: facts.clone() };
-            let asked: Vec<NarrativeRequest> = kinds.iter().map(ask).collect();
-            any |= narrator.estimate(&asked, estimate)?;
+        for facts in facts_of(&batch)? {
+            any |= narrator.estimate(&NarrativeRequest::of_kinds(kinds, &facts), estimate)?;
             if !any {
                 return Ok(false);
             }
@@ -75,8 +72,4 @@ pub async fn of_people(
 
 fn asks(node: &Arc<dyn ExecutionPlan>) -> bool {
     node.downcast_ref::<NarrateCalls>().is_some() || node.downcast_ref::<NarrateExec>().is_some()
-}
-
-fn contains(plan: &Arc<dyn ExecutionPlan>, what: impl Fn(&Arc<dyn ExecutionPlan>) -> bool) -> Result<bool> {
-    plan.exists(|node| Ok(what(node)))
 }

@@ -7,6 +7,20 @@ use arrow::datatypes::{Field, Schema};
 use datafusion::common::{Result, exec_datafusion_err};
 use serde_json::{Map, Value};
 
+/// The rows of a batch as facts.
+///
+/// # Errors
+/// If a column is of a type that JSON has no form for.
+pub fn facts_of(rows: &RecordBatch) -> Result<Vec<Map<String, Value>>> {
+    let names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
+    facts(&names, rows.columns().to_vec(), rows.num_rows())
+}
+
+/// The name of the pack that a person was drawn from: `usa` of `usa@2024.1`.
+pub fn pack_name(facts: &Map<String, Value>) -> Option<&str> {
+    facts.get("pack")?.as_str()?.split('@').next()
+}
+
 /// One object a row, by column name; what is NULL is absent.
 ///
 /// # Errors

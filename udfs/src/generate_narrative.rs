@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion_macros::user_doc;
-use populace_population::nearest;
+use populace_population::did_you_mean;
 
 use crate::facts::facts;
 use crate::plugin::Narrators;
@@ -36,8 +36,8 @@ pub(crate) fn prompt(narrator: &dyn Narrator, text: &str) -> Result<Prompt> {
     if kinds.iter().any(|k| k == text) {
         return Ok(Prompt::Kind(text.into()));
     }
-    let hint = nearest(text, kinds.iter().map(String::as_str));
-    let hint = hint.map_or(".".to_string(), |h| format!("; did you mean '{h}'?"));
+    let hint = did_you_mean(text, kinds.iter().map(String::as_str));
+    let hint = if hint.is_empty() { "." } else { &hint };
     plan_err!(
         "{} writes no '{text}'{hint} It writes: {}. A template of your own has spaces or {{{{ }}}}",
         narrator.name(),

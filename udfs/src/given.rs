@@ -14,7 +14,7 @@ use datafusion::physical_expr::create_physical_expr;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use populace_population::{Comparison, Levels, Pack, Predicate, Value, Variable, nearest};
+use populace_population::{Comparison, Levels, Pack, Predicate, Value, Variable, there_are};
 
 use crate::arguments::fold;
 
@@ -83,13 +83,7 @@ fn explain(
         );
     }
     let names: Vec<&str> = pack.variables().iter().filter(|v| !v.hidden).map(|v| v.name.as_str()).collect();
-    let hint = nearest(name, names.iter().copied());
-    let hint = hint.map_or(".".to_string(), |h| format!("; did you mean `{h}`?"));
-    plan_datafusion_err!(
-        "{function}: `{}` has no variable `{name}`{hint} Its variables are: {}",
-        pack.name(),
-        names.join(", ")
-    )
+    plan_datafusion_err!("{function}: `{}` has no variable `{name}`{}", pack.name(), there_are(name, &names))
 }
 
 struct Given<'a> {

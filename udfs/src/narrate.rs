@@ -13,8 +13,8 @@ use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
-use crate::facts::facts;
-use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+use crate::facts::facts_of;
+use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator};
 
 /// People who leave together.
 const BATCH: usize = 64;
@@ -113,8 +113,7 @@ pub fn narrate(
 type Person = (RecordBatch, Map<String, Value>);
 
 fn rows(batch: RecordBatch) -> Result<Vec<Person>> {
-    let names: Vec<String> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let facts = facts(&names, batch.columns().to_vec(), batch.num_rows())?;
+    let facts = facts_of(&batch)?;
     Ok(facts.into_iter().enumerate().map(|(i, facts)| (batch.slice(i, 1), facts)).collect())
 }
 
@@ -127,8 +126,7 @@ async fn write(
     on_outage: OnOutage,
 ) -> Result<Written> {
     let (row, facts) = person?;
-    let ask = |kind: &String| NarrativeRequest { prompt: Prompt::Kind(kind.clone()), facts: facts.clone() };
-    let written = narrator.narrate(kinds.iter().map(ask).collect()).await;
+    let written = narrator.narrate(NarrativeRequest::of_kinds(kinds, &facts)).await;
     if written.len() != kinds.len() {
         return exec_err!("the narrator {} did not answer each of {} requests", narrator.name(), kinds.len());
     }

@@ -7,6 +7,20 @@ use async_trait::async_trait;
 use datafusion::common::Result;
 use serde_json::{Map, Value};
 
+/// The narrative columns of a persona table, in its order.
+pub const NARRATIVES: [&str; 10] = [
+    "professional_persona",
+    "sports_persona",
+    "arts_persona",
+    "travel_persona",
+    "culinary_persona",
+    "persona",
+    "cultural_background",
+    "skills_and_expertise",
+    "hobbies_and_interests",
+    "career_goals_and_ambitions",
+];
+
 /// What to write: one of the narrative columns of the persona table, or a template of the caller's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Prompt {
@@ -22,6 +36,14 @@ pub struct NarrativeRequest {
     pub prompt: Prompt,
     /// The facts of the person by column name; lists are JSON arrays, unknown facts are absent or null.
     pub facts: Map<String, Value>,
+}
+
+impl NarrativeRequest {
+    /// A text of each of these kinds about one person.
+    pub fn of_kinds(kinds: &[String], facts: &Map<String, Value>) -> Vec<NarrativeRequest> {
+        let of = |kind: &String| NarrativeRequest { prompt: Prompt::Kind(kind.clone()), facts: facts.clone() };
+        kinds.iter().map(of).collect()
+    }
 }
 
 /// One text that was written, with what it took.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
-use populace_population::{Pack, nearest};
+use populace_population::{Pack, there_are};
 
 type Load = dyn Fn() -> populace_population::Result<Arc<Pack>> + Send + Sync;
 
@@ -38,9 +38,7 @@ impl Packs {
     pub fn get(&self, name: &str) -> Result<Arc<Pack>> {
         let Some(lazy) = self.0.iter().find(|p| p.name.eq_ignore_ascii_case(name)) else {
             let names = self.names();
-            let hint = nearest(name, names.iter().map(String::as_str));
-            let hint = hint.map_or(".".to_string(), |h| format!("; did you mean '{h}'?"));
-            return Err(plan_datafusion_err!("unknown country '{name}'{hint} There are: {}", names.join(", ")));
+            return Err(plan_datafusion_err!("unknown country `{name}`{}", there_are(name, &names)));
         };
         if let Some(pack) = lazy.pack.get() {
             return Ok(pack.clone());

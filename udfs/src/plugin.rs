@@ -9,7 +9,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::prelude::SessionContext;
-use populace_population::{Pack, nearest};
+use populace_population::{Pack, there_are};
 
 use crate::async_calls::AsyncCalls;
 use crate::census::Census;
@@ -82,9 +82,7 @@ impl Narrators {
             (None, Some(name), Some(open)) => open(name),
             (None, Some(name), None) => {
                 let names: Vec<&str> = self.known.iter().map(|n| n.name()).collect();
-                let hint = nearest(name, names.iter().copied());
-                let hint = hint.map_or(String::from("."), |h| format!("; did you mean '{h}'?"));
-                plan_err!("unknown narrator '{name}'{hint} There are: {}", names.join(", "))
+                plan_err!("unknown narrator `{name}`{}", there_are(name, &names))
             }
         }
     }

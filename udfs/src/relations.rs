@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
 
 use crate::Populace;
 use crate::arguments::Arguments;
+use crate::rewrite::call;
 use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, validate};
 
 #[derive(Debug)]
@@ -17,13 +18,11 @@ pub(crate) struct Relations(pub Arc<Populace>);
 impl RelationPlanner for Relations {
     fn plan_relation(
         &self,
-        relation: TableFactor,
+        mut relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
-        let (name, args, alias) = match &relation {
-            TableFactor::Table { name, args: Some(args), alias, .. } => (name, &args.args, alias),
-            TableFactor::Function { name, args, alias, .. } => (name, args, alias),
-            _ => return Ok(RelationPlanning::Original(Box::new(relation))),
+        let Some((name, args, alias)) = call(&mut relation) else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         let function = name.to_string().to_lowercase();
         match self.plan(&function, args.clone(), context)? {

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, TableFactor, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Statement, TableAlias, TableFactor, VisitMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -35,11 +36,7 @@ impl VisitorMut for Seeds {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
-        let (name, args) = match relation {
-            TableFactor::Table { name, args: Some(args), .. } => (name, &mut args.args),
-            TableFactor::Function { name, args, .. } => (name, args),
-            _ => return ControlFlow::Continue(()),
-        };
+        let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         let name = name.to_string().to_lowercase();
         let draws = name == sample_persona::NAME || name == generate_persona::NAME;
         // The third argument without a name is the seed too.
@@ -72,11 +69,7 @@ impl VisitorMut for Rewrite {
     }
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
-        let (name, args) = match relation {
-            TableFactor::Table { name, args: Some(args), .. } => (name, &mut args.args),
-            TableFactor::Function { name, args, .. } => (name, args),
-            _ => return ControlFlow::Continue(()),
-        };
+        let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         if [semantic_search::NAME, validate::NAME].contains(&name.to_string().to_lowercase().as_str())
             && let Some(table) = table_argument(args)
             && matches!(table, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
@@ -85,6 +78,17 @@ impl VisitorMut for Rewrite {
             *table = subquery;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The function that a relation calls, its arguments, and what the relation is called.
+pub(crate) fn call(
+    relation: &mut TableFactor,
+) -> Option<(&ObjectName, &mut Vec<FunctionArg>, &mut Option<TableAlias>)> {
+    match relation {
+        TableFactor::Table { name, args: Some(args), alias, .. } => Some((name, &mut args.args, alias)),
+        TableFactor::Function { name, args, alias, .. } => Some((name, args, alias)),
+        _ => None,
     }
 }
 

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, Result, ScalarValue, exec_err, plan_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableType, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ObjectName, ObjectNamePart, TableFactor};
-use populace_population::nearest;
+use populace_population::there_are;
 
 use crate::arguments::Arguments;
 use crate::cosine_similarity::CosineSimilarity;
@@ -92,8 +93,7 @@ fn vector_column(input: &LogicalPlan, name: &str) -> Result<String> {
         return plan_err!("{NAME}: the table has no column of vectors to search; a table of narratives has them");
     }
     let short: Vec<&str> = vectors.iter().map(|v| v.strip_suffix("_embedding").unwrap_or(v)).collect();
-    let hint = nearest(name, short.iter().copied()).map_or(".".to_string(), |h| format!("; did you mean '{h}'?"));
-    plan_err!("{NAME}: no vectors of '{name}'{hint} There are: {}", short.join(", "))
+    plan_err!("{NAME}: no vectors of `{name}`{}", there_are(name, &short))
 }
 
 /// One search, as a table: the columns searched, and `score`.
@@ -160,7 +160,7 @@ impl Search {
             column: self.column.clone(),
             query: vector.to_vec(),
             k,
-            filter: self.filter.clone().map(unqualified).transpose()?,
+            filter: self.filter.clone().map(unnormalize_col),
             projection: None,
         };
         let Some(found) = host.vector_search(session, &provider, &search).await? else { return Ok(None) };
@@ -197,17 +197,6 @@ fn unaliased(plan: &LogicalPlan) -> &LogicalPlan {
         }
         plan => plan,
     }
-}
-
-fn unqualified(expr: Expr) -> Result<Expr> {
-    use datafusion::common::tree_node::{Transformed, TreeNode};
-    let transformed = expr.transform(|e| {
-        Ok(match e {
-            Expr::Column(c) => Transformed::yes(Expr::Column(Column::new_unqualified(c.name))),
-            e => Transformed::no(e),
-        })
-    })?;
-    Ok(transformed.data)
 }
 
 /// A physical plan as a table, to go on planning over it.

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::Populace;
 use crate::arguments::Arguments;
 use crate::checks::{Copies, Severity, Violation, Vocabulary, check_text};
-use crate::facts::facts;
+use crate::facts::{facts_of, pack_name};
 use crate::packs::Packs;
 use crate::semantic_search::relation;
 
@@ -131,8 +131,7 @@ struct Validator {
 
 impl Validator {
     fn batch(&mut self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let names: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
-        let facts = facts(&names, rows.columns().to_vec(), rows.num_rows())?;
+        let facts = facts_of(rows)?;
         let mut found: Vec<Found> = vec![];
         for kind in self.texts.clone() {
             let Some(texts) = rows.column_by_name(&kind) else { continue };
@@ -158,7 +157,7 @@ impl Validator {
     }
 
     fn text(&mut self, kind: &str, text: &str, facts: &Map<String, Value>) -> Vec<Violation> {
-        let pack = facts.get("pack").and_then(Value::as_str).and_then(|p| p.split('@').next()).unwrap_or_default();
+        let pack = pack_name(facts).unwrap_or_default();
         let populace = &self.populace;
         let vocabulary = self.vocabularies.entry(pack.to_string()).or_insert_with(|| vocabulary(&populace.packs, pack));
         let mut found = check_text(text, facts, vocabulary);

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::manifest::{FigureSection, GroupingSection};
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, did_you_mean};
 use crate::partition::Partition;
 use crate::variable::Variable;
 
@@ -137,8 +137,7 @@ pub(super) fn view<'a>(
         return Ok((variable, None));
     };
     let grouping = groupings.get(group).ok_or_else(|| {
-        let hint = nearest(group, groupings.keys().map(String::as_str));
-        let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+        let hint = did_you_mean(group, groupings.keys().map(String::as_str));
         format!("unknown grouping `{group}`{hint}")
     })?;
     if grouping.variable != variable {
@@ -252,8 +251,7 @@ fn admit(
 ) -> Result<Option<u16>, String> {
     let levels: Vec<usize> = if let Some(grouping) = grouping {
         let at = grouping.labels.iter().position(|l| l == label).ok_or_else(|| {
-            let hint = nearest(label, grouping.labels.iter().map(String::as_str));
-            let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+            let hint = did_you_mean(label, grouping.labels.iter().map(String::as_str));
             format!("`{label}` is no group of `{}`{hint}", variable.name)
         })?;
         (0..variable.len()).filter(|l| grouping.label_of[*l] == Some(at as u16)).collect()

@@ -17,7 +17,7 @@ use self::figure::{Figure as Read, Grouping};
 use self::fit::{Fitting, Target};
 use self::manifest::{Manifest, NodeSection, VariableSection};
 use crate::binary::{Cells, encode};
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, did_you_mean};
 use crate::factor::Axis;
 use crate::network::{Network, Table};
 use crate::pack::{Figure, FigureColumn, Fit, List, Pack};
@@ -140,8 +140,7 @@ impl Sources {
                     errors.push(source(place, "there are two nodes for this variable"));
                 }
                 None => {
-                    let hint = nearest(&node.variable, declared_names.iter().map(String::as_str));
-                    let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+                    let hint = did_you_mean(&node.variable, declared_names.iter().map(String::as_str));
                     errors.push(source(place, format!("there is no such variable{hint}")));
                 }
             }
@@ -188,8 +187,7 @@ impl Sources {
 
     fn figure(&self, manifest: &Manifest, place: &str, name: &str) -> Result<usize> {
         manifest.figures.iter().position(|f| f.name == name).ok_or_else(|| {
-            let hint = nearest(name, manifest.figures.iter().map(|f| f.name.as_str()));
-            let hint = hint.map_or(String::new(), |h| format!("; did you mean `{h}`?"));
+            let hint = did_you_mean(name, manifest.figures.iter().map(|f| f.name.as_str()));
             source(format!("pack.toml, {place}"), format!("unknown figure `{name}`{hint}"))
         })
     }

@@ -21,7 +21,7 @@ use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
 use populace_udfs::checks::{Severity, Violation, Vocabulary, check_text};
-use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, pack_name};
 use serde_json::{Map, Value};
 
 use self::answer::{Completion, texts};
@@ -120,7 +120,7 @@ impl OpenAiNarrator {
     /// What jobs are called in the country that a person lives in.
     fn vocabulary(&self, facts: &Map<String, Value>) -> &Vocabulary {
         static NONE: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::default);
-        let pack = facts.get("pack").and_then(Value::as_str).and_then(|p| p.split('@').next()).unwrap_or_default();
+        let pack = pack_name(facts).unwrap_or_default();
         let Some((_, vocabulary)) = self.vocabularies.iter().find(|(name, _)| *name == pack) else { return &NONE };
         vocabulary.get_or_init(|| match packs::open(pack) {
             Some(Ok(pack)) => Vocabulary::of(&pack),
@@ -136,8 +136,7 @@ impl OpenAiNarrator {
 
     /// The prompts of the country that a person lives in; of the first where the row does not say.
     fn prompts(&self, facts: &Map<String, Value>) -> Option<&Prompts> {
-        let pack = facts.get("pack").and_then(Value::as_str).and_then(|p| p.split('@').next());
-        let found = pack.and_then(|pack| self.prompts.iter().find(|(name, _)| *name == pack));
+        let found = pack_name(facts).and_then(|pack| self.prompts.iter().find(|(name, _)| *name == pack));
         found.or(self.prompts.first()).map(|(_, prompts)| prompts)
     }
 
@@ -149,17 +148,7 @@ impl OpenAiNarrator {
             return asked.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect();
         };
         for step in [Step::Attributes, Step::Personas] {
-            let of_step = |prompt: &Prompt| match prompt {
-                Prompt::Kind(name) => prompts.kinds.iter().find(|k| k.name == *name && k.step == step),
-                Prompt::Template(_) => None,
-            };
-            let (mut places, mut wanted): (Vec<usize>, Vec<&Kind>) = (vec![], vec![]);
-            for (place, prompt) in &asked {
-                if let Some(kind) = of_step(prompt) {
-                    places.push(*place);
-                    wanted.push(kind);
-                }
-            }
+            let (places, wanted) = prompts.wanted(step, &asked);
             if wanted.is_empty() {
                 continue;
             }
@@ -207,9 +196,7 @@ impl OpenAiNarrator {
     ) -> Result<(), String> {
         let Some(prompts) = self.prompts(&facts) else { return Ok(()) };
         for step in [Step::Attributes, Step::Personas] {
-            let kind = |name: &String| prompts.kinds.iter().find(|k| k.name == *name && k.step == step);
-            let names = asked.iter().filter_map(|(_, p)| if let Prompt::Kind(name) = p { Some(name) } else { None });
-            let wanted: Vec<&Kind> = names.filter_map(kind).collect();
+            let (_, wanted) = prompts.wanted(step, asked);
             if wanted.is_empty() {
                 continue;
             }

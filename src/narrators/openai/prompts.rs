@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use minijinja::{Environment, UndefinedBehavior, context};
+use populace_udfs::Prompt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -12,6 +13,16 @@ use serde_json::{Map, Value, json};
 pub(super) enum Step {
     Attributes,
     Personas,
+}
+
+impl Step {
+    /// The file that asks for it.
+    fn template(self) -> &'static str {
+        match self {
+            Step::Attributes => "attributes.j2",
+            Step::Personas => "personas.j2",
+        }
+    }
 }
 
 /// A text of the persona table, and what a model is told of it.
@@ -116,11 +127,20 @@ impl Prompts {
         Ok(Prompts { environment, kinds })
     }
 
+    /// The kinds of one step among what is asked for, with their places.
+    pub fn wanted(&self, step: Step, asked: &[(usize, Prompt)]) -> (Vec<usize>, Vec<&Kind>) {
+        let kind = |name: &String| self.kinds.iter().find(|k| k.name == *name && k.step == step);
+        let of = |(place, prompt): &(usize, Prompt)| match prompt {
+            Prompt::Kind(name) => Some((*place, kind(name)?)),
+            Prompt::Template(_) => None,
+        };
+        asked.iter().filter_map(of).unzip()
+    }
+
     /// The names that the prompt of a kind takes from a row.
     pub fn names(&self, step: Step) -> BTreeSet<String> {
-        let step = if step == Step::Attributes { "attributes.j2" } else { "personas.j2" };
         let undeclared = |name: &str| self.environment.get_template(name).map(|t| t.undeclared_variables(false));
-        [step, "person.j2"].iter().flat_map(|n| undeclared(n).unwrap_or_default()).collect()
+        [step.template(), "person.j2"].iter().flat_map(|n| undeclared(n).unwrap_or_default()).collect()
     }
 
     /// The prompt that asks for texts of one step about one person.
@@ -128,8 +148,7 @@ impl Prompts {
     /// # Errors
     /// If a template fails.
     pub fn render(&self, step: Step, wanted: &[&Kind], facts: &Map<String, Value>) -> Result<Rendered, String> {
-        let name = if step == Step::Attributes { "attributes.j2" } else { "personas.j2" };
-        let user = self.template(name, context! { wanted, ..minijinja::Value::from_serialize(facts) })?;
+        let user = self.template(step.template(), context! { wanted, ..minijinja::Value::from_serialize(facts) })?;
         let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
         let keys = wanted.iter().map(|k| k.name.clone()).collect();
         let words = wanted.iter().map(|k| words(&k.ask)).sum();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use populace_udfs::NARRATIVES;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -199,14 +200,14 @@ fn check(kind: &str, facts: &Map<String, Value>, text: &str) {
         }
     }
     let length = text.chars().count();
-    let most = if KINDS.iter().position(|k| k == &kind) < Some(6) { 620 } else { 1_300 };
+    let most = if NARRATIVES.iter().position(|k| k == &kind) < Some(6) { 620 } else { 1_300 };
     assert!((60..=most).contains(&length), "{length} characters: {}", show());
 }
 
 #[test]
 fn ten_thousand_people_are_each_written_in_their_own_words() {
     let wanting: Vec<String> = std::thread::scope(|scope| {
-        let kinds: Vec<_> = KINDS.into_iter().map(|kind| scope.spawn(move || variety(kind))).collect();
+        let kinds: Vec<_> = NARRATIVES.into_iter().map(|kind| scope.spawn(move || variety(kind))).collect();
         kinds.into_iter().flat_map(|kind| kind.join().unwrap()).collect()
     });
     assert!(wanting.is_empty(), "too often:\n{}", wanting.join("\n"));
@@ -258,7 +259,7 @@ fn the_same_facts_give_the_same_text_in_any_order_of_columns() {
     let mut facts = person(7);
     facts.remove("uuid");
     let reversed: Map<String, Value> = facts.clone().into_iter().rev().collect();
-    for kind in KINDS {
+    for kind in NARRATIVES {
         assert_eq!(write(kind, &facts), write(kind, &reversed));
     }
 }
@@ -267,7 +268,7 @@ fn the_same_facts_give_the_same_text_in_any_order_of_columns() {
 fn few_facts_suffice() {
     for facts in [json!({}), json!({ "first_name": "Ada" }), json!({ "age": 82 }), json!({ "state": "VT", "age": 30 })]
     {
-        for kind in KINDS {
+        for kind in NARRATIVES {
             let text = write(kind, facts.as_object().unwrap()).unwrap();
             assert!(text.ends_with('.') && !text.contains("  "), "{kind}: {text}");
         }

@@ -2,24 +2,11 @@
 
 use std::sync::LazyLock;
 
+use populace_udfs::NARRATIVES;
 use serde_json::{Map, Value};
 
 use super::grammar::Grammar;
 use super::person::Person;
-
-/// The kinds that the outline narrator writes, in the order of the persona table.
-pub const KINDS: [&str; 10] = [
-    "professional_persona",
-    "sports_persona",
-    "arts_persona",
-    "travel_persona",
-    "culinary_persona",
-    "persona",
-    "cultural_background",
-    "skills_and_expertise",
-    "hobbies_and_interests",
-    "career_goals_and_ambitions",
-];
 
 static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
     Grammar::parse(&[
@@ -43,12 +30,12 @@ static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
 /// Writes the text of a kind from the facts of a person, the same text for the same facts.
 ///
 /// # Errors
-/// Where the kind is not one of [`KINDS`].
+/// Where the kind is not one of [`NARRATIVES`].
 pub fn write(kind: &str, facts: &Map<String, Value>) -> Result<String, String> {
-    let symbol = KINDS
+    let symbol = NARRATIVES
         .iter()
         .find(|k| **k == kind)
-        .ok_or_else(|| format!("the outline narrator does not write {kind:?}; it writes {}", KINDS.join(", ")))?;
+        .ok_or_else(|| format!("the outline narrator does not write {kind:?}; it writes {}", NARRATIVES.join(", ")))?;
     let seed = seed(kind, facts);
     GRAMMAR
         .write(symbol, &Person::new(facts, seed >> 32), seed)

@@ -49,19 +49,6 @@ impl Violation {
     }
 }
 
-/// The names of the checks of one text.
-pub const CHECKS: [&str; 9] = [
-    "blank",
-    "refusal",
-    "too_short",
-    "too_long",
-    "name_missing",
-    "another_age",
-    "another_sex",
-    "another_job",
-    "contact_data",
-];
-
 /// Words that a text of any kind has at least and at most.
 const SHORTEST: usize = 6;
 const LONGEST: usize = 260;
