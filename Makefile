@@ -17,6 +17,7 @@ demo: setup
 test: setup
 	cargo test --workspace --all-targets
 	cargo test --workspace --doc
+	python3 -m unittest discover -s scripts
 
 check:
 	cargo fmt --all --check
