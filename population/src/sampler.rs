@@ -22,6 +22,9 @@ use crate::variable::Levels;
 /// Rows that one thread draws at a time: its columns stay in the second-level cache.
 const CHUNK: usize = 2048;
 
+/// Letters of a uuid.
+const UUID: usize = 32;
+
 /// The words of a row are split among these uses. Variable `v` takes word `v % 4` of block `v / 4`.
 const VARIABLES: u32 = 0;
 const LISTS: u32 = 1;
@@ -127,21 +130,19 @@ impl Sampler {
         }
         let rows = rows as usize;
         let needed = self.needed(&columns);
-        let chunks: Vec<Vec<Drawn>> = (0..rows.div_ceil(CHUNK))
-            .into_par_iter()
-            .map_init(Scratch::default, |scratch, n| {
-                let first = range.start + (n * CHUNK) as u64;
-                self.chunk(scratch, first, CHUNK.min(rows - n * CHUNK), &needed, &columns)
-            })
-            .collect();
-        let mut parts: Vec<Vec<Drawn>> = columns.iter().map(|_| Vec::with_capacity(chunks.len())).collect();
-        for chunk in chunks {
-            parts.iter_mut().zip(chunk).for_each(|(part, drawn)| part.push(drawn));
-        }
+        let chunks = rows.div_ceil(CHUNK);
+        let mut drawn: Vec<Drawn> = columns.iter().map(|c| Drawn::new(*c, rows, chunks)).collect();
+        // Each thread writes where its rows belong in the columns.
+        let mut places: Vec<Vec<Place<'_>>> = (0..chunks).map(|_| Vec::with_capacity(columns.len())).collect();
+        drawn.iter_mut().for_each(|d| d.share(&mut places));
+        places.into_par_iter().enumerate().for_each_init(Scratch::default, |scratch, (n, places)| {
+            let first = range.start + (n * CHUNK) as u64;
+            self.chunk(scratch, first, CHUNK.min(rows - n * CHUNK), &needed, columns.iter().zip(places));
+        });
         let arrays = columns
             .par_iter()
-            .zip(parts)
-            .map(|(column, parts)| self.assemble(*column, parts, &range, rows))
+            .zip(drawn)
+            .map(|(column, drawn)| self.assemble(*column, drawn, &range, rows))
             .collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
@@ -165,14 +166,14 @@ impl Sampler {
         (0..needed.len()).filter(|v| needed[*v]).collect()
     }
 
-    fn chunk(
+    fn chunk<'a>(
         &self,
         scratch: &mut Scratch,
         first: u64,
         rows: usize,
         needed: &[usize],
-        columns: &[Column],
-    ) -> Vec<Drawn> {
+        columns: impl Iterator<Item = (&'a Column, Place<'a>)>,
+    ) {
         scratch.codes.resize(self.pack.network.tables.len(), vec![]);
         let mut block = None;
         for v in needed {
@@ -187,19 +188,20 @@ impl Sampler {
             pick_all(&table.rows, &scratch.rows[..rows], &scratch.words[v % 4], &mut codes);
             scratch.codes[*v] = codes;
         }
-        columns
-            .iter()
-            .map(|column| match column {
-                Column::Variable(v) => Drawn::Codes(scratch.codes[*v].iter().map(|c| i32::from(*c)).collect()),
-                Column::List(l) => self.draw_lists(scratch, *l, first, rows),
-                Column::Uuid => Drawn::Bytes(uuids(self.key, first, rows)),
-                _ => Drawn::Nothing,
-            })
-            .collect()
+        for (column, place) in columns {
+            match (column, place) {
+                (Column::Variable(v), Place::Codes(codes)) => {
+                    codes.iter_mut().zip(&scratch.codes[*v]).for_each(|(to, from)| *to = i32::from(*from));
+                }
+                (Column::List(l), Place::Items(items)) => *items = self.draw_lists(scratch, *l, first, rows),
+                (Column::Uuid, Place::Bytes(bytes)) => uuids(self.key, first, bytes),
+                _ => {}
+            }
+        }
     }
 
     /// Items without replacement: words draw items in turn, and one that the list has already is passed over.
-    fn draw_lists(&self, scratch: &mut Scratch, list: usize, first: u64, rows: usize) -> Drawn {
+    fn draw_lists(&self, scratch: &mut Scratch, list: usize, first: u64, rows: usize) -> Items {
         let (spec, address) = (&self.pack.lists[list], &self.pack.list_addresses[list]);
         scratch.find_rows(address, &spec.table, rows);
         let (mut items, mut lengths) = (Vec::with_capacity(rows * spec.max), Vec::with_capacity(rows));
@@ -228,32 +230,21 @@ impl Sampler {
             }
             lengths.push((items.len() - from) as i32);
         }
-        Drawn::Lists { items, lengths }
+        Items { items, lengths }
     }
 
-    fn assemble(&self, column: Column, parts: Vec<Drawn>, range: &Range<u64>, rows: usize) -> Result<ArrayRef> {
+    fn assemble(&self, column: Column, drawn: Drawn, range: &Range<u64>, rows: usize) -> Result<ArrayRef> {
         let constant = |text: &str| -> Result<ArrayRef> {
             let values = Arc::new(StringArray::from(vec![text]));
             Ok(Arc::new(DictionaryArray::try_new(Int32Array::from(vec![0; rows]), values)?))
         };
-        Ok(match column {
-            Column::Uuid => {
-                let mut bytes = Vec::with_capacity(rows * 32);
-                for part in parts {
-                    if let Drawn::Bytes(part) = part {
-                        bytes.extend(part);
-                    }
-                }
-                let offsets = OffsetBuffer::new((0..=rows as i32).map(|i| i * 32).collect::<ScalarBuffer<i32>>());
+        Ok(match (column, drawn) {
+            (Column::Uuid, Drawn::Bytes(bytes)) => {
+                let offsets =
+                    OffsetBuffer::new((0..=rows as i32).map(|i| i * UUID as i32).collect::<ScalarBuffer<i32>>());
                 Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), None)?)
             }
-            Column::Variable(v) => {
-                let mut codes = Vec::with_capacity(rows);
-                for part in parts {
-                    if let Drawn::Codes(part) = part {
-                        codes.extend(part);
-                    }
-                }
+            (Column::Variable(v), Drawn::Codes(mut codes)) => {
                 let variable = &self.pack.network.variables[v];
                 let nulls =
                     variable.null_level.map(|n| codes.iter().map(|c| *c != i32::from(n)).collect::<NullBuffer>());
@@ -270,14 +261,13 @@ impl Sampler {
                     (Levels::Text(_), None) => unreachable!("text variables have dictionaries"),
                 }
             }
-            Column::List(l) => {
+            (Column::List(l), Drawn::Lists(parts)) => {
                 let list = &self.pack.lists[l];
-                let (mut all, mut sizes) = (vec![], Vec::with_capacity(rows));
-                for part in parts {
-                    if let Drawn::Lists { items, lengths } = part {
-                        all.extend(items);
-                        sizes.extend(lengths.into_iter().map(|n| n as usize));
-                    }
+                let mut all = Vec::with_capacity(parts.iter().map(|p| p.items.len()).sum());
+                let mut sizes = Vec::with_capacity(rows);
+                for Items { items, lengths } in parts {
+                    all.extend(items);
+                    sizes.extend(lengths.into_iter().map(|n| n as usize));
                 }
                 // As above: items come from the list's own table.
                 let values = unsafe { DictionaryArray::new_unchecked(Int32Array::from(all), list.items.clone()) };
@@ -285,20 +275,62 @@ impl Sampler {
                 let field = Arc::new(Field::new("item", text, true));
                 Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(sizes), Arc::new(values), None)?)
             }
-            Column::Country => constant(&self.pack.country)?,
-            Column::PackId => constant(&self.pack.id())?,
-            Column::Seed => Arc::new(UInt64Array::from(vec![self.seed; rows])),
-            Column::RowIndex => Arc::new(UInt64Array::from_iter_values(range.start..range.start + rows as u64)),
+            (Column::Country, _) => constant(&self.pack.country)?,
+            (Column::PackId, _) => constant(&self.pack.id())?,
+            (Column::Seed, _) => Arc::new(UInt64Array::from(vec![self.seed; rows])),
+            (Column::RowIndex, _) => Arc::new(UInt64Array::from_iter_values(range.start..range.start + rows as u64)),
+            (Column::Uuid | Column::Variable(_) | Column::List(_), _) => unreachable!("drawn as its column is"),
         })
     }
 }
 
-/// What one thread drew of one column.
+/// What is drawn of one column.
 enum Drawn {
     Codes(Vec<i32>),
-    Lists { items: Vec<i32>, lengths: Vec<i32> },
+    /// A part for each chunk of rows
+    Lists(Vec<Items>),
     Bytes(Vec<u8>),
     Nothing,
+}
+
+/// The lists of some rows, one after another.
+#[derive(Clone, Default)]
+struct Items {
+    items: Vec<i32>,
+    lengths: Vec<i32>,
+}
+
+/// Where a chunk of rows belongs in a column.
+enum Place<'a> {
+    Codes(&'a mut [i32]),
+    Items(&'a mut Items),
+    Bytes(&'a mut [u8]),
+    Nothing,
+}
+
+impl Drawn {
+    fn new(column: Column, rows: usize, chunks: usize) -> Drawn {
+        match column {
+            Column::Variable(_) => Drawn::Codes(vec![0; rows]),
+            Column::List(_) => Drawn::Lists(vec![Items::default(); chunks]),
+            Column::Uuid => Drawn::Bytes(vec![0; rows * UUID]),
+            _ => Drawn::Nothing,
+        }
+    }
+
+    /// Gives each chunk its part of the column.
+    fn share<'a>(&'a mut self, places: &mut [Vec<Place<'a>>]) {
+        match self {
+            Drawn::Codes(codes) => give(places, codes.chunks_mut(CHUNK).map(Place::Codes)),
+            Drawn::Lists(lists) => give(places, lists.iter_mut().map(Place::Items)),
+            Drawn::Bytes(bytes) => give(places, bytes.chunks_mut(CHUNK * UUID).map(Place::Bytes)),
+            Drawn::Nothing => places.iter_mut().for_each(|p| p.push(Place::Nothing)),
+        }
+    }
+}
+
+fn give<'a>(places: &mut [Vec<Place<'a>>], parts: impl Iterator<Item = Place<'a>>) {
+    places.iter_mut().zip(parts).for_each(|(place, part)| place.push(part));
 }
 
 /// A thread's working memory.
@@ -343,19 +375,17 @@ fn pick_all(rows: &Rows, at: &[u32], words: &[u32], codes: &mut [u16]) {
     }
 }
 
-/// 32 hexadecimal digits a row. A Philox block is a bijection of its counter: no two rows of a stream are alike.
-fn uuids(key: [u32; 2], first: u64, rows: usize) -> Vec<u8> {
+/// Writes hexadecimal digits. A Philox block is a bijection of its counter: no two rows of a stream are alike.
+fn uuids(key: [u32; 2], first: u64, bytes: &mut [u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut bytes = Vec::with_capacity(rows * 32);
-    for i in 0..rows {
-        let row = first + i as u64;
-        for word in philox::block([row as u32, (row >> 32) as u32, UUIDS, 0], key) {
-            for shift in (0..8).rev() {
-                bytes.push(DIGITS[(word >> (shift * 4)) as usize & 15]);
+    for (row, digits) in (first..).zip(bytes.chunks_exact_mut(UUID)) {
+        let words = philox::block([row as u32, (row >> 32) as u32, UUIDS, 0], key);
+        for (word, digits) in words.iter().zip(digits.chunks_exact_mut(8)) {
+            for (digit, shift) in digits.iter_mut().zip((0..8).rev()) {
+                *digit = DIGITS[(word >> (shift * 4)) as usize & 15];
             }
         }
     }
-    bytes
 }
 
 /// The generator's key. The evidence is part of it: the same seed under other evidence gives other people, not the

@@ -1,6 +1,7 @@
 //! The catalogue: what was run, and what models answered. All that is done with SQLite.
 
 mod calls;
+mod narratives;
 mod runs;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ pub use calls::{Answer, Call, CallTotals, Typical};
 pub use runs::{Run, Status, Work};
 
 /// What brings the tables from each version to the next.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "CREATE TABLE runs (
         id TEXT PRIMARY KEY,
         country TEXT NOT NULL,
@@ -75,6 +76,13 @@ const MIGRATIONS: [&str; 2] = [
     CREATE INDEX calls_by_key ON calls (key) WHERE outcome = 'answered';
     CREATE INDEX calls_by_run ON calls (run);
     CREATE INDEX calls_by_texts ON calls (model, texts) WHERE outcome = 'answered';",
+    // Narratives of the user's own; the kinds that a run writes, where it was told which.
+    "CREATE TABLE narratives (
+        name TEXT PRIMARY KEY,
+        template TEXT NOT NULL,
+        added TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+    ) STRICT;
+    ALTER TABLE runs ADD COLUMN narratives TEXT;",
 ];
 
 /// Why the catalogue did not answer.

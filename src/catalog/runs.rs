@@ -53,6 +53,8 @@ pub struct Run {
     pub work: Work,
     /// What writes the narratives; `none` for facts alone
     pub narrator: String,
+    /// Those that it writes; all that the narrator knows without this
+    pub narratives: Option<Vec<String>>,
     pub table: String,
     /// Whether the table, where the run makes it, has columns of vectors
     pub embed: bool,
@@ -71,6 +73,7 @@ impl Run {
             id: uuid::Uuid::now_v7().simple().to_string(),
             work,
             narrator: narrator.into(),
+            narratives: None,
             table: table.into(),
             embed,
             status: Status::Running,
@@ -96,11 +99,12 @@ impl Catalog {
             }
         };
         let sql =
-            "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, destination, embed, status)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'running')
+            "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, narratives, destination, embed, status)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'running')
                    ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL";
         let Run { id, narrator, table, embed, .. } = run;
-        self.execute(sql, params![id, statement, country, pack, seed, given, count, narrator, table, embed])?;
+        let texts = run.narratives.as_ref().map(|n| n.join(","));
+        self.execute(sql, params![id, statement, country, pack, seed, given, count, narrator, texts, table, embed])?;
         Ok(())
     }
 
@@ -117,8 +121,8 @@ impl Catalog {
             let sql = "UPDATE runs AS r SET status = 'done', error = NULL, done = n.done, updated = n.updated
                        FROM (SELECT * FROM runs WHERE id = ?1) AS n
                        WHERE r.id < n.id AND r.status IN ('running', 'failed')
-                         AND (r.statement, r.country, r.pack, r.seed, r.given, r.narrator, r.destination)
-                          IS (n.statement, n.country, n.pack, n.seed, n.given, n.narrator, n.destination)
+                         AND (r.statement, r.country, r.pack, r.seed, r.given, r.narrator, r.narratives, r.destination)
+                          IS (n.statement, n.country, n.pack, n.seed, n.given, n.narrator, n.narratives, n.destination)
                          AND ifnull(r.count <= n.count, true)";
             self.execute(sql, [id])?;
         }
@@ -177,6 +181,7 @@ fn run(row: &Row) -> rusqlite::Result<Run> {
         id: row.get("id")?,
         work,
         narrator: row.get("narrator")?,
+        narratives: row.get::<_, Option<String>>("narratives")?.map(|n| n.split(',').map(String::from).collect()),
         table: row.get("destination")?,
         embed: row.get("embed")?,
         status,

@@ -33,6 +33,9 @@ pub(super) struct GenerateArguments {
     /// for facts alone
     #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
     narrator: String,
+    /// The narratives to write, parted by commas: persona,finance_persona; all that the narrator knows without this
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    narratives: Option<Vec<String>>,
     #[command(flatten)]
     asking: AskingArguments,
     /// The table, made where it is not there yet; named like the country without this
@@ -65,6 +68,7 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         count: arguments.count,
     };
     let run = Run::new(work, &table, &arguments.narrator, !arguments.no_embeddings);
+    let run = Run { narratives: arguments.narratives, ..run };
     let chunk = arguments.chunk.map(|c| c as usize);
     if arguments.dry_run {
         return dry_run(&run, arguments.asking.asking(), database);
@@ -76,6 +80,7 @@ fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<()
     let narrator = Some(run.narrator.clone()).filter(|n| n != "none");
     let engine = Engine::new(database.open()?, Options { narrator, asking, ..Options::default() })?;
     let (people, estimate) = super::runtime()?.block_on(runs::estimate(&engine, run))?;
+    engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
     let out = &mut io::stdout();
     writeln!(out, "people    {people} to be written into {} by {}", run.table, run.narrator)?;
     match estimate {
@@ -102,16 +107,16 @@ pub(super) fn finish(
                 Work::Generate { seed, count, .. } => draw(&engine, run, *seed, *count, chunk).await,
                 Work::Statement(sql) => {
                     let rows = engine.resume(run, sql).await?;
-                    super::output::print(rows, super::output::Format::Table, &mut io::stdout()).await?;
-                    engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
-                    Ok(())
+                    Ok(super::output::print(rows, super::output::Format::Table, &mut io::stdout()).await?)
                 }
             }
         };
-        tokio::select! {
+        let done = tokio::select! {
             done = work => done,
             _ = tokio::signal::ctrl_c() => Err(interrupted()),
-        }
+        };
+        engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
+        done
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod countries;
 mod generate;
+mod narratives;
 mod output;
 mod prompt;
 mod runs;
@@ -127,6 +128,8 @@ enum Command {
     Search(search::SearchArguments),
     /// The runs, of generate and of INSERT … SELECT: list, show, resume or cancel them
     Runs(runs::RunsArguments),
+    /// Narratives of your own: templates that models write beside the built-in texts
+    Narratives(narratives::NarrativesArguments),
     /// Run SQL: an argument, a file, what comes on standard input, or a prompt on a terminal
     Sql(sql::SqlArguments),
     /// The countries: their figures, sources, licences and fit; check or compile a pack of one's own
@@ -220,6 +223,7 @@ fn run() -> ExitCode {
         Command::Runs(arguments) => runs::run(arguments, &database),
         Command::Search(arguments) => search::run(arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
+        Command::Narratives(arguments) => narratives::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
     };
     match done {

@@ -6,22 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arrow_select::dictionary::garbage_collect_any_dictionary;
 use datafusion::arrow::array::{
     ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchIterator, RecordBatchOptions, StringArray, new_null_array,
 };
-use datafusion::arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::arrow::compute::{CastOptions, cast_with_options, concat_batches, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::{CommitBuilder, Dataset, InsertBuilder, WriteMode, WriteParams};
-use populace_udfs::{Embedder, NARRATIVES, Outage};
+use populace_udfs::{Embedder, Outage, narrative_field};
 use tokio::time::Instant;
 
 use super::embedding::embed_columns;
-use super::shape::{Shape, check_embedder, embedded_narrative};
+use super::shape::{Shape, check_embedder, embedded_narrative, is_narrative};
 use super::{Database, WriteLock, check_name, has_key};
 
 /// Rows that are embedded together, and that are worth a commit of their own.
@@ -97,20 +98,7 @@ impl Database {
             let lock = self.lock(table).await?;
             return self.append_at_once(&path, writer, rows, &options, &lock).await;
         }
-        let schema = writer.schema.clone();
-        let mut builder = RecordBatchReceiverStream::builder(schema, QUEUE);
-        let sender = builder.tx();
-        let mut ready = writer.clone().ready(rows);
-        // Rows are made while others are written.
-        builder.spawn(async move {
-            while let Some(batch) = ready.next().await {
-                if sender.send(batch).await.is_err() {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        let mut ready = builder.build();
+        let mut ready = ahead(&writer, rows);
         let mut chunk = Chunk::new(options.chunk);
         let mut appended = Appended::default();
         let ended = loop {
@@ -169,7 +157,7 @@ impl Database {
     /// # Errors
     /// If they were made by another embedder, or it is not installed.
     pub(super) fn embedder_of(&self, table: &str, schema: &Schema) -> Result<Option<Arc<dyn Embedder>>> {
-        if !schema.fields().iter().any(|f| embedded_narrative(f.name()).is_some()) {
+        if !schema.fields().iter().any(|f| embedded_narrative(f).is_some()) {
             return Ok(None);
         }
         let embedder = self.embedder().get()?;
@@ -224,7 +212,8 @@ impl Database {
         }
         let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
-        let transaction = insert.execute_uncommitted(rows).await.map_err(cannot_write)?;
+        let rows = compact(&concat_batches(&writer.schema, &rows)?)?;
+        let transaction = insert.execute_uncommitted(vec![rows]).await.map_err(cannot_write)?;
         let commit = CommitBuilder::new(dataset).with_transaction_properties(options.properties());
         let committed = commit.execute(transaction).await.map_err(cannot_write)?;
         writer.known().version = committed.version().version;
@@ -244,11 +233,10 @@ impl Database {
         _: &WriteLock,
     ) -> Result<Appended> {
         let dataset = Arc::new(self.load(path, None).await?);
-        let rows = Box::pin(RecordBatchStreamAdapter::new(writer.schema.clone(), writer.clone().ready(rows)));
+        let rows = ahead(&writer, rows);
         let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
-        let transaction =
-            insert.execute_uncommitted_stream(rows as SendableRecordBatchStream).await.map_err(cannot_write)?;
+        let transaction = insert.execute_uncommitted_stream(rows).await.map_err(cannot_write)?;
         let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
         let appended = Appended { written: count(&writer.written), skipped: count(&writer.skipped) };
         if appended.written > 0 {
@@ -275,10 +263,15 @@ impl Database {
         if path.exists() && !options.replace {
             return exec_err!("the table {table} exists already; CREATE OR REPLACE TABLE replaces it");
         }
-        let bare = options.shape.schema(&rows.schema(), None, options.pack.as_deref());
-        let narrated = bare.fields().iter().any(|f| NARRATIVES.contains(&f.name().as_str()));
+        let marked = |f: &Arc<Field>| match options.narratives.contains(f.name()) && *f.data_type() == DataType::Utf8 {
+            true => narrative_field(f.name()),
+            false => f.as_ref().clone(),
+        };
+        let given = Schema::new(rows.schema().fields().iter().map(marked).collect::<Vec<_>>());
+        let bare = options.shape.schema(&given, None, options.pack.as_deref());
+        let narrated = bare.fields().iter().any(|f| is_narrative(f));
         let embedder = if narrated && options.embed { Some(self.embedder().get()?) } else { None };
-        let schema = options.shape.schema(&rows.schema(), embedder.as_deref(), options.pack.as_deref());
+        let schema = options.shape.schema(&given, embedder.as_deref(), options.pack.as_deref());
         let beside = self.root().join("tables").join(format!(".{table}.{}.new", uuid::Uuid::now_v7()));
         let made = async {
             let params = WriteParams { mode: WriteMode::Create, ..Default::default() };
@@ -325,6 +318,8 @@ pub struct CreateTable {
     pub replace: bool,
     /// Whether narratives get columns of vectors
     pub embed: bool,
+    /// Columns of texts beside the known narratives that are narratives too
+    pub narratives: Vec<String>,
     /// The pack that its people are drawn from, kept with the table
     pub pack: Option<String>,
     /// As in [`Append`]
@@ -335,7 +330,7 @@ pub struct CreateTable {
 
 impl CreateTable {
     pub fn new(shape: Shape) -> CreateTable {
-        CreateTable { shape, replace: false, embed: true, pack: None, run: None, narrator: None }
+        CreateTable { shape, replace: false, embed: true, narratives: vec![], pack: None, run: None, narrator: None }
     }
 }
 
@@ -408,6 +403,22 @@ impl Chunk {
     }
 }
 
+/// The rows as the table has them, made while others are written.
+fn ahead(writer: &Arc<Writer>, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStream::builder(writer.schema.clone(), QUEUE);
+    let sender = builder.tx();
+    let mut ready = writer.clone().ready(rows);
+    builder.spawn(async move {
+        while let Some(batch) = ready.next().await {
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    builder.build()
+}
+
 /// Lance's errors name the place in its own source; what a person can do something about is the disk.
 fn cannot_write(error: lance::Error) -> DataFusionError {
     let mut cause: &dyn std::error::Error = &error;
@@ -426,9 +437,18 @@ fn cannot_write(error: lance::Error) -> DataFusionError {
     }
 }
 
-fn slices(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> {
+/// Rows with dictionaries of their own values alone: each file holds those of its columns.
+fn compact(rows: &RecordBatch) -> Result<RecordBatch> {
+    let columns = rows.columns().iter().map(|column| match column.as_any_dictionary_opt() {
+        Some(coded) if coded.values().len() > 1 => garbage_collect_any_dictionary(coded),
+        _ => Ok(column.clone()),
+    });
+    Ok(RecordBatch::try_new(rows.schema(), columns.collect::<std::result::Result<_, _>>()?)?)
+}
+
+fn slices(batch: RecordBatch, size: usize) -> impl Iterator<Item = RecordBatch> {
     let rows = batch.num_rows();
-    (0..rows).step_by(CHUNK).map(move |at| batch.slice(at, CHUNK.min(rows - at)))
+    (0..rows).step_by(size).map(move |at| batch.slice(at, size.min(rows - at)))
 }
 
 async fn uuids(dataset: &Dataset) -> Result<Uuids> {
@@ -469,10 +489,12 @@ impl Writer {
 
     /// The rows as the table has them: typed, without people who are there, embedded; in their order.
     fn ready(self: Arc<Self>, rows: SendableRecordBatchStream) -> BoxStream<'static, Result<RecordBatch>> {
+        // Rows that are not embedded are written in batches as they come.
+        let size = if self.embedder.is_some() { CHUNK } else { usize::MAX };
         let (typing, embedding) = (self.clone(), self);
-        rows.map_ok(|batch| stream::iter(slices(batch).map(Ok::<_, DataFusionError>)))
+        rows.map(move |batch| typing.typed(&batch?))
+            .map_ok(move |batch| stream::iter(slices(batch, size).map(Ok::<_, DataFusionError>)))
             .try_flatten()
-            .map(move |batch| typing.typed(&batch?))
             .map(move |batch| {
                 let writer = embedding.clone();
                 async move { writer.embedded(batch?).await }
@@ -547,7 +569,7 @@ pub(super) async fn embed_batch(
     let mut places = Vec::new();
     let mut texts = Vec::new();
     for (place, field) in schema.fields().iter().enumerate() {
-        if let Some(narrative) = embedded_narrative(field.name()).filter(|n| stale(n))
+        if let Some(narrative) = embedded_narrative(field).filter(|n| stale(n))
             && let Some(text) = batch.column_by_name(narrative)
         {
             places.push(place);

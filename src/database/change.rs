@@ -11,7 +11,6 @@ use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 use lance::dataset::{DeleteBuilder, MergeInsertBuilder, WhenMatched, WhenNotMatched};
-use populace_udfs::NARRATIVES;
 
 use super::append::{embed_batch, typed};
 use super::shape::embedded_narrative;
@@ -45,15 +44,13 @@ impl Database {
         if changed.iter().any(|c| c == "uuid") {
             return exec_err!("uuid is the key of {table} and cannot be changed");
         }
-        if let Some(column) = changed.iter().find(|c| embedded_narrative(c).is_some()) {
+        let vectors = |c: &&String| schema.field_with_name(c).is_ok_and(|f| embedded_narrative(f).is_some());
+        if let Some(column) = changed.iter().find(vectors) {
             return exec_err!("{column} follows from its text: change the text instead");
         }
         let stale: Vec<String> = changed
             .iter()
-            .filter(|c| {
-                NARRATIVES.contains(&c.as_str())
-                    && schema.fields().iter().any(|f| embedded_narrative(f.name()) == Some(c))
-            })
+            .filter(|c| schema.fields().iter().any(|f| embedded_narrative(f) == Some(c)))
             .cloned()
             .collect();
         let embedder = if stale.is_empty() { None } else { self.embedder_of(table, &schema)? };

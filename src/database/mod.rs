@@ -11,11 +11,13 @@
 mod append;
 mod bare;
 mod change;
+mod columns;
 mod embedding;
 mod schema;
 mod search;
 mod shape;
 mod table;
+mod vectors;
 
 use std::fs::{self, File};
 use std::io;
@@ -29,10 +31,13 @@ use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
 use populace_udfs::Embedder;
 
+use self::vectors::VectorCache;
+
 pub use append::{Append, Appended, CreateTable, Uuids};
 pub(crate) use change::counted;
 pub use schema::Tables;
 pub use search::LanceSearch;
+pub(crate) use shape::plain_field;
 pub use shape::{Shape, embedding_column};
 pub use table::Table;
 
@@ -78,6 +83,7 @@ pub struct Database {
     embedder: EmbedderChoice,
     /// Lance's caches, shared by all tables
     session: Mutex<Option<Arc<Session>>>,
+    vectors: VectorCache,
     notices: Mutex<Vec<String>>,
 }
 
@@ -114,7 +120,13 @@ impl Database {
             }
             Err(e) => return exec_err!("{}: {e}", version.display()),
         }
-        Ok(Arc::new(Database { root, embedder, session: Mutex::default(), notices: Mutex::default() }))
+        Ok(Arc::new(Database {
+            root,
+            embedder,
+            session: Mutex::default(),
+            vectors: VectorCache::default(),
+            notices: Mutex::default(),
+        }))
     }
 
     /// The directory.
@@ -163,12 +175,17 @@ impl Database {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(new).clone()
     }
 
+    fn vector_cache(&self) -> &VectorCache {
+        &self.vectors
+    }
+
     /// What statements had to say beside their rows, since this was last asked.
     pub fn take_notices(&self) -> Vec<String> {
         std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn notice(&self, text: String) {
+    /// Says something beside a statement's rows.
+    pub fn notice(&self, text: String) {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
@@ -195,6 +212,15 @@ impl Database {
             builder = builder.with_version(version);
         }
         Ok(builder.load().await?)
+    }
+
+    /// The names of a table's columns; `None` if there is no such table.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn columns(&self, table: &str) -> Result<Option<Vec<String>>> {
+        let dataset = self.dataset(table, None).await?;
+        Ok(dataset.map(|d| d.schema().fields.iter().map(|f| f.name.clone()).collect()))
     }
 
     /// Waits until no other process or task writes the table, and keeps them waiting until dropped.

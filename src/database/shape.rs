@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
-use populace_udfs::{Embedder, NARRATIVES};
+use populace_udfs::{Embedder, NARRATIVE, NARRATIVES, narrative_field};
 
 /// Provenance that a run writes beside what a draw carries.
 const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error"];
@@ -21,9 +21,19 @@ pub fn embedding_column(narrative: &str) -> String {
     format!("{narrative}_embedding")
 }
 
+/// Metadata of a field of vectors: the column of the texts that they are made from.
+const EMBEDS: &str = "populace:embeds";
+
 /// The narrative whose vectors a column holds.
-pub(super) fn embedded_narrative(column: &str) -> Option<&str> {
-    column.strip_suffix("_embedding").filter(|n| NARRATIVES.contains(n))
+pub(super) fn embedded_narrative(column: &Field) -> Option<&str> {
+    let told = column.metadata().get(EMBEDS).map(String::as_str);
+    told.or_else(|| column.name().strip_suffix("_embedding").filter(|n| NARRATIVES.contains(n)))
+}
+
+/// Whether a column holds texts that get vectors.
+pub(super) fn is_narrative(column: &Field) -> bool {
+    let marked = column.metadata().contains_key(NARRATIVE);
+    *column.data_type() == DataType::Utf8 && (marked || NARRATIVES.contains(&column.name().as_str()))
 }
 
 /// What columns a new table gets.
@@ -42,18 +52,21 @@ impl Shape {
         if narrated && rows.column_with_name("uuid").is_some() { Shape::Persona } else { Shape::AsQueried }
     }
 
-    /// The schema of a table made of `rows`: dictionaries as plain text, everything nullable, a column of vectors
+    /// The schema of a table made of `rows`: lists and structures of plain text, everything nullable, a column of vectors
     /// for each narrative (none without an embedder).
     pub fn schema(self, rows: &Schema, embedder: Option<&dyn Embedder>, pack: Option<&str>) -> SchemaRef {
         let mut fields: Vec<Field> = Vec::new();
-        let plain = |f: &Field| Field::new(f.name(), plain_type(f.data_type()), true);
-        let given = || rows.fields().iter().filter(|f| embedded_narrative(f.name()).is_none());
+        let plain = |f: &Field| match is_narrative(f) || (NARRATIVES.contains(&f.name().as_str()) && is_text(f)) {
+            true => narrative_field(f.name()),
+            false => plain_field(f.name(), f.data_type()),
+        };
+        let given = || rows.fields().iter().filter(|f| embedded_narrative(f).is_none());
         match self {
             Shape::AsQueried => fields.extend(given().map(|f| plain(f))),
             Shape::Persona => {
                 let ours = |name: &str| name == "uuid" || NARRATIVES.contains(&name) || PROVENANCE.contains(&name);
                 fields.push(Field::new("uuid", DataType::Utf8, true));
-                fields.extend(NARRATIVES.iter().map(|n| Field::new(*n, DataType::Utf8, true)));
+                fields.extend(NARRATIVES.iter().map(|n| narrative_field(n)));
                 fields.extend(given().filter(|f| !ours(f.name())).map(|f| plain(f)));
                 fields.extend(PROVENANCE.iter().map(|n| Field::new(*n, DataType::Utf8, true)));
             }
@@ -63,11 +76,9 @@ impl Shape {
             metadata.insert(PACK.into(), pack.into());
         }
         if let Some(embedder) = embedder {
-            let text = |f: &&Field| *f.data_type() == DataType::Utf8 && NARRATIVES.contains(&f.name().as_str());
-            let narratives: Vec<String> = fields.iter().filter(text).map(|f| f.name().clone()).collect();
+            let narratives: Vec<String> = fields.iter().filter(|f| is_narrative(f)).map(|f| f.name().clone()).collect();
             if !narratives.is_empty() {
-                metadata.insert(EMBEDDER.into(), embedder.name().into());
-                metadata.insert(DIMENSION.into(), embedder.dimension().to_string());
+                metadata.extend(embedder_metadata(embedder));
             }
             fields.extend(narratives.iter().map(|n| vector_field(n, embedder.dimension())));
         }
@@ -75,27 +86,53 @@ impl Shape {
     }
 }
 
-fn vector_field(narrative: &str, dimension: usize) -> Field {
-    let item = Arc::new(Field::new("item", DataType::Float32, true));
-    Field::new(embedding_column(narrative), DataType::FixedSizeList(item, dimension as i32), true)
+/// What a table with vectors says of them.
+pub(super) fn embedder_metadata(embedder: &dyn Embedder) -> [(String, String); 2] {
+    [(EMBEDDER.into(), embedder.name().into()), (DIMENSION.into(), embedder.dimension().to_string())]
 }
 
-/// The type in which a table stores values that a draw codes by dictionary.
+/// The column of the vectors of a narrative.
+pub(super) fn vector_field(narrative: &str, dimension: usize) -> Field {
+    let item = Arc::new(Field::new("item", DataType::Float32, true));
+    let kind = DataType::FixedSizeList(item, dimension as i32);
+    let embeds = [(EMBEDS.to_string(), narrative.to_string())];
+    Field::new(embedding_column(narrative), kind, true).with_metadata(embeds.into())
+}
+
+fn is_text(field: &Field) -> bool {
+    text_type(field.data_type()) == DataType::Utf8
+}
+
+/// A column of a table for values of a type.
+pub(crate) fn plain_field(name: &str, kind: &DataType) -> Field {
+    Field::new(name, plain_type(kind), true)
+}
+
+/// The type in which a table stores values: text coded by a dictionary stays so, which makes filters and groups several
+/// times faster.
 fn plain_type(kind: &DataType) -> DataType {
     match kind {
+        DataType::Dictionary(_, values) if plain_type(values) == DataType::Utf8 => {
+            DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+        }
         DataType::Dictionary(_, values) => plain_type(values),
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
         DataType::Null => DataType::Utf8,
-        DataType::List(item) => {
-            let item = Field::new("item", plain_type(item.data_type()), true);
-            DataType::List(Arc::new(item))
-        }
+        DataType::List(item) => DataType::List(Arc::new(Field::new("item", text_type(item.data_type()), true))),
         DataType::Struct(fields) => {
-            let plain = |f: &Arc<Field>| Field::new(f.name(), plain_type(f.data_type()), true);
+            let plain = |f: &Arc<Field>| Field::new(f.name(), text_type(f.data_type()), true);
             DataType::Struct(Fields::from(fields.iter().map(plain).collect::<Vec<_>>()))
         }
         other => other.clone(),
+    }
+}
+
+/// The same within lists and structures, where text is stored as it is.
+fn text_type(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Dictionary(_, values) => text_type(values),
+        kind => plain_type(kind),
     }
 }
 
@@ -132,10 +169,13 @@ mod tests {
         assert_eq!(Shape::of(&Schema::new(fields[..2].to_vec())), Shape::AsQueried);
         let made = Shape::Persona.schema(&rows, Some(&Hash), None);
         assert_eq!(made.fields().len(), 1 + 10 + 1 + 3 + 10);
-        assert_eq!(made.field_with_name("state").unwrap().data_type(), &DataType::Utf8);
+        assert_eq!(made.field_with_name("state").unwrap(), rows.field_with_name("state").unwrap());
         assert_eq!(made.metadata()[EMBEDDER], "hash");
+        let names = |schema: &Schema| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
         let bare = Shape::AsQueried.schema(&rows, Some(&Hash), None);
-        let names: Vec<&str> = bare.fields().iter().map(|f| f.name().as_str()).collect();
-        assert_eq!(names, ["uuid", "state", "persona", "persona_embedding"]);
+        assert_eq!(names(&bare), ["uuid", "state", "persona", "persona_embedding"]);
+        let own = Shape::AsQueried.schema(&Schema::new(vec![narrative_field("tweet")]), Some(&Hash), None);
+        assert_eq!(names(&own), ["tweet", "tweet_embedding"]);
+        assert_eq!(names(&Shape::AsQueried.schema(&own, Some(&Hash), None)), names(&own));
     }
 }

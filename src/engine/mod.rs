@@ -1,5 +1,6 @@
 //! SQL over synthetic people: a DataFusion session with the query plugin and the packs that the binary carries.
 
+mod alter;
 mod message;
 mod write;
 
@@ -25,7 +26,7 @@ use populace_udfs::{Estimate, Narrator, Populace, Purpose, TableSearch, VectorSe
 use crate::catalog::{Catalog, Run};
 use crate::database::{Database, LanceSearch, Tables};
 use crate::narrators::openai::OpenCatalog;
-use crate::narrators::{Asking, CurrentRun};
+use crate::narrators::{Asking, CurrentRun, ReadTemplates};
 use crate::statements;
 use crate::{narrators, packs};
 
@@ -68,6 +69,7 @@ pub struct Engine {
     catalog: OpenCatalog,
     /// The run that calls to models are noted for
     run: CurrentRun,
+    templates: ReadTemplates,
     options: Options,
 }
 
@@ -82,9 +84,11 @@ impl Engine {
         let embedder = database.embedder().clone();
         let catalog = open_catalog(database.clone());
         let run = CurrentRun::default();
+        let templates = read_templates(database.clone(), catalog.clone());
         let open = {
             let (asking, catalog, run) = (options.asking.clone(), catalog.clone(), run.clone());
-            move |name: &str| narrators::open(name, &asking, &catalog, &run).map_err(DataFusionError::Plan)
+            let own = templates.clone();
+            move |name: &str| narrators::open(name, &asking, &catalog, &run, &own).map_err(DataFusionError::Plan)
         };
         let narrator = open(options.narrator.as_deref().unwrap_or("outline"))?;
         let mut populace = Populace::new()
@@ -101,7 +105,7 @@ impl Engine {
         if let Some(catalog) = context.catalog("datafusion") {
             catalog.register_schema("public", Arc::new(Tables::new(database.clone())))?;
         }
-        Ok(Engine { context, database, catalog, run, options })
+        Ok(Engine { context, database, catalog, run, templates, options })
     }
 
     /// What writes narratives where a statement names nothing.
@@ -114,7 +118,8 @@ impl Engine {
     /// # Errors
     /// If there is none of this name, or it lacks an endpoint or a key.
     pub fn narrator(&self, name: &str) -> Result<Arc<dyn Narrator>> {
-        narrators::open(name, &self.options.asking, &self.catalog, &self.run).map_err(DataFusionError::Plan)
+        let Engine { catalog, run, templates, options, .. } = self;
+        narrators::open(name, &options.asking, catalog, run, templates).map_err(DataFusionError::Plan)
     }
 
     /// The catalogue, made where it is not there yet.
@@ -173,6 +178,11 @@ impl Engine {
     }
 
     async fn statement(&self, mut statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
+        if let Statement::Statement(alter) = &statement
+            && let ast::Statement::AlterTable(alter) = alter.as_ref()
+        {
+            return Box::pin(self.alter(alter)).await;
+        }
         if let Some(statement) = statements::ast(&mut statement) {
             populace_udfs::rewrite(statement);
             statements::versions_as_tables(statement);
@@ -325,6 +335,14 @@ fn open_catalog(database: Arc<Database>) -> OpenCatalog {
         database.create().map_err(|e| message(&e))?;
         let catalog = Catalog::open(database.root()).map_err(|e| e.to_string())?;
         Ok(opened.get_or_init(|| Arc::new(catalog)).clone())
+    })
+}
+
+/// Reads the user's own narratives; there are none where there is no catalogue yet.
+fn read_templates(database: Arc<Database>, catalog: OpenCatalog) -> ReadTemplates {
+    Arc::new(move || match database.root().join("catalog.sqlite").exists() {
+        true => catalog()?.narratives().map_err(|e| e.to_string()),
+        false => Ok(vec![]),
     })
 }
 

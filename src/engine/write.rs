@@ -10,6 +10,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col};
 use datafusion::sql::parser::Statement;
+use populace_udfs::NARRATIVE;
 
 use super::{Engine, message};
 use crate::catalog::{Catalog, Run, Status, Work};
@@ -35,7 +36,8 @@ impl Engine {
         let run = self.statement_run(&create.input, shape == Shape::Persona, table, statement, run)?;
         let rows = self.rows(create.input.as_ref().clone()).await?;
         let (id, replace) = (run.id(), create.or_replace);
-        let options = CreateTable { replace, run: id, narrator, ..CreateTable::new(shape) };
+        let narratives = narrated_columns(&create.input);
+        let options = CreateTable { replace, narratives, run: id, narrator, ..CreateTable::new(shape) };
         let made = self.database.create_table(table, rows, options).await;
         counted(run.end(made.map(|m| (m.written, m.written)))?)
     }
@@ -203,6 +205,31 @@ fn narrates(input: &LogicalPlan) -> Result<bool> {
         })
     })?;
     Ok(found)
+}
+
+/// The columns of a query that hold texts by a narrator: written by it, or read from where such texts are kept.
+fn narrated_columns(input: &LogicalPlan) -> Vec<String> {
+    let fields = input.schema().fields().iter().enumerate();
+    fields.filter(|(i, _)| is_narrated(input, *i)).map(|(_, f)| f.name().clone()).collect()
+}
+
+fn is_narrated(plan: &LogicalPlan, column: usize) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => match projection.expr.get(column).map(|e| e.clone().unalias()) {
+            Some(Expr::ScalarFunction(function)) => function.name() == "generate_narrative",
+            Some(Expr::Column(c)) => {
+                let from = projection.input.schema().maybe_index_of_column(&c);
+                from.is_some_and(|i| is_narrated(&projection.input, i))
+            }
+            _ => false,
+        },
+        LogicalPlan::TableScan(_) => plan.schema().field(column).metadata().contains_key(NARRATIVE),
+        // Those that pass on the columns of their input as they are.
+        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
+            plan.inputs().first().is_some_and(|input| is_narrated(input, column))
+        }
+        _ => false,
+    }
 }
 
 /// The query of an INSERT without the columns of provenance that the statement does not name, which the planner fills

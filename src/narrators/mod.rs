@@ -2,6 +2,7 @@
 
 pub mod openai;
 pub mod outline;
+mod own;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,8 @@ use populace_population::there_are;
 use populace_udfs::Narrator;
 
 use self::openai::{Endpoint, Limits, OpenAiNarrator, OpenCatalog};
+
+pub use own::ReadTemplates;
 
 /// What [`open`] takes.
 const NAMES: [&str; 2] = ["outline", "openai:MODEL"];
@@ -32,11 +35,27 @@ pub struct Asking {
     pub prices: Option<PathBuf>,
 }
 
-/// A narrator by name: `outline`, or a model as `openai:MODEL`, whose answers are kept in a catalogue.
+/// A narrator by name: `outline`, or a model as `openai:MODEL`, whose answers are kept in a catalogue. Each knows the
+/// user's own narratives, by their names.
 ///
 /// # Errors
 /// If there is none of this name, or a model's endpoint or key is missing.
-pub fn open(name: &str, asking: &Asking, catalog: &OpenCatalog, run: &CurrentRun) -> Result<Arc<dyn Narrator>, String> {
+pub fn open(
+    name: &str,
+    asking: &Asking,
+    catalog: &OpenCatalog,
+    run: &CurrentRun,
+    own: &ReadTemplates,
+) -> Result<Arc<dyn Narrator>, String> {
+    Ok(Arc::new(own::WithOwn::new(open_bare(name, asking, catalog, run)?, own.clone())))
+}
+
+fn open_bare(
+    name: &str,
+    asking: &Asking,
+    catalog: &OpenCatalog,
+    run: &CurrentRun,
+) -> Result<Arc<dyn Narrator>, String> {
     match name.split_once(':') {
         None if name == "outline" => Ok(Arc::new(outline::OutlineNarrator)),
         Some(("openai", model)) => {
@@ -64,7 +83,8 @@ mod tests {
     #[test]
     fn slips_in_names_are_pointed_out() {
         let nowhere: OpenCatalog = Arc::new(|| Err("not needed".into()));
-        let open = |name| open(name, &Asking::default(), &nowhere, &CurrentRun::default());
+        let none: ReadTemplates = Arc::new(|| Ok(vec![]));
+        let open = |name| open(name, &Asking::default(), &nowhere, &CurrentRun::default(), &none);
         assert_eq!(open("outline").unwrap().name(), "outline");
         assert!(open("outlin").unwrap_err().contains("did you mean `outline`?"));
         assert!(open("openai:").unwrap_err().contains("names no model"));

@@ -43,20 +43,24 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
         );
     }
     let narrator = narrator(engine, run)?;
+    let kinds = kinds(engine, run, narrator.as_deref()).await?;
     let people = draw(engine, country, *count, *seed, given.as_deref()).await?;
     let database = engine.database();
     if database.tables().contains(&run.table) {
         database.check_table(&run.table).await?;
     } else {
-        let kinds = narrator.as_ref().map(|n| n.kinds());
-        let schema = kinds.map_or(people.schema(), |kinds| narrated(&people.schema(), &kinds));
+        let schema = match narrator {
+            Some(_) => narrated(&people.schema(), &kinds),
+            None => people.schema(),
+        };
         let empty = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
         let shape = Shape::Persona;
         let options = CreateTable { embed: run.embed, pack: Some(pack.clone()), ..CreateTable::new(shape) };
         database.create_table(&run.table, empty, options).await?;
     }
     let recorded = engine.begin(run)?;
-    let written = write(engine, run, narrator, people, chunk, |there| recorded.progress(there), progress).await;
+    let writer = narrator.map(|narrator| (narrator, kinds));
+    let written = write(engine, run, writer, people, chunk, |there| recorded.progress(there), progress).await;
     recorded.end(written.map(|written| (written, *count)))
 }
 
@@ -76,7 +80,8 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
     let estimate = match narrator.filter(|n| n.window() > 1) {
         Some(narrator) => {
             let mut estimate = Estimate::default();
-            estimate_people(narrator.as_ref(), &narrator.kinds(), people, &mut estimate).await?;
+            let kinds = kinds(engine, run, Some(narrator.as_ref())).await?;
+            estimate_people(narrator.as_ref(), &kinds, people, &mut estimate).await?;
             Some(estimate)
         }
         None => {
@@ -93,6 +98,30 @@ fn narrator(engine: &Engine, run: &Run) -> Result<Option<Arc<dyn Narrator>>> {
         "none" => Ok(None),
         name => engine.narrator(name).map(Some),
     }
+}
+
+/// The narratives that a run writes: those it was told to, or all that the narrator knows. A table that is there
+/// already takes those that it has a column for: a text that nobody would keep is not paid for.
+async fn kinds(engine: &Engine, run: &Run, narrator: Option<&dyn Narrator>) -> Result<Vec<String>> {
+    let Some(narrator) = narrator else { return Ok(vec![]) };
+    let known = narrator.kinds();
+    if let Some(wanted) = &run.narratives
+        && let Some(unknown) = wanted.iter().find(|w| !known.contains(w))
+    {
+        return plan_err!("{} writes no narrative `{unknown}`{}", narrator.name(), there_are(unknown, &known));
+    }
+    let wanted = known.into_iter().filter(|k| run.narratives.as_ref().is_none_or(|w| w.contains(k)));
+    let Some(columns) = engine.database().columns(&run.table).await? else { return Ok(wanted.collect()) };
+    let (taken, left): (Vec<String>, Vec<String>) = wanted.partition(|k| columns.contains(k));
+    if let Some(first) = left.first() {
+        engine.database().notice(format!(
+            "not written, as {} has no such columns: {}; ALTER TABLE {} ADD COLUMN {first} VARCHAR makes one",
+            run.table,
+            left.join(", "),
+            run.table
+        ));
+    }
+    Ok(taken)
 }
 
 /// The identifier of a country's pack.
@@ -138,7 +167,7 @@ fn expression(text: &str) -> Result<String> {
 async fn write(
     engine: &Engine,
     run: &Run,
-    narrator: Option<Arc<dyn Narrator>>,
+    writer: Option<(Arc<dyn Narrator>, Vec<String>)>,
     people: SendableRecordBatchStream,
     chunk: Option<usize>,
     committed: impl Fn(u64) + Sync,
@@ -147,11 +176,8 @@ async fn write(
     let database = engine.database();
     // Only those who are not in the table yet are written up.
     let (new, there) = unknown(people, database.uuids(&run.table).await?);
-    let rows = match narrator {
-        Some(narrator) => {
-            let kinds = narrator.kinds();
-            narrate(narrator, kinds, new, OnOutage::Stop)
-        }
+    let rows = match writer {
+        Some((narrator, kinds)) => narrate(narrator, kinds, new, OnOutage::Stop),
         None => new,
     };
     let before = || there.load(Ordering::Relaxed);

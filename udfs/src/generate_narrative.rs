@@ -32,6 +32,10 @@ pub(crate) fn prompt(narrator: &dyn Narrator, text: &str) -> Result<Prompt> {
     if text.contains(|c: char| c.is_whitespace() || c == '{') {
         return Ok(Prompt::Template(text.into()));
     }
+    // Before the kinds, so that what it takes from the row is checked as any template is.
+    if let Some(template) = narrator.template(text)? {
+        return Ok(Prompt::Template(template));
+    }
     let kinds = narrator.kinds();
     if kinds.iter().any(|k| k == text) {
         return Ok(Prompt::Kind(text.into()));

@@ -37,7 +37,9 @@ pub use embedder::{Embedder, Purpose};
 pub use estimate::{estimate, of_people as estimate_people};
 pub use facts::{facts, facts_of, pack_name};
 pub use narrate::{OnOutage, Outage, narrate, narrated};
-pub use narrator::{Estimate, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+pub use narrator::{
+    Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, narrative_field,
+};
 pub use plugin::{Populace, register};
 pub use rewrite::{rewrite, with_seeds};
 pub use sample_persona::fresh_seed;

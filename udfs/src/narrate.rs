@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 use crate::facts::facts_of;
-use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator};
+use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator, narrative_field};
 
 /// People who leave together.
 const BATCH: usize = 64;
@@ -46,7 +46,8 @@ pub enum OnOutage {
 /// The columns that [`narrate`] adds: one for each kind, then `narrator` and `narrative_error`.
 pub fn narrated(people: &Schema, kinds: &[String]) -> SchemaRef {
     let text = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
-    let added = kinds.iter().map(|k| text(k)).chain(["narrator", "narrative_error"].map(text));
+    let texts = kinds.iter().map(|k| Arc::new(narrative_field(k)));
+    let added = texts.chain(["narrator", "narrative_error"].map(text));
     Arc::new(Schema::new(people.fields().iter().cloned().chain(added).collect::<Vec<_>>()))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 
+use arrow::datatypes::{DataType, Field};
 use async_trait::async_trait;
 use datafusion::common::Result;
 use serde_json::{Map, Value};
@@ -20,6 +21,15 @@ pub const NARRATIVES: [&str; 10] = [
     "hobbies_and_interests",
     "career_goals_and_ambitions",
 ];
+
+/// Metadata of a field whose texts a narrator wrote: where such rows are stored, each text gets its vector.
+pub const NARRATIVE: &str = "populace:narrative";
+
+/// A column of texts that a narrator writes.
+pub fn narrative_field(name: &str) -> Field {
+    let mark = [(NARRATIVE.to_string(), "true".to_string())];
+    Field::new(name, DataType::Utf8, true).with_metadata(mark.into())
+}
 
 /// What to write: one of the narrative columns of the persona table, or a template of the caller's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,6 +109,14 @@ pub trait Narrator: Debug + Send + Sync {
     /// for the slowest; 1 if it calls nobody.
     fn window(&self) -> usize {
         1
+    }
+
+    /// The template of a narrative of the user's own, by its name.
+    ///
+    /// # Errors
+    /// If those that there are cannot be read.
+    fn template(&self, _name: &str) -> Result<Option<String>> {
+        Ok(None)
     }
 
     /// The columns that a prompt takes from the row, out of those `available`: what an analyzer passes where the

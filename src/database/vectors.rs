@@ -1,0 +1,180 @@
+//! Vectors of a table in memory, for exact searches one after another.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::datatypes::{Float32Type, UInt64Type};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::Expr;
+use futures::TryStreamExt;
+use lance::dataset::{Dataset, ROW_ID};
+use lance_linalg::distance::dot;
+use rayon::prelude::*;
+
+/// Bytes of vectors that are kept, and of the largest column that is.
+const KEPT: usize = 1 << 30;
+const LARGEST: usize = 1 << 29;
+
+/// Rows that one thread scores at a time.
+const CHUNK: usize = 4096;
+
+/// A column of vectors, as of a version of its table.
+#[derive(Debug)]
+pub(super) struct Vectors {
+    /// Of the rows that have a vector, ascending
+    rows: Vec<u64>,
+    /// One vector after another
+    numbers: Vec<f32>,
+    /// Of each vector, Euclidean
+    lengths: Vec<f32>,
+    dimension: usize,
+}
+
+/// Columns by their table, its version and the time of that, the latest used first.
+#[derive(Debug, Default)]
+pub(super) struct VectorCache(Mutex<VecDeque<(Key, Arc<Vectors>)>>);
+
+type Key = (String, u64, u128, String);
+
+impl VectorCache {
+    /// The vectors of a column; `None` if they are too many to be kept.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn get(&self, dataset: &Dataset, column: &str) -> Result<Option<Arc<Vectors>>> {
+        let manifest = dataset.manifest();
+        let key = (dataset.uri().to_string(), manifest.version, manifest.timestamp_nanos, column.to_string());
+        if let Some(known) = self.known(&key) {
+            return Ok(Some(known));
+        }
+        let Some(vectors) = Vectors::read(dataset, column).await? else { return Ok(None) };
+        let vectors = Arc::new(vectors);
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // An older version of the same column is not searched again soon.
+        cache.retain(|((uri, .., name), _)| (uri, name) != (&key.0, &key.3));
+        cache.push_front((key, vectors.clone()));
+        while cache.len() > 1 && cache.iter().map(|(_, v)| v.bytes()).sum::<usize>() > KEPT {
+            cache.pop_back();
+        }
+        Ok(Some(vectors))
+    }
+
+    fn known(&self, key: &Key) -> Option<Arc<Vectors>> {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = cache.iter().position(|(k, _)| k == key)?;
+        let used = cache.remove(found)?;
+        let vectors = used.1.clone();
+        cache.push_front(used);
+        Some(vectors)
+    }
+}
+
+impl Vectors {
+    fn bytes(&self) -> usize {
+        self.numbers.len() * size_of::<f32>() + self.rows.len() * (size_of::<u64>() + size_of::<f32>())
+    }
+
+    async fn read(dataset: &Dataset, column: &str) -> Result<Option<Vectors>> {
+        let mut scan = dataset.scan();
+        scan.project(&[column])?.with_row_id();
+        let mut batches = scan.try_into_stream().await?;
+        let mut vectors = Vectors { rows: vec![], numbers: vec![], lengths: vec![], dimension: 0 };
+        while let Some(batch) = batches.try_next().await? {
+            let (Some(column), Some(ids)) = (batch.column_by_name(column), batch.column_by_name(ROW_ID)) else {
+                return Ok(None);
+            };
+            let Some(list) = column.as_fixed_size_list_opt() else { return Ok(None) };
+            let Some(numbers) = list.values().as_primitive_opt::<Float32Type>() else { return Ok(None) };
+            vectors.dimension = list.value_length() as usize;
+            for (i, id) in ids.as_primitive::<UInt64Type>().values().iter().enumerate() {
+                if list.is_valid(i) {
+                    let start = list.value_offset(i) as usize;
+                    vectors.rows.push(*id);
+                    vectors.numbers.extend_from_slice(&numbers.values()[start..start + vectors.dimension]);
+                }
+            }
+            if vectors.bytes() > LARGEST {
+                return Ok(None);
+            }
+        }
+        if vectors.dimension == 0 || !vectors.rows.is_sorted() {
+            return Ok(None);
+        }
+        vectors.lengths = vectors.numbers.par_chunks_exact(vectors.dimension).map(|v| dot(v, v).sqrt()).collect();
+        Ok(Some(vectors))
+    }
+
+    /// The rows nearest to a vector and their cosine similarities, nearest first; among `of` alone, which ascend.
+    pub fn nearest(&self, query: &[f32], k: usize, of: Option<&[u64]>) -> Vec<(u64, f32)> {
+        let length = dot(query, query).sqrt();
+        let score = |place: usize| {
+            let vector = &self.numbers[place * self.dimension..(place + 1) * self.dimension];
+            let lengths = self.lengths[place] * length;
+            if lengths > 0.0 { dot(vector, query) / lengths } else { 0.0 }
+        };
+        let places: Vec<u32> = match of {
+            None => (0..self.rows.len() as u32).collect(),
+            Some(of) => self.places(of),
+        };
+        let mut scored: Vec<(u32, f32)> =
+            places.par_chunks(CHUNK).flat_map_iter(|chunk| chunk.iter().map(|p| (*p, score(*p as usize)))).collect();
+        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if scored.len() > k {
+            scored.select_nth_unstable_by(k, order);
+            scored.truncate(k);
+        }
+        scored.sort_unstable_by(order);
+        scored.into_iter().map(|(place, score)| (self.rows[place as usize], score)).collect()
+    }
+
+    /// The places of rows; those without a vector have none.
+    fn places(&self, of: &[u64]) -> Vec<u32> {
+        let mut at = 0;
+        let mut places = Vec::with_capacity(of.len());
+        for row in of {
+            at += self.rows[at..].iter().take_while(|r| *r < row).count();
+            if self.rows.get(at) == Some(row) {
+                places.push(at as u32);
+            }
+        }
+        places
+    }
+}
+
+/// The rows that match a predicate, ascending.
+///
+/// # Errors
+/// If they cannot be read.
+pub(super) async fn matching(dataset: &Dataset, predicate: Expr) -> Result<Vec<u64>> {
+    let mut scan = dataset.scan();
+    scan.empty_project()?.with_row_id().filter_expr(predicate);
+    let batches = scan.try_into_stream().await?;
+    let ids = batches.map_err(DataFusionError::from).try_fold(vec![], |mut ids, batch| async move {
+        if let Some(found) = batch.column_by_name(ROW_ID) {
+            ids.extend_from_slice(found.as_primitive::<UInt64Type>().values());
+        }
+        Ok(ids)
+    });
+    let mut ids = ids.await?;
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_come_first_and_only_those_asked_for() {
+        let numbers = vec![1.0, 0.0, 0.0, 2.0, 3.0, 3.0, 0.0, 0.0];
+        let lengths = numbers.chunks(2).map(|v| dot(v, v).sqrt()).collect();
+        let vectors = Vectors { rows: vec![10, 20, 30, 40], numbers, lengths, dimension: 2 };
+        let ids = |found: Vec<(u64, f32)>| found.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        assert_eq!(ids(vectors.nearest(&[0.0, 1.0], 2, None)), [20, 30]);
+        assert_eq!(ids(vectors.nearest(&[0.0, 1.0], 9, Some(&[5, 10, 30, 35]))), [30, 10]);
+        let all = vectors.nearest(&[2.0, 0.0], 4, None);
+        assert_eq!(all[0], (10, 1.0));
+        assert!((all[1].1 - 0.5f32.sqrt()).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,68 @@
+//! ALTER TABLE, which DataFusion does not plan.
+
+use datafusion::arrow::datatypes::Field;
+use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::sql::TableReference;
+use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, DataType, Ident, RenameTableNameKind};
+use populace_udfs::NARRATIVES;
+
+use super::Engine;
+use crate::database::{Table, counted, plain_field};
+
+impl Engine {
+    pub(super) async fn alter(&self, alter: &AlterTable) -> Result<SendableRecordBatchStream> {
+        let name = alter.name.to_string();
+        let provider = self.context.table_provider(TableReference::parse_str(&name)).await?;
+        let Some(table) = provider.downcast_ref::<Table>() else {
+            return plan_err!("{name} cannot be altered: it is no table of the database");
+        };
+        let name = table.writable()?;
+        let database = &self.database;
+        let lock = database.lock(name).await?;
+        let has = |column: &Ident| provider.schema().column_with_name(&folded(column)).is_some();
+        for operation in &alter.operations {
+            match operation {
+                AlterTableOperation::AddColumn { if_not_exists: true, column_def, .. } if has(&column_def.name) => {}
+                AlterTableOperation::AddColumn { column_def, .. } => {
+                    if !column_def.options.is_empty() {
+                        return plan_err!(
+                            "ADD COLUMN takes a name and a type; new columns are NULL until UPDATE sets them"
+                        );
+                    }
+                    let column = folded(&column_def.name);
+                    let own = (self.templates)().map_err(DataFusionError::Execution)?;
+                    let narrative = NARRATIVES.contains(&column.as_str()) || own.iter().any(|(n, _)| *n == column);
+                    let field = self.field(&column, &column_def.data_type).await?;
+                    database.add_column(name, field, narrative, &lock).await?;
+                }
+                AlterTableOperation::DropColumn { column_names, if_exists, .. } => {
+                    for column in column_names.iter().filter(|c| !*if_exists || has(c)) {
+                        database.drop_column(name, &folded(column), &lock).await?;
+                    }
+                }
+                AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
+                    let (from, to) = (folded(old_column_name), folded(new_column_name));
+                    database.rename_column(name, &from, &to, &lock).await?;
+                }
+                AlterTableOperation::RenameTable { table_name } => {
+                    let (RenameTableNameKind::As(to) | RenameTableNameKind::To(to)) = table_name;
+                    return plan_err!("a table keeps its name: CREATE TABLE {to} AS SELECT * FROM {name} copies it");
+                }
+                other => return plan_err!("ALTER TABLE knows ADD COLUMN, DROP COLUMN and RENAME COLUMN, not {other}"),
+            }
+        }
+        counted(0)
+    }
+
+    /// A column by its name and its type in SQL.
+    async fn field(&self, name: &str, kind: &DataType) -> Result<Field> {
+        let typed = self.context.sql(&format!("SELECT CAST(NULL AS {kind})")).await?;
+        Ok(plain_field(name, typed.schema().field(0).data_type()))
+    }
+}
+
+/// A name as the planner reads it: small letters where it is not quoted.
+fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}

@@ -1,0 +1,90 @@
+//! Narratives of the user's own beside those of a narrator: templates by name, kept in the catalogue.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use datafusion::common::{DataFusionError, Result};
+use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+
+/// Reads the templates by name, when a statement first needs them.
+pub type ReadTemplates = Arc<dyn Fn() -> Result<Vec<(String, String)>, String> + Send + Sync>;
+
+/// A narrator that knows the user's own narratives too.
+pub(super) struct WithOwn {
+    inner: Arc<dyn Narrator>,
+    read: ReadTemplates,
+    templates: OnceLock<Vec<(String, String)>>,
+}
+
+impl std::fmt::Debug for WithOwn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl WithOwn {
+    pub fn new(inner: Arc<dyn Narrator>, read: ReadTemplates) -> WithOwn {
+        WithOwn { inner, read, templates: OnceLock::new() }
+    }
+
+    fn templates(&self) -> Result<&[(String, String)], String> {
+        if let Some(known) = self.templates.get() {
+            return Ok(known);
+        }
+        let read = (self.read)()?;
+        Ok(self.templates.get_or_init(|| read))
+    }
+
+    /// A prompt in the words of the narrator, which does not know the names of templates.
+    fn inner_prompt(&self, prompt: Prompt) -> Prompt {
+        match &prompt {
+            Prompt::Kind(name) => {
+                let own = self.templates().ok().and_then(|t| t.iter().find(|(n, _)| n == name));
+                own.map_or(prompt, |(_, template)| Prompt::Template(template.clone()))
+            }
+            Prompt::Template(_) => prompt,
+        }
+    }
+
+    fn inner_requests(&self, requests: Vec<NarrativeRequest>) -> Vec<NarrativeRequest> {
+        let of = |r: NarrativeRequest| NarrativeRequest { prompt: self.inner_prompt(r.prompt), facts: r.facts };
+        requests.into_iter().map(of).collect()
+    }
+}
+
+#[async_trait]
+impl Narrator for WithOwn {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// Those of the narrator, then the user's own if it can write them: one that calls nobody obeys no template.
+    fn kinds(&self) -> Vec<String> {
+        let mut kinds = self.inner.kinds();
+        if self.inner.window() > 1 {
+            kinds.extend(self.templates().unwrap_or_default().iter().map(|(name, _)| name.clone()));
+        }
+        kinds
+    }
+
+    fn window(&self) -> usize {
+        self.inner.window()
+    }
+
+    fn template(&self, name: &str) -> Result<Option<String>> {
+        let templates = self.templates().map_err(DataFusionError::Plan)?;
+        Ok(templates.iter().find(|(n, _)| n == name).map(|(_, template)| template.clone()))
+    }
+
+    fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
+        self.inner.columns(&self.inner_prompt(prompt.clone()), available)
+    }
+
+    fn estimate(&self, requests: &[NarrativeRequest], estimate: &mut Estimate) -> Result<bool> {
+        self.inner.estimate(&self.inner_requests(requests.to_vec()), estimate)
+    }
+
+    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
+        self.inner.narrate(self.inner_requests(requests)).await
+    }
+}

@@ -1,0 +1,91 @@
+//! The prompt of `populace sql`, at a terminal of its own.
+#![cfg(unix)]
+
+use std::process::Command;
+
+use rexpect::session::{PtySession, spawn_command};
+
+const PATIENCE: Option<u64> = Some(60_000);
+
+fn prompt(home: &std::path::Path) -> PtySession {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));
+    command.arg("--db").arg(home.join("db")).args(["--embedder", "hash", "sql"]);
+    command.env("XDG_DATA_HOME", home).env("HOME", home).env("TERM", "xterm").env("COLUMNS", "120");
+    let mut session = spawn_command(command, PATIENCE).unwrap();
+    session.exp_string("\\? for help").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session
+}
+
+/// Keys without Enter.
+fn typed(session: &mut PtySession, keys: &str) {
+    session.send(keys).unwrap();
+    session.flush().unwrap();
+}
+
+fn left(mut session: PtySession) {
+    session.send_line("\\q").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(
+        session.process.wait().unwrap(),
+        rexpect::process::wait::WaitStatus::Exited(session.process.child_pid, 0)
+    );
+}
+
+#[test]
+fn statements_take_lines_errors_end_nothing_and_history_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = prompt(home.path());
+    session.send_line("SELECT 40 + 1").unwrap();
+    session.send_line("AS answer, 'e' AS letter;").unwrap();
+    for part in ["answer", "letter", "41", "e", " s"] {
+        session.exp_string(part).unwrap();
+    }
+    session.exp_string("populace> ").unwrap();
+    session.send_line("SELECT agee FROM sample_persona('usa', 2);").unwrap();
+    session.exp_string("error: no column `agee`; did you mean `age`?").unwrap();
+    session.exp_string("populace> ").unwrap();
+    // What is typed is left with Ctrl-C, the prompt is not.
+    typed(&mut session, "SELECT 'never");
+    session.send_control('c').unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("CREATE TABLE t AS SELECT uuid, state FROM sample_persona('usa', 3);").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("\\d").unwrap();
+    session.exp_string("table_name").unwrap();
+    session.exp_string("public").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("\\d t").unwrap();
+    session.exp_string("uuid").unwrap();
+    session.exp_string("populace> ").unwrap();
+    left(session);
+    // The next session finds the last statement again.
+    let mut session = prompt(home.path());
+    typed(&mut session, "\x1b[A\x1b[A");
+    session.exp_string("\\d t").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_string("populace> ").unwrap();
+    // Ctrl-D leaves too.
+    session.send_control('d').unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn tab_completes_functions_tables_and_columns() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = prompt(home.path());
+    typed(&mut session, "SELECT marital_st\t AS m FROM sample_p\t'usa', 1);");
+    session.exp_string("marital_status").unwrap();
+    session.exp_string("sample_persona(").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("CREATE TABLE zebras AS SELECT 1 AS stripes;").unwrap();
+    session.exp_string("populace> ").unwrap();
+    typed(&mut session, "SELECT strip\t FROM zeb\t;");
+    session.exp_string("SELECT stripes").unwrap();
+    session.exp_string("zebras").unwrap();
+    session.send_line("").unwrap();
+    session.exp_string("stripes").unwrap();
+    session.exp_string("populace> ").unwrap();
+    left(session);
+}
