@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-#[path = "../../../tests/stub/mod.rs"]
+#[path = "../../../tests/support/stub.rs"]
 mod stub;
 
 use stub::{Reply, Stub, texts as write_all};

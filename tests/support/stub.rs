@@ -1,4 +1,5 @@
 //! A server that answers chat completions as a test wants it to, on a port of the loopback interface.
+#![allow(dead_code, reason = "not every test has a use for each")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +11,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// What the server does with a request.
-#[allow(dead_code, reason = "not every test has a use for each")]
 pub enum Reply {
     /// A completion with this content
     Content(String),
@@ -25,7 +25,6 @@ pub struct Stub {
     /// The bodies of all requests, in the order of their arrival
     pub requests: Arc<Mutex<Vec<Value>>>,
     /// The most requests that were in work at once
-    #[allow(dead_code, reason = "not every test has a use for it")]
     pub peak: Arc<AtomicUsize>,
 }
 
@@ -64,12 +63,10 @@ impl Stub {
     }
 
     /// A server that writes every text that is asked for.
-    #[allow(dead_code, reason = "not every test has a use for it")]
     pub fn writer(delay: Duration) -> Stub {
         Stub::start(delay, |_, body| Reply::Content(texts(body)))
     }
 
-    #[allow(dead_code, reason = "not every test has a use for it")]
     pub fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
     }

@@ -1,0 +1,222 @@
+//! Narratives by models, through the program.
+
+use std::time::Duration;
+
+mod support;
+use support::stub::{self, Reply, Stub};
+use support::{asked, ran_on};
+
+#[test]
+fn a_model_writes_people_and_is_paid_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let generate = ["generate", "usa", "--count", "20", "--seed", "7", "--narrator", "openai:stub"];
+    let (code, out, error) = asked(directory.path(), &stub.base, &generate);
+    assert_eq!((code, stub.count()), (0, 40), "{out}{error}");
+    let sql = "SELECT count(persona), count(persona_embedding), count(DISTINCT narrator), min(narrator), count(narrative_error) FROM usa";
+    assert!(ran_on(directory.path(), &["sql", "--format", "csv", sql]).1.contains("20,20,1,openai:stub,0"));
+    let shown = ran_on(directory.path(), &["runs", "show"]).1;
+    assert!(shown.contains("40 answered, 0 failed, 40 requests"), "{shown}");
+    assert!(shown.contains("4000 asked, 2000 answered"), "{shown}");
+    // The same people in another table: every answer is known.
+    let again = ["generate", "usa", "--count", "20", "--seed", "7", "--narrator", "openai:stub", "--into", "again"];
+    assert_eq!(asked(directory.path(), &stub.base, &again).0, 0);
+    assert_eq!(stub.count(), 40);
+    for file in ["catalog.sqlite", "catalog.sqlite-wal"] {
+        let bytes = std::fs::read(directory.path().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(9).any(|w| w == b"sk-secret"));
+    }
+}
+
+#[test]
+fn a_model_answers_statements() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let ask =
+        |sql: &str| asked(directory.path(), &stub.base, &["sql", "--narrator", "openai:stub", "--format", "csv", sql]);
+    let (code, out, error) =
+        ask("SELECT try_generate_narrative('persona')['text'] AS t FROM sample_persona('usa', 3, seed => 7)");
+    assert!(code == 0 && out.matches("persona of ").count() == 3, "{out}{error}");
+    let template =
+        "SELECT generate_narrative('Write one tweet by {{first_name}}, {{agee}}.') FROM sample_persona('usa', 5)";
+    let (code, _, error) = ask(template);
+    assert!(code == 1 && error.contains("did you mean {{age}}?"), "{error}");
+    let (code, out, _) = ask(&template.replace("agee", "age"));
+    assert!(code == 0 && out.matches("text of nobody").count() == 5, "{out}");
+    let named = "SELECT narrator FROM generate_persona('usa', 2, seed => 7, narrator => 'openai:other')";
+    assert_eq!(ask(named).1, "narrator\nopenai:other\nopenai:other\n");
+}
+
+/// The number before a word in a text.
+fn before(word: &str, text: &str) -> f64 {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let at = words.iter().position(|w| w.trim_matches(',') == word).unwrap_or_else(|| panic!("{word} in {text}"));
+    words[at - 1].parse().unwrap_or_else(|_| panic!("a number before {word} in {text}"))
+}
+
+#[test]
+fn what_it_will_take_is_said_before_and_limits_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let prices = directory.path().join("prices.toml");
+    std::fs::write(&prices, "[models.stub]\nprompt = 10\ncompletion = 20\n").unwrap();
+    let database = directory.path().join("db");
+    let generate = |count: &str, more: &[&str]| {
+        let fixed =
+            ["generate", "usa", "--count", count, "--seed", "7", "--narrator", "openai:stub", "--concurrency", "4"];
+        asked(&database, &stub.base, &[&fixed[..], &["--prices", prices.to_str().unwrap()], more].concat())
+    };
+    let (code, out, error) = generate("20", &["--dry-run"]);
+    assert!(code == 0 && out.contains("40 to be made, 0 answered already"), "{out}{error}");
+    assert!(before("US", &out) > 0.0, "{out}");
+    assert_eq!(stub.count(), 0);
+    // A limit stops the run, what was paid for stays, and it goes on from there.
+    let (code, _, error) = generate("20", &["--max-calls", "15"]);
+    assert!(code == 1 && error.contains("the limit of 15 calls is reached"), "{error}");
+    assert_eq!(stub.count(), 15);
+    let resume = ["runs", "resume", "--prices", prices.to_str().unwrap()];
+    let (code, _, error) = asked(&database, &stub.base, &resume);
+    assert_eq!((code, stub.count()), (0, 40), "{error}");
+    let (_, out, _) = generate("20", &["--dry-run"]);
+    assert!(out.contains("0 people") || out.contains("people    0"), "{out}");
+    // The server counts 100 and 50 tokens a call: the estimate has learnt it.
+    let (_, out, _) = generate("40", &["--dry-run"]);
+    assert!((before("asked", &out) / 4000.0 - 1.0).abs() < 0.1, "{out}");
+    assert!((before("answered", out.split("asked").nth(1).unwrap()) / 2000.0 - 1.0).abs() < 0.1, "{out}");
+    assert!((before("US", &out) / 0.08 - 1.0).abs() < 0.1, "{out}");
+    let (code, _, error) = generate("40", &["--max-cost", "0.02"]);
+    assert!(code == 1 && error.contains("US dollars is reached"), "{error}");
+    assert!(stub.count() < 40 + 20, "{}", stub.count());
+    let sql = ["sql", "--narrator", "openai:stub", "--format", "csv"];
+    let explain = "EXPLAIN SELECT generate_narrative('persona', first_name, age, occupation) FROM usa LIMIT 7";
+    let calls = stub.count();
+    let (code, out, error) = asked(&database, &stub.base, &[&sql[..], &[explain]].concat());
+    assert!(code == 0 && out.contains("7 to be made, 0 answered already"), "{out}{error}");
+    assert_eq!(stub.count(), calls);
+}
+
+#[test]
+fn a_statement_keeps_a_model_busy() {
+    let directory = tempfile::tempdir().unwrap();
+    // One answer in twenty takes long: batch by batch, each would hold up all the others.
+    let stub = Stub::start(Duration::from_millis(10), |n, body| {
+        if n % 20 == 0 {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Reply::Content(stub::texts(body))
+    });
+    let sql = "SELECT count(t) AS n FROM (SELECT generate_narrative('persona') AS t FROM sample_persona('usa', 400, seed => 1))";
+    let arguments = ["sql", "--narrator", "openai:stub", "--concurrency", "8", "--format", "csv", sql];
+    let (code, out, error) = asked(directory.path(), &stub.base, &arguments);
+    assert_eq!((code, out.as_str()), (0, "n\n400\n"), "{error}");
+    assert_eq!((stub.count(), stub.peak.load(std::sync::atomic::Ordering::SeqCst)), (400, 8));
+}
+
+#[test]
+fn failed_texts_alone_are_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let works = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now = works.clone();
+    // It writes the attributes, and the personas of those alone whose prompt is of even length.
+    let stub = Stub::start(Duration::ZERO, move |_, body| {
+        let prompt = body["messages"][1]["content"].as_str().unwrap();
+        match prompt.contains("career_goals_and_ambitions:")
+            || prompt.len() % 2 == 0
+            || now.load(std::sync::atomic::Ordering::SeqCst)
+        {
+            true => Reply::Content(stub::texts(body)),
+            false => Reply::Status(422, vec![], r#"{"error": {"message": "I had rather not"}}"#.into()),
+        }
+    });
+    let generate = ["generate", "usa", "--count", "30", "--seed", "7", "--narrator", "openai:stub"];
+    let (code, _, error) = asked(directory.path(), &stub.base, &generate);
+    assert_eq!(code, 0, "{error}");
+    let sql = "SELECT count(persona) AS p, count(persona_embedding) AS e, count(cultural_background) AS c, count(narrative_error) AS x FROM usa";
+    let counts = || {
+        let out = ran_on(directory.path(), &["sql", "--format", "csv", sql]).1;
+        out.lines().nth(1).unwrap().split(',').map(|n| n.parse::<usize>().unwrap()).collect::<Vec<_>>()
+    };
+    let before = counts();
+    assert!(before[0] > 0 && before[0] < 30 && before[0] == before[1], "{before:?}");
+    assert_eq!((before[2], before[3]), (30, 30 - before[0]));
+    works.store(true, std::sync::atomic::Ordering::SeqCst);
+    let calls = stub.count();
+    let (code, out, error) = asked(directory.path(), &stub.base, &["runs", "retry", "--failed"]);
+    assert!(code == 0 && out.contains("0 missing still"), "{out}{error}");
+    assert_eq!(counts(), [30, 30, 30, 0]);
+    assert_eq!(stub.count() - calls, 30 - before[0]);
+    assert!(asked(directory.path(), &stub.base, &["runs", "retry", "--failed"]).1.contains("no text of run"));
+}
+
+#[test]
+fn a_model_that_cannot_be_asked_stops_the_run_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::start(Duration::ZERO, |n, body| match n {
+        0..30 => Reply::Content(stub::texts(body)),
+        _ => Reply::Status(401, vec![], r#"{"error": {"message": "Incorrect API key provided: sk-secret"}}"#.into()),
+    });
+    let generate = |base: &str| {
+        let narrator = ["generate", "usa", "--count", "30", "--seed", "7", "--narrator", "openai:stub"];
+        asked(directory.path(), base, &[&narrator[..], &["--concurrency", "2"]].concat())
+    };
+    let (code, _, error) = generate(&stub.base);
+    assert!(code == 1 && error.contains("set OPENAI_API_KEY") && !error.contains("sk-secret"), "{error}");
+    assert!(ran_on(directory.path(), &["runs"]).1.contains("failed"));
+    let count =
+        ["sql", "--format", "csv", "SELECT count(*) AS n, count(persona) AS m, count(narrative_error) AS e FROM usa"];
+    let written = ran_on(directory.path(), &count).1;
+    let rest = Stub::writer(Duration::ZERO);
+    let (code, out, error) = asked(directory.path(), &rest.base, &["runs", "resume"]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert_eq!(ran_on(directory.path(), &count).1, "n,m,e\n30,30,0\n", "{written}");
+    // What was answered before the outage was not asked again.
+    assert_eq!(rest.count(), 30);
+    assert!(!ran_on(directory.path(), &["runs"]).1.contains("failed"));
+}
+
+#[test]
+fn a_narrative_of_ones_own_is_written_stored_and_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("db");
+    let file = directory.path().join("finance.j2");
+    std::fs::write(&file, "How does {{first_name}}, {{age}}, a {{occupation}}, think of money? Two sentences.")
+        .unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let narratives = |arguments: &[&str]| ran_on(&database, &[&["narratives"], arguments].concat());
+    let (code, out, error) = narratives(&["add", "finance_persona", file.to_str().unwrap()]);
+    assert!(code == 0 && out.contains("ADD COLUMN finance_persona"), "{out}{error}");
+    assert!(narratives(&[]).1.contains("finance_persona              How does {{first_name}}"));
+    for (name, says) in [("persona", "take another name"), ("age", "take another name"), ("A b", "small letters")] {
+        let (code, _, error) = narratives(&["add", name, file.to_str().unwrap()]);
+        assert!(code == 1 && error.contains(says), "{name}: {error}");
+    }
+    assert!(narratives(&["show", "finance_person"]).2.contains("did you mean `finance_persona`?"));
+    let generate = ["generate", "usa", "--count", "10", "--seed", "7", "--narrator", "openai:stub"];
+    // With a model it is one of the texts that `generate` writes; or one of those that are asked for.
+    let (code, out, error) = asked(&database, &stub.base, &generate);
+    assert_eq!((code, stub.count()), (0, 30), "{out}{error}");
+    let few = [&generate[..], &["--into", "few", "--narratives", "persona,finance_persona"]].concat();
+    assert_eq!(asked(&database, &stub.base, &few).0, 0);
+    let query = |sql: &str| ran_on(&database, &["sql", "--format", "csv", sql]).1;
+    let counts = "SELECT count(finance_persona), count(finance_persona_embedding), count(sports_persona) FROM ";
+    assert!(query(&format!("{counts} usa")).contains("10,10,10"));
+    assert!(query(&format!("{counts} few")).contains("10,10,0"));
+    let found = "SELECT count(*) FROM semantic_search(usa, 'money', 4, \"column\" => 'finance_persona')";
+    assert!(query(found).contains("\n4\n"));
+    let (code, _, error) = asked(&database, &stub.base, &[&generate[..], &["--narratives", "finance"]].concat());
+    assert!(code == 1 && error.contains("writes no narrative `finance`"), "{error}");
+    // A table that was made before: it has no such column, then it has.
+    assert_eq!(ran_on(&database, &["generate", "usa", "--count", "5", "--seed", "7", "--into", "old"]).0, 0);
+    let more = ["generate", "usa", "--count", "8", "--seed", "7", "--narrator", "openai:stub", "--into", "old"];
+    let (code, _, error) = asked(&database, &stub.base, &more);
+    assert!(code == 0 && error.contains("ALTER TABLE old ADD COLUMN finance_persona VARCHAR"), "{error}");
+    let sql = |text: &str| asked(&database, &stub.base, &["sql", "--narrator", "openai:stub", "--format", "csv", text]);
+    assert_eq!(sql("ALTER TABLE old ADD COLUMN finance_persona VARCHAR").0, 0);
+    let (code, _, error) = sql("UPDATE old SET finance_persona = generate_narrative('finance_persona')");
+    assert_eq!(code, 0, "{error}");
+    assert!(query(&format!("{counts} old")).contains("8,8,8"));
+    let (code, _, error) = sql("SELECT generate_narrative('finance_persona') FROM (SELECT age FROM old)");
+    assert!(code == 1 && error.contains("first_name"), "{error}");
+    assert_eq!(narratives(&["remove", "finance_persona"]).0, 0);
+    assert!(sql("SELECT generate_narrative('finance_persona') FROM old").2.contains("writes no 'finance_persona'"));
+}

@@ -1,0 +1,34 @@
+//! The program on a database, as tests run it.
+#![allow(dead_code, reason = "not every test has a use for each")]
+
+pub mod stub;
+
+use std::path::Path;
+use std::process::Command;
+
+pub fn populace(database: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));
+    command.arg("--db").arg(database).args(["--embedder", "hash"]);
+    command
+}
+
+/// The exit code, standard output and standard error of a command on a database of its own.
+pub fn ran(arguments: &[&str]) -> (i32, String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    ran_on(directory.path(), arguments)
+}
+
+pub fn ran_on(database: &Path, arguments: &[&str]) -> (i32, String, String) {
+    output(populace(database).args(arguments))
+}
+
+/// As `ran_on`, with a server that answers as OpenAI's would.
+pub fn asked(database: &Path, base: &str, arguments: &[&str]) -> (i32, String, String) {
+    output(populace(database).env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "sk-secret").args(arguments))
+}
+
+fn output(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
