@@ -82,6 +82,10 @@ struct AskingArguments {
     /// Stop cleanly after so many seconds
     #[arg(long, value_name = "SECONDS")]
     max_time: Option<u64>,
+    /// The servers that share the requests: a TOML file of [[server]] with base, weight, key_variable or key_file;
+    /// without it, the one at OPENAI_BASE_URL
+    #[arg(long, env = "POPULACE_SERVERS", value_name = "FILE")]
+    servers: Option<PathBuf>,
     /// What models cost: a TOML file of [models."NAME"] with prompt and completion, US dollars for a million tokens
     #[arg(long, env = "POPULACE_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -115,6 +119,7 @@ impl AskingArguments {
                 cost: self.max_cost,
                 time: self.max_time.map(Duration::from_secs),
             },
+            servers: self.servers.clone(),
             prices: self.prices.clone(),
         }
     }

@@ -31,6 +31,8 @@ pub struct Asking {
     /// The model's own where it is not said
     pub temperature: Option<f64>,
     pub limits: Limits,
+    /// A file with the servers that share the requests; `OPENAI_BASE_URL` is the one where it is not said
+    pub servers: Option<PathBuf>,
     /// A file with the prices of models
     pub prices: Option<PathBuf>,
 }
@@ -59,7 +61,7 @@ fn open_bare(
     match name.split_once(':') {
         None if name == "outline" => Ok(Arc::new(outline::OutlineNarrator)),
         Some(("openai", model)) => {
-            let mut endpoint = Endpoint::from_environment(model)?;
+            let mut endpoint = Endpoint::open(model, asking.servers.as_deref())?;
             endpoint.concurrency = asking.concurrency.unwrap_or(endpoint.concurrency);
             endpoint.timeout = asking.timeout.unwrap_or(endpoint.timeout);
             endpoint.temperature = asking.temperature;

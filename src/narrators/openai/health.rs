@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// Failures in a row, of any requests, after which the server is taken to be down.
 const IN_A_ROW: u32 = 8;
 
+/// Pauses for which one of several servers is left alone.
+const ALONE: u32 = 6;
+
 /// A circuit breaker that pauses. It trips only for a server that has answered before: one that never did fails as it
 /// is, so that a slip in its address is told at once.
 #[derive(Debug)]
@@ -60,6 +63,18 @@ impl Health {
             };
             tokio::time::sleep_until(until.into()).await;
         }
+    }
+
+    /// Whether a request would not have to wait.
+    pub fn is_up(&self) -> bool {
+        self.state().down.as_ref().is_none_or(|down| Instant::now() >= down.next)
+    }
+
+    /// Takes a server that is of no use now, and not the only one, to be down for a while.
+    pub fn leave_alone(&self, message: &str) {
+        let now = Instant::now();
+        let since = self.state().down.take().map_or(now, |d| d.since);
+        self.state().down = Some(Down { since, next: now + self.pause * ALONE, message: message.into() });
     }
 
     pub fn answered(&self) {

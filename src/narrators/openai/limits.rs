@@ -1,12 +1,10 @@
-//! What may be asked of a server at once, in a minute, and in all.
+//! What may be asked in a minute, and in all.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What a run may take; nothing is limited where it is not said.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -19,98 +17,6 @@ pub struct Limits {
     /// US dollars
     pub cost: Option<f64>,
     pub time: Option<Duration>,
-}
-
-/// Bounds the requests in flight: one more after each round of answers, half as many when the server has too many.
-///
-/// This is the rule of Chiu and Jain (1989), additive increase and multiplicative decrease, which shares a server
-/// fairly among clients that know nothing of each other.
-#[derive(Debug)]
-pub(super) struct Gate {
-    slots: Semaphore,
-    state: Mutex<State>,
-    most: usize,
-}
-
-#[derive(Debug)]
-struct State {
-    limit: usize,
-    /// Slots that are to go when those who hold them leave
-    debt: usize,
-    answers: usize,
-    cut: Option<Instant>,
-}
-
-/// A place among the requests in flight, until dropped.
-pub(super) struct Slot<'a> {
-    gate: &'a Gate,
-    permit: Option<SemaphorePermit<'a>>,
-    entered: Instant,
-}
-
-impl Gate {
-    pub fn new(most: usize) -> Gate {
-        let most = most.clamp(1, Semaphore::MAX_PERMITS);
-        let state = State { limit: most, debt: 0, answers: 0, cut: None };
-        Gate { slots: Semaphore::new(most), state: Mutex::new(state), most }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub async fn enter(&self) -> Slot<'_> {
-        // It is never closed.
-        let permit = self.slots.acquire().await.ok();
-        Slot { gate: self, permit, entered: Instant::now() }
-    }
-
-    #[cfg(test)]
-    fn limit(&self) -> usize {
-        self.state().limit
-    }
-}
-
-impl Slot<'_> {
-    /// The request was answered.
-    pub fn answered(&self) {
-        let mut state = self.gate.state();
-        state.answers += 1;
-        if state.answers >= state.limit && state.limit < self.gate.most {
-            state.answers = 0;
-            state.limit += 1;
-            match state.debt {
-                0 => self.gate.slots.add_permits(1),
-                _ => state.debt -= 1,
-            }
-        }
-    }
-
-    /// The server has too much to do. Requests that went out before the last cut say nothing new.
-    pub fn turned_away(&self) {
-        let mut state = self.gate.state();
-        if state.cut.is_some_and(|cut| cut >= self.entered) {
-            return;
-        }
-        state.cut = Some(Instant::now());
-        state.answers = 0;
-        let limit = (state.limit / 2).max(1);
-        let fewer = state.limit - limit;
-        state.limit = limit;
-        state.debt += fewer - self.gate.slots.forget_permits(fewer);
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        let mut state = self.gate.state();
-        if state.debt > 0
-            && let Some(permit) = self.permit.take()
-        {
-            state.debt -= 1;
-            permit.forget();
-        }
-    }
 }
 
 /// Requests and tokens a minute.
@@ -198,28 +104,6 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_server_that_has_too_much_to_do_is_asked_less() {
-        let gate = Gate::new(8);
-        let slots: Vec<Slot> = futures::future::join_all((0..8).map(|_| gate.enter())).await;
-        slots[0].turned_away();
-        slots[1].turned_away();
-        assert_eq!(gate.limit(), 4);
-        drop(slots);
-        assert_eq!(gate.slots.available_permits(), 4);
-        let slot = gate.enter().await;
-        (0..4).for_each(|_| slot.answered());
-        assert_eq!(gate.limit(), 5);
-        (0..1000).for_each(|_| slot.answered());
-        assert_eq!(gate.limit(), 8);
-        drop(slot);
-        assert_eq!(gate.slots.available_permits(), 8);
-        for _ in 0..10 {
-            gate.enter().await.turned_away();
-        }
-        assert_eq!((gate.limit(), gate.slots.available_permits()), (1, 1));
-    }
 
     #[tokio::test]
     async fn a_minute_is_spread_evenly() {

@@ -5,10 +5,13 @@
 
 mod answer;
 mod client;
+mod endpoint;
+mod gate;
 mod health;
 mod limits;
 mod prices;
 mod prompts;
+mod server;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -25,13 +28,14 @@ use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narra
 use serde_json::{Map, Value};
 
 use self::answer::{Completion, texts};
-use self::client::{Client, Failure};
+use self::client::Client;
 use self::prompts::{Kind, Prompts, Rendered, Step};
+use self::server::Failure;
 use super::CurrentRun;
 use crate::catalog::{Answer, Call, Catalog, Typical};
 use crate::packs;
 
-pub use self::client::Endpoint;
+pub use self::endpoint::{Address, Endpoint};
 pub use self::limits::Limits;
 pub use self::prices::Price;
 pub(super) use self::prices::price;

@@ -18,7 +18,7 @@ struct Session {
 fn session(base: &str, change: impl FnOnce(&mut Endpoint)) -> Session {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
-    let mut endpoint = Endpoint::new(base, "stub", "sk-secret").unwrap();
+    let mut endpoint = Endpoint::new("stub", vec![Address::new(base, "sk-secret").unwrap()]).unwrap();
     endpoint.backoff = Duration::from_millis(1);
     change(&mut endpoint);
     let opened = catalog.clone();
@@ -66,7 +66,7 @@ async fn equal_prompts_are_asked_once_and_answers_outlive_the_session() {
     let again = one(&first).await.unwrap();
     assert_eq!((again.attempts, again.prompt_tokens, stub.count()), (0, None, 1));
     let catalog = first.catalog.clone();
-    let endpoint = Endpoint::new(&stub.base, "stub", "").unwrap();
+    let endpoint = Endpoint::new("stub", vec![Address::new(&stub.base, "").unwrap()]).unwrap();
     let other = OpenAiNarrator::open(endpoint, Arc::new(move || Ok(catalog.clone())), CurrentRun::default()).unwrap();
     assert_eq!(other.narrate(vec![ask("Ada", "persona")]).await[0].as_ref().unwrap().attempts, 0);
     assert_eq!(stub.count(), 1);
@@ -274,4 +274,27 @@ async fn patience_ends_and_budgets_do() {
     assert_eq!((written.iter().filter(|w| w.is_ok()).count(), stub.count()), (7, 7));
     let error = written.iter().find_map(|w| w.as_ref().err()).unwrap();
     assert!(error.outage && error.message.contains("the limit of 7 calls is reached"), "{error}");
+}
+
+#[tokio::test]
+async fn several_servers_share_the_requests_and_one_that_goes_loses_none() {
+    let [one, two] = [Stub::writer(Duration::from_millis(5)), Stub::writer(Duration::from_millis(5))];
+    let address = |stub: &Stub, weight| Address { weight, ..Address::new(&stub.base, "sk-secret").unwrap() };
+    let addresses = vec![address(&one, 3.0), address(&two, 1.0)];
+    let session = session(&one.base, |e| (e.addresses, e.concurrency) = (addresses, 16));
+    let written = |from: u32| {
+        let people = (from..from + 200).map(|i| ask(&format!("P{i}"), "persona"));
+        session.narrator.narrate(people.collect())
+    };
+    assert!(written(0).await.iter().all(Result::is_ok));
+    let share = one.count() as f64 / two.count() as f64;
+    assert!((2.2..3.8).contains(&share), "{} and {}", one.count(), two.count());
+    // One that refuses the key from now on is left to the other.
+    let deaf = Stub::start(Duration::ZERO, |_, _| Reply::Status(401, vec![], "{}".into()));
+    let addresses = vec![address(&deaf, 1.0), address(&two, 1.0)];
+    let session = self::session(&one.base, |e| (e.addresses, e.concurrency) = (addresses, 8));
+    let people = (0..100).map(|i| ask(&format!("Q{i}"), "persona"));
+    let written = session.narrator.narrate(people.collect()).await;
+    assert!(written.iter().all(Result::is_ok), "{:?}", written.iter().find(|w| w.is_err()));
+    assert!(deaf.count() < 40, "{}", deaf.count());
 }

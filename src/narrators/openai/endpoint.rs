@@ -1,0 +1,234 @@
+//! Where and how a model is asked.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::limits::Limits;
+use super::prices::Price;
+
+const DEFAULT_BASE: &str = "https://api.openai.com/v1";
+
+/// A server, and the key that it wants.
+#[derive(Clone, PartialEq)]
+pub struct Address {
+    pub base: String,
+    pub(super) key: String,
+    /// Its part of the requests, beside the other servers' weights
+    pub weight: f64,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = if self.key.is_empty() { "none" } else { "[secret]" };
+        write!(f, "Address {{ base: {:?}, key: {key}, weight: {} }}", self.base, self.weight)
+    }
+}
+
+/// Where and how to ask.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    pub model: String,
+    /// One server at least
+    pub addresses: Vec<Address>,
+    /// Requests in flight at once
+    pub concurrency: usize,
+    /// Of one request, answer included
+    pub timeout: Duration,
+    /// Requests for one answer, the first included
+    pub attempts: usize,
+    /// The first wait before another attempt; each further one is twice as long
+    pub backoff: Duration,
+    pub temperature: Option<f64>,
+    pub limits: Limits,
+    pub price: Option<Price>,
+    /// How long a server that answered before may fail everyone until the run stops
+    pub patience: Duration,
+}
+
+impl Endpoint {
+    /// A model behind the servers of a file ([`servers_in`]); else behind `OPENAI_BASE_URL`, by default OpenAI's own,
+    /// with the key in `OPENAI_API_KEY`, or in the file that `OPENAI_API_KEY_FILE` names.
+    ///
+    /// # Errors
+    /// If OpenAI's own server is meant and there is no key, or a key or an address cannot be one.
+    pub fn open(model: &str, servers: Option<&Path>) -> Result<Endpoint, String> {
+        if let Some(file) = servers {
+            return Endpoint::new(model, servers_in(file)?);
+        }
+        let variable = |name| std::env::var(name).map(|v: String| v.trim().to_string()).unwrap_or_default();
+        let base = match variable("OPENAI_BASE_URL").trim_end_matches('/') {
+            "" => DEFAULT_BASE.to_string(),
+            base => base.to_string(),
+        };
+        let key = match (variable("OPENAI_API_KEY"), variable("OPENAI_API_KEY_FILE")) {
+            (key, file) if key.is_empty() && !file.is_empty() => {
+                key_in(Path::new(&file)).map_err(|e| format!("OPENAI_API_KEY_FILE, {e}"))?
+            }
+            (key, _) => key,
+        };
+        Endpoint::new(model, vec![Address::new(&base, &key)?])
+    }
+
+    pub(super) fn new(model: &str, addresses: Vec<Address>) -> Result<Endpoint, String> {
+        if model.is_empty() {
+            return Err("openai: names no model; write openai:MODEL".into());
+        }
+        Ok(Endpoint {
+            model: model.into(),
+            addresses,
+            concurrency: 16,
+            timeout: Duration::from_secs(120),
+            attempts: 5,
+            backoff: Duration::from_millis(500),
+            temperature: None,
+            limits: Limits::default(),
+            price: None,
+            patience: Duration::from_secs(180),
+        })
+    }
+}
+
+impl Address {
+    pub(super) fn new(base: &str, key: &str) -> Result<Address, String> {
+        match reqwest::Url::parse(base) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            _ => {
+                return Err(format!(
+                    "OPENAI_BASE_URL is no address of a server: {base}; as in http://localhost:8000/v1"
+                ));
+            }
+        }
+        if key.is_empty() && base == DEFAULT_BASE {
+            return Err(format!(
+                "{base} needs a key: set OPENAI_API_KEY, or set OPENAI_BASE_URL to a server that needs none"
+            ));
+        }
+        if !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("OPENAI_API_KEY holds spaces or other characters that no key has".into());
+        }
+        Ok(Address { base: base.into(), key: key.into(), weight: 1.0 })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Servers {
+    server: Vec<ServerEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerEntry {
+    base: String,
+    weight: Option<f64>,
+    key_variable: Option<String>,
+    key_file: Option<PathBuf>,
+}
+
+/// The servers in a file, which share the requests by their weights; keys are elsewhere.
+///
+/// ```toml
+/// [[server]]
+/// base = "http://one:8000/v1"
+/// weight = 2                     # twice as many requests as a server of weight 1
+/// [[server]]
+/// base = "https://two.example/v1"
+/// key_variable = "TWO_KEY"       # the variable of the environment that holds its key; or key_file
+/// ```
+///
+/// # Errors
+/// If the file is not of this form, or a key that it names is missing.
+fn servers_in(file: &Path) -> Result<Vec<Address>, String> {
+    let wrong = |what: String| format!("the servers {}: {what}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+    let Servers { server } = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    let address = |ServerEntry { base, weight, key_variable, key_file }: ServerEntry| {
+        let key = match (key_variable, key_file) {
+            (Some(name), None) => {
+                std::env::var(&name).map_err(|_| format!("the variable {name} with the key of {base} is not set"))?
+            }
+            (None, Some(file)) => key_in(&file).map_err(|e| format!("key_file of {base}, {e}"))?,
+            (None, None) => String::new(),
+            (Some(_), Some(_)) => return Err(format!("{base} has a key_variable and a key_file: one of them")),
+        };
+        let weight = weight.unwrap_or(1.0);
+        if !(weight > 0.0 && weight.is_finite()) {
+            return Err(format!("the weight of {base} is not above 0"));
+        }
+        let said = |e: String| e.replace("OPENAI_BASE_URL", "base").replace("OPENAI_API_KEY", "the key");
+        Ok(Address { weight, ..Address::new(base.trim_end_matches('/'), key.trim()).map_err(said)? })
+    };
+    let addresses = server.into_iter().map(address).collect::<Result<Vec<_>, String>>().map_err(wrong)?;
+    if addresses.is_empty() { Err(wrong("it names no server".into())) } else { Ok(addresses) }
+}
+
+/// The key in a file that nobody but its owner may read.
+fn key_in(file: &Path) -> Result<String, String> {
+    let wrong = |what: String| format!("{}: {what}", file.display());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(file).map_err(|e| wrong(e.to_string()))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(wrong("others may read it; chmod 600 it first".into()));
+        }
+    }
+    let key = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+    Ok(key.trim().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_checked_before_it_is_asked() {
+        let message = |base, key| Address::new(base, key).unwrap_err();
+        assert!(message(DEFAULT_BASE, "").contains("set OPENAI_API_KEY"));
+        assert!(message("localhost:8000", "").contains("http://localhost:8000/v1"));
+        assert!(message("http://localhost/v1", "two words").contains("no key has"));
+        let address = Address::new("http://localhost/v1", "sk-very-secret").unwrap();
+        assert!(Endpoint::new("", vec![address.clone()]).unwrap_err().contains("openai:MODEL"));
+        assert!(!format!("{:?}", Endpoint::new("m", vec![address])).contains("very-secret"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_key_in_a_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        assert!(key_in(&file).unwrap_err().contains("key: "));
+        std::fs::write(&file, "sk-very-secret\n").unwrap();
+        let mode = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+        mode(0o644);
+        let error = key_in(&file).unwrap_err();
+        assert!(error.contains("chmod 600") && !error.contains("very-secret"), "{error}");
+        mode(0o600);
+        assert_eq!(key_in(&file).unwrap(), "sk-very-secret");
+        // As the key of one of several servers.
+        let servers = folder.path().join("servers.toml");
+        let text = format!(
+            "[[server]]\nbase = \"http://one/v1/\"\nweight = 2\n[[server]]\nbase = \"http://two/v1\"\nkey_file = {file:?}\n"
+        );
+        std::fs::write(&servers, text).unwrap();
+        let found = servers_in(&servers).unwrap();
+        assert_eq!((found[0].base.as_str(), found[0].weight, found[1].weight), ("http://one/v1", 2.0, 1.0));
+        assert_eq!(found[1].key, "sk-very-secret");
+        for (wrong, says) in [
+            ("", "missing field `server`"),
+            ("server = []", "names no server"),
+            ("[[server]]\nbase = \"two\"", "base is no address"),
+            ("[[server]]\nbase = \"http://two\"\nweight = 0", "not above 0"),
+            ("[[server]]\nbase = \"http://two\"\nkey = \"sk\"", "unknown field `key`"),
+            ("[[server]]\nbase = \"http://two\"\nkey_variable = \"NO_SUCH_KEY\"", "NO_SUCH_KEY"),
+        ] {
+            std::fs::write(&servers, wrong).unwrap();
+            let error = servers_in(&servers).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! One OpenAI-compatible server: what it is sent, and what it says instead of an answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_openai::Client as Api;
+use async_openai::config::OpenAIConfig;
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
+use serde_json::{Value, json};
+
+use super::answer::{Completion, clip, message};
+use super::endpoint::{Address, Endpoint};
+use super::gate::Gate;
+use super::health::Health;
+use super::limits::{Budget, Pace};
+use super::prompts::Rendered;
+
+/// The longest wait that a server may ask for; beyond it the run had better stop.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// Why there is no answer.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub message: String,
+    /// Whether another attempt may succeed
+    pub passing: bool,
+    /// How long the server asks to be left alone
+    pub wait: Option<Duration>,
+    /// Whether the endpoint as a whole is of no use, rather than this one answer
+    pub outage: bool,
+    /// Whether that is the fault of the one server that was asked
+    pub of_server: bool,
+    /// Whether it is the server that failed, or has too much to do, rather than the model
+    pub server: bool,
+    /// Whether the server turned down how it was asked, rather than what
+    pub unsupported: bool,
+    /// Requests sent
+    pub attempts: u32,
+}
+
+impl Failure {
+    /// An answer that is of no use: another attempt may bring a better one.
+    pub fn answer(message: String) -> Failure {
+        let [outage, of_server, server, unsupported] = [false; 4];
+        Failure { message, passing: true, wait: None, outage, of_server, server, unsupported, attempts: 0 }
+    }
+
+    /// One that no attempt mends.
+    pub fn lasting(message: String) -> Failure {
+        Failure { passing: false, ..Failure::answer(message) }
+    }
+
+    pub fn outage(message: String, passing: bool) -> Failure {
+        Failure { passing, outage: true, of_server: true, server: passing, ..Failure::answer(message) }
+    }
+}
+
+/// What a server said instead of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{status}")]
+struct Refused {
+    status: u16,
+    wait: Option<Duration>,
+    body: String,
+}
+
+/// A server that is asked for a model.
+pub(super) struct Server {
+    address: Address,
+    endpoint: Arc<Endpoint>,
+    api: Api<OpenAIConfig>,
+    gate: Gate,
+    pub health: Health,
+    /// Requests that are at it, or wait for their turn
+    load: AtomicUsize,
+    /// What the server was found not to take; each is left out from then on
+    no_schema: AtomicBool,
+    no_json: AtomicBool,
+    no_seed: AtomicBool,
+    no_temperature: AtomicBool,
+}
+
+/// A request among those that a server has to do, until dropped.
+struct Load<'a>(&'a AtomicUsize);
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Server {
+    pub fn new(address: Address, endpoint: Arc<Endpoint>, http: &reqwest::Client) -> Server {
+        let key = if address.key.is_empty() { "none" } else { &address.key };
+        let config = OpenAIConfig::new().with_api_base(&address.base).with_api_key(key);
+        let sender = http.clone();
+        let service = tower::service_fn(move |request: HttpRequestFactory| send(sender.clone(), request));
+        let api = Api::build(http.clone(), config).with_http_service(service);
+        // Its part of the requests in flight.
+        let weights: f64 = endpoint.addresses.iter().map(|a| a.weight).sum();
+        let part = (endpoint.concurrency as f64 * address.weight / weights).ceil() as usize;
+        let (gate, health) = (Gate::new(part), Health::new(endpoint.patience, endpoint.backoff * 10));
+        let [no_schema, no_json, no_seed, no_temperature] = std::array::from_fn(|_| AtomicBool::new(false));
+        let load = AtomicUsize::new(0);
+        Server { address, endpoint, api, gate, health, load, no_schema, no_json, no_seed, no_temperature }
+    }
+
+    /// How much it has to do, for its weight.
+    pub fn load(&self) -> f64 {
+        (self.load.load(Ordering::Relaxed) + 1) as f64 / self.address.weight
+    }
+
+    /// One answer; where the server turns down a parameter, it is left out and the request sent again. While the server
+    /// fails everyone, requests wait for it, within the endpoint's patience; where `elsewhere` they are served, there is
+    /// no answer, and nothing was sent.
+    ///
+    /// # Errors
+    /// What the server said instead, or that a limit is reached.
+    pub async fn request(
+        &self,
+        (asked, seed, complaint): (&Rendered, u32, Option<&str>),
+        (pace, budget): (&Pace, &Budget),
+        elsewhere: bool,
+    ) -> Result<Option<Completion>, Failure> {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        let _load = Load(&self.load);
+        let mut forms = 0;
+        while forms < 4 {
+            self.health.wait().await.map_err(|message| Failure::outage(message, false))?;
+            pace.turn(asked.tokens()).await;
+            let slot = self.gate.enter().await;
+            if elsewhere && !self.health.is_up() {
+                return Ok(None);
+            }
+            budget.take().map_err(|limit| Failure { of_server: false, ..Failure::outage(limit, false) })?;
+            let sent = self.body(asked, seed, complaint);
+            match self.api.chat().create_byot::<_, Value>(sent.clone()).await {
+                Ok(answer) => {
+                    self.health.answered();
+                    slot.answered();
+                    let completion: Completion = serde_json::from_value(answer)
+                        .map_err(|e| Failure::answer(format!("{} answers nonsense: {e}", self.address.base)))?;
+                    let (asked, answered) = (completion.prompt_tokens(), completion.completion_tokens());
+                    let (asked, answered) = (asked.unwrap_or(0), answered.unwrap_or(0));
+                    budget.spend(asked + answered, self.endpoint.price.map(|p| p.of(asked, answered)));
+                    return Ok(Some(completion));
+                }
+                Err(error) => {
+                    let failure = self.explain(error);
+                    if failure.server {
+                        slot.turned_away();
+                        if self.health.failed(&failure.message) && !elsewhere {
+                            continue;
+                        }
+                    }
+                    if !(failure.unsupported && self.leave_out(&sent, &failure.message)) {
+                        return Err(failure);
+                    }
+                    forms += 1;
+                }
+            }
+        }
+        Err(Failure::lasting(format!("{} takes no form of request that is known", self.address.base)))
+    }
+
+    fn body(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Value {
+        let off = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let mut body = json!({
+            "model": self.endpoint.model,
+            "messages": [{ "role": "system", "content": asked.system }, { "role": "user", "content": asked.user }],
+            "stream": false,
+        });
+        if let (Some(complaint), Some(messages)) = (complaint, body["messages"].as_array_mut()) {
+            let again =
+                format!("An earlier answer to this could not be used: {complaint}. Mind that, and write it anew.");
+            messages.push(json!({ "role": "user", "content": again }));
+        }
+        if !off(&self.no_schema) {
+            let schema = json!({ "name": "texts", "strict": true, "schema": asked.schema() });
+            body["response_format"] = json!({ "type": "json_schema", "json_schema": schema });
+        } else if !off(&self.no_json) {
+            body["response_format"] = json!({ "type": "json_object" });
+        }
+        if !off(&self.no_seed) {
+            body["seed"] = json!(seed & i32::MAX as u32);
+        }
+        if let (Some(temperature), false) = (self.endpoint.temperature, off(&self.no_temperature)) {
+            body["temperature"] = json!(temperature);
+        }
+        body
+    }
+
+    /// Notes which parameter a server turned down; false if it cannot be told, or was not sent.
+    fn leave_out(&self, sent: &Value, complaint: &str) -> bool {
+        let complaint = complaint.to_lowercase();
+        let about = |words: &[&str]| words.iter().any(|w| complaint.contains(w));
+        let flag = if about(&["temperature"]) && sent.get("temperature").is_some() {
+            &self.no_temperature
+        } else if about(&["seed"]) && sent.get("seed").is_some() {
+            &self.no_seed
+        } else if about(&["response_format", "json_schema", "json_object", "schema", "response format", "grammar"]) {
+            match sent.get("response_format").and_then(|f| f.get("type")?.as_str()) {
+                Some("json_schema") => &self.no_schema,
+                Some(_) => &self.no_json,
+                None => return false,
+            }
+        } else {
+            return false;
+        };
+        flag.store(true, Ordering::Relaxed);
+        true
+    }
+
+    fn explain(&self, error: OpenAIError) -> Failure {
+        let (Address { base, .. }, Endpoint { model, timeout, .. }) = (&self.address, self.endpoint.as_ref());
+        match error {
+            OpenAIError::Boxed(error) => match error.downcast::<Refused>() {
+                Ok(refused) => self.refused(&refused),
+                Err(error) => Failure::answer(self.without_key(&format!("{base}: {error}"))),
+            },
+            OpenAIError::Reqwest(error) if error.is_timeout() && !error.is_connect() => Failure {
+                server: true,
+                ..Failure::answer(format!("{base} gave no answer within {} s", timeout.as_secs_f64()))
+            },
+            OpenAIError::Reqwest(error) if error.is_connect() => Failure::outage(
+                format!("{base} cannot be reached: {}; OPENAI_BASE_URL says which server is asked", causes(&error)),
+                true,
+            ),
+            OpenAIError::Reqwest(error) => {
+                Failure { server: true, ..Failure::answer(format!("{base}: {}", causes(&error))) }
+            }
+            OpenAIError::JSONDeserialize(_, body) => {
+                let body = self.without_key(&clip(&body));
+                Failure::answer(format!("{base} answers nonsense for a model such as {model}: {body}"))
+            }
+            error => Failure::answer(self.without_key(&format!("{base}: {error}"))),
+        }
+    }
+
+    fn refused(&self, Refused { status, wait, body }: &Refused) -> Failure {
+        let (Address { base, .. }, Endpoint { model, .. }) = (&self.address, self.endpoint.as_ref());
+        let said = match serde_json::from_str::<Value>(body) {
+            Ok(body) => message(body.get("error").unwrap_or(&body)),
+            Err(_) => clip(body),
+        };
+        let said = self.without_key(&said);
+        let quota = body.contains("insufficient_quota") || body.contains("billing_hard_limit");
+        match status {
+            401 | 403 => {
+                Failure::outage(format!("{base} refuses the key ({status}: {said}): set OPENAI_API_KEY"), false)
+            }
+            404 => Failure::outage(
+                format!("{base} has no model {model} ({status}: {said}); OPENAI_BASE_URL says which server is asked"),
+                false,
+            ),
+            402 | 429 if quota || *status == 402 => {
+                Failure::outage(format!("{base} wants to be paid first ({status}: {said})"), false)
+            }
+            408 | 409 | 425 | 429 | 500..=599 => {
+                let long = wait.is_some_and(|w| w > LONGEST_WAIT);
+                let message = format!("{base} answers {status}: {said}");
+                Failure {
+                    wait: *wait,
+                    passing: !long,
+                    outage: long,
+                    of_server: true,
+                    server: true,
+                    ..Failure::answer(message)
+                }
+            }
+            400 | 422 => Failure { unsupported: true, ..Failure::lasting(format!("{base} answers {status}: {said}")) },
+            _ => Failure::lasting(format!("{base} answers {status}: {said}")),
+        }
+    }
+
+    /// Servers repeat the key in what they say of it.
+    fn without_key(&self, text: &str) -> String {
+        if self.address.key.is_empty() { text.into() } else { text.replace(&self.address.key, "[key]") }
+    }
+}
+
+/// Sends one request; a status other than success is an error with what the server said.
+async fn send(http: reqwest::Client, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
+    let response = http.execute(request.build().await?).await.map_err(OpenAIError::Reqwest)?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status().as_u16();
+    let wait = response.headers().get("retry-after").and_then(|w| wait(w.to_str().ok()?));
+    let mut body = response.text().await.unwrap_or_default();
+    body.truncate(body.floor_char_boundary(4096));
+    Err(OpenAIError::Boxed(Box::new(Refused { status, wait, body })))
+}
+
+/// `Retry-After`: seconds, or a date.
+fn wait(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let at = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    (at.to_utc() - chrono::Utc::now()).to_std().ok()
+}
+
+/// An error with what caused it: reqwest's own text says only that something failed.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_seconds_or_dates() {
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("-3"), None);
+        assert!(wait("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_secs(1_000_000));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), None);
+    }
+}
