@@ -98,6 +98,41 @@ fn planted(check: &str, sound: &str, facts: &Facts, i: usize) -> Option<String> 
             ];
             Some(format!("{} {sound}", forms[i % 4]))
         }
+        "another_place" => {
+            let own = (text(facts, "city"), text(facts, "state"));
+            let cities = [("Chicago", "IL", "Illinois"), ("Houston", "TX", "Texas"), ("Denver", "CO", "Colorado")];
+            let (city, code, state) = cities[i % 3];
+            let forms = [
+                format!("{first} lives in {city}."),
+                format!("These days {first} lives with a cat in {city}, {state}."),
+                format!(
+                    "{first} makes {} home in {state}.",
+                    if text(facts, "sex") == "Female" { "her" } else { "his" }
+                ),
+                format!("{first} has been living in a small house in {city}."),
+            ];
+            (own.0 != city && own.1 != code).then(|| format!("{sound} {}", forms[i % 4]))
+        }
+        "wrong_language" => {
+            let forms = [
+                format!(
+                    "{first} trabaja desde hace muchos años en la ciudad, cuida de su familia y dedica los fines de semana a caminar por el campo con sus amigos."
+                ),
+                format!(
+                    "{first} arbeitet seit vielen Jahren in der Stadt, kümmert sich um die Familie und verbringt die Wochenenden am liebsten mit Freunden in den Bergen."
+                ),
+                format!(
+                    "{first} travaille depuis longtemps dans cette ville, s'occupe de toute la famille et passe ses fins de semaine à marcher avec des amis dans les bois."
+                ),
+                format!(
+                    "{first} trabalha há muitos anos na cidade, cuida da família e passa os fins de semana a caminhar com os amigos pelas montanhas da região."
+                ),
+                format!(
+                    "{first}は町の工場で長年働き、家族の世話をしながら、週末になると友人と一緒に山を歩くのを何よりの楽しみにしている。 毎年 春 には 庭 の 桜 を 見る 会 を 開く。"
+                ),
+            ];
+            Some(forms[i % 5].clone())
+        }
         "blank" => Some("   ".into()),
         _ => None,
     }
@@ -107,7 +142,17 @@ fn planted(check: &str, sound: &str, facts: &Facts, i: usize) -> Option<String> 
 fn planted_contradictions_are_found_and_sound_texts_pass() {
     let (people, vocabulary) = people();
     let (mut texts, mut accused) = (0, vec![]);
-    let checks = ["name_missing", "another_age", "another_sex", "another_job", "contact_data", "refusal", "blank"];
+    let checks = [
+        "name_missing",
+        "another_age",
+        "another_sex",
+        "another_job",
+        "another_place",
+        "wrong_language",
+        "contact_data",
+        "refusal",
+        "blank",
+    ];
     let mut missed: Vec<(&str, usize, Vec<String>)> = checks.iter().map(|c| (*c, 0, vec![])).collect();
     for (i, facts) in people.iter().enumerate() {
         for (k, kind) in NARRATIVES.iter().enumerate() {

@@ -220,3 +220,37 @@ fn a_narrative_of_ones_own_is_written_stored_and_found() {
     assert_eq!(narratives(&["remove", "finance_persona"]).0, 0);
     assert!(sql("SELECT generate_narrative('finance_persona') FROM old").2.contains("writes no 'finance_persona'"));
 }
+
+#[test]
+fn exactly_so_many_sound_people_are_written() {
+    let directory = tempfile::tempdir().unwrap();
+    // One in three or so is not written up.
+    let stub = Stub::start(Duration::ZERO, |_, body| {
+        let prompt = body["messages"][1]["content"].as_str().unwrap();
+        match prompt.len() % 3 {
+            0 => Reply::Status(422, vec![], r#"{"error": {"message": "I had rather not"}}"#.into()),
+            _ => Reply::Content(stub::texts(body)),
+        }
+    });
+    let generate = |n: &str, more: &[&str]| {
+        let fixed = ["generate", "usa", "--exactly", n, "--seed", "7", "--narrator", "openai:stub"];
+        asked(directory.path(), &stub.base, &[&fixed[..], more].concat())
+    };
+    let (code, out, error) = generate("40", &[]);
+    assert!(code == 0 && out.contains("40 people written"), "{out}{error}");
+    let sql =
+        "SELECT count(*), count(DISTINCT uuid), count(persona), count(narrative_error), max(row_index) > 40 FROM usa";
+    assert!(ran_on(directory.path(), &["sql", "--format", "csv", sql]).1.contains("40,40,40,0,true"));
+    // The same again has nothing to do.
+    let (code, out, error) = generate("40", &[]);
+    assert!(code == 0 && out.contains("0 people written, 40 were there already"), "{out}{error}");
+    // Who refuses everybody is not asked for ever.
+    let refusing = Stub::start(Duration::ZERO, |_, _| {
+        Reply::Status(422, vec![], r#"{"error": {"message": "I had rather not"}}"#.into())
+    });
+    let none = ["generate", "usa", "--exactly", "5", "--seed", "8", "--narrator", "openai:other", "--into", "none"];
+    let (code, _, error) = asked(directory.path(), &refusing.base, &none);
+    assert!(code == 1 && error.contains("0 of 5 people passed, of 50 who were drawn"), "{error}");
+    assert!(error.contains("I had rather not"), "{error}");
+    assert_eq!(ran_on(directory.path(), &["generate", "usa", "--exactly", "5", "--count", "5"]).0, 2);
+}

@@ -55,6 +55,8 @@ pub struct Run {
     pub narrator: String,
     /// Those that it writes; all that the narrator knows without this
     pub narratives: Option<Vec<String>>,
+    /// Whether people are left out whose texts did not all come, and others drawn in their place
+    pub exactly: bool,
     pub table: String,
     /// Whether the table, where the run makes it, has columns of vectors
     pub embed: bool,
@@ -74,6 +76,7 @@ impl Run {
             work,
             narrator: narrator.into(),
             narratives: None,
+            exactly: false,
             table: table.into(),
             embed,
             status: Status::Running,
@@ -99,12 +102,16 @@ impl Catalog {
             }
         };
         let sql =
-            "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, narratives, destination, embed, status)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'running')
+            "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, narratives, destination,
+                                     embed, exactly, status)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'running')
                    ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL";
-        let Run { id, narrator, table, embed, .. } = run;
+        let Run { id, narrator, table, embed, exactly, .. } = run;
         let texts = run.narratives.as_ref().map(|n| n.join(","));
-        self.execute(sql, params![id, statement, country, pack, seed, given, count, narrator, texts, table, embed])?;
+        self.execute(
+            sql,
+            params![id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly],
+        )?;
         Ok(())
     }
 
@@ -121,8 +128,8 @@ impl Catalog {
             let sql = "UPDATE runs AS r SET status = 'done', error = NULL, done = n.done, updated = n.updated
                        FROM (SELECT * FROM runs WHERE id = ?1) AS n
                        WHERE r.id < n.id AND r.status IN ('running', 'failed')
-                         AND (r.statement, r.country, r.pack, r.seed, r.given, r.narrator, r.narratives, r.destination)
-                          IS (n.statement, n.country, n.pack, n.seed, n.given, n.narrator, n.narratives, n.destination)
+                         AND (r.statement, r.country, r.pack, r.seed, r.given, r.narrator, r.narratives, r.exactly, r.destination)
+                          IS (n.statement, n.country, n.pack, n.seed, n.given, n.narrator, n.narratives, n.exactly, n.destination)
                          AND ifnull(r.count <= n.count, true)";
             self.execute(sql, [id])?;
         }
@@ -182,6 +189,7 @@ fn run(row: &Row) -> rusqlite::Result<Run> {
         work,
         narrator: row.get("narrator")?,
         narratives: row.get::<_, Option<String>>("narratives")?.map(|n| n.split(',').map(String::from).collect()),
+        exactly: row.get("exactly")?,
         table: row.get("destination")?,
         embed: row.get("embed")?,
         status,

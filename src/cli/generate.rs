@@ -21,8 +21,14 @@ pub(super) struct GenerateArguments {
     /// The country to draw from
     country: String,
     /// How many people of the seed's stream the table is to hold
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    count: u64,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(required_unless_present = "exactly")]
+    count: Option<u64>,
+    /// The same, of people whose texts all came and passed the checks: others are left out, and more drawn until there
+    /// are so many
+    #[arg(long, value_name = "N", conflicts_with = "count")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    exactly: Option<u64>,
     /// Draws the same people every time; without it a fresh one is taken, and said
     #[arg(long)]
     seed: Option<u64>,
@@ -65,10 +71,10 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         pack,
         seed: arguments.seed.unwrap_or_else(fresh),
         given: arguments.given,
-        count: arguments.count,
+        count: arguments.exactly.or(arguments.count).unwrap_or_default(),
     };
     let run = Run::new(work, &table, &arguments.narrator, !arguments.no_embeddings);
-    let run = Run { narratives: arguments.narratives, ..run };
+    let run = Run { narratives: arguments.narratives, exactly: arguments.exactly.is_some(), ..run };
     let chunk = arguments.chunk.map(|c| c as usize);
     if arguments.dry_run {
         return dry_run(&run, arguments.asking.asking(), database);

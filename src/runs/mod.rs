@@ -2,11 +2,13 @@
 
 mod retry;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{AsArray, BooleanArray};
-use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::compute::{filter_record_batch, is_null};
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -44,7 +46,7 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
     }
     let narrator = narrator(engine, run)?;
     let kinds = kinds(engine, run, narrator.as_deref()).await?;
-    let people = draw(engine, country, *count, *seed, given.as_deref()).await?;
+    let people = draw(engine, country, 0..*count, *seed, given.as_deref()).await?;
     let database = engine.database();
     if database.tables().contains(&run.table) {
         database.check_table(&run.table).await?;
@@ -73,7 +75,7 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
         return exec_err!("run {} is a statement", run.id);
     };
     let narrator = narrator(engine, run)?;
-    let people = draw(engine, country, *count, *seed, given.as_deref()).await?;
+    let people = draw(engine, country, 0..*count, *seed, given.as_deref()).await?;
     let known = engine.database().uuids(&run.table).await?;
     let (mut people, there) = unknown(people, known);
     // One that calls nobody costs nothing.
@@ -138,7 +140,7 @@ pub fn pack_id(country: &str) -> Result<String> {
 async fn draw(
     engine: &Engine,
     country: &str,
-    count: u64,
+    rows: Range<u64>,
     seed: u64,
     given: Option<&str>,
 ) -> Result<SendableRecordBatchStream> {
@@ -146,7 +148,10 @@ async fn draw(
         Some(text) => format!(", given => {}", expression(text)?),
         None => String::new(),
     };
-    let sql = format!("SELECT * FROM sample_persona('{country}', {count}, seed => {seed}{given})");
+    let mut sql = format!("SELECT * FROM sample_persona('{country}', {}, seed => {seed}{given})", rows.end);
+    if rows.start > 0 {
+        sql += &format!(" WHERE row_index >= {}", rows.start);
+    }
     let Some(statement) = engine.parse(&sql)?.pop() else { return plan_err!("no statement") };
     engine.run(statement).await
 }
@@ -164,6 +169,8 @@ fn expression(text: &str) -> Result<String> {
     }
 }
 
+/// Writes the people of a run who are not in the table yet; how many. A run of sound people alone draws others in the
+/// place of those who are left out, until there are enough.
 async fn write(
     engine: &Engine,
     run: &Run,
@@ -173,18 +180,80 @@ async fn write(
     committed: impl Fn(u64) + Sync,
     ready: impl Fn(u64) + Sync,
 ) -> Result<u64> {
-    let database = engine.database();
-    // Only those who are not in the table yet are written up.
-    let (new, there) = unknown(people, database.uuids(&run.table).await?);
-    let rows = match writer {
-        Some((narrator, kinds)) => narrate(narrator, kinds, new, OnOutage::Stop),
-        None => new,
+    let Work::Generate { country, seed, given, count, .. } = &run.work else {
+        return exec_err!("run {} is a statement", run.id);
     };
-    let before = || there.load(Ordering::Relaxed);
-    let progress = |a: Appended| committed(before() + a.written + a.skipped);
-    let ready = |people: u64| ready(before() + people);
-    let options = Append { run: Some(&run.id), chunk, progress: &progress, ready: &ready, ..Append::default() };
-    Ok(database.append(&run.table, rows, options).await?.written)
+    let database = engine.database();
+    let (mut people, mut drawn, mut before, mut written) = (people, *count, 0, 0);
+    let failures = Failures::default();
+    loop {
+        // Only those who are not in the table yet are written up.
+        let (new, there) = unknown(people, database.uuids(&run.table).await?);
+        let mut rows = match &writer {
+            Some((narrator, kinds)) => narrate(narrator.clone(), kinds.clone(), new, OnOutage::Stop),
+            None => new,
+        };
+        if run.exactly {
+            rows = sound(rows, failures.clone());
+        }
+        let so_far = || before + there.load(Ordering::Relaxed);
+        let progress = |a: Appended| committed(so_far() + a.written + a.skipped);
+        let ready = |people: u64| ready(so_far() + people);
+        let options = Append { run: Some(&run.id), chunk, progress: &progress, ready: &ready, ..Append::default() };
+        let appended = database.append(&run.table, rows, options).await?;
+        written += appended.written;
+        before += there.load(Ordering::Relaxed) + appended.written + appended.skipped;
+        if !run.exactly || before >= *count {
+            return Ok(written);
+        }
+        if drawn >= count.saturating_mul(DRAWN_FOR_ONE) {
+            return exec_err!(
+                "{before} of {count} people passed, of {drawn} who were drawn; the commonest reason: {}",
+                failures.commonest()
+            );
+        }
+        let missing = count - before;
+        people = draw(engine, country, drawn..drawn + missing, *seed, given.as_deref()).await?;
+        drawn += missing;
+    }
+}
+
+/// People who are drawn for one who passes, before a run of sound people alone gives up.
+const DRAWN_FOR_ONE: u64 = 10;
+
+/// Why people did not pass, and how often.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<HashMap<String, u64>>>);
+
+impl Failures {
+    fn commonest(&self) -> String {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = failures.iter().max_by_key(|(reason, count)| (**count, std::cmp::Reverse(*reason)));
+        most.map_or("none was told".into(), |(reason, count)| format!("{reason} ({count} times)"))
+    }
+}
+
+/// The people whose texts all came.
+fn sound(people: SendableRecordBatchStream, failures: Failures) -> SendableRecordBatchStream {
+    let schema = people.schema();
+    let sound = people.map(move |batch| {
+        let batch = batch?;
+        let Some(errors) = batch.column_by_name("narrative_error").and_then(|c| c.as_string_opt::<i32>()) else {
+            return Ok(batch);
+        };
+        let mut tally = failures.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for error in errors.iter().flatten() {
+            let first = error.split("; ").next().unwrap_or_default();
+            // What differs between people comes after the name of a check, which is one word.
+            let reason = match first.splitn(3, ": ").collect::<Vec<_>>()[..] {
+                [kind, check, _] if !check.contains(' ') => format!("{kind}: {check}"),
+                _ => first.to_string(),
+            };
+            *tally.entry(reason).or_default() += 1;
+        }
+        Ok(filter_record_batch(&batch, &is_null(errors)?)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, sound))
 }
 
 /// The people who are not known, and a count of the others, which is whole when the stream has ended.

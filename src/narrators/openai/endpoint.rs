@@ -49,14 +49,17 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A model behind the servers of a file ([`servers_in`]); else behind `OPENAI_BASE_URL`, by default OpenAI's own,
+    /// A model behind the servers of a file; else behind `OPENAI_BASE_URL`, by default OpenAI's own,
     /// with the key in `OPENAI_API_KEY`, or in the file that `OPENAI_API_KEY_FILE` names.
     ///
     /// # Errors
     /// If OpenAI's own server is meant and there is no key, or a key or an address cannot be one.
     pub fn open(model: &str, servers: Option<&Path>) -> Result<Endpoint, String> {
+        if model.is_empty() {
+            return Err("openai: names no model; write openai:MODEL".into());
+        }
         if let Some(file) = servers {
-            return Endpoint::new(model, servers_in(file)?);
+            return Ok(Endpoint::new(model, servers_in(file)?));
         }
         let variable = |name| std::env::var(name).map(|v: String| v.trim().to_string()).unwrap_or_default();
         let base = match variable("OPENAI_BASE_URL").trim_end_matches('/') {
@@ -69,14 +72,11 @@ impl Endpoint {
             }
             (key, _) => key,
         };
-        Endpoint::new(model, vec![Address::new(&base, &key)?])
+        Ok(Endpoint::new(model, vec![Address::new(&base, &key)?]))
     }
 
-    pub(super) fn new(model: &str, addresses: Vec<Address>) -> Result<Endpoint, String> {
-        if model.is_empty() {
-            return Err("openai: names no model; write openai:MODEL".into());
-        }
-        Ok(Endpoint {
+    pub(super) fn new(model: &str, addresses: Vec<Address>) -> Endpoint {
+        Endpoint {
             model: model.into(),
             addresses,
             concurrency: 16,
@@ -87,7 +87,7 @@ impl Endpoint {
             limits: Limits::default(),
             price: None,
             patience: Duration::from_secs(180),
-        })
+        }
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
         assert!(message("localhost:8000", "").contains("http://localhost:8000/v1"));
         assert!(message("http://localhost/v1", "two words").contains("no key has"));
         let address = Address::new("http://localhost/v1", "sk-very-secret").unwrap();
-        assert!(Endpoint::new("", vec![address.clone()]).unwrap_err().contains("openai:MODEL"));
+        assert!(Endpoint::open("", None).unwrap_err().contains("openai:MODEL"));
         assert!(!format!("{:?}", Endpoint::new("m", vec![address])).contains("very-secret"));
     }
 

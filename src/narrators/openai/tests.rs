@@ -18,7 +18,7 @@ struct Session {
 fn session(base: &str, change: impl FnOnce(&mut Endpoint)) -> Session {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
-    let mut endpoint = Endpoint::new("stub", vec![Address::new(base, "sk-secret").unwrap()]).unwrap();
+    let mut endpoint = Endpoint::new("stub", vec![Address::new(base, "sk-secret").unwrap()]);
     endpoint.backoff = Duration::from_millis(1);
     change(&mut endpoint);
     let opened = catalog.clone();
@@ -66,7 +66,7 @@ async fn equal_prompts_are_asked_once_and_answers_outlive_the_session() {
     let again = one(&first).await.unwrap();
     assert_eq!((again.attempts, again.prompt_tokens, stub.count()), (0, None, 1));
     let catalog = first.catalog.clone();
-    let endpoint = Endpoint::new("stub", vec![Address::new(&stub.base, "").unwrap()]).unwrap();
+    let endpoint = Endpoint::new("stub", vec![Address::new(&stub.base, "").unwrap()]);
     let other = OpenAiNarrator::open(endpoint, Arc::new(move || Ok(catalog.clone())), CurrentRun::default()).unwrap();
     assert_eq!(other.narrate(vec![ask("Ada", "persona")]).await[0].as_ref().unwrap().attempts, 0);
     assert_eq!(stub.count(), 1);

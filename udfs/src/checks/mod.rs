@@ -5,6 +5,7 @@
 
 mod claims;
 mod copies;
+mod place;
 mod vocabulary;
 
 use std::fmt;
@@ -72,8 +73,23 @@ pub fn check_text(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabular
     found.extend(claims::age(text, facts));
     found.extend(claims::sex(text, facts));
     found.extend(claims::job(text, facts, vocabulary));
+    found.extend(place::place(text, facts, vocabulary));
+    found.extend(language(text, vocabulary));
     found.extend(contact(text));
     found
+}
+
+/// Words from which a language can be told, and how sure that has to be.
+const TELLING: usize = 10;
+const SURE: f64 = 0.95;
+
+fn language(text: &str, vocabulary: &Vocabulary) -> Option<Violation> {
+    let wanted = vocabulary.language()?;
+    let told = whatlang::detect(text).filter(|_| text.split_whitespace().count() >= TELLING)?;
+    (told.lang() != wanted && told.is_reliable() && told.confidence() >= SURE).then(|| {
+        let detail = format!("the text is in {}, not in {}", told.lang().eng_name(), wanted.eng_name());
+        Violation::error("wrong_language", detail)
+    })
 }
 
 static REFUSAL: LazyLock<Regex> = LazyLock::new(|| {

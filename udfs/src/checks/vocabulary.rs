@@ -1,14 +1,18 @@
-//! The words that name jobs, from a country's list of occupations.
+//! What jobs and places are called in a country, and the language that it is written in.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use populace_population::{Levels, Pack};
 
-/// What occupations are called.
+/// The words that checks know of a country.
 #[derive(Debug, Default, Clone)]
 pub struct Vocabulary {
     /// Nouns that name somebody who does a job: nurse, electrician
     jobs: HashSet<String>,
+    cities: HashSet<String>,
+    /// The codes of first-level regions by their names in ISO 3166-2: California, CA
+    regions: HashMap<String, String>,
+    language: Option<whatlang::Lang>,
 }
 
 impl Vocabulary {
@@ -16,20 +20,60 @@ impl Vocabulary {
     pub fn new<'a>(titles: impl Iterator<Item = &'a str>) -> Vocabulary {
         let jobs = titles.flat_map(|t| heads(t).into_iter().map(String::from).collect::<Vec<_>>());
         let jobs = jobs.filter_map(|w| singular(&w)).filter(|w| !VAGUE.contains(&w.as_str()));
-        Vocabulary { jobs: jobs.collect() }
+        Vocabulary { jobs: jobs.collect(), ..Vocabulary::default() }
     }
 
-    /// Of a country's occupations; empty where it has no variable of that name.
+    /// Of a country: its occupations, cities and states, as far as it has variables of these names, and its language.
     pub fn of(pack: &Pack) -> Vocabulary {
-        match pack.variables().iter().find(|v| v.name == "occupation").map(|v| &v.levels) {
-            Some(Levels::Text(titles)) => Vocabulary::new(titles.iter().map(|t| t.as_ref())),
-            _ => Vocabulary::default(),
+        let levels = |name: &str| match pack.variables().iter().find(|v| v.name == name).map(|v| &v.levels) {
+            Some(Levels::Text(levels)) => levels.to_vec(),
+            _ => vec![],
+        };
+        let country = rust_iso3166::from_alpha3(pack.country()).map(|c| c.alpha2).unwrap_or_default();
+        let region = |code: String| {
+            let found = rust_iso3166::iso3166_2::from_code(&format!("{country}-{code}"))?;
+            Some((found.name.to_string(), code))
+        };
+        Vocabulary {
+            cities: levels("city").into_iter().collect(),
+            regions: levels("state").into_iter().filter_map(region).collect(),
+            language: language(pack.language()),
+            ..Vocabulary::new(levels("occupation").iter().map(String::as_str))
         }
+    }
+
+    pub(super) fn is_city(&self, name: &str) -> bool {
+        self.cities.contains(name)
+    }
+
+    /// The code of a first-level region.
+    pub(super) fn region(&self, name: &str) -> Option<&str> {
+        self.regions.get(name).map(String::as_str)
+    }
+
+    /// What texts are to be written in, where that can be told.
+    pub(super) fn language(&self) -> Option<whatlang::Lang> {
+        self.language
     }
 
     pub(super) fn is_job(&self, word: &str) -> bool {
         self.jobs.contains(word)
     }
+}
+
+/// A language by its code in ISO 639-1; those of the countries.
+fn language(code: &str) -> Option<whatlang::Lang> {
+    use whatlang::Lang;
+    Some(match code {
+        "en" => Lang::Eng,
+        "pt" => Lang::Por,
+        "ja" => Lang::Jpn,
+        "hi" => Lang::Hin,
+        "es" => Lang::Spa,
+        "fr" => Lang::Fra,
+        "de" => Lang::Deu,
+        _ => return None,
+    })
 }
 
 /// Words that name no job by themselves.
