@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo test check bench pack
+.PHONY: setup build demo test test-llm check bench pack
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -18,6 +18,11 @@ test: setup
 	cargo test --workspace --all-targets
 	cargo test --workspace --doc
 	python3 -m unittest discover -s scripts
+
+# A real model behind a real server: fetches a small one, and has it write four people (some minutes).
+test-llm: setup
+	python3 scripts/models.py llm
+	POPULACE_REQUIRE_LLM=1 cargo test --workspace --test llm -- --nocapture
 
 check:
 	cargo fmt --all --check

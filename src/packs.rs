@@ -31,7 +31,8 @@ pub fn prompts(name: &str) -> Option<&'static [(&'static str, &'static str)]> {
     }
     match name {
         "usa" => Some(files!("usa":
-            "kinds.toml", "system.j2", "person.j2", "attributes.j2", "personas.j2", "template.j2")),
+            "kinds.toml", "system.j2", "person.j2", "attributes.j2", "personas.j2", "template.j2", "judge.j2",
+            "judge_system.j2")),
         _ => None,
     }
 }

@@ -10,6 +10,10 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
+/// What SHOW TABLES asks for: the tables and views of the database, not the figures of every country.
+pub(crate) const OWN_TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables
+    WHERE table_catalog <> 'census' AND table_schema <> 'information_schema' ORDER BY table_name";
+
 /// The list of columns that stands for BY NAME.
 const BY_NAME: &str = "_by_n";
 

@@ -254,3 +254,39 @@ fn exactly_so_many_sound_people_are_written() {
     assert!(error.contains("I had rather not"), "{error}");
     assert_eq!(ran_on(directory.path(), &["generate", "usa", "--exactly", "5", "--count", "5"]).0, 2);
 }
+
+#[test]
+fn a_judge_scores_texts_into_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let generate = |more: &[&str]| {
+        let fixed = ["generate", "usa", "--count", "10", "--seed", "7", "--judge", "openai:judge"];
+        asked(directory.path(), &stub.base, &[&fixed[..], more].concat())
+    };
+    let (code, out, error) = generate(&["--narrator", "openai:stub", "--dry-run"]);
+    assert!(code == 0 && out.contains("30 to be made"), "{out}{error}");
+    let (code, out, error) = generate(&["--narrator", "openai:stub"]);
+    assert_eq!((code, stub.count()), (0, 30), "{out}{error}");
+    let query = |sql: &str| ran_on(directory.path(), &["sql", "--format", "csv", sql]).1;
+    let sql = "SELECT count(judge_consistency), min(judge_respect), min(judge), min(narrator), count(judge_error), count(persona) FROM usa";
+    assert!(query(sql).contains("10,4,openai:judge,openai:stub,0,10"), "{}", query(sql));
+    // It reads what was written.
+    let requests = stub.requests.lock().unwrap().clone();
+    let judged: Vec<_> = requests.iter().filter(|r| r["model"] == "judge").collect();
+    assert_eq!(judged.len(), 10);
+    let prompt = judged[0]["messages"][1]["content"].as_str().unwrap();
+    assert!(prompt.contains("- persona: persona of") && prompt.contains("judge_plausibility: 5:"), "{prompt}");
+    // Whoever wrote the texts; and what is stored already, in SQL.
+    assert_eq!(generate(&["--into", "outlined"]).0, 0);
+    assert!(query("SELECT count(judge_language), min(narrator) FROM outlined").contains("10,outline"));
+    let sql = "SELECT min(generate_narrative('judge_respect')) FROM usa";
+    let (code, out, error) =
+        asked(directory.path(), &stub.base, &["sql", "--narrator", "openai:judge", "--format", "csv", sql]);
+    assert!(code == 0 && out.contains("\n4\n"), "{out}{error}");
+    // A judge must be a model, and have somewhere to put the scores.
+    let (code, _, error) = ran_on(directory.path(), &["generate", "usa", "--count", "5", "--judge", "outline"]);
+    assert!(code == 1 && error.contains("outline is no judge"), "{error}");
+    assert_eq!(ran_on(directory.path(), &["generate", "usa", "--count", "5", "--into", "plain"]).0, 0);
+    let (code, _, error) = generate(&["--into", "plain"]);
+    assert!(code == 1 && error.contains("no column judge_consistency"), "{error}");
+}

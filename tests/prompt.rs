@@ -53,7 +53,6 @@ fn statements_take_lines_errors_end_nothing_and_history_stays() {
     session.exp_string("populace> ").unwrap();
     session.send_line("\\d").unwrap();
     session.exp_string("table_name").unwrap();
-    session.exp_string("public").unwrap();
     session.exp_string("populace> ").unwrap();
     session.send_line("\\d t").unwrap();
     session.exp_string("uuid").unwrap();

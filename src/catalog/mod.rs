@@ -77,14 +77,15 @@ const MIGRATIONS: [&str; 3] = [
     CREATE INDEX calls_by_run ON calls (run);
     CREATE INDEX calls_by_texts ON calls (model, texts) WHERE outcome = 'answered';",
     // Narratives of the user's own; the kinds that a run writes, where it was told which; runs that take sound people
-    // alone.
+    // alone, or have a judge.
     "CREATE TABLE narratives (
         name TEXT PRIMARY KEY,
         template TEXT NOT NULL,
         added TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
     ) STRICT;
     ALTER TABLE runs ADD COLUMN narratives TEXT;
-    ALTER TABLE runs ADD COLUMN exactly INTEGER NOT NULL DEFAULT 0;",
+    ALTER TABLE runs ADD COLUMN exactly INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN judge TEXT;",
 ];
 
 /// Why the catalogue did not answer.

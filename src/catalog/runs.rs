@@ -57,6 +57,8 @@ pub struct Run {
     pub narratives: Option<Vec<String>>,
     /// Whether people are left out whose texts did not all come, and others drawn in their place
     pub exactly: bool,
+    /// What scores the texts
+    pub judge: Option<String>,
     pub table: String,
     /// Whether the table, where the run makes it, has columns of vectors
     pub embed: bool,
@@ -77,6 +79,7 @@ impl Run {
             narrator: narrator.into(),
             narratives: None,
             exactly: false,
+            judge: None,
             table: table.into(),
             embed,
             status: Status::Running,
@@ -103,14 +106,14 @@ impl Catalog {
         };
         let sql =
             "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, narratives, destination,
-                                     embed, exactly, status)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'running')
+                                     embed, exactly, judge, status)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'running')
                    ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL";
-        let Run { id, narrator, table, embed, exactly, .. } = run;
+        let Run { id, narrator, table, embed, exactly, judge, .. } = run;
         let texts = run.narratives.as_ref().map(|n| n.join(","));
         self.execute(
             sql,
-            params![id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly],
+            params![id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly, judge],
         )?;
         Ok(())
     }
@@ -128,8 +131,10 @@ impl Catalog {
             let sql = "UPDATE runs AS r SET status = 'done', error = NULL, done = n.done, updated = n.updated
                        FROM (SELECT * FROM runs WHERE id = ?1) AS n
                        WHERE r.id < n.id AND r.status IN ('running', 'failed')
-                         AND (r.statement, r.country, r.pack, r.seed, r.given, r.narrator, r.narratives, r.exactly, r.destination)
-                          IS (n.statement, n.country, n.pack, n.seed, n.given, n.narrator, n.narratives, n.exactly, n.destination)
+                         AND (r.statement, r.country, r.pack, r.seed, r.given, r.narrator, r.narratives, r.exactly,
+                              r.judge, r.destination)
+                          IS (n.statement, n.country, n.pack, n.seed, n.given, n.narrator, n.narratives, n.exactly,
+                              n.judge, n.destination)
                          AND ifnull(r.count <= n.count, true)";
             self.execute(sql, [id])?;
         }
@@ -190,6 +195,7 @@ fn run(row: &Row) -> rusqlite::Result<Run> {
         narrator: row.get("narrator")?,
         narratives: row.get::<_, Option<String>>("narratives")?.map(|n| n.split(',').map(String::from).collect()),
         exactly: row.get("exactly")?,
+        judge: row.get("judge")?,
         table: row.get("destination")?,
         embed: row.get("embed")?,
         status,

@@ -42,6 +42,9 @@ pub(super) struct GenerateArguments {
     /// The narratives to write, parted by commas: persona,finance_persona; all that the narrator knows without this
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     narratives: Option<Vec<String>>,
+    /// A model that scores the texts from 1 to 5, into columns of their own: openai:MODEL
+    #[arg(long, value_name = "NAME")]
+    judge: Option<String>,
     #[command(flatten)]
     asking: AskingArguments,
     /// The table, made where it is not there yet; named like the country without this
@@ -74,7 +77,8 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         count: arguments.exactly.or(arguments.count).unwrap_or_default(),
     };
     let run = Run::new(work, &table, &arguments.narrator, !arguments.no_embeddings);
-    let run = Run { narratives: arguments.narratives, exactly: arguments.exactly.is_some(), ..run };
+    let run =
+        Run { narratives: arguments.narratives, exactly: arguments.exactly.is_some(), judge: arguments.judge, ..run };
     let chunk = arguments.chunk.map(|c| c as usize);
     if arguments.dry_run {
         return dry_run(&run, arguments.asking.asking(), database);

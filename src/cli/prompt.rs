@@ -48,7 +48,7 @@ pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> 
                 println!("{HELP}");
                 continue;
             }
-            ["\\d"] => "SELECT table_catalog, table_schema, table_name FROM information_schema.tables WHERE table_catalog <> 'census' AND table_schema <> 'information_schema'".to_string(),
+            ["\\d"] => "SHOW TABLES".to_string(),
             ["\\d", table] => format!("DESCRIBE {}", table.trim_end_matches(';')),
             ["\\f"] => "SELECT DISTINCT routine_name, description FROM information_schema.routines WHERE routine_name ~ 'persona|narrative|semantic|embed|assumed|cosine_similarity' ORDER BY 1".to_string(),
             _ => text.to_string(),

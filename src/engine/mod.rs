@@ -183,6 +183,13 @@ impl Engine {
         {
             return Box::pin(self.alter(alter)).await;
         }
+        if let Statement::Statement(show) = &statement
+            && matches!(show.as_ref(), ast::Statement::ShowTables { .. })
+            && show.to_string() == "SHOW TABLES"
+            && let Some(tables) = self.parse(statements::OWN_TABLES)?.pop()
+        {
+            statement = tables;
+        }
         if let Some(statement) = statements::ast(&mut statement) {
             populace_udfs::rewrite(statement);
             statements::versions_as_tables(statement);

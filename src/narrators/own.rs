@@ -67,6 +67,10 @@ impl Narrator for WithOwn {
         kinds
     }
 
+    fn scores(&self) -> Vec<String> {
+        self.inner.scores()
+    }
+
     fn window(&self) -> usize {
         self.inner.window()
     }

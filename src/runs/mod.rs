@@ -1,5 +1,6 @@
 //! Runs: people drawn, written up and stored; a run that dies is finished by running it again.
 
+mod judge;
 mod retry;
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{AsArray, BooleanArray};
 use datafusion::arrow::compute::{filter_record_batch, is_null};
+use datafusion::arrow::datatypes::Schema as ArrowSchema;
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -23,6 +25,7 @@ use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, Shape, Uuids};
 use crate::engine::Engine;
 use crate::packs;
+use judge::Judge;
 
 pub use retry::{Retried, retry_failed};
 
@@ -46,23 +49,28 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
     }
     let narrator = narrator(engine, run)?;
     let kinds = kinds(engine, run, narrator.as_deref()).await?;
+    let judge = judge(engine, run).await?;
     let people = draw(engine, country, 0..*count, *seed, given.as_deref()).await?;
     let database = engine.database();
     if database.tables().contains(&run.table) {
         database.check_table(&run.table).await?;
     } else {
-        let schema = match narrator {
+        let mut schema = match narrator {
             Some(_) => narrated(&people.schema(), &kinds),
             None => people.schema(),
         };
+        if let Some(judge) = &judge {
+            let fields = schema.fields().iter().map(|f| f.as_ref().clone()).chain(judge.columns());
+            schema = Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()));
+        }
         let empty = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
         let shape = Shape::Persona;
         let options = CreateTable { embed: run.embed, pack: Some(pack.clone()), ..CreateTable::new(shape) };
         database.create_table(&run.table, empty, options).await?;
     }
     let recorded = engine.begin(run)?;
-    let writer = narrator.map(|narrator| (narrator, kinds));
-    let written = write(engine, run, writer, people, chunk, |there| recorded.progress(there), progress).await;
+    let writers = (narrator.map(|narrator| (narrator, kinds)), judge);
+    let written = write(engine, run, writers, people, chunk, |there| recorded.progress(there), progress).await;
     recorded.end(written.map(|written| (written, *count)))
 }
 
@@ -79,18 +87,23 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
     let known = engine.database().uuids(&run.table).await?;
     let (mut people, there) = unknown(people, known);
     // One that calls nobody costs nothing.
-    let estimate = match narrator.filter(|n| n.window() > 1) {
-        Some(narrator) => {
-            let mut estimate = Estimate::default();
-            let kinds = kinds(engine, run, Some(narrator.as_ref())).await?;
-            estimate_people(narrator.as_ref(), &kinds, people, &mut estimate).await?;
-            Some(estimate)
+    let narrator = narrator.filter(|n| n.window() > 1);
+    let judge = judge(engine, run).await?;
+    let mut asks: Vec<(Arc<dyn Narrator>, Vec<String>)> = vec![];
+    if let Some(narrator) = narrator {
+        let kinds = kinds(engine, run, Some(narrator.as_ref())).await?;
+        asks.push((narrator, kinds));
+    }
+    asks.extend(judge.map(|judge| (judge.narrator().clone(), judge.narrator().scores())));
+    let mut estimate = Estimate::default();
+    while let Some(batch) = people.try_next().await? {
+        for (narrator, kinds) in &asks {
+            let people = stream::iter([Ok(batch.clone())]);
+            let people = Box::pin(RecordBatchStreamAdapter::new(batch.schema(), people));
+            estimate_people(narrator.as_ref(), kinds, people, &mut estimate).await?;
         }
-        None => {
-            while people.try_next().await?.is_some() {}
-            None
-        }
-    };
+    }
+    let estimate = (!asks.is_empty()).then_some(estimate);
     Ok((count - there.load(Ordering::Relaxed), estimate))
 }
 
@@ -100,6 +113,26 @@ fn narrator(engine: &Engine, run: &Run) -> Result<Option<Arc<dyn Narrator>>> {
         "none" => Ok(None),
         name => engine.narrator(name).map(Some),
     }
+}
+
+/// What scores the texts of a run, if anything does.
+async fn judge(engine: &Engine, run: &Run) -> Result<Option<Judge>> {
+    let Some(name) = &run.judge else { return Ok(None) };
+    if run.narrator == "none" {
+        return plan_err!("without narratives there is nothing to judge");
+    }
+    let judge = Judge::new(engine.narrator(name)?)?;
+    if let Some(there) = engine.database().columns(&run.table).await?
+        && let Some(missing) = judge.columns().iter().find(|c| !there.contains(c.name()))
+    {
+        return plan_err!(
+            "the table {} has no column {} for what a judge says: name another with --into, or add {}",
+            run.table,
+            missing.name(),
+            judge.columns().iter().map(|c| c.name().as_str()).collect::<Vec<_>>().join(", ")
+        );
+    }
+    Ok(Some(judge))
 }
 
 /// The narratives that a run writes: those it was told to, or all that the narrator knows. A table that is there
@@ -174,7 +207,7 @@ fn expression(text: &str) -> Result<String> {
 async fn write(
     engine: &Engine,
     run: &Run,
-    writer: Option<(Arc<dyn Narrator>, Vec<String>)>,
+    (writer, judge): (Option<(Arc<dyn Narrator>, Vec<String>)>, Option<Judge>),
     people: SendableRecordBatchStream,
     chunk: Option<usize>,
     committed: impl Fn(u64) + Sync,
@@ -193,6 +226,9 @@ async fn write(
             Some((narrator, kinds)) => narrate(narrator.clone(), kinds.clone(), new, OnOutage::Stop),
             None => new,
         };
+        if let Some(judge) = &judge {
+            rows = judge.judged(rows);
+        }
         if run.exactly {
             rows = sound(rows, failures.clone());
         }

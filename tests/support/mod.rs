@@ -27,7 +27,7 @@ pub fn asked(database: &Path, base: &str, arguments: &[&str]) -> (i32, String, S
     output(populace(database).env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "sk-secret").args(arguments))
 }
 
-fn output(command: &mut Command) -> (i32, String, String) {
+pub fn output(command: &mut Command) -> (i32, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))

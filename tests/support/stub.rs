@@ -77,8 +77,9 @@ pub fn texts(body: &Value) -> String {
     let prompt = body["messages"][1]["content"].as_str().unwrap_or_default();
     let name = prompt.lines().find_map(|l| l.strip_prefix("- Name: ")).unwrap_or("nobody");
     let keys = body["response_format"]["json_schema"]["schema"]["required"].as_array().cloned().unwrap_or_default();
-    let texts = keys.iter().map(|k| {
-        (k.as_str().unwrap().to_string(), json!(format!("{} of {name}, in so many words", k.as_str().unwrap())))
+    let texts = keys.iter().map(|k| match k.as_str().unwrap() {
+        score if score.starts_with("judge_") => (score.to_string(), json!(4)),
+        key => (key.to_string(), json!(format!("{key} of {name}, in so many words"))),
     });
     Value::Object(texts.collect()).to_string()
 }

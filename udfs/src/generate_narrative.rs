@@ -36,7 +36,7 @@ pub(crate) fn prompt(narrator: &dyn Narrator, text: &str) -> Result<Prompt> {
     if let Some(template) = narrator.template(text)? {
         return Ok(Prompt::Template(template));
     }
-    let kinds = narrator.kinds();
+    let kinds: Vec<String> = narrator.kinds().into_iter().chain(narrator.scores()).collect();
     if kinds.iter().any(|k| k == text) {
         return Ok(Prompt::Kind(text.into()));
     }

@@ -105,6 +105,12 @@ pub trait Narrator: Debug + Send + Sync {
     /// The kinds this narrator knows, in the order of the persona table.
     fn kinds(&self) -> Vec<String>;
 
+    /// The scores that this narrator gives as a judge of texts: each is asked for as a kind is, and its text is a whole
+    /// number from 1 to 5.
+    fn scores(&self) -> Vec<String> {
+        vec![]
+    }
+
     /// People worth having in work at once: more than the calls that it makes at once, so that none of those waits
     /// for the slowest; 1 if it calls nobody.
     fn window(&self) -> usize {

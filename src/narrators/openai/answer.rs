@@ -97,6 +97,18 @@ pub(super) fn texts(answer: &str, asked: &Rendered) -> Result<Map<String, Value>
     let mut texts = Map::new();
     for key in &asked.keys {
         let found = object.iter().find(|(k, _)| k.trim().eq_ignore_ascii_case(key));
+        if asked.scores {
+            let score = match found {
+                Some((_, Value::Number(score))) => score.as_f64().filter(|s| s.fract() == 0.0).map(|s| s as i64),
+                Some((_, Value::String(text))) => text.trim().parse().ok(),
+                _ => None,
+            };
+            let Some(score) = score.filter(|s| (1..=5).contains(s)) else {
+                return Err(format!("the answer has no score from 1 to 5 for `{key}`"));
+            };
+            texts.insert(key.clone(), Value::String(score.to_string()));
+            continue;
+        }
         if let Some((_, Value::String(text))) = found
             && !text.trim().is_empty()
         {
@@ -187,7 +199,7 @@ mod tests {
 
     fn asked(keys: &[&str], free: bool) -> Rendered {
         let keys = keys.iter().map(|k| k.to_string()).collect();
-        Rendered { system: String::new(), user: String::new(), keys, free, words: 0 }
+        Rendered { system: String::new(), user: String::new(), keys, free, scores: false, words: 0 }
     }
 
     fn completion(json: Value) -> Completion {

@@ -151,7 +151,7 @@ impl OpenAiNarrator {
             let error = Failure::lasting("no country has prompts".into());
             return asked.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect();
         };
-        for step in [Step::Attributes, Step::Personas] {
+        for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let (places, wanted) = prompts.wanted(step, &asked);
             if wanted.is_empty() {
                 continue;
@@ -181,7 +181,7 @@ impl OpenAiNarrator {
                     };
                     outcomes.push((place, reply.map(|r| (r, "text".into(), true))));
                 }
-                Prompt::Kind(name) if !prompts.kinds.iter().any(|k| k.name == name) => {
+                Prompt::Kind(name) if prompts.kind(&name).is_none() => {
                     outcomes.push((place, Err(Failure::lasting(format!("there is no prompt for {name}")))));
                 }
                 Prompt::Kind(_) => {}
@@ -199,13 +199,20 @@ impl OpenAiNarrator {
         estimate: &mut Estimate,
     ) -> Result<(), String> {
         let Some(prompts) = self.prompts(&facts) else { return Ok(()) };
-        for step in [Step::Attributes, Step::Personas] {
+        for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let (_, wanted) = prompts.wanted(step, asked);
             if wanted.is_empty() {
                 continue;
             }
             for kind in &wanted {
                 facts.remove(&kind.name);
+            }
+            if step == Step::Judge {
+                // Texts that are not written yet are of the length that is asked for.
+                let missing = prompts.kinds.iter().filter(|k| !facts.contains_key(&k.name));
+                let stand_in = |k: &Kind| (k.name.clone(), "w".repeat(prompts::words(&k.ask) as usize * 6).into());
+                let stand_ins: Vec<(String, Value)> = missing.map(stand_in).collect();
+                facts.extend(stand_ins);
             }
             let rendered = prompts.render(step, &wanted, &facts)?;
             let known = self.estimate_call(&rendered, estimate)?;
@@ -329,8 +336,8 @@ impl OpenAiNarrator {
             add(&mut completion_tokens, completion.completion_tokens());
             let text = completion.text().map_err(Failure::answer)?;
             let texts = texts(&text, &asked).map_err(Failure::answer)?;
-            // A text of the caller's own kind may be anything.
-            if !asked.free {
+            // A text of the caller's own kind may be anything; scores were checked as they were read.
+            if !asked.free && !asked.scores {
                 let first = attempts.load(Ordering::Relaxed) <= 1;
                 self.check(&texts, facts, first).map_err(Failure::answer)?;
             }
@@ -391,6 +398,11 @@ impl Narrator for OpenAiNarrator {
         kinds.iter().map(|k| k.name.clone()).collect()
     }
 
+    fn scores(&self) -> Vec<String> {
+        let scores = self.prompts.first().map(|(_, p)| p.scores.as_slice()).unwrap_or_default();
+        scores.iter().map(|k| k.name.clone()).collect()
+    }
+
     fn window(&self) -> usize {
         self.client.endpoint().concurrency * WINDOW
     }
@@ -401,7 +413,7 @@ impl Narrator for OpenAiNarrator {
                 populace_udfs::template_names(template).unwrap_or_default().into_iter().collect()
             }
             Prompt::Kind(name) => {
-                let of = |(_, p): &(&str, Prompts)| p.kinds.iter().find(|k| k.name == *name).map(|k| p.names(k.step));
+                let of = |(_, p): &(&str, Prompts)| p.kind(name).map(|k| p.names(k.step));
                 let mut names: BTreeSet<String> = self.prompts.iter().filter_map(of).flatten().collect();
                 // Whose prompts they are; a text is not written from itself.
                 names.insert("pack".into());

@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 pub(super) enum Step {
     Attributes,
     Personas,
+    /// Scores of what was written
+    Judge,
 }
 
 impl Step {
@@ -21,7 +23,12 @@ impl Step {
         match self {
             Step::Attributes => "attributes.j2",
             Step::Personas => "personas.j2",
+            Step::Judge => "judge.j2",
         }
+    }
+
+    fn system(self) -> &'static str {
+        if self == Step::Judge { "judge_system.j2" } else { "system.j2" }
     }
 }
 
@@ -38,6 +45,14 @@ pub(super) struct Kind {
 #[serde(deny_unknown_fields)]
 struct Kinds {
     kind: Vec<Kind>,
+    score: Vec<Score>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Score {
+    name: String,
+    ask: String,
 }
 
 /// What is sent: two messages, and the names of the texts that are to come back.
@@ -48,6 +63,8 @@ pub(super) struct Rendered {
     pub keys: Vec<String>,
     /// Whether an answer that is no JSON may be the text itself
     pub free: bool,
+    /// Whether scores are asked for rather than texts
+    pub scores: bool,
     /// Words that the answer is to have, as far as the prompt says
     pub words: u64,
 }
@@ -73,8 +90,11 @@ impl Rendered {
 
     /// The JSON schema of the answer, in the form that strict servers take: every key required, none besides.
     pub fn schema(&self) -> Value {
-        let properties: Map<String, Value> =
-            self.keys.iter().map(|k| (k.clone(), json!({ "type": "string" }))).collect();
+        let value = match self.scores {
+            true => json!({ "type": "integer", "enum": [1, 2, 3, 4, 5] }),
+            false => json!({ "type": "string" }),
+        };
+        let properties: Map<String, Value> = self.keys.iter().map(|k| (k.clone(), value.clone())).collect();
         json!({ "type": "object", "properties": properties, "required": self.keys, "additionalProperties": false })
     }
 }
@@ -99,11 +119,13 @@ pub(super) fn words(ask: &str) -> u64 {
 pub(super) struct Prompts {
     environment: Environment<'static>,
     pub kinds: Vec<Kind>,
+    /// What a judge scores
+    pub scores: Vec<Kind>,
 }
 
 impl Prompts {
-    /// Reads the templates of a pack: `kinds.toml`, `system.j2`, `attributes.j2`, `personas.j2`, `template.j2`, and
-    /// what they include.
+    /// Reads the templates of a pack: `kinds.toml`, `system.j2`, `attributes.j2`, `personas.j2`, `template.j2`,
+    /// `judge.j2`, `judge_system.j2`, and what they include.
     ///
     /// # Errors
     /// If one is missing, or does not parse; the message names it.
@@ -115,21 +137,27 @@ impl Prompts {
         for (name, text) in files {
             if *name == "kinds.toml" {
                 let read: Kinds = toml::from_str(text).map_err(|e| format!("prompts/kinds.toml: {e}"))?;
-                kinds = Some(read.kind);
+                kinds = Some(read);
             } else {
                 environment.add_template(name, text).map_err(|e| format!("prompts/{name}: {e:#}"))?;
             }
         }
-        for name in ["system.j2", "attributes.j2", "personas.j2", "template.j2"] {
+        for name in ["system.j2", "attributes.j2", "personas.j2", "template.j2", "judge.j2", "judge_system.j2"] {
             environment.get_template(name).map_err(|_| format!("prompts/{name} is missing"))?;
         }
-        let kinds = kinds.ok_or("prompts/kinds.toml is missing")?;
-        Ok(Prompts { environment, kinds })
+        let Kinds { kind, score } = kinds.ok_or("prompts/kinds.toml is missing")?;
+        let scores = score.into_iter().map(|Score { name, ask }| Kind { name, step: Step::Judge, ask });
+        Ok(Prompts { environment, kinds: kind, scores: scores.collect() })
+    }
+
+    /// A kind of text, or of score, by its name.
+    pub fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.iter().chain(&self.scores).find(|k| k.name == name)
     }
 
     /// The kinds of one step among what is asked for, with their places.
     pub fn wanted(&self, step: Step, asked: &[(usize, Prompt)]) -> (Vec<usize>, Vec<&Kind>) {
-        let kind = |name: &String| self.kinds.iter().find(|k| k.name == *name && k.step == step);
+        let kind = |name: &String| self.kind(name).filter(|k| k.step == step);
         let of = |(place, prompt): &(usize, Prompt)| match prompt {
             Prompt::Kind(name) => Some((*place, kind(name)?)),
             Prompt::Template(_) => None,
@@ -140,7 +168,12 @@ impl Prompts {
     /// The names that the prompt of a kind takes from a row.
     pub fn names(&self, step: Step) -> BTreeSet<String> {
         let undeclared = |name: &str| self.environment.get_template(name).map(|t| t.undeclared_variables(false));
-        [step.template(), "person.j2"].iter().flat_map(|n| undeclared(n).unwrap_or_default()).collect()
+        let mut names: BTreeSet<String> =
+            [step.template(), "person.j2"].iter().flat_map(|n| undeclared(n).unwrap_or_default()).collect();
+        if step == Step::Judge {
+            names.extend(self.kinds.iter().map(|k| k.name.clone()));
+        }
+        names
     }
 
     /// The prompt that asks for texts of one step about one person.
@@ -148,11 +181,23 @@ impl Prompts {
     /// # Errors
     /// If a template fails.
     pub fn render(&self, step: Step, wanted: &[&Kind], facts: &Map<String, Value>) -> Result<Rendered, String> {
-        let user = self.template(step.template(), context! { wanted, ..minijinja::Value::from_serialize(facts) })?;
-        let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
-        let keys = wanted.iter().map(|k| k.name.clone()).collect();
-        let words = wanted.iter().map(|k| words(&k.ask)).sum();
-        Ok(Rendered { system, user, keys, free: false, words })
+        let (mut texts, scores) = (vec![], step == Step::Judge);
+        if scores {
+            texts = self
+                .kinds
+                .iter()
+                .filter_map(|k| Some(json!({ "name": k.name, "text": facts.get(&k.name)? })))
+                .collect();
+            if texts.is_empty() {
+                return Err("there is no text to judge".into());
+            }
+        }
+        let facts = minijinja::Value::from_serialize(facts);
+        let user = self.template(step.template(), context! { wanted, texts, ..facts.clone() })?;
+        let system = self.template(step.system(), facts)?;
+        let keys: Vec<String> = wanted.iter().map(|k| k.name.clone()).collect();
+        let words = if scores { keys.len() as u64 } else { wanted.iter().map(|k| words(&k.ask)).sum() };
+        Ok(Rendered { system, user, keys, free: false, scores, words })
     }
 
     /// The prompt of a template of the caller's own; a fact that it names must be there.
@@ -168,7 +213,7 @@ impl Prompts {
         })?;
         let user = self.template("template.j2", context! { request })?;
         let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
-        Ok(Rendered { system, user, keys: vec!["text".into()], free: true, words: WORDS })
+        Ok(Rendered { system, user, keys: vec!["text".into()], free: true, scores: false, words: WORDS })
     }
 
     fn template(&self, name: &str, facts: minijinja::Value) -> Result<String, String> {
