@@ -12,7 +12,8 @@ blocks of 4 bits, put back into an ONNX graph and quantised to 8 bits: near the 
 a name of its own, multilingual-e5-small-int8w4. The file MODEL in its folder names the one that is there.
 
 The language model is Qwen2.5-Coder-0.5B-Instruct (Apache-2.0), 4 bits, as published on the hub; a wheel's copy is the
-same to the byte. The server is llama-server of llama.cpp (MIT), from a wheel; for Linux on x86-64 alone.
+same to the byte. The server is llama-server of llama.cpp (MIT), from a wheel; for Linux on x86-64
+alone, and not for every processor of that kind.
 """
 
 import hashlib

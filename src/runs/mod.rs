@@ -89,7 +89,7 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
     // One that calls nobody costs nothing.
     let narrator = narrator.filter(|n| n.window() > 1);
     let judge = judge(engine, run).await?;
-    let mut asks: Vec<(Arc<dyn Narrator>, Vec<String>)> = vec![];
+    let mut asks: Vec<Writer> = vec![];
     if let Some(narrator) = narrator {
         let kinds = kinds(engine, run, Some(narrator.as_ref())).await?;
         asks.push((narrator, kinds));
@@ -202,12 +202,15 @@ fn expression(text: &str) -> Result<String> {
     }
 }
 
+/// Who writes people up, and with which narratives.
+type Writer = (Arc<dyn Narrator>, Vec<String>);
+
 /// Writes the people of a run who are not in the table yet; how many. A run of sound people alone draws others in the
 /// place of those who are left out, until there are enough.
 async fn write(
     engine: &Engine,
     run: &Run,
-    (writer, judge): (Option<(Arc<dyn Narrator>, Vec<String>)>, Option<Judge>),
+    (writer, judge): (Option<Writer>, Option<Judge>),
     people: SendableRecordBatchStream,
     chunk: Option<usize>,
     committed: impl Fn(u64) + Sync,
