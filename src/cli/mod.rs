@@ -11,7 +11,7 @@ mod sql;
 
 use std::io;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,6 +189,14 @@ fn broken_pipe(error: &(dyn std::error::Error + 'static)) {
         }
         cause = error.source();
     }
+}
+
+/// The text of a file; `-` is standard input.
+fn read_text(file: &Path) -> Result<String, Failure> {
+    if file.as_os_str() != "-" {
+        return std::fs::read_to_string(file).map_err(|e| Failure(format!("{}: {e}", file.display())));
+    }
+    io::read_to_string(io::stdin()).map_err(|e| Failure(format!("standard input: {e}")))
 }
 
 /// Memory that is set apart for a thread's calls, though hardly ever used: a long chain of ANDs or ORs is planned by

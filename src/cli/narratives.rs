@@ -1,14 +1,15 @@
 //! `populace narratives`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use populace_population::{did_you_mean, there_are};
 use populace_udfs::{NARRATIVES, template_names};
 
-use super::{DatabaseArguments, Failure};
+use super::{DatabaseArguments, Failure, read_text};
 use crate::catalog::Catalog;
+use crate::database::PROVENANCE;
 use crate::packs;
 
 #[derive(Debug, Args)]
@@ -56,7 +57,7 @@ pub(super) fn run(arguments: NarrativesArguments, database: &DatabaseArguments) 
         }
         Some(Command::Add { name, file, replace }) => {
             check_name(&name)?;
-            let template = read(&file)?;
+            let template = read_text(&file)?;
             for unknown in check_template(&template)? {
                 let hint = did_you_mean(&unknown, columns().iter().map(String::as_str));
                 eprintln!("note: no country has a column `{unknown}`{hint}");
@@ -95,23 +96,13 @@ pub(super) fn run(arguments: NarrativesArguments, database: &DatabaseArguments) 
     Ok(())
 }
 
-fn read(file: &PathBuf) -> Result<String, Failure> {
-    let wrong = |e: io::Error| Failure(format!("{}: {e}", file.display()));
-    if file.as_os_str() != "-" {
-        return std::fs::read_to_string(file).map_err(wrong);
-    }
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text).map_err(wrong)?;
-    Ok(text)
-}
-
 /// A name becomes a column, beside those that tables of people have.
 fn check_name(name: &str) -> Result<(), Failure> {
     let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 60 || !name.chars().all(sound) {
         return Err(Failure(format!("{name:?} is no name for a column: use small letters, digits and _")));
     }
-    let taken = ["run_id", "narrator", "narrative_error"].contains(&name) || name.ends_with("_embedding");
+    let taken = PROVENANCE.contains(&name) || name.ends_with("_embedding");
     if taken || NARRATIVES.contains(&name) || columns().iter().any(|c| c == name) {
         return Err(Failure(format!("tables of people have a column {name} of another kind: take another name")));
     }

@@ -1,12 +1,12 @@
 //! `populace sql`: statements from an argument, a file, standard input, or the prompt.
 
-use std::io::{self, IsTerminal, Read};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::output::{Format, print};
-use super::{AskingArguments, DatabaseArguments, Failure};
+use super::{AskingArguments, DatabaseArguments, Failure, read_text};
 use crate::engine::{Engine, Files, Options};
 
 #[derive(Debug, Args)]
@@ -38,14 +38,7 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
         (None, None) if io::stdin().is_terminal() => {
             return runtime.block_on(super::prompt::run(&engine, arguments.format));
         }
-        (None, Some(file)) if file.as_os_str() != "-" => {
-            std::fs::read_to_string(&file).map_err(|e| Failure(format!("{}: {e}", file.display())))?
-        }
-        _ => {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text).map_err(|e| Failure(format!("standard input: {e}")))?;
-            text
-        }
+        (None, file) => read_text(file.as_deref().unwrap_or(Path::new("-")))?,
     };
     runtime.block_on(async {
         // All statements are parsed before the first runs: a slip in the last leaves nothing half done.

@@ -34,9 +34,7 @@ impl Database {
         narrator: Option<&str>,
         _: &WriteLock,
     ) -> Result<u64> {
-        let Some(dataset) = self.dataset(table, None).await? else {
-            return exec_err!("there is no table {table}");
-        };
+        let dataset = self.newest(table).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         if !has_key(&schema) {
             return exec_err!("UPDATE finds rows again by their uuid, which {table} has not");
@@ -92,9 +90,7 @@ impl Database {
     /// # Errors
     /// If there is no such table, or it cannot be written.
     pub async fn delete(&self, table: &str, predicate: Option<Expr>, _: &WriteLock) -> Result<Option<u64>> {
-        let Some(dataset) = self.dataset(table, None).await? else {
-            return exec_err!("there is no table {table}");
-        };
+        let dataset = self.newest(table).await?;
         let predicate = predicate.unwrap_or_else(|| lit(true));
         if !is_plain(&predicate) {
             return Ok(None);
@@ -118,9 +114,7 @@ impl Database {
         }
         let mut deleted = 0;
         for keys in keys.chunks(KEYS) {
-            let Some(dataset) = self.dataset(table, None).await? else {
-                return exec_err!("there is no table {table}");
-            };
+            let dataset = self.newest(table).await?;
             let these = col("uuid").in_list(keys.to_vec(), false);
             deleted += DeleteBuilder::from_expr(Arc::new(dataset), these).execute().await?.num_deleted_rows;
         }

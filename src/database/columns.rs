@@ -66,9 +66,7 @@ impl Database {
     }
 
     async fn altered(&self, table: &str) -> Result<(Dataset, Schema)> {
-        let Some(dataset) = self.dataset(table, None).await? else {
-            return exec_err!("there is no table {table}");
-        };
+        let dataset = self.newest(table).await?;
         let schema = Schema::from(dataset.schema());
         Ok((dataset, schema))
     }

@@ -37,7 +37,7 @@ pub use append::{Append, Appended, CreateTable, Uuids};
 pub(crate) use change::counted;
 pub use schema::Tables;
 pub use search::LanceSearch;
-pub(crate) use shape::plain_field;
+pub(crate) use shape::{PROVENANCE, plain_field};
 pub use shape::{Shape, embedding_column};
 pub use table::Table;
 
@@ -175,10 +175,6 @@ impl Database {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(new).clone()
     }
 
-    fn vector_cache(&self) -> &VectorCache {
-        &self.vectors
-    }
-
     /// What statements had to say beside their rows, since this was last asked.
     pub fn take_notices(&self) -> Vec<String> {
         std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
@@ -204,6 +200,14 @@ impl Database {
             return Ok(None);
         }
         self.load(&self.path(table), version).await.map(Some)
+    }
+
+    /// The newest version of a table that is to be there.
+    async fn newest(&self, table: &str) -> Result<Dataset> {
+        match self.dataset(table, None).await? {
+            Some(dataset) => Ok(dataset),
+            None => exec_err!("there is no table {table}"),
+        }
     }
 
     async fn load(&self, path: &Path, version: Option<u64>) -> Result<Dataset> {

@@ -83,7 +83,7 @@ impl PartitionStream for Nearest {
         let (dataset, search, mut columns) = (self.dataset.clone(), self.search.clone(), self.columns.clone());
         let (schema, database) = (self.schema.clone(), self.database.clone());
         let rows = async move {
-            if let Some(vectors) = database.vector_cache().get(&dataset, &search.column).boxed().await? {
+            if let Some(vectors) = database.vectors.get(&dataset, &search.column).boxed().await? {
                 let rows = in_memory(vectors, &dataset, search, &columns, &schema).boxed().await?;
                 return Ok(stream::iter([Ok(rows)]).left_stream());
             }

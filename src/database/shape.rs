@@ -8,7 +8,7 @@ use datafusion::common::{Result, exec_err};
 use populace_udfs::{Embedder, NARRATIVE, NARRATIVES, narrative_field};
 
 /// Provenance that a run writes beside what a draw carries.
-const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error"];
+pub(crate) const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error"];
 
 pub(super) const EMBEDDER: &str = "populace:embedder";
 pub(super) const DIMENSION: &str = "populace:embedding_dimension";

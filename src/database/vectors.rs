@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::{Float32Type, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Float32Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
 use futures::TryStreamExt;
@@ -70,23 +70,35 @@ impl VectorCache {
     }
 }
 
+/// Memory for a row: its vector, the length of that, its number.
+fn row_bytes(dimension: usize) -> usize {
+    (dimension + 1) * size_of::<f32>() + size_of::<u64>()
+}
+
 impl Vectors {
     fn bytes(&self) -> usize {
-        self.numbers.len() * size_of::<f32>() + self.rows.len() * (size_of::<u64>() + size_of::<f32>())
+        self.rows.len() * row_bytes(self.dimension)
     }
 
     async fn read(dataset: &Dataset, column: &str) -> Result<Option<Vectors>> {
+        // Told before anything is read: a column that is too large is searched by Lance's scan each time.
+        let dimension = match dataset.schema().field(column).map(|f| f.data_type()) {
+            Some(DataType::FixedSizeList(_, dimension)) => dimension as usize,
+            _ => return Ok(None),
+        };
+        if dataset.count_rows(None).await? * row_bytes(dimension) > LARGEST {
+            return Ok(None);
+        }
         let mut scan = dataset.scan();
         scan.project(&[column])?.with_row_id();
         let mut batches = scan.try_into_stream().await?;
-        let mut vectors = Vectors { rows: vec![], numbers: vec![], lengths: vec![], dimension: 0 };
+        let mut vectors = Vectors { rows: vec![], numbers: vec![], lengths: vec![], dimension };
         while let Some(batch) = batches.try_next().await? {
             let (Some(column), Some(ids)) = (batch.column_by_name(column), batch.column_by_name(ROW_ID)) else {
                 return Ok(None);
             };
             let Some(list) = column.as_fixed_size_list_opt() else { return Ok(None) };
             let Some(numbers) = list.values().as_primitive_opt::<Float32Type>() else { return Ok(None) };
-            vectors.dimension = list.value_length() as usize;
             for (i, id) in ids.as_primitive::<UInt64Type>().values().iter().enumerate() {
                 if list.is_valid(i) {
                     let start = list.value_offset(i) as usize;
@@ -94,11 +106,8 @@ impl Vectors {
                     vectors.numbers.extend_from_slice(&numbers.values()[start..start + vectors.dimension]);
                 }
             }
-            if vectors.bytes() > LARGEST {
-                return Ok(None);
-            }
         }
-        if vectors.dimension == 0 || !vectors.rows.is_sorted() {
+        if dimension == 0 || !vectors.rows.is_sorted() {
             return Ok(None);
         }
         vectors.lengths = vectors.numbers.par_chunks_exact(vectors.dimension).map(|v| dot(v, v).sqrt()).collect();

@@ -14,11 +14,10 @@ use populace_udfs::{Narrator, OnOutage, narrate};
 /// What a writer leaves in a row, and what it is called while the judge is at work, which leaves the same.
 const WRITERS: [(&str, &str); 2] = [("narrator", "written_by"), ("narrative_error", "writing_error")];
 
-/// What the judge leaves, and what the columns are called in the end.
-const JUDGES: [(&str, &str); 2] = [("narrator", "judge"), ("narrative_error", "judge_error")];
+/// What the judge's own are called in the end.
+const JUDGES: [&str; 2] = ["judge", "judge_error"];
 
 /// Those who score.
-#[derive(Clone)]
 pub(super) struct Judge(Arc<dyn Narrator>);
 
 impl Judge {
@@ -38,10 +37,11 @@ impl Judge {
     /// The columns that are added to those of the people: the scores, who gave them, and why there are none.
     pub fn columns(&self) -> Vec<Field> {
         let scores = self.0.scores().into_iter().map(|s| Field::new(s, DataType::Int8, true));
-        scores.chain(JUDGES.map(|(_, name)| Field::new(name, DataType::Utf8, true))).collect()
+        scores.chain(JUDGES.map(|name| Field::new(name, DataType::Utf8, true))).collect()
     }
 
-    fn schema(&self, people: &Schema) -> SchemaRef {
+    /// The schema of people with scores.
+    pub fn schema(&self, people: &Schema) -> SchemaRef {
         let fields = people.fields().iter().map(|f| f.as_ref().clone()).chain(self.columns());
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{AsArray, BooleanArray};
 use datafusion::arrow::compute::{filter_record_batch, is_null};
-use datafusion::arrow::datatypes::Schema as ArrowSchema;
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -60,8 +59,7 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
             None => people.schema(),
         };
         if let Some(judge) = &judge {
-            let fields = schema.fields().iter().map(|f| f.as_ref().clone()).chain(judge.columns());
-            schema = Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()));
+            schema = judge.schema(&schema);
         }
         let empty = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
         let shape = Shape::Persona;

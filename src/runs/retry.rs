@@ -12,6 +12,7 @@ use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Outag
 use serde_json::{Map, Value};
 
 use crate::catalog::Run;
+use crate::database::PROVENANCE;
 use crate::engine::Engine;
 
 /// What became of the texts that were missing.
@@ -73,7 +74,7 @@ fn missing(rows: &RecordBatch, kinds: &[String]) -> Result<Vec<(Vec<String>, Fac
     let given: Vec<usize> = (0..rows.num_columns())
         .filter(|i| {
             let name = schema.field(*i).name();
-            !name.ends_with("_embedding") && name != "narrative_error" && name != "run_id" && name != "narrator"
+            !name.ends_with("_embedding") && !PROVENANCE.contains(&name.as_str())
         })
         .collect();
     let facts = facts_of(&rows.project(&given)?)?;
