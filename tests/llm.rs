@@ -23,7 +23,7 @@ fn installed() -> Option<(PathBuf, PathBuf)> {
         .flatten()
         .map(|e| e.path())
         .find(|p| p.extension().is_some_and(|e| e == "gguf"))?;
-    Some((models.join("llama").join("bin"), model)).filter(|(server, _)| server.join("llama-server").exists())
+    Some((models.join("llama"), model)).filter(|(server, _)| server.join("SERVER").exists())
 }
 
 /// A server on a port of the loopback interface, ended when dropped.
@@ -35,15 +35,14 @@ struct Server {
 impl Server {
     fn start(folder: &Path, model: &Path) -> Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(folder.join("llama-server"));
-        command.env("LD_LIBRARY_PATH", folder).arg("-m").arg(model).args(["--host", "127.0.0.1", "--port"]);
-        command.arg(port.to_string()).args(["-c", "8192", "-np", "2", "-t", "2", "-ngl", "0"]);
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", folder).arg("scripts/language_server.py").arg(model).arg(port.to_string());
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut server = Server { process, base: format!("http://127.0.0.1:{port}/v1") };
         let (address, started) = (SocketAddr::from(([127, 0, 0, 1], port)), Instant::now());
         while started.elapsed() < START && !ready(address) {
             if let Some(status) = server.process.try_wait().unwrap() {
-                panic!("llama-server ended ({status}); with SIGILL, it was built for another kind of processor");
+                panic!("the server of the language model ended: {status}");
             }
             std::thread::sleep(Duration::from_millis(200));
         }
