@@ -6,6 +6,7 @@
 use std::io::{BufRead, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use populace::catalog::{Run, Work};
@@ -18,6 +19,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 const ANSWER: Duration = Duration::from_millis(200);
+
+/// Answers that were given.
+static ANSWERED: AtomicU64 = AtomicU64::new(0);
 
 fn main() {
     if std::env::args().any(|a| a == "serve") {
@@ -66,13 +70,14 @@ fn started() -> (Child, String) {
     (server, base.trim().into())
 }
 
-/// The server: writes its address, and answers until its input ends.
+/// The server: writes its address, answers until its input ends, and then writes how many answers it gave.
 fn serve() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     println!("http://{}/v1", listener.local_addr().unwrap());
     std::thread::spawn(|| {
         _ = std::io::stdin().read_to_end(&mut Vec::new());
+        println!("{}", ANSWERED.load(Ordering::Relaxed));
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -110,12 +115,15 @@ async fn answer(stream: TcpStream) -> Option<()> {
         let head =
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
         stream.get_mut().write_all((head + &answer).as_bytes()).await.ok()?;
+        ANSWERED.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// A text for each key that is asked for.
 fn texts(asked: &Value) -> Option<String> {
-    let prompt = asked["messages"][1]["content"].as_str()?;
+    // A string or, as some clients send it, parts.
+    let said = &asked["messages"][1]["content"];
+    let prompt = said.as_str().or_else(|| said[0]["text"].as_str())?;
     let name = prompt.lines().find_map(|l| l.strip_prefix("- Name: ")).unwrap_or("nobody");
     let keys = asked["response_format"]["json_schema"]["schema"]["required"].as_array()?;
     let text = |key: &Value| {

@@ -1,5 +1,6 @@
 //! The catalogue: what was run, and what models answered. All that is done with SQLite.
 
+mod batches;
 mod calls;
 mod narratives;
 mod runs;
@@ -10,11 +11,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+pub use batches::Batch;
 pub use calls::{Answer, Call, CallTotals, Typical};
 pub use runs::{Run, Status, Work};
 
 /// What brings the tables from each version to the next.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "CREATE TABLE runs (
         id TEXT PRIMARY KEY,
         country TEXT NOT NULL,
@@ -86,6 +88,21 @@ const MIGRATIONS: [&str; 3] = [
     ALTER TABLE runs ADD COLUMN narratives TEXT;
     ALTER TABLE runs ADD COLUMN exactly INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE runs ADD COLUMN judge TEXT;",
+    // Requests that a provider was handed together, and the runs that do so.
+    "CREATE TABLE batches (
+        id TEXT PRIMARY KEY,
+        provider_id TEXT,
+        run TEXT,
+        base TEXT NOT NULL,
+        model TEXT NOT NULL,
+        state TEXT NOT NULL,
+        requests INTEGER NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0,
+        submitted TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+        updated TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+    ) STRICT;
+    CREATE TABLE batch_calls (key BLOB NOT NULL, batch TEXT NOT NULL, PRIMARY KEY (batch, key)) STRICT, WITHOUT ROWID;
+    ALTER TABLE runs ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /// Why the catalogue did not answer.

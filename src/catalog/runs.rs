@@ -59,6 +59,8 @@ pub struct Run {
     pub exactly: bool,
     /// What scores the texts
     pub judge: Option<String>,
+    /// Whether models are asked through the provider's batches
+    pub batch: bool,
     pub table: String,
     /// Whether the table, where the run makes it, has columns of vectors
     pub embed: bool,
@@ -80,6 +82,7 @@ impl Run {
             narratives: None,
             exactly: false,
             judge: None,
+            batch: false,
             table: table.into(),
             embed,
             status: Status::Running,
@@ -106,14 +109,16 @@ impl Catalog {
         };
         let sql =
             "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, narratives, destination,
-                                     embed, exactly, judge, status)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'running')
+                                     embed, exactly, judge, batch, status)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'running')
                    ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL";
-        let Run { id, narrator, table, embed, exactly, judge, .. } = run;
+        let Run { id, narrator, table, embed, exactly, judge, batch, .. } = run;
         let texts = run.narratives.as_ref().map(|n| n.join(","));
         self.execute(
             sql,
-            params![id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly, judge],
+            params![
+                id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly, judge, batch
+            ],
         )?;
         Ok(())
     }
@@ -196,6 +201,7 @@ fn run(row: &Row) -> rusqlite::Result<Run> {
         narratives: row.get::<_, Option<String>>("narratives")?.map(|n| n.split(',').map(String::from).collect()),
         exactly: row.get("exactly")?,
         judge: row.get("judge")?,
+        batch: row.get("batch")?,
         table: row.get("destination")?,
         embed: row.get("embed")?,
         status,

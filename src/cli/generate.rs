@@ -1,5 +1,6 @@
 //! `populace generate`.
 
+use std::convert::Infallible;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +46,9 @@ pub(super) struct GenerateArguments {
     /// A model that scores the texts from 1 to 5, into columns of their own: openai:MODEL
     #[arg(long, value_name = "NAME")]
     judge: Option<String>,
+    /// Hand requests to the provider in batches, at half the price: the answers come within a day
+    #[arg(long)]
+    batch: bool,
     #[command(flatten)]
     asking: AskingArguments,
     /// The table, made where it is not there yet; named like the country without this
@@ -77,8 +81,13 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         count: arguments.exactly.or(arguments.count).unwrap_or_default(),
     };
     let run = Run::new(work, &table, &arguments.narrator, !arguments.no_embeddings);
-    let run =
-        Run { narratives: arguments.narratives, exactly: arguments.exactly.is_some(), judge: arguments.judge, ..run };
+    let run = Run {
+        narratives: arguments.narratives,
+        exactly: arguments.exactly.is_some(),
+        judge: arguments.judge,
+        batch: arguments.batch,
+        ..run
+    };
     let chunk = arguments.chunk.map(|c| c as usize);
     if arguments.dry_run {
         return dry_run(&run, arguments.asking.asking(), database);
@@ -86,9 +95,15 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
     finish(&run, arguments.asking.asking(), chunk, database)
 }
 
-fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<(), Failure> {
+/// A session that asks as the run does.
+fn session(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<Engine, Failure> {
     let narrator = Some(run.narrator.clone()).filter(|n| n != "none");
-    let engine = Engine::new(database.open()?, Options { narrator, asking, ..Options::default() })?;
+    let asking = Asking { batch: run.batch, ..asking };
+    Ok(Engine::new(database.open()?, Options { narrator, asking, ..Options::default() })?)
+}
+
+fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<(), Failure> {
+    let engine = session(run, asking, database)?;
     let (people, estimate) = super::runtime()?.block_on(runs::estimate(&engine, run))?;
     engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
     let out = &mut io::stdout();
@@ -106,8 +121,7 @@ pub(super) fn finish(
     chunk: Option<usize>,
     database: &DatabaseArguments,
 ) -> Result<(), Failure> {
-    let narrator = Some(run.narrator.clone()).filter(|n| n != "none");
-    let engine = Engine::new(database.open()?, Options { narrator, asking, ..Options::default() })?;
+    let engine = session(run, asking, database)?;
     let runtime = super::runtime()?;
     let interrupted =
         || Failure(format!("interrupted; what is committed stays, and `populace runs resume {}` finishes it", run.id));
@@ -130,6 +144,28 @@ pub(super) fn finish(
     })
 }
 
+/// Says how far the batches of a run are, while it waits for them; for ever.
+async fn tell_of_batches(engine: &Engine, run: &Run, bar: Option<&ProgressBar>) -> Infallible {
+    let mut said = String::new();
+    loop {
+        tokio::time::sleep(BETWEEN_LINES).await;
+        let batches = match engine.catalog() {
+            Ok(catalog) if run.batch => catalog.batches(&run.id).unwrap_or_default(),
+            _ => continue,
+        };
+        let Some(newest) = batches.last() else { continue };
+        let name = newest.provider_id.as_deref().unwrap_or("a batch");
+        let line = format!("{name}: {} of {} answered, {}", newest.done, newest.requests, newest.state);
+        if line != said {
+            match bar {
+                Some(bar) => bar.println(&line),
+                None => _ = writeln!(io::stderr(), "{line}"),
+            }
+            said = line;
+        }
+    }
+}
+
 async fn draw(engine: &Engine, run: &Run, seed: u64, count: u64, chunk: Option<usize>) -> Result<(), Failure> {
     let bar = io::stderr().is_terminal().then(|| {
         let style =
@@ -150,7 +186,10 @@ async fn draw(engine: &Engine, run: &Run, seed: u64, count: u64, chunk: Option<u
             }
         }
     };
-    let written = runs::run(engine, run, chunk, progress).await?;
+    let written = tokio::select! {
+        written = runs::run(engine, run, chunk, progress) => written?,
+        never = tell_of_batches(engine, run, bar.as_ref()) => match never {},
+    };
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }

@@ -121,6 +121,7 @@ impl AskingArguments {
             },
             servers: self.servers.clone(),
             prices: self.prices.clone(),
+            batch: false,
         }
     }
 }

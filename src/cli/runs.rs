@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 
 use super::{AskingArguments, DatabaseArguments, Failure};
-use crate::catalog::{CallTotals, Catalog, Run, Work};
+use crate::catalog::{Batch, CallTotals, Catalog, Run, Work};
 use crate::engine::{Engine, Options};
 use crate::runs::{self, Retried};
 
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
         }
         Some(Command::Show { run }) => {
             let run = newest(run)?;
-            show(out, &run, &catalog.calls(&run.id)?)?;
+            show(out, &run, &catalog.calls(&run.id)?, &catalog.batches(&run.id)?)?;
         }
         Some(Command::Resume { run, asking }) => {
             let run = match run {
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
     Ok(())
 }
 
-fn show(out: &mut impl Write, run: &Run, calls: &CallTotals) -> io::Result<()> {
+fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) -> io::Result<()> {
     writeln!(out, "run       {}\nstatus    {}\ntable     {}", run.id, run.status, run.table)?;
     match &run.work {
         Work::Generate { pack, seed, given, count, .. } => {
@@ -128,6 +128,10 @@ fn show(out: &mut impl Write, run: &Run, calls: &CallTotals) -> io::Result<()> {
         for (error, count) in failures {
             writeln!(out, "failed    {count} times: {error}")?;
         }
+    }
+    for Batch { provider_id, state, requests, done, .. } in batches {
+        let name = provider_id.as_deref().unwrap_or("not handed over yet");
+        writeln!(out, "batch     {name}: {done} of {requests} answered, {state}")?;
     }
     writeln!(out, "started   {}\nupdated   {}", run.started, run.updated)?;
     writeln!(out, "error     {}", run.error.as_deref().unwrap_or("-"))

@@ -31,6 +31,8 @@ pub struct Asking {
     /// The model's own where it is not said
     pub temperature: Option<f64>,
     pub limits: Limits,
+    /// Whether requests are handed to the provider in batches, where a run can wait for them
+    pub batch: bool,
     /// A file with the servers that share the requests; `OPENAI_BASE_URL` is the one where it is not said
     pub servers: Option<PathBuf>,
     /// A file with the prices of models
@@ -66,6 +68,7 @@ fn open_bare(
             endpoint.timeout = asking.timeout.unwrap_or(endpoint.timeout);
             endpoint.temperature = asking.temperature;
             endpoint.limits = asking.limits;
+            endpoint.batch = asking.batch;
             endpoint.price = openai::price(asking.prices.as_deref(), model)?;
             if asking.limits.cost.is_some() && endpoint.price.is_none() {
                 return Err(format!(

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
 use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+use serde_json::{Map, Value};
 
 /// Reads the templates by name, when a statement first needs them.
 pub type ReadTemplates = Arc<dyn Fn() -> Result<Vec<(String, String)>, String> + Send + Sync>;
@@ -86,6 +87,15 @@ impl Narrator for WithOwn {
 
     fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
         self.inner.columns(&self.inner_prompt(prompt.clone()), available)
+    }
+
+    fn ahead(&self) -> usize {
+        self.inner.ahead()
+    }
+
+    async fn prepare(&self, prompts: &[Prompt], people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {
+        let prompts: Vec<Prompt> = prompts.iter().map(|p| self.inner_prompt(p.clone())).collect();
+        self.inner.prepare(&prompts, people).await
     }
 
     fn estimate(&self, requests: &[NarrativeRequest], estimate: &mut Estimate) -> Result<bool> {

@@ -1,4 +1,5 @@
-//! A server that answers chat completions as a test wants it to, on a port of the loopback interface.
+//! A server that answers chat completions as a test wants it to, one by one or in batches, on a port of the loopback
+//! interface.
 #![allow(dead_code, reason = "not every test has a use for each")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,6 +19,37 @@ pub enum Reply {
     Status(u16, Vec<(&'static str, String)>, String),
     /// The connection is closed without a word
     Close,
+    /// These bytes, whatever they are, and the connection is closed
+    Raw(String),
+}
+
+/// What a request is: where it goes, and what it brings.
+struct Request {
+    get: bool,
+    path: String,
+    body: Vec<u8>,
+}
+
+struct Batch {
+    file: usize,
+    metadata: Value,
+    /// How often it was looked at
+    looks: usize,
+    /// The file with the answers, when it is done
+    answers: Option<usize>,
+}
+
+/// Files and batches that were handed over.
+#[derive(Default)]
+pub struct Batches {
+    files: Vec<String>,
+    batches: Vec<Batch>,
+    /// Looks after which a batch is done
+    pub looks: usize,
+    /// Batches whose handing over is not answered, though they are taken
+    pub lose: usize,
+    /// Whether there are no batches here
+    pub none: bool,
 }
 
 pub struct Stub {
@@ -26,6 +58,7 @@ pub struct Stub {
     pub requests: Arc<Mutex<Vec<Value>>>,
     /// The most requests that were in work at once
     pub peak: Arc<AtomicUsize>,
+    pub batches: Arc<Mutex<Batches>>,
 }
 
 impl Stub {
@@ -36,18 +69,31 @@ impl Stub {
         let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
         let (now, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (seen, high, reply) = (requests.clone(), peak.clone(), Arc::new(reply));
+        let batches: Arc<Mutex<Batches>> = Arc::default();
+        let given = batches.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (seen, high, now, reply) = (seen.clone(), high.clone(), now.clone(), reply.clone());
+                let given = given.clone();
                 thread::spawn(move || {
                     let mut reader = BufReader::new(stream.try_clone().unwrap());
                     let mut stream = stream;
-                    while let Some(body) = request(&mut reader) {
-                        let number = {
+                    while let Some(request) = request(&mut reader) {
+                        let number = |body: &Value| {
                             let mut seen = seen.lock().unwrap();
                             seen.push(body.clone());
                             seen.len() - 1
                         };
+                        if !request.path.ends_with("/chat/completions") {
+                            let answered = |body: &Value| reply(number(body), body);
+                            let told = given.lock().unwrap().tell(&request, answered);
+                            if !answer(&mut stream, told) {
+                                return;
+                            }
+                            continue;
+                        }
+                        let Ok(body) = serde_json::from_slice::<Value>(&request.body) else { return };
+                        let number = number(&body);
                         high.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::sleep(delay);
                         let reply = reply(number, &body);
@@ -59,7 +105,7 @@ impl Stub {
                 });
             }
         });
-        Stub { base, requests, peak }
+        Stub { base, requests, peak, batches }
     }
 
     /// A server that writes every text that is asked for.
@@ -69,6 +115,78 @@ impl Stub {
 
     pub fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
+    }
+}
+
+impl Batches {
+    /// What is said to a request about files and batches; `answered` answers a request in a batch.
+    fn tell(&mut self, request: &Request, answered: impl Fn(&Value) -> Reply) -> Reply {
+        let text = String::from_utf8_lossy(&request.body);
+        let said = |value: Value| Reply::Status(200, vec![], value.to_string());
+        let number = |name: &str| name.rsplit('-').next().unwrap().parse::<usize>().unwrap();
+        let path: Vec<&str> = request.path.trim_start_matches("/v1/").split(['/', '?']).collect();
+        match (request.get, &path[..]) {
+            _ if self.none => Reply::Status(404, vec![], r#"{"error": {"message": "Not Found"}}"#.into()),
+            (false, ["files"]) => {
+                // The part between its headers and the end of the form.
+                let file = text.split("jsonl\r\n\r\n").nth(1).unwrap().rsplit_once("\r\n--").unwrap().0;
+                self.files.push(file.into());
+                said(json!({ "id": format!("file-{}", self.files.len() - 1) }))
+            }
+            (false, ["batches"]) => {
+                let asked: Value = serde_json::from_str(&text).unwrap();
+                let file = number(asked["input_file_id"].as_str().unwrap());
+                self.batches.push(Batch { file, metadata: asked["metadata"].clone(), looks: 0, answers: None });
+                if self.lose > 0 {
+                    self.lose -= 1;
+                    return Reply::Close;
+                }
+                said(self.standing(self.batches.len() - 1))
+            }
+            (true, ["batches", "limit=100"]) => {
+                said(json!({ "data": (0..self.batches.len()).map(|n| self.standing(n)).collect::<Vec<_>>() }))
+            }
+            (true, ["batches", id]) if number(id) < self.batches.len() => {
+                let id = number(id);
+                self.batches[id].looks += 1;
+                // It answers when it is looked at for the last time.
+                if self.batches[id].looks == self.looks + 1 {
+                    let lines = self.files[self.batches[id].file].lines().map(|line| {
+                        let line: Value = serde_json::from_str(line).unwrap();
+                        let (status, body) = match answered(&line["body"]) {
+                            Reply::Content(content) => (200, completion(content)),
+                            Reply::Status(status, _, body) => (status, serde_json::from_str(&body).unwrap()),
+                            _ => return String::new(),
+                        };
+                        let response = json!({ "status_code": status, "body": body });
+                        json!({ "custom_id": line["custom_id"], "response": response, "error": null }).to_string()
+                    });
+                    let lines: Vec<String> = lines.collect();
+                    self.files.push(lines.join("\n"));
+                    self.batches[id].answers = Some(self.files.len() - 1);
+                }
+                said(self.standing(id))
+            }
+            (true, ["files", id, "content"]) => Reply::Status(200, vec![], self.files[number(id)].clone()),
+            _ => Reply::Status(404, vec![], r#"{"error": {"message": "no such thing"}}"#.into()),
+        }
+    }
+
+    /// Batches that were handed over.
+    pub fn count(&self) -> usize {
+        self.batches.len()
+    }
+
+    fn standing(&self, number: usize) -> Value {
+        let Batch { file, metadata, answers, .. } = &self.batches[number];
+        let lines = self.files[*file].lines().count();
+        json!({
+            "id": format!("batch-{number}"),
+            "status": if answers.is_some() { "completed" } else { "in_progress" },
+            "metadata": metadata,
+            "request_counts": { "total": lines, "completed": answers.map_or(0, |_| lines), "failed": 0 },
+            "output_file_id": answers.map(|n| format!("file-{n}")),
+        })
     }
 }
 
@@ -84,9 +202,12 @@ pub fn texts(body: &Value) -> String {
     Value::Object(texts.collect()).to_string()
 }
 
-fn request(reader: &mut BufReader<TcpStream>) -> Option<Value> {
+fn request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut length = 0;
     let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split(' ');
+    let (get, path) = (words.next()? == "GET", words.next()?.to_string());
     loop {
         line.clear();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -103,23 +224,24 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<Value> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
+    Some(Request { get, path, body })
+}
+
+fn completion(content: String) -> Value {
+    let choice = json!({ "index": 0, "message": { "role": "assistant", "content": content }, "finish_reason": "stop" });
+    let usage = json!({ "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150 });
+    json!({ "id": "x", "object": "chat.completion", "choices": [choice], "usage": usage })
 }
 
 fn answer(stream: &mut TcpStream, reply: Reply) -> bool {
     let (status, headers, body) = match reply {
-        Reply::Content(content) => {
-            let choice =
-                json!({ "index": 0, "message": { "role": "assistant", "content": content }, "finish_reason": "stop" });
-            let usage = json!({ "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150 });
-            (
-                200,
-                vec![],
-                json!({ "id": "x", "object": "chat.completion", "choices": [choice], "usage": usage }).to_string(),
-            )
-        }
+        Reply::Content(content) => (200, vec![], completion(content).to_string()),
         Reply::Status(status, headers, body) => (status, headers, body),
         Reply::Close => return false,
+        Reply::Raw(bytes) => {
+            _ = stream.write_all(bytes.as_bytes());
+            return false;
+        }
     };
     let mut head =
         format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());

@@ -10,11 +10,12 @@ use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::future::ready;
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 use crate::facts::facts_of;
-use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator, narrative_field};
+use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, narrative_field};
 
 /// People who leave together.
 const BATCH: usize = 64;
@@ -72,7 +73,7 @@ pub fn narrate(
         let window = narrator.window().max(1);
         let kinds = &kinds;
         let stopped = AtomicBool::new(false);
-        let mut written = people
+        let mut written = prepared(narrator.clone(), kinds, people)
             .map(|batch| rows(batch?))
             .map_ok(|rows| stream::iter(rows.into_iter().map(Ok)))
             .try_flatten()
@@ -108,6 +109,35 @@ pub fn narrate(
         }
     });
     builder.build()
+}
+
+/// People, with the answers about them ready as far as the narrator makes them so, for many at a time.
+fn prepared(
+    narrator: Arc<dyn Narrator>,
+    kinds: &[String],
+    people: SendableRecordBatchStream,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let ahead = narrator.ahead();
+    if ahead == 0 {
+        return people.boxed();
+    }
+    let prompts: Vec<Prompt> = kinds.iter().map(|k| Prompt::Kind(k.clone())).collect();
+    let groups = stream::try_unfold((people, narrator, prompts), move |(mut people, narrator, prompts)| async move {
+        let (mut batches, mut facts) = (vec![], vec![]);
+        while facts.len() < ahead
+            && let Some(batch) = people.try_next().await?
+        {
+            facts.extend(facts_of(&batch)?);
+            batches.push(Ok(batch));
+        }
+        if batches.is_empty() {
+            return Ok(None);
+        }
+        let outage = |e: NarrativeError| DataFusionError::External(Box::new(Outage(e.message)));
+        narrator.prepare(&prompts, facts).await.map_err(outage)?;
+        Ok::<_, DataFusionError>(Some((stream::iter(batches), (people, narrator, prompts))))
+    });
+    groups.try_flatten().boxed()
 }
 
 /// A person: one row, and the same as facts.

@@ -137,6 +137,20 @@ pub trait Narrator: Debug + Send + Sync {
         Ok(false)
     }
 
+    /// People whose answers are worth having ready before the first of them is written up; 0 if none are made ready.
+    fn ahead(&self) -> usize {
+        0
+    }
+
+    /// Has the answers to prompts about people ready, where many together cost less: `narrate` finds them then. What
+    /// could not be had is left to it.
+    ///
+    /// # Errors
+    /// On an outage: nothing can be had for now.
+    async fn prepare(&self, _prompts: &[Prompt], _people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {
+        Ok(())
+    }
+
     /// Writes the texts, in the order of the requests: exactly one result for each.
     async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>>;
 }

@@ -48,6 +48,21 @@ impl Client {
         &self.endpoint
     }
 
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The one server that there is.
+    ///
+    /// # Errors
+    /// If there are several.
+    pub fn server(&self) -> Result<&Server, String> {
+        match &self.servers[..] {
+            [server] => Ok(server),
+            servers => Err(format!("a batch is handed to one server, and {} are named", servers.len())),
+        }
+    }
+
     /// Asks until `accept` takes the answer, an attempt cannot help, or there have been enough; counts the `attempts`.
     /// What was wrong with an answer is told with the next attempt.
     ///
@@ -73,16 +88,16 @@ impl Client {
             }
             accepted
         };
-        let policy = ExponentialBuilder::default()
+        attempt.retry(self.policy()).when(|f: &Failure| f.passing).adjust(as_told).await
+    }
+
+    /// How often, and after which pauses, something is tried again.
+    pub fn policy(&self) -> ExponentialBuilder {
+        ExponentialBuilder::default()
             .with_min_delay(self.endpoint.backoff)
             .with_max_delay(Duration::from_secs(30))
             .with_max_times(self.endpoint.attempts.saturating_sub(1))
-            .with_jitter();
-        attempt
-            .retry(policy)
-            .when(|f: &Failure| f.passing)
-            .adjust(|f, pause| pause.map(|p| f.wait.map_or(p, |w| w.max(p))))
-            .await
+            .with_jitter()
     }
 
     /// One answer, of the server that has least to do for its weight. A failure of one of several is told to none but
@@ -114,4 +129,9 @@ impl Client {
         let others = move || self.servers.iter().filter(|s| !std::ptr::eq(*s, server)).any(|s| s.health.is_up());
         Some((server, others))
     }
+}
+
+/// The pause before another attempt: as long as the server asks for, if that is longer.
+pub(super) fn as_told(failure: &Failure, pause: Option<Duration>) -> Option<Duration> {
+    pause.map(|p| failure.wait.map_or(p, |w| w.max(p)))
 }

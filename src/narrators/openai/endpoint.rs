@@ -46,6 +46,8 @@ pub struct Endpoint {
     pub price: Option<Price>,
     /// How long a server that answered before may fail everyone until the run stops
     pub patience: Duration,
+    /// Whether requests may be handed over in batches
+    pub batch: bool,
 }
 
 impl Endpoint {
@@ -87,6 +89,7 @@ impl Endpoint {
             limits: Limits::default(),
             price: None,
             patience: Duration::from_secs(180),
+            batch: false,
         }
     }
 }

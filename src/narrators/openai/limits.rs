@@ -74,24 +74,39 @@ impl Budget {
     /// # Errors
     /// If there is none left; the message says which limit.
     pub fn take(&self) -> Result<(), String> {
-        let Limits { calls, tokens, cost, time, .. } = self.limits;
+        self.room(0, 0.0)?;
+        let most = self.limits.calls;
+        let take = |n: u64| most.is_none_or(|most| n < most).then_some(n + 1);
+        let taken = self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.map(|_| ()).map_err(|_| reached(&format!("{} calls", most.unwrap_or(0))))
+    }
+
+    /// Whether there is room for calls that are promised so much, on top of what is spent.
+    ///
+    /// # Errors
+    /// If there is not; the message says which limit.
+    pub fn room(&self, tokens: u64, cost: f64) -> Result<(), String> {
         let spent = |what: &AtomicU64| what.load(Ordering::Relaxed);
-        let over = if tokens.is_some_and(|t| spent(&self.tokens) >= t) {
-            Some(format!("{} tokens", tokens.unwrap_or(0)))
-        } else if cost.is_some_and(|c| spent(&self.cost) as f64 / 1e6 >= c) {
-            Some(format!("{} US dollars", cost.unwrap_or(0.0)))
-        } else if time.is_some_and(|t| self.started.elapsed() >= t) {
-            Some(format!("{} seconds", time.unwrap_or_default().as_secs()))
-        } else {
-            let take = |n: u64| calls.is_none_or(|most| n < most).then_some(n + 1);
-            match self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-                Ok(_) => None,
-                Err(_) => Some(format!("{} calls", calls.unwrap_or(0))),
+        let over = |spent: f64, more: f64, most: f64| spent >= most || spent + more > most;
+        match (self.limits.tokens, self.limits.cost) {
+            (Some(most), _) if over(spent(&self.tokens) as f64, tokens as f64, most as f64) => {
+                Err(reached(&format!("{most} tokens")))
             }
-        };
-        match over {
-            Some(limit) => Err(format!("the limit of {limit} is reached")),
-            None => Ok(()),
+            (_, Some(most)) if over(spent(&self.cost) as f64 / 1e6, cost, most) => {
+                Err(reached(&format!("{most} US dollars")))
+            }
+            _ => self.in_time(),
+        }
+    }
+
+    /// Whether there is time left.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn in_time(&self) -> Result<(), String> {
+        match self.limits.time {
+            Some(time) if self.started.elapsed() >= time => Err(reached(&format!("{} seconds", time.as_secs()))),
+            _ => Ok(()),
         }
     }
 
@@ -99,6 +114,10 @@ impl Budget {
         self.tokens.fetch_add(tokens, Ordering::Relaxed);
         self.cost.fetch_add((cost.unwrap_or(0.0) * 1e6).round() as u64, Ordering::Relaxed);
     }
+}
+
+fn reached(limit: &str) -> String {
+    format!("the limit of {limit} is reached")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! the catalogue before its row is anywhere; what was answered before, in whatever statement, is not asked again.
 
 mod answer;
+mod batch;
 mod client;
 mod endpoint;
 mod gate;
@@ -11,6 +12,7 @@ mod health;
 mod limits;
 mod prices;
 mod prompts;
+mod provider;
 mod server;
 
 use std::collections::{BTreeSet, HashMap};
@@ -132,6 +134,54 @@ impl OpenAiNarrator {
         })
     }
 
+    /// What a completion says, if it can stand: the text as it came, and the texts in it.
+    fn accept(
+        &self,
+        completion: &Completion,
+        asked: &Rendered,
+        facts: &Map<String, Value>,
+        first: bool,
+    ) -> Result<(String, Map<String, Value>), String> {
+        let text = completion.text()?;
+        let texts = texts(&text, asked)?;
+        // A text of the caller's own kind may be anything; scores were checked as they were read.
+        if !asked.free && !asked.scores {
+            self.check(&texts, facts, first)?;
+        }
+        Ok((text, texts))
+    }
+
+    fn ledger(&self) -> Result<Arc<Catalog>, Failure> {
+        (self.catalog)().map_err(|e| Failure::outage(e, false))
+    }
+
+    fn current_run(&self) -> Option<String> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A call as the catalogue keeps it: what came of it, with the reason why the model stopped, and what it took.
+    fn call(
+        &self,
+        key: [u8; 32],
+        asked: &Rendered,
+        came: Result<(String, Option<String>), String>,
+        (prompt_tokens, completion_tokens): (Option<u64>, Option<u64>),
+        (attempts, cost_usd, latency): (u32, Option<f64>, Duration),
+    ) -> Call {
+        let answer = |(text, finish_reason)| Answer { text, finish_reason, prompt_tokens, completion_tokens };
+        Call {
+            key,
+            run: self.current_run(),
+            model: self.client.endpoint().model.clone(),
+            texts: asked.keys.join(","),
+            letters: asked.letters(),
+            answer: came.map(answer),
+            attempts,
+            cost_usd,
+            latency_ms: latency.as_millis() as u64,
+        }
+    }
+
     /// What an answer cost, where the price is known.
     fn cost(&self, reply: &Reply) -> Option<f64> {
         let tokens = (reply.prompt_tokens?, reply.completion_tokens?);
@@ -246,6 +296,16 @@ impl OpenAiNarrator {
         Ok(*typical.entry(shape).or_insert(found))
     }
 
+    /// Tokens of the prompt and of the answer, about.
+    fn expected(&self, asked: &Rendered) -> Result<(u64, u64), String> {
+        Ok(match self.typical(asked)? {
+            Some(t) => {
+                ((asked.letters() as f64 * t.tokens_per_letter).round() as u64, t.completion_tokens.round() as u64)
+            }
+            None => asked.expected(),
+        })
+    }
+
     /// Counts a call; its texts if they are at hand.
     fn estimate_call(&self, asked: &Rendered, estimate: &mut Estimate) -> Result<Option<Map<String, Value>>, String> {
         let endpoint = self.client.endpoint();
@@ -259,16 +319,11 @@ impl OpenAiNarrator {
             estimate.known += 1;
             return Ok(known);
         }
-        let (prompt, completion) = match self.typical(asked)? {
-            Some(t) => {
-                ((asked.letters() as f64 * t.tokens_per_letter).round() as u64, t.completion_tokens.round() as u64)
-            }
-            None => asked.expected(),
-        };
+        let (prompt, completion) = self.expected(asked)?;
         estimate.calls += 1;
         estimate.prompt_tokens += prompt;
         estimate.completion_tokens += completion;
-        if let Some(price) = endpoint.price {
+        if let Some(price) = endpoint.price.map(|p| if endpoint.batch { p.in_batch() } else { p }) {
             *estimate.cost_usd.get_or_insert(0.0) += price.of(prompt, completion);
         }
         Ok(None)
@@ -323,7 +378,6 @@ impl OpenAiNarrator {
             return Err(failure);
         }
         let started = Instant::now();
-        let seed = u32::from_le_bytes([key[0], key[1], key[2], key[3]]);
         let attempts = AtomicU32::new(0);
         let (mut prompt_tokens, mut completion_tokens) = (None, None);
         let add = |sum: &mut Option<u64>, more: Option<u64>| {
@@ -331,44 +385,23 @@ impl OpenAiNarrator {
                 *sum = Some(sum.unwrap_or(0) + more);
             }
         };
-        let answer = self.client.ask(&asked, seed, &attempts, |completion: Completion| {
+        let answer = self.client.ask(&asked, seed(&key), &attempts, |completion: Completion| {
             add(&mut prompt_tokens, completion.prompt_tokens());
             add(&mut completion_tokens, completion.completion_tokens());
-            let text = completion.text().map_err(Failure::answer)?;
-            let texts = texts(&text, &asked).map_err(Failure::answer)?;
-            // A text of the caller's own kind may be anything; scores were checked as they were read.
-            if !asked.free && !asked.scores {
-                let first = attempts.load(Ordering::Relaxed) <= 1;
-                self.check(&texts, facts, first).map_err(Failure::answer)?;
-            }
+            let first = attempts.load(Ordering::Relaxed) <= 1;
+            let (text, texts) = self.accept(&completion, &asked, facts, first).map_err(Failure::answer)?;
             Ok((text, texts, completion.finish_reason()))
         });
         let answer = answer.await;
         let attempts = attempts.into_inner();
-        let recorded = match &answer {
-            Ok((text, _, finish_reason)) => Ok(Answer {
-                text: text.clone(),
-                finish_reason: finish_reason.clone(),
-                prompt_tokens,
-                completion_tokens,
-            }),
+        let came = match &answer {
+            Ok((text, _, finish_reason)) => Ok((text.clone(), finish_reason.clone())),
             Err(failure) => Err(failure.message.clone()),
         };
-        let call = Call {
-            key,
-            run: self.run.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            model: self.client.endpoint().model.clone(),
-            texts: asked.keys.join(","),
-            letters: asked.letters(),
-            answer: recorded,
-            attempts,
-            cost_usd: self
-                .client
-                .endpoint()
-                .price
-                .map(|p| p.of(prompt_tokens.unwrap_or(0), completion_tokens.unwrap_or(0))),
-            latency_ms: started.elapsed().as_millis() as u64,
-        };
+        let spent = (prompt_tokens.unwrap_or(0), completion_tokens.unwrap_or(0));
+        let cost = self.client.endpoint().price.map(|p| p.of(spent.0, spent.1));
+        let took = (attempts, cost, started.elapsed());
+        let call = self.call(key, &asked, came, (prompt_tokens, completion_tokens), took);
         catalog.record(call).await.map_err(|e| Failure::lasting(e.to_string()))?;
         match answer {
             Ok((_, texts, _)) => Ok(Arc::new(Reply { texts, attempts, prompt_tokens, completion_tokens })),
@@ -405,6 +438,15 @@ impl Narrator for OpenAiNarrator {
 
     fn window(&self) -> usize {
         self.client.endpoint().concurrency * WINDOW
+    }
+
+    fn ahead(&self) -> usize {
+        if self.client.endpoint().batch { batch::PEOPLE } else { 0 }
+    }
+
+    async fn prepare(&self, prompts: &[Prompt], people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {
+        let handed = self.hand_over(prompts, people).await;
+        handed.map_err(|f| NarrativeError { message: f.message, attempts: f.attempts, outage: true })
     }
 
     fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
@@ -477,6 +519,11 @@ fn key(endpoint: &Endpoint, asked: &Rendered) -> [u8; 32] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }
     *hasher.finalize().as_bytes()
+}
+
+/// What a model is to draw its words from: the same for the same prompt.
+fn seed(key: &[u8; 32]) -> u32 {
+    u32::from_le_bytes([key[0], key[1], key[2], key[3]])
 }
 
 #[cfg(test)]

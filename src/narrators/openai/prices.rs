@@ -11,12 +11,24 @@ use serde::Deserialize;
 pub struct Price {
     pub prompt: f64,
     pub completion: f64,
+    /// The part of it that an answer in a batch costs; half where it is not said, as most providers have it
+    #[serde(default = "half")]
+    pub batch: f64,
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 impl Price {
     /// US dollars for so many tokens.
     pub fn of(&self, prompt_tokens: u64, completion_tokens: u64) -> f64 {
         (prompt_tokens as f64 * self.prompt + completion_tokens as f64 * self.completion) / 1e6
+    }
+
+    /// The price of answers in a batch.
+    pub fn in_batch(&self) -> Price {
+        Price { prompt: self.prompt * self.batch, completion: self.completion * self.batch, batch: 1.0 }
     }
 }
 
@@ -32,6 +44,7 @@ struct Prices {
 /// [models."MODEL"]
 /// prompt = 0.15        # US dollars for a million tokens
 /// completion = 0.60
+/// batch = 0.5          # the part of it that an answer in a batch costs, where it is not half
 /// ```
 ///
 /// # Errors
@@ -50,7 +63,7 @@ pub(in crate::narrators) fn price(file: Option<&Path>, model: &str) -> Result<Op
     let prices: Prices = toml::from_str(&text).map_err(|e| format!("the prices {}: {e}", path.display()))?;
     let price = prices.models.get(model).copied();
     match price {
-        Some(Price { prompt, completion }) if !(prompt >= 0.0 && completion >= 0.0) => {
+        Some(Price { prompt, completion, batch }) if !(prompt >= 0.0 && completion >= 0.0 && batch >= 0.0) => {
             Err(format!("the prices {}: those of {model} are no amounts of dollars", path.display()))
         }
         price => Ok(price),

@@ -71,6 +71,7 @@ pub(super) struct Server {
     address: Address,
     endpoint: Arc<Endpoint>,
     api: Api<OpenAIConfig>,
+    http: reqwest::Client,
     gate: Gate,
     pub health: Health,
     /// Requests that are at it, or wait for their turn
@@ -104,7 +105,8 @@ impl Server {
         let (gate, health) = (Gate::new(part), Health::new(endpoint.patience, endpoint.backoff * 10));
         let [no_schema, no_json, no_seed, no_temperature] = std::array::from_fn(|_| AtomicBool::new(false));
         let load = AtomicUsize::new(0);
-        Server { address, endpoint, api, gate, health, load, no_schema, no_json, no_seed, no_temperature }
+        let http = http.clone();
+        Server { address, endpoint, api, http, gate, health, load, no_schema, no_json, no_seed, no_temperature }
     }
 
     /// How much it has to do, for its weight.
@@ -165,7 +167,47 @@ impl Server {
         Err(Failure::lasting(format!("{} takes no form of request that is known", self.address.base)))
     }
 
-    fn body(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Value {
+    pub fn base(&self) -> &str {
+        &self.address.base
+    }
+
+    /// What it says at a path, which is no request for an answer: it is sent as it is, of a type, or something is only
+    /// asked for.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub async fn at(&self, path: &str, sent: Option<(String, Vec<u8>)>) -> Result<Vec<u8>, Failure> {
+        let url = format!("{}/{path}", self.address.base);
+        let mut request = match sent {
+            Some((kind, body)) => self.http.post(url).header("content-type", kind).body(body),
+            None => self.http.get(url),
+        };
+        if !self.address.key.is_empty() {
+            request = request.bearer_auth(&self.address.key);
+        }
+        // Files are large.
+        let request = request.timeout(self.endpoint.timeout * 5);
+        let asked = async {
+            let response = received(request.send().await.map_err(OpenAIError::Reqwest)?).await?;
+            response.bytes().await.map_err(OpenAIError::Reqwest)
+        };
+        match asked.await {
+            Ok(body) => Ok(body.into()),
+            Err(OpenAIError::Boxed(error)) => Err(match error.downcast_ref::<Refused>() {
+                Some(Refused { status: status @ (404 | 405 | 501), .. }) => {
+                    let base = self.base();
+                    let message =
+                        format!("{base} has no {path} ({status}): leave --batch out where there are no batches");
+                    Failure { unsupported: true, ..Failure::outage(message, false) }
+                }
+                _ => self.explain(OpenAIError::Boxed(error)),
+            }),
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// The body of a request.
+    pub fn body(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Value {
         let off = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let mut body = json!({
             "model": self.endpoint.model,
@@ -281,9 +323,13 @@ impl Server {
     }
 }
 
-/// Sends one request; a status other than success is an error with what the server said.
+/// Sends one request.
 async fn send(http: reqwest::Client, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
-    let response = http.execute(request.build().await?).await.map_err(OpenAIError::Reqwest)?;
+    received(http.execute(request.build().await?).await.map_err(OpenAIError::Reqwest)?).await
+}
+
+/// A response that is a success; another is an error with what the server said.
+async fn received(response: reqwest::Response) -> Result<reqwest::Response, OpenAIError> {
     if response.status().is_success() {
         return Ok(response);
     }

@@ -143,7 +143,11 @@ pub(super) fn sex(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
         "male" => false,
         _ => return None,
     };
-    let count = |of: &[&str]| words(text).filter(|w| of.contains(&w.to_lowercase().as_str())).count();
+    // There are people whose surname is He.
+    let names = ["first_name", "middle_name", "last_name"].iter().filter_map(|n| text_of(facts, n));
+    let names: Vec<&str> = names.flat_map(words).collect();
+    let said: Vec<String> = words(text).filter(|w| !names.contains(w)).map(str::to_lowercase).collect();
+    let count = |of: &[&str]| said.iter().filter(|w| of.contains(&w.as_str())).count();
     let (she, he) = (count(&["she", "her", "hers", "herself"]), count(&["he", "him", "his", "himself"]));
     let (own, other) = if female { (she, he) } else { (he, she) };
     let said = if female { "he" } else { "she" };

@@ -167,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn a_surname_is_no_pronoun() {
+        let facts = json!({ "first_name": "Joy", "last_name": "He", "sex": "Female" });
+        let found = |text| check_text(text, facts.as_object().unwrap(), &Vocabulary::default()).len();
+        assert_eq!(found("Joy He keeps bees behind the house, and sells the honey in May."), 0);
+        assert_eq!(found("Joy keeps bees behind his house, and sells the honey in May."), 1);
+    }
+
+    #[test]
     fn each_check_finds_what_it_is_for() {
         for (check, text) in [
             ("blank", "  \n"),

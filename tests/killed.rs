@@ -1,0 +1,80 @@
+//! A run with a model's endpoint, killed two hundred times: the same people in the end, and no answer paid for twice.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+mod support;
+use support::stub::Stub;
+use support::{output, populace};
+
+const PEOPLE: usize = 2000;
+const KILLS: usize = 200;
+const AT_ONCE: usize = 8;
+
+fn generate(database: &Path, base: &str) -> Command {
+    let mut command = populace(database);
+    command.env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "sk-secret");
+    command.args(["generate", "usa", "--count", &PEOPLE.to_string(), "--seed", "7", "--narrator", "openai:stub"]);
+    command.args(["--concurrency", &AT_ONCE.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn people(database: &Path) -> String {
+    let sql = "SELECT uuid, age, state, persona, cultural_background, narrative_error,
+               array_to_string(persona_embedding, ' ') FROM usa ORDER BY uuid";
+    output(populace(database).args(["sql", "--format", "csv", sql])).1
+}
+
+/// What was asked for since the last look, by prompt.
+fn asked_since(stub: &Stub, seen: &mut usize) -> Vec<String> {
+    let requests = stub.requests.lock().unwrap();
+    let new = requests[*seen..].iter().map(|r| r["messages"][1].to_string()).collect();
+    *seen = requests.len();
+    new
+}
+
+/// Lets a process live until it has had so many answers, and then so long.
+fn live(child: &mut Child, stub: &Stub, requests: usize, time: Duration) {
+    let (before, patience) = (stub.count(), Instant::now());
+    while stub.count() < before + requests && child.try_wait().unwrap().is_none() {
+        assert!(patience.elapsed() < Duration::from_secs(120), "no {requests} requests");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(time);
+}
+
+#[test]
+fn a_run_that_is_killed_two_hundred_times_pays_for_nothing_twice() {
+    let delay = Duration::from_millis(2);
+    let whole = Stub::writer(delay);
+    let unbroken = tempfile::tempdir().unwrap();
+    assert!(generate(unbroken.path(), &whole.base).status().unwrap().success());
+    assert_eq!(whole.count(), 2 * PEOPLE);
+    let expected = people(unbroken.path());
+    assert_eq!(expected.lines().count(), PEOPLE + 1);
+
+    let stub = Stub::writer(delay);
+    let broken = tempfile::tempdir().unwrap();
+    let (mut seen, mut paid, mut twice) = (0, HashSet::new(), 0);
+    for kill in 0..KILLS {
+        let mut child = generate(broken.path(), &stub.base).spawn().unwrap();
+        // As good as random: after none to some thirty requests, and up to a few thousandths of a second.
+        let chance = *blake3::hash(&kill.to_le_bytes()).as_bytes();
+        let requests = chance[0] as usize * 32 / 256;
+        live(&mut child, &stub, requests, Duration::from_micros(u64::from(chance[1]) * 20));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Those who were in flight when it was killed are all that may be asked for again.
+        let again = asked_since(&stub, &mut seen).into_iter().filter(|p| !paid.insert(p.clone())).count();
+        assert!(again <= AT_ONCE, "{again} asked again at kill {kill}");
+        twice += again;
+    }
+    assert!(people(broken.path()).lines().count() <= PEOPLE, "it was done before the last kill");
+    assert!(generate(broken.path(), &stub.base).status().unwrap().success());
+    let again = asked_since(&stub, &mut seen).into_iter().filter(|p| !paid.insert(p.clone())).count();
+    assert!(again <= AT_ONCE && paid.len() == 2 * PEOPLE, "{again} again, {} in all", paid.len());
+    println!("{KILLS} kills, {} requests of {}, {} in flight", stub.count(), 2 * PEOPLE, twice + again);
+    assert_eq!(people(broken.path()), expected);
+}
