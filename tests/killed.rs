@@ -60,21 +60,23 @@ fn a_run_that_is_killed_two_hundred_times_pays_for_nothing_twice() {
     let (mut seen, mut paid, mut twice) = (0, HashSet::new(), 0);
     for kill in 0..KILLS {
         let mut child = generate(broken.path(), &stub.base).spawn().unwrap();
-        // As good as random: after none to some thirty requests, and up to a few thousandths of a second.
+        // As good as random: after none to some two dozen requests, and up to a few thousandths of a second.
         let chance = *blake3::hash(&kill.to_le_bytes()).as_bytes();
-        let requests = chance[0] as usize * 32 / 256;
+        let requests = chance[0] as usize * 24 / 256;
         live(&mut child, &stub, requests, Duration::from_micros(u64::from(chance[1]) * 20));
         child.kill().unwrap();
         child.wait().unwrap();
-        // Those who were in flight when it was killed are all that may be asked for again.
+        // Those that were on their way when it was killed are all that may be asked for again: the requests at the
+        // server, and as many answers that were not in the catalogue yet.
         let again = asked_since(&stub, &mut seen).into_iter().filter(|p| !paid.insert(p.clone())).count();
-        assert!(again <= AT_ONCE, "{again} asked again at kill {kill}");
+        assert!(again <= 2 * AT_ONCE, "{again} asked again at kill {kill}");
         twice += again;
     }
     assert!(people(broken.path()).lines().count() <= PEOPLE, "it was done before the last kill");
     assert!(generate(broken.path(), &stub.base).status().unwrap().success());
     let again = asked_since(&stub, &mut seen).into_iter().filter(|p| !paid.insert(p.clone())).count();
-    assert!(again <= AT_ONCE && paid.len() == 2 * PEOPLE, "{again} again, {} in all", paid.len());
+    assert!(twice <= KILLS * AT_ONCE, "{twice} asked again");
+    assert!(again <= 2 * AT_ONCE && paid.len() == 2 * PEOPLE, "{again} again, {} in all", paid.len());
     println!("{KILLS} kills, {} requests of {}, {} in flight", stub.count(), 2 * PEOPLE, twice + again);
     assert_eq!(people(broken.path()), expected);
 }

@@ -276,6 +276,17 @@ fn a_judge_scores_texts_into_columns() {
     assert_eq!(judged.len(), 10);
     let prompt = judged[0]["messages"][1]["content"].as_str().unwrap();
     assert!(prompt.contains("- persona: persona of") && prompt.contains("judge_plausibility: 5:"), "{prompt}");
+    // A narrative of one's own among it; none goes by the name of a score.
+    let file = directory.path().join("own.j2");
+    std::fs::write(&file, "How does {{first_name}} think of money?").unwrap();
+    let add = |name: &str| ran_on(directory.path(), &["narratives", "add", name, file.to_str().unwrap()]);
+    assert!(add("judge_money").2.contains("take another name"));
+    assert_eq!(add("money").0, 0);
+    assert_eq!(generate(&["--narrator", "openai:stub", "--into", "rich"]).0, 0);
+    let requests = stub.requests.lock().unwrap().clone();
+    let last = requests.iter().rev().find(|r| r["model"] == "judge").unwrap();
+    assert!(last["messages"][1]["content"].as_str().unwrap().contains("- money: text of"), "{last}");
+    assert_eq!(ran_on(directory.path(), &["narratives", "remove", "money"]).0, 0);
     // Whoever wrote the texts; and what is stored already, in SQL.
     assert_eq!(generate(&["--into", "outlined"]).0, 0);
     assert!(query("SELECT count(judge_language), min(narrator) FROM outlined").contains("10,outline"));

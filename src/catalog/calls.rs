@@ -1,5 +1,6 @@
 //! Calls: each request to a model, and what it answered. An answer that was paid for is never asked for again.
 
+use std::fs::File;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -110,7 +111,8 @@ impl Catalog {
         read.map_err(|e| explain(&self.path, &e))
     }
 
-    /// Keeps a call; it is on disk when this returns. Calls that end together are committed together.
+    /// Keeps a call: when this returns, no end of the process loses it. A loss of power does not either, once the disk
+    /// has it, which is at work on it then. Calls that end together are committed together.
     ///
     /// # Errors
     /// If the catalogue cannot be written.
@@ -163,7 +165,7 @@ pub(super) struct Writer(Sender<(Call, Written)>);
 impl Writer {
     fn start(path: String) -> Writer {
         let (sender, calls) = mpsc::channel();
-        thread::spawn(move || match connect(&path).and_then(|c| durable(&path, c)) {
+        thread::spawn(move || match connect(&path) {
             Ok(connection) => write(&connection, &path, &calls),
             Err(error) => calls.iter().for_each(|(_, written)| _ = written.send(Err(error.clone()))),
         });
@@ -171,13 +173,24 @@ impl Writer {
     }
 }
 
-/// A commit waits for the disk: an answer that was paid for survives a loss of power too.
-fn durable(path: &str, connection: Connection) -> Result<Connection, Error> {
-    connection.pragma_update(None, "synchronous", "full").map_err(|e| explain(path, &e))?;
-    Ok(connection)
+/// Has the disk take what was committed, again and again while something is, on a thread of its own: a commit that
+/// waited for it would keep the answers that come meanwhile in memory alone, for a kill to lose.
+fn synced(path: &str) -> Sender<()> {
+    let (sender, committed) = mpsc::channel();
+    // SQLite locks other files than its log: opening and closing this one lets go of no lock.
+    let log = format!("{path}-wal");
+    thread::spawn(move || {
+        while committed.recv().is_ok() {
+            while committed.try_recv().is_ok() {}
+            // Where it fails, the disk gets it in its own time, as SQLite's log does at a checkpoint.
+            _ = File::open(&log).and_then(|log| log.sync_data());
+        }
+    });
+    sender
 }
 
 fn write(connection: &Connection, path: &str, calls: &Receiver<(Call, Written)>) {
+    let synced = synced(path);
     while let Ok(first) = calls.recv() {
         let group: Vec<(Call, Written)> = std::iter::once(first).chain(calls.try_iter().take(GROUP - 1)).collect();
         let insert = || {
@@ -188,6 +201,7 @@ fn write(connection: &Connection, path: &str, calls: &Receiver<(Call, Written)>)
             transaction.commit()
         };
         let done = insert().map_err(|e| explain(path, &e));
+        _ = synced.send(());
         for (_, written) in group {
             // Nobody waits where the statement was cancelled; the answer is kept all the same.
             _ = written.send(done.clone());

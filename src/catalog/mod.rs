@@ -153,6 +153,7 @@ fn connect(path: &str) -> Result<Connection, Error> {
     let connection = Connection::open(path).map_err(sql)?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(sql)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(sql)?;
+    connection.pragma_update(None, "synchronous", "normal").map_err(sql)?;
     Ok(connection)
 }
 

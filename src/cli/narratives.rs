@@ -102,7 +102,8 @@ fn check_name(name: &str) -> Result<(), Failure> {
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 60 || !name.chars().all(sound) {
         return Err(Failure(format!("{name:?} is no name for a column: use small letters, digits and _")));
     }
-    let taken = PROVENANCE.contains(&name) || name.ends_with("_embedding");
+    // What a judge says has columns too.
+    let taken = PROVENANCE.contains(&name) || name.ends_with("_embedding") || name.starts_with("judge");
     if taken || NARRATIVES.contains(&name) || columns().iter().any(|c| c == name) {
         return Err(Failure(format!("tables of people have a column {name} of another kind: take another name")));
     }

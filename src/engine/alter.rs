@@ -31,7 +31,7 @@ impl Engine {
                         );
                     }
                     let column = folded(&column_def.name);
-                    let own = (self.templates)().map_err(DataFusionError::Execution)?;
+                    let own = (self.common.templates)().map_err(DataFusionError::Execution)?;
                     let narrative = NARRATIVES.contains(&column.as_str()) || own.iter().any(|(n, _)| *n == column);
                     let field = self.field(&column, &column_def.data_type).await?;
                     database.add_column(name, field, narrative, &lock).await?;

@@ -26,7 +26,7 @@ use populace_udfs::{Estimate, Narrator, Populace, Purpose, TableSearch, VectorSe
 use crate::catalog::{Catalog, Run};
 use crate::database::{Database, LanceSearch, Tables};
 use crate::narrators::openai::OpenCatalog;
-use crate::narrators::{Asking, CurrentRun, ReadTemplates};
+use crate::narrators::{Asking, Common, ReadTemplates};
 use crate::statements;
 use crate::{narrators, packs};
 
@@ -66,10 +66,7 @@ pub struct Options {
 pub struct Engine {
     context: SessionContext,
     database: Arc<Database>,
-    catalog: OpenCatalog,
-    /// The run that calls to models are noted for
-    run: CurrentRun,
-    templates: ReadTemplates,
+    common: Common,
     options: Options,
 }
 
@@ -83,12 +80,11 @@ impl Engine {
         let context = SessionContext::new_with_config(config);
         let embedder = database.embedder().clone();
         let catalog = open_catalog(database.clone());
-        let run = CurrentRun::default();
         let templates = read_templates(database.clone(), catalog.clone());
+        let common = Common::new(catalog, templates, options.asking.limits);
         let open = {
-            let (asking, catalog, run) = (options.asking.clone(), catalog.clone(), run.clone());
-            let own = templates.clone();
-            move |name: &str| narrators::open(name, &asking, &catalog, &run, &own).map_err(DataFusionError::Plan)
+            let (asking, common) = (options.asking.clone(), common.clone());
+            move |name: &str| narrators::open(name, &asking, &common).map_err(DataFusionError::Plan)
         };
         let narrator = open(options.narrator.as_deref().unwrap_or("outline"))?;
         let mut populace = Populace::new()
@@ -105,7 +101,7 @@ impl Engine {
         if let Some(catalog) = context.catalog("datafusion") {
             catalog.register_schema("public", Arc::new(Tables::new(database.clone())))?;
         }
-        Ok(Engine { context, database, catalog, run, templates, options })
+        Ok(Engine { context, database, common, options })
     }
 
     /// What writes narratives where a statement names nothing.
@@ -118,8 +114,7 @@ impl Engine {
     /// # Errors
     /// If there is none of this name, or it lacks an endpoint or a key.
     pub fn narrator(&self, name: &str) -> Result<Arc<dyn Narrator>> {
-        let Engine { catalog, run, templates, options, .. } = self;
-        narrators::open(name, &options.asking, catalog, run, templates).map_err(DataFusionError::Plan)
+        narrators::open(name, &self.options.asking, &self.common).map_err(DataFusionError::Plan)
     }
 
     /// The catalogue, made where it is not there yet.
@@ -127,7 +122,7 @@ impl Engine {
     /// # Errors
     /// If it cannot be opened.
     pub fn catalog(&self) -> Result<Arc<Catalog>> {
-        (self.catalog)().map_err(DataFusionError::Execution)
+        (self.common.catalog)().map_err(DataFusionError::Execution)
     }
 
     pub fn database(&self) -> &Arc<Database> {

@@ -96,9 +96,9 @@ impl Engine {
     pub fn begin(&self, run: &Run) -> Result<Recorded> {
         let catalog = self.catalog()?;
         catalog.start(run).map_err(|e| DataFusionError::Execution(e.to_string()))?;
-        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.id.clone());
+        *self.common.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.id.clone());
         let done = AtomicU64::new(run.done);
-        Ok(Recorded(Some(Noted { catalog, id: run.id.clone(), done, current: self.run.clone() })))
+        Ok(Recorded(Some(Noted { catalog, id: run.id.clone(), done, current: self.common.run.clone() })))
     }
 
     /// UPDATE, DELETE and TRUNCATE. DataFusion would hand a table the filters alone, less those that its optimizer

@@ -11,7 +11,7 @@ use std::time::Duration;
 use populace_population::there_are;
 use populace_udfs::Narrator;
 
-use self::openai::{Endpoint, Limits, OpenAiNarrator, OpenCatalog};
+use self::openai::{Budget, Endpoint, Limits, OpenAiNarrator, OpenCatalog};
 
 pub use own::ReadTemplates;
 
@@ -39,27 +39,33 @@ pub struct Asking {
     pub prices: Option<PathBuf>,
 }
 
+/// What all narrators of a session share.
+#[derive(Clone)]
+pub struct Common {
+    pub catalog: OpenCatalog,
+    /// The run that calls to models are noted for
+    pub run: CurrentRun,
+    pub templates: ReadTemplates,
+    /// What was spent of the limits, by whoever writes and whoever judges
+    spent: Arc<Budget>,
+}
+
+impl Common {
+    pub fn new(catalog: OpenCatalog, templates: ReadTemplates, limits: Limits) -> Common {
+        Common { catalog, run: CurrentRun::default(), templates, spent: Arc::new(Budget::new(limits)) }
+    }
+}
+
 /// A narrator by name: `outline`, or a model as `openai:MODEL`, whose answers are kept in a catalogue. Each knows the
 /// user's own narratives, by their names.
 ///
 /// # Errors
 /// If there is none of this name, or a model's endpoint or key is missing.
-pub fn open(
-    name: &str,
-    asking: &Asking,
-    catalog: &OpenCatalog,
-    run: &CurrentRun,
-    own: &ReadTemplates,
-) -> Result<Arc<dyn Narrator>, String> {
-    Ok(Arc::new(own::WithOwn::new(open_bare(name, asking, catalog, run)?, own.clone())))
+pub fn open(name: &str, asking: &Asking, common: &Common) -> Result<Arc<dyn Narrator>, String> {
+    Ok(Arc::new(own::WithOwn::new(open_bare(name, asking, common)?, common.templates.clone())))
 }
 
-fn open_bare(
-    name: &str,
-    asking: &Asking,
-    catalog: &OpenCatalog,
-    run: &CurrentRun,
-) -> Result<Arc<dyn Narrator>, String> {
+fn open_bare(name: &str, asking: &Asking, common: &Common) -> Result<Arc<dyn Narrator>, String> {
     match name.split_once(':') {
         None if name == "outline" => Ok(Arc::new(outline::OutlineNarrator)),
         Some(("openai", model)) => {
@@ -75,7 +81,7 @@ fn open_bare(
                     "--max-cost needs the price of {model}: write it into a file and name it with --prices"
                 ));
             }
-            Ok(OpenAiNarrator::open(endpoint, catalog.clone(), run.clone())?)
+            Ok(OpenAiNarrator::open(endpoint, common)?)
         }
         _ => Err(format!("unknown narrator `{name}`{}", there_are(name, &NAMES))),
     }
@@ -89,7 +95,8 @@ mod tests {
     fn slips_in_names_are_pointed_out() {
         let nowhere: OpenCatalog = Arc::new(|| Err("not needed".into()));
         let none: ReadTemplates = Arc::new(|| Ok(vec![]));
-        let open = |name| open(name, &Asking::default(), &nowhere, &CurrentRun::default(), &none);
+        let common = Common::new(nowhere, none, Limits::default());
+        let open = |name| open(name, &Asking::default(), &common);
         assert_eq!(open("outline").unwrap().name(), "outline");
         assert!(open("outlin").unwrap_err().contains("did you mean `outline`?"));
         assert!(open("openai:").unwrap_err().contains("names no model"));

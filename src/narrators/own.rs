@@ -7,6 +7,9 @@ use datafusion::common::{DataFusionError, Result};
 use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 use serde_json::{Map, Value};
 
+/// The fact that tells a judge of the user's own narratives: their texts by name.
+pub(super) const OWN_TEXTS: &str = "own_texts";
+
 /// Reads the templates by name, when a statement first needs them.
 pub type ReadTemplates = Arc<dyn Fn() -> Result<Vec<(String, String)>, String> + Send + Sync>;
 
@@ -48,9 +51,29 @@ impl WithOwn {
     }
 
     fn inner_requests(&self, requests: Vec<NarrativeRequest>) -> Vec<NarrativeRequest> {
-        let of = |r: NarrativeRequest| NarrativeRequest { prompt: self.inner_prompt(r.prompt), facts: r.facts };
+        let scores = self.inner.scores();
+        let of = |NarrativeRequest { prompt, mut facts }: NarrativeRequest| {
+            if is_score(&prompt, &scores) {
+                self.tell_judge(&mut facts);
+            }
+            NarrativeRequest { prompt: self.inner_prompt(prompt), facts }
+        };
         requests.into_iter().map(of).collect()
     }
+
+    /// A judge reads the user's own narratives too.
+    fn tell_judge(&self, facts: &mut Map<String, Value>) {
+        let names = self.templates().unwrap_or_default().iter().map(|(name, _)| name);
+        let texts = names.filter_map(|n| Some((n.clone(), facts.get(n).filter(|t| t.is_string())?.clone())));
+        let texts: Map<String, Value> = texts.collect();
+        if !texts.is_empty() {
+            facts.insert(OWN_TEXTS.into(), Value::Object(texts));
+        }
+    }
+}
+
+fn is_score(prompt: &Prompt, scores: &[String]) -> bool {
+    matches!(prompt, Prompt::Kind(name) if scores.contains(name))
 }
 
 #[async_trait]
@@ -86,14 +109,23 @@ impl Narrator for WithOwn {
     }
 
     fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
-        self.inner.columns(&self.inner_prompt(prompt.clone()), available)
+        let mut columns = self.inner.columns(&self.inner_prompt(prompt.clone()), available);
+        if is_score(prompt, &self.inner.scores()) {
+            let own = self.templates().unwrap_or_default().iter().map(|(name, _)| name);
+            columns.extend(own.filter(|n| available.contains(n)).cloned());
+        }
+        columns
     }
 
     fn ahead(&self) -> usize {
         self.inner.ahead()
     }
 
-    async fn prepare(&self, prompts: &[Prompt], people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {
+    async fn prepare(&self, prompts: &[Prompt], mut people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {
+        let scores = self.inner.scores();
+        if prompts.iter().any(|p| is_score(p, &scores)) {
+            people.iter_mut().for_each(|facts| self.tell_judge(facts));
+        }
         let prompts: Vec<Prompt> = prompts.iter().map(|p| self.inner_prompt(p.clone())).collect();
         self.inner.prepare(&prompts, people).await
     }

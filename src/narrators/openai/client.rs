@@ -18,7 +18,7 @@ pub(super) struct Client {
     endpoint: Arc<Endpoint>,
     servers: Vec<Server>,
     pace: Pace,
-    budget: Budget,
+    budget: Arc<Budget>,
 }
 
 impl fmt::Debug for Client {
@@ -30,7 +30,7 @@ impl fmt::Debug for Client {
 impl Client {
     /// # Errors
     /// If there is no way to speak TLS.
-    pub fn new(endpoint: Endpoint) -> Result<Client, String> {
+    pub fn new(endpoint: Endpoint, budget: Arc<Budget>) -> Result<Client, String> {
         // Another library may have chosen a provider already; then that one does.
         _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -40,7 +40,7 @@ impl Client {
             .map_err(|e| format!("no HTTP client: {}", causes(&e)))?;
         let endpoint = Arc::new(endpoint);
         let servers = endpoint.addresses.iter().map(|a| Server::new(a.clone(), endpoint.clone(), &http)).collect();
-        let (pace, budget) = (Pace::new(&endpoint.limits), Budget::new(endpoint.limits));
+        let pace = Pace::new(&endpoint.limits);
         Ok(Client { endpoint, servers, pace, budget })
     }
 
@@ -107,7 +107,7 @@ impl Client {
             let Some((server, others)) = self.least() else {
                 return Err(Failure::lasting("no server is named".into()));
             };
-            let bounds = (&self.pace, &self.budget);
+            let bounds = (&self.pace, self.budget.as_ref());
             match server.request((asked, seed, complaint), bounds, others()).await {
                 Ok(Some(completion)) => return Ok(completion),
                 // It went down meanwhile.

@@ -54,7 +54,7 @@ impl Pace {
 
 /// What has been spent.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(in crate::narrators) struct Budget {
     limits: Limits,
     started: Instant,
     calls: AtomicU64,

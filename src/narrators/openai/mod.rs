@@ -33,11 +33,12 @@ use self::answer::{Completion, texts};
 use self::client::Client;
 use self::prompts::{Kind, Prompts, Rendered, Step};
 use self::server::Failure;
-use super::CurrentRun;
+use super::{Common, CurrentRun};
 use crate::catalog::{Answer, Call, Catalog, Typical};
 use crate::packs;
 
 pub use self::endpoint::{Address, Endpoint};
+pub(super) use self::limits::Budget;
 pub use self::limits::Limits;
 pub use self::prices::Price;
 pub(super) use self::prices::price;
@@ -89,19 +90,19 @@ impl OpenAiNarrator {
     ///
     /// # Errors
     /// If the prompts of a country do not parse, or there is no way to speak TLS.
-    pub fn open(endpoint: Endpoint, catalog: OpenCatalog, run: CurrentRun) -> Result<Arc<OpenAiNarrator>, String> {
+    pub fn open(endpoint: Endpoint, common: &Common) -> Result<Arc<OpenAiNarrator>, String> {
         let prompts = packs::NAMES.iter().filter_map(|name| Some((*name, packs::prompts(name)?)));
         let prompts =
             prompts.map(|(name, files)| Ok((name, Prompts::new(files)?))).collect::<Result<Vec<_>, String>>()?;
         let name = format!("openai:{}", endpoint.model);
-        let client = Client::new(endpoint)?;
+        let client = Client::new(endpoint, common.spent.clone())?;
         Ok(Arc::new_cyclic(|this| OpenAiNarrator {
             name,
             client,
             prompts,
             vocabularies: packs::NAMES.map(|name| (name, OnceLock::new())).into(),
-            catalog,
-            run,
+            catalog: common.catalog.clone(),
+            run: common.run.clone(),
             in_flight: Mutex::default(),
             outage: Mutex::default(),
             typical: Mutex::default(),

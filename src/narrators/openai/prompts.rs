@@ -7,6 +7,8 @@ use populace_udfs::Prompt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::narrators::own::OWN_TEXTS;
+
 /// Which call writes a text: the attributes of a person come first, the personas are written from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,11 +185,9 @@ impl Prompts {
     pub fn render(&self, step: Step, wanted: &[&Kind], facts: &Map<String, Value>) -> Result<Rendered, String> {
         let (mut texts, scores) = (vec![], step == Step::Judge);
         if scores {
-            texts = self
-                .kinds
-                .iter()
-                .filter_map(|k| Some(json!({ "name": k.name, "text": facts.get(&k.name)? })))
-                .collect();
+            let own = facts.get(OWN_TEXTS).and_then(Value::as_object).into_iter().flatten();
+            let written = self.kinds.iter().filter_map(|k| Some((&k.name, facts.get(&k.name)?)));
+            texts = written.chain(own).map(|(name, text)| json!({ "name": name, "text": text })).collect();
             if texts.is_empty() {
                 return Err("there is no text to judge".into());
             }

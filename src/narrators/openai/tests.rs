@@ -15,6 +15,12 @@ struct Session {
     _folder: tempfile::TempDir,
 }
 
+fn common(catalog: Arc<Catalog>, limits: Limits) -> Common {
+    let common = Common::new(Arc::new(move || Ok(catalog.clone())), Arc::new(|| Ok(vec![])), limits);
+    *common.run.lock().unwrap() = Some("run".into());
+    common
+}
+
 fn session(base: &str, change: impl FnOnce(&mut Endpoint)) -> Session {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
@@ -22,8 +28,7 @@ fn session(base: &str, change: impl FnOnce(&mut Endpoint)) -> Session {
     endpoint.backoff = Duration::from_millis(1);
     change(&mut endpoint);
     let opened = catalog.clone();
-    let run = CurrentRun::new(Mutex::new(Some("run".into())));
-    let narrator = OpenAiNarrator::open(endpoint, Arc::new(move || Ok(opened.clone())), run).unwrap();
+    let narrator = OpenAiNarrator::open(endpoint.clone(), &common(opened, endpoint.limits)).unwrap();
     Session { narrator, catalog, _folder: folder }
 }
 
@@ -67,7 +72,7 @@ async fn equal_prompts_are_asked_once_and_answers_outlive_the_session() {
     assert_eq!((again.attempts, again.prompt_tokens, stub.count()), (0, None, 1));
     let catalog = first.catalog.clone();
     let endpoint = Endpoint::new("stub", vec![Address::new(&stub.base, "").unwrap()]);
-    let other = OpenAiNarrator::open(endpoint, Arc::new(move || Ok(catalog.clone())), CurrentRun::default()).unwrap();
+    let other = OpenAiNarrator::open(endpoint, &common(catalog, Limits::default())).unwrap();
     assert_eq!(other.narrate(vec![ask("Ada", "persona")]).await[0].as_ref().unwrap().attempts, 0);
     assert_eq!(stub.count(), 1);
     assert_eq!(first.catalog.calls("run").unwrap().answered, 1);
