@@ -10,5 +10,6 @@ pub mod embedders;
 pub mod engine;
 pub mod narrators;
 pub mod packs;
+pub mod recipes;
 pub mod runs;
 mod statements;

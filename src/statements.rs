@@ -8,7 +8,19 @@ use datafusion::sql::sqlparser::ast::{
     Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+
+/// One expression, whole: nothing that would end it and begin something else.
+///
+/// # Errors
+/// If the text is anything else.
+pub(crate) fn one_expression(text: &str) -> std::result::Result<Expr, ParserError> {
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
+    let expression = parser.parse_expr()?;
+    parser.expect_token(&Token::EOF)?;
+    Ok(expression)
+}
 
 /// What SHOW TABLES asks for: the tables and views of the database, not the figures of every country.
 pub(crate) const OWN_TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables

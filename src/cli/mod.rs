@@ -5,6 +5,7 @@ mod generate;
 mod narratives;
 mod output;
 mod prompt;
+mod recipes;
 mod runs;
 mod search;
 mod sql;
@@ -138,6 +139,10 @@ enum Command {
     Narratives(narratives::NarrativesArguments),
     /// Run SQL: an argument, a file, what comes on standard input, or a prompt on a terminal
     Sql(sql::SqlArguments),
+    /// The recipes: statements for what people do over and over
+    Recipes,
+    /// Run a recipe
+    Recipe(recipes::RecipeArguments),
     /// The countries: their figures, sources, licences and fit; check or compile a pack of one's own
     Countries(countries::CountriesArguments),
 }
@@ -238,6 +243,8 @@ fn run() -> ExitCode {
         Command::Search(arguments) => search::run(arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Narratives(arguments) => narratives::run(arguments, &database),
+        Command::Recipes => recipes::list(),
+        Command::Recipe(arguments) => recipes::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
     };
     match done {

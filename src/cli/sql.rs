@@ -40,15 +40,18 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
         }
         (None, file) => read_text(file.as_deref().unwrap_or(Path::new("-")))?,
     };
-    runtime.block_on(async {
-        // All statements are parsed before the first runs: a slip in the last leaves nothing half done.
-        for statement in engine.parse(&text)? {
-            let rows = engine.run(statement).await?;
-            print(rows, arguments.format, &mut io::stdout()).await?;
-            for notice in engine.database().take_notices() {
-                eprintln!("{notice}");
-            }
+    runtime.block_on(run_all(&engine, &text, arguments.format))
+}
+
+/// Runs statements and prints their rows. All are parsed before the first runs: a slip in the last leaves nothing half
+/// done.
+pub(super) async fn run_all(engine: &Engine, text: &str, format: Format) -> Result<(), Failure> {
+    for statement in engine.parse(text)? {
+        let rows = engine.run(statement).await?;
+        print(rows, format, &mut io::stdout()).await?;
+        for notice in engine.database().take_notices() {
+            eprintln!("{notice}");
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }

@@ -13,9 +13,6 @@ use datafusion::arrow::compute::{filter_record_batch, is_null};
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::Token;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::there_are;
 use populace_udfs::{Estimate, Narrator, OnOutage, estimate_people, narrate, narrated};
@@ -23,7 +20,7 @@ use populace_udfs::{Estimate, Narrator, OnOutage, estimate_people, narrate, narr
 use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, Shape, Uuids};
 use crate::engine::Engine;
-use crate::packs;
+use crate::{packs, statements};
 use judge::Judge;
 
 pub use retry::{Retried, retry_failed};
@@ -187,14 +184,8 @@ async fn draw(
     engine.run(statement).await
 }
 
-/// One expression, whole: nothing that would end it and begin something else.
 fn expression(text: &str) -> Result<String> {
-    let parsed = Parser::new(&GenericDialect {}).try_with_sql(text).and_then(|mut parser| {
-        let expr = parser.parse_expr()?;
-        parser.expect_token(&Token::EOF)?;
-        Ok(expr)
-    });
-    match parsed {
+    match statements::one_expression(text) {
         Ok(expr) => Ok(expr.to_string()),
         Err(error) => plan_err!("given: {error}"),
     }
