@@ -4,6 +4,7 @@
 //! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`,
 //! `cosine_similarity`, `semantic_search`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
+mod age_band;
 mod arguments;
 mod assumed_independences;
 mod async_calls;

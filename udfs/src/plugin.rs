@@ -11,6 +11,7 @@ use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::prelude::SessionContext;
 use populace_population::{Pack, there_are};
 
+use crate::age_band::AgeBand;
 use crate::async_calls::AsyncCalls;
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
@@ -178,6 +179,7 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     for function in documented() {
         context.register_udf(ScalarUDF::from(function));
     }
+    context.register_udf(ScalarUDF::from(AgeBand::new()));
     context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
     let mut asynchronous = vec![];
     if let Some(embedder) = &populace.embedder {
