@@ -28,6 +28,7 @@ mod relations;
 mod rewrite;
 mod row_facts;
 mod sample_persona;
+mod scan;
 mod semantic_search;
 mod table_functions;
 mod table_search;
