@@ -11,6 +11,7 @@ mod async_calls;
 mod census;
 pub mod checks;
 mod cosine_similarity;
+mod diversity;
 mod embed;
 mod embedder;
 mod estimate;

@@ -15,6 +15,7 @@ use crate::age_band::AgeBand;
 use crate::async_calls::AsyncCalls;
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
+use crate::diversity;
 use crate::embed::Embed;
 use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
 use crate::narrate_calls::PlanCalls;
@@ -181,6 +182,9 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     }
     context.register_udf(ScalarUDF::from(AgeBand::new()));
     context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
+    for aggregate in diversity::aggregates() {
+        context.register_udaf(aggregate);
+    }
     let mut asynchronous = vec![];
     if let Some(embedder) = &populace.embedder {
         let embed = || Embed::new(embedder.clone());
