@@ -34,6 +34,7 @@ mod scan;
 mod semantic_search;
 mod stratified_sample;
 mod table_functions;
+mod table_sample;
 mod table_search;
 mod template;
 mod validate;

@@ -12,7 +12,7 @@ use crate::arguments::Arguments;
 use crate::rewrite::call;
 use crate::{
     assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample,
-    validate,
+    table_sample, validate,
 };
 
 #[derive(Debug)]
@@ -24,6 +24,14 @@ impl RelationPlanner for Relations {
         mut relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some(kind) = table_sample::clause(&mut relation).and_then(Option::take) {
+            let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) = &mut relation else {
+                return Ok(RelationPlanning::Original(Box::new(relation)));
+            };
+            let alias = alias.take();
+            let plan = table_sample::plan(kind, relation, context)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
+        }
         let Some((name, args, alias)) = call(&mut relation) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };

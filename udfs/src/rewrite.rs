@@ -4,14 +4,14 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Statement, TableAlias, TableFactor,
-    VisitMut, VisitorMut,
+    TableSampleKind, TableSampleSeed, TableSampleSeedModifier, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sample_persona::fresh_seed;
 use crate::{
-    generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample, validate,
+    generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample, table_sample, validate,
 };
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
@@ -38,6 +38,14 @@ impl VisitorMut for Seeds {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        if let Some(Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample))) =
+            table_sample::clause(relation)
+        {
+            sample.seed.get_or_insert_with(|| TableSampleSeed {
+                modifier: TableSampleSeedModifier::Repeatable,
+                value: Value::Number(fresh_seed().to_string(), false).into(),
+            });
+        }
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         let name = name.to_string().to_lowercase();
         let draws = name == sample_persona::NAME || name == generate_persona::NAME;
@@ -171,6 +179,9 @@ mod tests {
         assert_eq!(seeded(&text), text);
         let text = seeded("INSERT INTO t SELECT * FROM stratified_sample(usa, 5, strata => (a, b))");
         assert!(text.contains("strata => (a, b), seed => "), "{text}");
+        assert_eq!(seeded(&text), text);
+        let text = seeded("CREATE TABLE t AS SELECT * FROM usa AS u TABLESAMPLE BERNOULLI (5)");
+        assert!(text.contains("REPEATABLE ("), "{text}");
         assert_eq!(seeded(&text), text);
         for same in ["SELECT * FROM sample_persona('usa', 5, 7)", "SELECT * FROM sample_persona('usa', 5, SEED => 7)"] {
             assert_eq!(seeded(same), same);
