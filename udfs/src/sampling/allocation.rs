@@ -144,10 +144,11 @@ fn weights(allocation: Allocation, strata: &[Stratum]) -> Result<Vec<u64>, Strin
             let spread = |s: &Stratum| s.population as f64 * s.deviation;
             let largest = strata.iter().map(spread).fold(0.0, f64::max);
             if largest == 0.0 && !strata.is_empty() {
-                return Err(format!(
+                return Err(
                     "the study variable does not vary within any stratum, so that there is nothing to allocate by; \
-                     say allocation => 'proportional'"
-                ));
+                            say allocation => 'proportional'"
+                        .into(),
+                );
             }
             // A stratum in which it does not vary weighs next to nothing: it gives its floor, and is the last to help out.
             Ok(strata.iter().map(|s| ((spread(s) / largest * (1u64 << 52) as f64) as u64).max(1)).collect())

@@ -42,7 +42,7 @@ impl Moments {
     /// With the divisor n - 1; 0 for less than two numbers, and no number where there was one that is not finite.
     pub fn deviation(&self) -> f64 {
         if self.count < 2 {
-            return if (self.sum.0 - self.sum.0) == 0.0 { 0.0 } else { f64::NAN };
+            return if self.sum.0.is_finite() { 0.0 } else { f64::NAN };
         }
         let n = self.count as f64;
         // Σx² - (Σx)²/n, in twice the precision

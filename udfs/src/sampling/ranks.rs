@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn seeds_give_orders_of_their_own() {
         let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..1000));
-        let (one, two) = (ranks(&Key::Content, 1, &[numbers.clone()]), ranks(&Key::Content, 2, &[numbers]));
+        let numbers = [numbers];
+        let (one, two) = (ranks(&Key::Content, 1, &numbers), ranks(&Key::Content, 2, &numbers));
         let concordant = (1..1000).filter(|i| (one[*i] < one[*i - 1]) == (two[*i] < two[*i - 1])).count();
         assert!((400..600).contains(&concordant), "{concordant}");
     }
