@@ -1,8 +1,9 @@
 //! SQL functions over synthetic people, for any DataFusion session.
 //!
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
-//! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`,
-//! `cosine_similarity`, `semantic_search`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
+//! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
+//! `semantic_search`, `validate`, `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such as
+//! `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
 mod age_band;
 mod arguments;

@@ -19,7 +19,7 @@ use crate::sampling::allocation::{Allocation, Design, OnShort};
 use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::{SAMPLING_WEIGHT, STRATUM, Sample};
 use crate::sampling::quotas;
-use crate::sampling::ranks::plain;
+use crate::sampling::ranks::{Key, plain};
 use crate::scan::scan;
 use crate::semantic_search::relation;
 
@@ -45,6 +45,7 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
         return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
     };
     let input = context.plan(relation(table)?)?;
+    Key::of(input.schema()).check(NAME, &input)?;
     for added in [STRATUM, SAMPLING_WEIGHT] {
         if input.schema().fields().iter().any(|f| f.name() == added) {
             return plan_err!("{NAME}: the table has a column `{added}` already; leave it out with a subquery");

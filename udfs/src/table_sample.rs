@@ -62,6 +62,7 @@ pub(crate) fn plan(
         _ => TableReference::bare(NAME),
     };
     let input = context.plan(relation)?;
+    Key::of(input.schema()).check(CLAUSE, &input)?;
     // How rows are stored says nothing of them here, so that blocks of rows, as of SYSTEM and BLOCK, are rows.
     let method = match quantity {
         Some(TableSampleQuantity { value, unit: Some(TableSampleUnit::Rows), .. }) => {
@@ -213,7 +214,10 @@ impl Bernoulli {
                 let missing = run(&self.input, Some(column(at).is_null()), vec![column(at)], state, &task).await?;
                 let mut missing = missing.try_filter(|batch| std::future::ready(batch.num_rows() > 0));
                 match missing.try_next().await? {
-                    Some(_) => Key::Content,
+                    Some(_) => {
+                        Key::Content.check(CLAUSE, &self.input)?;
+                        Key::Content
+                    }
                     None => Key::Uuid(at),
                 }
             }

@@ -102,10 +102,13 @@ impl Sample {
         let (key, taken) = match self.take(state, &task, &key, &design, quotas.as_ref()).await? {
             Some(taken) => (key, taken),
             // Keys that are missing or stand in several rows are none.
-            None => match self.take(state, &task, &Key::Content, &design, quotas.as_ref()).await? {
-                Some(taken) => (Key::Content, taken),
-                None => return exec_err!("{}: two rows of equal rank", self.function),
-            },
+            None => {
+                Key::Content.check(self.function, &self.input)?;
+                match self.take(state, &task, &Key::Content, &design, quotas.as_ref()).await? {
+                    Some(taken) => (Key::Content, taken),
+                    None => return exec_err!("{}: two rows of equal rank", self.function),
+                }
+            }
         };
         self.read(state, task, &key, taken, projection).await
     }

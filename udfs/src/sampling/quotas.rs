@@ -106,7 +106,7 @@ impl Quotas {
     }
 
     pub fn total(&self) -> u64 {
-        self.quotas.iter().sum()
+        self.quotas.iter().fold(0, |total, quota| total.saturating_add(*quota))
     }
 
     /// Gives each stratum its quota. Strata that are asked for and have no rows come after all others.

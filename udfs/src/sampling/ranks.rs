@@ -7,7 +7,9 @@ use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
 use arrow::row::{RowConverter, SortField};
-use datafusion::common::{DFSchema, Result, exec_err};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DFSchema, Result, exec_err, plan_err};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use populace_population::{permuted, unpermuted};
 
 /// The column that is the key of a row, where a table has it.
@@ -28,6 +30,27 @@ impl Key {
     pub fn of(schema: &DFSchema) -> Key {
         let is_key = |f: &Field| f.name() == UUID && plain(f.data_type()) == DataType::Utf8;
         schema.fields().iter().position(|f| is_key(f)).map_or(Key::Content, Key::Uuid)
+    }
+
+    /// Whether rows of this relation can be told apart so whenever they are read.
+    ///
+    /// # Errors
+    /// If by what they hold, and a query makes some of that up each time, perhaps with a model that is to be paid.
+    pub fn check(&self, function: &str, relation: &LogicalPlan) -> Result<()> {
+        let mut volatile = false;
+        if *self == Key::Content {
+            relation.apply_with_subqueries(|node| {
+                volatile |= node.expressions().iter().any(Expr::is_volatile);
+                Ok(if volatile { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })?;
+        }
+        match volatile {
+            true => plan_err!(
+                "{function}: rows without a column `{UUID}` of their own are told apart by what they hold, and this query \
+                 makes some of it up each time; select `{UUID}` too, or take the sample first"
+            ),
+            false => Ok(()),
+        }
     }
 
     /// The places of the columns that ranks are made from, of so many.
