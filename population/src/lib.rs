@@ -36,6 +36,7 @@ pub use compile::{Compiled, compile};
 pub use error::{Error, Result, did_you_mean, nearest, there_are};
 pub use independence::Independence;
 pub use pack::{Figure, FigureColumn, Fit, Pack, Source, Status, equals};
+pub use philox::{permuted, unpermuted};
 pub use predicate::{Comparison, Predicate, Value};
 pub use sampler::Sampler;
 pub use variable::{Levels, Variable};

@@ -22,6 +22,52 @@ pub(crate) fn block(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     [c0, c1, c2, c3]
 }
 
+/// A permutation of the numbers of 128 bits that looks random, another one for each seed: Philox4x32-10 with the number
+/// as its counter and the seed as its key. What is told apart by numbers is put into a random order by it.
+pub fn permuted(number: u128, seed: u64) -> u128 {
+    joined(block(words(number), key(seed)))
+}
+
+/// The number that [`permuted`] made this one of.
+pub fn unpermuted(number: u128, seed: u64) -> u128 {
+    const I0: u32 = inverse(M0 as u32);
+    const I1: u32 = inverse(M1 as u32);
+    let [mut a, mut b, mut c, mut d] = words(number);
+    let [k0, k1] = key(seed);
+    for round in (0..10u32).rev() {
+        let (c0, c2) = (d.wrapping_mul(I0), b.wrapping_mul(I1));
+        let (p0, p1) = (M0 * u64::from(c0), M1 * u64::from(c2));
+        let c1 = a ^ (p1 >> 32) as u32 ^ k0.wrapping_add(W0.wrapping_mul(round));
+        let c3 = c ^ (p0 >> 32) as u32 ^ k1.wrapping_add(W1.wrapping_mul(round));
+        (a, b, c, d) = (c0, c1, c2, c3);
+    }
+    joined([a, b, c, d])
+}
+
+/// The number that an odd one is multiplied with to give 1, modulo 2^32: by Newton's steps, each of which doubles the
+/// bits that are right.
+const fn inverse(odd: u32) -> u32 {
+    let mut x = odd;
+    let mut step = 0;
+    while step < 5 {
+        x = x.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(x)));
+        step += 1;
+    }
+    x
+}
+
+fn words(number: u128) -> [u32; 4] {
+    [number as u32, (number >> 32) as u32, (number >> 64) as u32, (number >> 96) as u32]
+}
+
+fn joined(words: [u32; 4]) -> u128 {
+    words.iter().rev().fold(0, |number, word| number << 32 | u128::from(*word))
+}
+
+fn key(seed: u64) -> [u32; 2] {
+    [seed as u32, (seed >> 32) as u32]
+}
+
 /// Fills four columns of words for the rows from `first` on; `stream` sets apart the uses that a row makes of its words.
 pub(crate) fn fill(key: [u32; 2], first: u64, stream: u32, lane: u32, out: &mut [Vec<u32>; 4], rows: usize) {
     let [a, b, c, d] = out;
@@ -49,6 +95,16 @@ mod tests {
             block([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn a_permutation_has_its_way_back() {
+        assert_eq!(permuted(0, 0), 0x9b00_dbd8_bc57_ac4c_e169_c58d_6627_e8d5);
+        for number in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            for seed in [0, 7, u64::MAX] {
+                assert_eq!(unpermuted(permuted(number, seed), seed), number);
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, SchemaError, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::simplify::SimplifyContext;
@@ -102,6 +102,23 @@ impl Arguments {
         }
     }
 
+    /// One of a few words.
+    pub fn choice<T: Copy>(
+        &mut self,
+        name: &'static str,
+        choices: &[(&str, T)],
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<T>> {
+        let Some(text) = self.text(name, context)? else { return Ok(None) };
+        match choices.iter().find(|(choice, _)| choice.eq_ignore_ascii_case(&text)) {
+            Some((_, chosen)) => Ok(Some(*chosen)),
+            None => {
+                let words: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+                plan_err!("{}: unknown `{name}`, `{text}`{}", self.function, there_are(&text, &words))
+            }
+        }
+    }
+
     /// A whole number within a range.
     pub fn integer(
         &mut self,
@@ -126,6 +143,27 @@ impl Arguments {
             ),
         }
     }
+}
+
+/// An argument that is an expression over the columns of a relation.
+pub(crate) fn expression(
+    function: &str,
+    name: &str,
+    sql: SqlExpr,
+    schema: &DFSchema,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Expr> {
+    let text = sql.to_string();
+    context.sql_to_expr(sql, schema).map_err(|error| {
+        if let DataFusionError::SchemaError(schema_error, _) = error.find_root()
+            && let SchemaError::FieldNotFound { field, .. } = schema_error.as_ref()
+        {
+            let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+            let hint = there_are(&field.name, &names);
+            return plan_datafusion_err!("{function}: `{name}`: the table has no column `{}`{hint}", field.name);
+        }
+        plan_datafusion_err!("{function}: `{name}`: `{text}`: {}", error.strip_backtrace())
+    })
 }
 
 /// Coerces and simplifies an expression; constants become literals.

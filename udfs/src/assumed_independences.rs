@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::Result;
-use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
 use crate::arguments::Arguments;
 use crate::packs::Packs;
+use crate::scan::scan;
 
 pub(crate) const NAME: &str = "assumed_independences";
 
@@ -31,5 +32,5 @@ pub(crate) fn plan(
         vec![text(|r| r.variable.clone()), text(|r| r.independent_of.join(", ")), text(|r| r.given.join(", "))];
     let batch = RecordBatch::try_new(schema.clone(), columns)?;
     let table = Arc::new(MemTable::try_new(schema, vec![vec![batch]])?);
-    LogicalPlanBuilder::scan(NAME, provider_as_source(table), None)?.build()
+    scan(NAME, table)
 }

@@ -8,10 +8,9 @@ use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_err};
-use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -21,6 +20,7 @@ use futures::StreamExt;
 use crate::arguments::Arguments;
 use crate::narrate::{OnOutage, narrate, narrated};
 use crate::sample_persona::{Draw, draw_stream};
+use crate::scan::scan;
 use crate::{Narrator, Populace};
 
 pub(crate) const NAME: &str = "generate_persona";
@@ -37,7 +37,7 @@ pub(crate) fn plan(
     let narrator = populace.narrators.get(narrator.as_deref())?;
     let draw = Draw::plan(NAME, &mut arguments, &populace.packs, context)?;
     let schema = narrated(&draw.sampler.schema(), &narrator.kinds());
-    LogicalPlanBuilder::scan(NAME, provider_as_source(Arc::new(Personas { draw, narrator, schema })), None)?.build()
+    scan(NAME, Arc::new(Personas { draw, narrator, schema }))
 }
 
 #[derive(Debug)]

@@ -1,15 +1,18 @@
 //! SQL functions over synthetic people, for any DataFusion session.
 //!
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
-//! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`,
-//! `cosine_similarity`, `semantic_search`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
+//! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
+//! `semantic_search`, `validate`, `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such as
+//! `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
+mod age_band;
 mod arguments;
 mod assumed_independences;
 mod async_calls;
 mod census;
 pub mod checks;
 mod cosine_similarity;
+mod diversity;
 mod embed;
 mod embedder;
 mod estimate;
@@ -27,8 +30,12 @@ mod relations;
 mod rewrite;
 mod row_facts;
 mod sample_persona;
+mod sampling;
+mod scan;
 mod semantic_search;
+mod stratified_sample;
 mod table_functions;
+mod table_sample;
 mod table_search;
 mod template;
 mod validate;

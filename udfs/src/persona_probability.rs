@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Result, plan_err};
-use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
 use crate::arguments::Arguments;
 use crate::packs::{Packs, population_error};
+use crate::scan::scan;
 
 pub(crate) const NAME: &str = "persona_probability";
 
@@ -33,5 +34,5 @@ pub(crate) fn plan(
     let columns = values.map(|v| Arc::new(Float64Array::from(vec![v])) as _).to_vec();
     let batch = RecordBatch::try_new(schema.clone(), columns)?;
     let table = Arc::new(MemTable::try_new(schema, vec![vec![batch]])?);
-    LogicalPlanBuilder::scan(NAME, provider_as_source(table), None)?.build()
+    scan(NAME, table)
 }

@@ -11,9 +11,11 @@ use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::prelude::SessionContext;
 use populace_population::{Pack, there_are};
 
+use crate::age_band::AgeBand;
 use crate::async_calls::AsyncCalls;
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
+use crate::diversity;
 use crate::embed::Embed;
 use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
 use crate::narrate_calls::PlanCalls;
@@ -178,7 +180,11 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     for function in documented() {
         context.register_udf(ScalarUDF::from(function));
     }
+    context.register_udf(ScalarUDF::from(AgeBand::new()));
     context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
+    for aggregate in diversity::aggregates() {
+        context.register_udaf(aggregate);
+    }
     let mut asynchronous = vec![];
     if let Some(embedder) = &populace.embedder {
         let embed = || Embed::new(embedder.clone());

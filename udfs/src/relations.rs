@@ -10,7 +10,10 @@ use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
 use crate::Populace;
 use crate::arguments::Arguments;
 use crate::rewrite::call;
-use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, validate};
+use crate::{
+    assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample,
+    table_sample, validate,
+};
 
 #[derive(Debug)]
 pub(crate) struct Relations(pub Arc<Populace>);
@@ -21,6 +24,14 @@ impl RelationPlanner for Relations {
         mut relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some(kind) = table_sample::clause(&mut relation).and_then(Option::take) {
+            let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) = &mut relation else {
+                return Ok(RelationPlanning::Original(Box::new(relation)));
+            };
+            let alias = alias.take();
+            let plan = table_sample::plan(kind, relation, context)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
+        }
         let Some((name, args, alias)) = call(&mut relation) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
@@ -66,6 +77,10 @@ impl Relations {
                 let names = ["table", "query", "k", "column", "where"];
                 let arguments = Arguments::new(semantic_search::NAME, args, &names, 3)?;
                 semantic_search::plan(arguments, &self.0, context)?
+            }
+            stratified_sample::NAME => {
+                let arguments = Arguments::new(stratified_sample::NAME, args, &stratified_sample::ARGUMENTS, 2)?;
+                stratified_sample::plan(arguments, context)?
             }
             validate::NAME => {
                 let arguments = Arguments::new(validate::NAME, args, &["table"], 1)?;

@@ -3,14 +3,16 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Statement, TableAlias, TableFactor, VisitMut,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Statement, TableAlias, TableFactor,
+    TableSampleKind, TableSampleSeed, TableSampleSeedModifier, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sample_persona::fresh_seed;
-use crate::{generate_persona, persona_probability, sample_persona, semantic_search, validate};
+use crate::{
+    generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample, table_sample, validate,
+};
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
 /// write these forms itself.
@@ -36,13 +38,20 @@ impl VisitorMut for Seeds {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        if let Some(Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample))) =
+            table_sample::clause(relation)
+        {
+            sample.seed.get_or_insert_with(|| TableSampleSeed {
+                modifier: TableSampleSeedModifier::Repeatable,
+                value: Value::Number(fresh_seed().to_string(), false).into(),
+            });
+        }
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         let name = name.to_string().to_lowercase();
         let draws = name == sample_persona::NAME || name == generate_persona::NAME;
-        // The third argument without a name is the seed too.
+        // The third argument of a draw without a name is the seed too.
         let unnamed = args.iter().filter(|a| matches!(a, FunctionArg::Unnamed(_))).count();
-        if draws
-            && unnamed < 3
+        if (draws && unnamed < 3 || name == stratified_sample::NAME)
             && !args.iter().any(|a| is_named(a, "seed"))
             && let Some(Expr::Function(function)) = parse(&format!("f(seed => {})", fresh_seed()))
             && let FunctionArguments::List(list) = function.args
@@ -70,12 +79,18 @@ impl VisitorMut for Rewrite {
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
-        if [semantic_search::NAME, validate::NAME].contains(&name.to_string().to_lowercase().as_str())
+        let name = name.to_string().to_lowercase();
+        if [semantic_search::NAME, stratified_sample::NAME, validate::NAME].contains(&name.as_str())
             && let Some(table) = table_argument(args)
-            && matches!(table, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-            && let Some(subquery) = parse(&format!("(SELECT * FROM {table})"))
         {
-            *table = subquery;
+            as_subquery(table);
+        }
+        if name == stratified_sample::NAME
+            && let Some(at) = args.iter().position(|a| is_named(a, "allocation"))
+            && let Some(quotas) = expression(&mut args[at])
+            && !stratified_sample::is_allocation(&quotas.to_string())
+        {
+            as_subquery(quotas);
         }
         ControlFlow::Continue(())
     }
@@ -98,11 +113,23 @@ fn table_argument(args: &mut [FunctionArg]) -> Option<&mut Expr> {
         .iter()
         .position(|a| is_named(a, "table"))
         .or_else(|| args.iter().position(|a| matches!(a, FunctionArg::Unnamed(_))))?;
-    let (FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg)) =
-        args.get_mut(at)?;
+    expression(args.get_mut(at)?)
+}
+
+fn expression(argument: &mut FunctionArg) -> Option<&mut Expr> {
+    let (FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg)) = argument;
     match arg {
         FunctionArgExpr::Expr(expr) => Some(expr),
         _ => None,
+    }
+}
+
+/// Puts a table's name in the form of a query.
+fn as_subquery(table: &mut Expr) {
+    if matches!(table, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        && let Some(subquery) = parse(&format!("(SELECT * FROM {table})"))
+    {
+        *table = subquery;
     }
 }
 
@@ -124,6 +151,14 @@ mod tests {
 
     #[test]
     fn a_table_as_an_argument_becomes_a_subquery() {
+        let sql = "SELECT * FROM stratified_sample(usa, 5, allocation => quotas), stratified_sample(usa, 5, allocation => equal)";
+        let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        rewrite(&mut statement);
+        let expected = "SELECT * FROM \
+            stratified_sample((SELECT * FROM usa), 5, allocation => (SELECT * FROM quotas)), \
+            stratified_sample((SELECT * FROM usa), 5, allocation => equal)";
+        assert_eq!(statement.to_string(), expected);
+
         let sql = "SELECT * FROM semantic_search(a.usa, 'bees', 5) AS s, f(usa)";
         let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
         rewrite(&mut statement);
@@ -141,6 +176,12 @@ mod tests {
         let sql = "INSERT INTO t SELECT * FROM (SELECT * FROM sample_persona('usa', 5, given => age > 3)) AS x";
         let text = seeded(sql);
         assert!(text.contains("given => age > 3, seed => "), "{text}");
+        assert_eq!(seeded(&text), text);
+        let text = seeded("INSERT INTO t SELECT * FROM stratified_sample(usa, 5, strata => (a, b))");
+        assert!(text.contains("strata => (a, b), seed => "), "{text}");
+        assert_eq!(seeded(&text), text);
+        let text = seeded("CREATE TABLE t AS SELECT * FROM usa AS u TABLESAMPLE BERNOULLI (5)");
+        assert!(text.contains("REPEATABLE ("), "{text}");
         assert_eq!(seeded(&text), text);
         for same in ["SELECT * FROM sample_persona('usa', 5, 7)", "SELECT * FROM sample_persona('usa', 5, SEED => 7)"] {
             assert_eq!(seeded(same), same);

@@ -10,10 +10,9 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::{DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_err};
-use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -23,6 +22,7 @@ use populace_population::{Predicate, Sampler};
 
 use crate::arguments::Arguments;
 use crate::packs::{Packs, population_error};
+use crate::scan::scan;
 
 pub(crate) const NAME: &str = "sample_persona";
 
@@ -83,7 +83,7 @@ pub(crate) fn plan(
 ) -> Result<LogicalPlan> {
     let draw = Draw::plan(NAME, &mut arguments, packs, context)?;
     let table = Arc::new(SamplePersona { draw });
-    LogicalPlanBuilder::scan(NAME, provider_as_source(table), None)?.build()
+    scan(NAME, table)
 }
 
 /// The people of one draw, as a table.

@@ -19,6 +19,7 @@ use crate::arguments::Arguments;
 use crate::cosine_similarity::CosineSimilarity;
 use crate::embed::embed;
 use crate::plugin::LazyEmbedder;
+use crate::scan::scan;
 use crate::{Populace, Purpose, TableSearch, VectorSearch};
 
 pub(crate) const NAME: &str = "semantic_search";
@@ -51,7 +52,7 @@ pub(crate) fn plan(
     fields.push(Field::new(SCORE, DataType::Float32, true));
     let schema = Arc::new(Schema::new(fields));
     let search = Search { input, filter, query, k, column, schema, embedder, host: populace.search.clone() };
-    LogicalPlanBuilder::scan(NAME, provider_as_source(Arc::new(search)), None)?.build()
+    scan(NAME, Arc::new(search))
 }
 
 /// A table's name or a subquery, given as an argument, as a relation.

@@ -9,7 +9,10 @@ use datafusion::logical_expr::{
     ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::{assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, validate};
+use crate::{
+    assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample,
+    table_sample, validate,
+};
 
 /// The entry of one table function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -33,7 +36,7 @@ impl TableFunction {
 }
 
 /// All table functions, in the order of their names.
-pub(crate) fn documented() -> [TableFunction; 6] {
+pub(crate) fn documented() -> [TableFunction; 8] {
     [
         TableFunction::new(
             assumed_independences::NAME,
@@ -64,6 +67,18 @@ pub(crate) fn documented() -> [TableFunction; 6] {
             "The k rows of a table that are nearest in meaning to a text, nearest first, with their `score`; the condition is applied before the search.",
             "semantic_search(table, query [, k] [, \"column\" => narrative] [, \"where\" => condition])",
             "SELECT * FROM semantic_search(usa, 'retired teacher who keeps bees', 10, \"where\" => state = 'VT')",
+        ),
+        TableFunction::new(
+            stratified_sample::NAME,
+            "So many rows of each stratum of a table, drawn without replacement, with their `stratum` and their `sampling_weight`: the rows of the stratum for each one taken. The same rows for the same seed, in whatever order the table has them: by its column `uuid`, or else by what they hold. A stratum with fewer rows than its quota is an error, unless `on_short` says otherwise.",
+            "stratified_sample(table, n, strata => (expression [, …]) [, allocation => 'proportional' | 'equal' | 'neyman' | quotas] [, study_variable => number] [, min_per_stratum => number] [, max_per_stratum => number] [, on_short => 'error' | 'take_all' | 'redistribute'] [, seed => number])",
+            "SELECT * FROM stratified_sample(usa, 1000, strata => (state, age_band(age, 30, 60)), seed => 7)",
+        ),
+        TableFunction::new(
+            table_sample::NAME,
+            "Some rows of a table or a query, by chance: each by itself (BERNOULLI, and SYSTEM all the same), or so many ROWS. The same rows for the same seed, in whatever order the table has them: by its column `uuid`, or else by what they hold. A larger share of the same seed holds the smaller one.",
+            "table TABLESAMPLE BERNOULLI (percentage) | (number PERCENT) | (number ROWS) [REPEATABLE (seed)]",
+            "SELECT * FROM usa TABLESAMPLE BERNOULLI (5) REPEATABLE (7)",
         ),
         TableFunction::new(
             validate::NAME,

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, plan_err};
-use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
@@ -25,6 +24,7 @@ use crate::arguments::Arguments;
 use crate::checks::{Copies, Severity, Violation, Vocabulary, check_text};
 use crate::facts::{facts_of, pack_name};
 use crate::packs::Packs;
+use crate::scan::scan;
 use crate::semantic_search::relation;
 
 pub(crate) const NAME: &str = "validate";
@@ -52,7 +52,7 @@ pub(crate) fn plan(
     let columns: Vec<Expr> = columns.map(|c| Expr::Column(c.clone()).alias(c.name)).collect();
     let input = LogicalPlanBuilder::from(input).project(columns)?.build()?;
     let validation = Arc::new(Validation { input, texts, populace: populace.clone() });
-    LogicalPlanBuilder::scan(NAME, provider_as_source(validation), None)?.build()
+    scan(NAME, validation)
 }
 
 fn schema() -> SchemaRef {

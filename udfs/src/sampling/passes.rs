@@ -1,0 +1,324 @@
+//! The two passes over a table: one that counts and ranks, and one that reads the rows taken.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, RecordBatch, RecordBatchOptions,
+    StringArray,
+};
+use arrow::compute::filter;
+use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, SchemaRef};
+use datafusion::common::{Result, exec_err};
+use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::physical_plan::execute_stream;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::allocation::{Design, Stratum, allocate};
+use super::quotas::Quotas;
+use super::ranks::{Key, Ranks};
+use super::strata::Strata;
+use super::tally::Tally;
+
+/// What a stratified sample adds to the columns of its table.
+pub(crate) const STRATUM: &str = "stratum";
+pub(crate) const SAMPLING_WEIGHT: &str = "sampling_weight";
+
+/// Rows taken by name: the second pass asks the table for so many keys at most, and else reads it all. A table with an
+/// index, or with wide columns that it need not read, gives them sooner.
+const MOST_KEYS: u64 = 10_000;
+
+/// A sample of fixed size in every stratum.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub function: &'static str,
+    pub input: LogicalPlan,
+    /// Without any, all rows are one stratum
+    pub strata: Vec<Expr>,
+    /// A number
+    pub study_variable: Option<Expr>,
+    /// Its `n` counts for nothing
+    pub design: Design,
+    /// Rows in all; quotas say it themselves
+    pub n: Option<u64>,
+    /// In the form of [`super::quotas::plan`]
+    pub quotas: Option<LogicalPlan>,
+    pub seed: u64,
+}
+
+/// Which rows of a stratum are taken: `quota` of them, those of the lowest ranks.
+struct Cut {
+    highest: Option<u128>,
+    quota: u64,
+    weight: f64,
+    taken: u64,
+}
+
+impl Sample {
+    /// The columns of the table, `stratum` and `sampling_weight`.
+    pub fn schema(&self) -> SchemaRef {
+        let mut fields: Vec<Field> = self.input.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        fields.push(Field::new(STRATUM, text, false));
+        fields.push(Field::new(SAMPLING_WEIGHT, DataType::Float64, false));
+        Arc::new(Schema::new(fields))
+    }
+
+    /// Takes the sample; gives these columns of [`Sample::schema`], in the order in which the table gives its rows.
+    pub fn rows(
+        self: Arc<Sample>,
+        state: Arc<SessionState>,
+        task: Arc<TaskContext>,
+        projection: Vec<usize>,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        stream::once(async move { self.begin(&state, task, projection).await }).try_flatten().boxed()
+    }
+
+    async fn begin(
+        &self,
+        state: &SessionState,
+        task: Arc<TaskContext>,
+        projection: Vec<usize>,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let quotas = match &self.quotas {
+            Some(table) => Some(Quotas::read(self.function, table, state, task.clone()).await?),
+            None => None,
+        };
+        let n = match (&quotas, self.n) {
+            (None, n) => n.unwrap_or(0),
+            (Some(quotas), Some(n)) if n != quotas.total() => {
+                let total = quotas.total();
+                return exec_err!("{}: the quotas come to {total} rows, but n is {n}; leave n out", self.function);
+            }
+            (Some(quotas), _) if quotas.total() == 0 => {
+                return exec_err!("{}: the quotas come to no rows", self.function);
+            }
+            (Some(quotas), _) => quotas.total(),
+        };
+        let design = Design { n, ..self.design };
+        let key = Key::of(self.input.schema());
+        let (key, taken) = match self.take(state, &task, &key, &design, quotas.as_ref()).await? {
+            Some(taken) => (key, taken),
+            // Keys that are missing or stand in several rows are none.
+            None => {
+                Key::Content.check(self.function, &self.input)?;
+                match self.take(state, &task, &Key::Content, &design, quotas.as_ref()).await? {
+                    Some(taken) => (Key::Content, taken),
+                    None => return exec_err!("{}: two rows of equal rank", self.function),
+                }
+            }
+        };
+        self.read(state, task, &key, taken, projection).await
+    }
+
+    /// The columns that a pass reads of the input, under names of their own.
+    fn columns(&self, places: &[usize]) -> Vec<Expr> {
+        let columns = self.input.schema().columns();
+        places.iter().map(|at| Expr::Column(columns[*at].clone())).collect()
+    }
+
+    fn ranks(&self, key: &Key) -> Result<Ranks> {
+        let schema = self.input.schema();
+        let places = key.columns(schema.fields().len());
+        let columns: Vec<_> =
+            places.iter().map(|at| schema.field(*at)).map(|f| (f.name().as_str(), f.data_type())).collect();
+        Ranks::new(key, self.seed, &columns)
+    }
+
+    /// The first pass; `None` if the keys do not tell rows apart.
+    async fn take(
+        &self,
+        state: &SessionState,
+        task: &Arc<TaskContext>,
+        key: &Key,
+        design: &Design,
+        quotas: Option<&Quotas>,
+    ) -> Result<Option<Taken>> {
+        let keys = key.columns(self.input.schema().fields().len());
+        let mut columns = self.columns(&keys);
+        columns.extend(self.strata.iter().cloned());
+        columns.extend(self.study_variable.iter().map(|e| cast(e.clone(), DataType::Float64)));
+        let mut rows = run(&self.input, None, columns, state, task).await?;
+
+        let kinds = rows.schema().fields()[keys.len()..keys.len() + self.strata.len()].to_vec();
+        let mut strata = Strata::new(kinds.iter().map(|f| f.data_type()))?;
+        let mut ranks = self.ranks(key)?;
+        let mut tally = Tally::new(design.n);
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let (keys, rest) = batch.columns().split_at(keys.len());
+            let (of, value) = rest.split_at(self.strata.len());
+            let Some(ranks) = ranks.of(keys, batch.num_rows())? else { return Ok(None) };
+            let numbers = strata.numbers(of, batch.num_rows())?;
+            let values = value.first().map(|v| v.as_primitive::<Float64Type>());
+            for (row, (stratum, rank)) in numbers.into_iter().zip(ranks).enumerate() {
+                let value = values.filter(|v| v.is_valid(row)).map(|v| v.value(row));
+                tally.add(stratum, rank, value);
+            }
+        }
+        let before = strata.sort();
+        tally.reorder(&before);
+        let labels = strata.labels()?;
+        let stratum = |((population, deviation), label): ((u64, f64), &String)| Stratum {
+            label: label.clone(),
+            population,
+            deviation,
+            quota: 0,
+        };
+        let mut counted: Vec<Stratum> = tally.counts().zip(&labels).map(stratum).collect();
+        if let Some(quotas) = quotas {
+            quotas.assign(&mut strata, &mut counted, design.on_short)?;
+        }
+        let quotas = match allocate(design, &counted) {
+            Ok(quotas) => quotas,
+            Err(why) => return exec_err!("{}: {why}", self.function),
+        };
+        let Some(lowest) = tally.lowest(&quotas) else { return Ok(None) };
+        let cut = |(lowest, stratum): (&Vec<u128>, &Stratum)| Cut {
+            highest: lowest.last().copied(),
+            quota: lowest.len() as u64,
+            weight: stratum.population as f64 / lowest.len() as f64,
+            taken: 0,
+        };
+        let cuts: Vec<Cut> = lowest.iter().zip(&counted).map(cut).collect();
+        let count: u64 = cuts.iter().map(|c| c.quota).sum();
+        let keys = if count <= MOST_KEYS { ranks.keys(lowest.into_iter().flatten()) } else { None };
+        Ok(Some(Taken { strata, labels, cuts, keys }))
+    }
+
+    /// The second pass.
+    async fn read(
+        &self,
+        state: &SessionState,
+        task: Arc<TaskContext>,
+        key: &Key,
+        taken: Taken,
+        projection: Vec<usize>,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let width = self.input.schema().fields().len();
+        let schema = Arc::new(self.schema().project(&projection)?);
+        if taken.cuts.iter().all(|c| c.quota == 0) {
+            return Ok(stream::empty().boxed());
+        }
+        let shown: Vec<usize> = projection.iter().copied().filter(|at| *at < width).collect();
+        let keys = key.columns(width);
+        let mut columns = self.columns(&shown);
+        columns.extend(self.columns(&keys));
+        columns.extend(self.strata.iter().cloned());
+        let wanted = match (key, &taken.keys) {
+            (Key::Uuid(at), Some(keys)) => {
+                let column = Expr::Column(self.input.schema().columns()[*at].clone());
+                Some(column.in_list(keys.iter().map(lit).collect(), false))
+            }
+            _ => None,
+        };
+        let rows = run(&self.input, wanted, columns, state, &task).await?;
+        let labels = Arc::new(StringArray::from(taken.labels));
+        let (function, ranks) = (self.function, self.ranks(key)?);
+        let (strata, cuts, parts) = (taken.strata, taken.cuts, (shown.len(), keys.len()));
+        let reader = Reader { function, ranks, strata, cuts, labels, projection, width, parts, schema };
+        let batches = stream::try_unfold((rows, reader), |(mut rows, mut reader)| async move {
+            while let Some(batch) = rows.next().await {
+                let batch = reader.batch(&batch?)?;
+                if batch.num_rows() > 0 {
+                    return Ok(Some((batch, (rows, reader))));
+                }
+            }
+            reader.check()?;
+            Ok(None)
+        });
+        Ok(batches.boxed())
+    }
+}
+
+/// What the first pass found.
+struct Taken {
+    strata: Strata,
+    labels: Vec<String>,
+    cuts: Vec<Cut>,
+    /// Of the rows taken, where they are known and few
+    keys: Option<Vec<String>>,
+}
+
+/// Runs a projection of a relation, whatever its columns are called.
+pub(crate) async fn run(
+    input: &LogicalPlan,
+    filter: Option<Expr>,
+    columns: Vec<Expr>,
+    state: &SessionState,
+    task: &Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
+    let mut plan = LogicalPlanBuilder::from(input.clone());
+    if let Some(filter) = filter {
+        plan = plan.filter(filter)?;
+    }
+    let columns = columns.into_iter().enumerate().map(|(i, column)| column.alias(format!("column_{i}")));
+    let plan = plan.project(columns.collect::<Vec<_>>())?.build()?;
+    execute_stream(state.create_physical_plan(&plan).await?, task.clone())
+}
+
+/// Keeps the rows taken.
+struct Reader {
+    function: &'static str,
+    ranks: Ranks,
+    strata: Strata,
+    cuts: Vec<Cut>,
+    labels: Arc<StringArray>,
+    /// Places in the columns of the table, `stratum` and `sampling_weight`
+    projection: Vec<usize>,
+    /// Columns of the table
+    width: usize,
+    /// How many columns of a batch are shown, and how many are the key; the strata come after them
+    parts: (usize, usize),
+    schema: SchemaRef,
+}
+
+impl Reader {
+    fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let (shown, rest) = batch.columns().split_at(self.parts.0);
+        let (keys, of) = rest.split_at(self.parts.1);
+        let Some(ranks) = self.ranks.of(keys, batch.num_rows())? else { return self.changed() };
+        let strata = self.strata.known(of, batch.num_rows())?;
+        let (mut mask, mut numbers, mut weights) = (Vec::with_capacity(batch.num_rows()), vec![], vec![]);
+        for (rank, stratum) in ranks.into_iter().zip(strata) {
+            let Some(cut) = stratum.and_then(|s| self.cuts.get_mut(s)) else { return self.changed() };
+            let take = cut.highest.is_some_and(|highest| rank <= highest);
+            mask.push(take);
+            if take {
+                cut.taken += 1;
+                numbers.extend(stratum.map(|s| s as i32));
+                weights.push(cut.weight);
+            }
+        }
+        let (mask, rows) = (BooleanArray::from(mask), numbers.len());
+        let mut shown = shown.iter();
+        let (numbers, weights) = (Int32Array::from(numbers), Float64Array::from(weights));
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.projection.len());
+        for at in &self.projection {
+            columns.push(match at.checked_sub(self.width) {
+                None => match shown.next() {
+                    Some(column) => filter(column, &mask)?,
+                    None => return exec_err!("{}: a column is missing", self.function),
+                },
+                Some(0) => Arc::new(DictionaryArray::<Int32Type>::try_new(numbers.clone(), self.labels.clone())?),
+                Some(_) => Arc::new(weights.clone()),
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+    }
+
+    /// That the rows counted are those that were read.
+    fn check(&self) -> Result<()> {
+        if self.cuts.iter().all(|c| c.taken == c.quota) { Ok(()) } else { self.changed() }
+    }
+
+    fn changed<T>(&self) -> Result<T> {
+        exec_err!(
+            "{}: the rows were others when they were read the second time; keep them in a table and sample that",
+            self.function
+        )
+    }
+}

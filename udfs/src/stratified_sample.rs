@@ -1,0 +1,242 @@
+//! `stratified_sample(table, n, strata => (…), …)`: so many rows of each stratum, with their weights.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
+
+use crate::arguments::{Arguments, expression};
+use crate::sample_persona::{MAX_COUNT, fresh_seed};
+use crate::sampling::allocation::{Allocation, Design, OnShort};
+use crate::sampling::deferred::DeferredExec;
+use crate::sampling::passes::{SAMPLING_WEIGHT, STRATUM, Sample};
+use crate::sampling::quotas;
+use crate::sampling::ranks::{Key, plain};
+use crate::scan::scan;
+use crate::semantic_search::relation;
+
+pub(crate) const NAME: &str = "stratified_sample";
+
+/// The arguments, in the order in which the first two may come without their names.
+pub(crate) const ARGUMENTS: [&str; 9] =
+    ["table", "n", "strata", "allocation", "study_variable", "min_per_stratum", "max_per_stratum", "on_short", "seed"];
+
+const ALLOCATIONS: [(&str, Allocation); 3] =
+    [("proportional", Allocation::Proportional), ("equal", Allocation::Equal), ("neyman", Allocation::Neyman)];
+
+const ON_SHORT: [(&str, OnShort); 3] =
+    [("error", OnShort::Error), ("take_all", OnShort::TakeAll), ("redistribute", OnShort::Redistribute)];
+
+/// Whether a name is that of an allocation rather than of a table of quotas.
+pub(crate) fn is_allocation(name: &str) -> bool {
+    ALLOCATIONS.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
+pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+    let Some(table) = arguments.take("table") else {
+        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
+    };
+    let input = context.plan(relation(table)?)?;
+    Key::of(input.schema()).check(NAME, &input)?;
+    for added in [STRATUM, SAMPLING_WEIGHT] {
+        if input.schema().fields().iter().any(|f| f.name() == added) {
+            return plan_err!("{NAME}: the table has a column `{added}` already; leave it out with a subquery");
+        }
+    }
+    let n = arguments.integer("n", 1..=MAX_COUNT, context)?.map(|n| n as u64);
+    let strata = strata(&mut arguments, &input, context)?;
+    let (allocation, quotas) = allocation(&mut arguments, &input, &strata, context)?;
+    if n.is_none() && quotas.is_none() {
+        return plan_err!("{NAME}: the argument `n` is missing: how many rows to take");
+    }
+    let study_variable = study_variable(&mut arguments, allocation, &input, context)?;
+    let mut bound = |name| arguments.integer(name, 0..=MAX_COUNT, context).map(|bound| bound.map(|b| b as u64));
+    let (min, max) = (bound("min_per_stratum")?, bound("max_per_stratum")?);
+    match (min, max) {
+        (Some(min), Some(max)) if min > max => {
+            return plan_err!("{NAME}: `min_per_stratum`, {min}, is more than `max_per_stratum`, {max}");
+        }
+        (None, None) => {}
+        _ if quotas.is_some() => {
+            return plan_err!("{NAME}: a table of quotas leaves nothing to `min_per_stratum` and `max_per_stratum`");
+        }
+        _ => {}
+    }
+    let on_short = arguments.choice("on_short", &ON_SHORT, context)?.unwrap_or(OnShort::Error);
+    let seed = arguments.integer("seed", 0..=i128::from(u64::MAX), context)?;
+    let seed = seed.map_or_else(fresh_seed, |seed| seed as u64);
+    let design = Design { n: n.unwrap_or(0), allocation, min: min.unwrap_or(0), max, on_short };
+    let sample = Sample { function: NAME, input, strata, study_variable, design, n, quotas, seed };
+    let table = Arc::new(StratifiedSample { schema: sample.schema(), sample: Arc::new(sample) });
+    scan(NAME, table)
+}
+
+/// What tells the strata apart: one expression, or several in parentheses.
+fn strata(
+    arguments: &mut Arguments,
+    input: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Vec<Expr>> {
+    let elements = match arguments.take("strata") {
+        Some(SqlExpr::Tuple(elements)) => elements,
+        Some(SqlExpr::Nested(element)) => vec![*element],
+        Some(element) => vec![element],
+        None => return plan_err!("{NAME}: the argument `strata` is missing, as in strata => (state, sex)"),
+    };
+    if elements.is_empty() {
+        return plan_err!("{NAME}: `strata` names nothing; name columns, as in strata => (state, sex)");
+    }
+    elements.into_iter().map(|sql| value_of_a_row("strata", sql, input, context)).collect()
+}
+
+/// An expression that a row has one value of, the same whenever it is asked.
+fn value_of_a_row(
+    argument: &'static str,
+    sql: SqlExpr,
+    input: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Expr> {
+    let text = sql.to_string();
+    let expr = expression(NAME, argument, sql, input.schema(), context)?;
+    let mut of_rows = true;
+    expr.apply(|e| {
+        of_rows &= !matches!(
+            e,
+            Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::Unnest(_)
+        );
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !of_rows {
+        return plan_err!("{NAME}: `{argument}`: `{text}` is not made of one row alone; compute it in a subquery");
+    }
+    if expr.is_volatile() {
+        return plan_err!("{NAME}: `{argument}`: `{text}` may change whenever it is asked; keep it in a table first");
+    }
+    let kind = expr.get_type(input.schema())?;
+    if plain(&kind).is_nested() {
+        return plan_err!("{NAME}: `{argument}`: `{text}` is {kind}, where one value is wanted");
+    }
+    Ok(expr)
+}
+
+/// The name of an allocation, or a table of quotas.
+fn allocation(
+    arguments: &mut Arguments,
+    input: &LogicalPlan,
+    strata: &[Expr],
+    context: &mut dyn RelationPlannerContext,
+) -> Result<(Allocation, Option<LogicalPlan>)> {
+    let sql = match arguments.take("allocation") {
+        None => return Ok((Allocation::Proportional, None)),
+        Some(SqlExpr::Identifier(name)) if is_allocation(&name.value) => {
+            return plan_err!("{NAME}: the allocation stands in quotes: allocation => '{}'", name.value.to_lowercase());
+        }
+        Some(sql) => sql,
+    };
+    if let SqlExpr::Value(value) = &sql
+        && let SqlValue::SingleQuotedString(name) = &value.value
+    {
+        return match ALLOCATIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, allocation)) => Ok((*allocation, None)),
+            None => {
+                let names = ALLOCATIONS.map(|(name, _)| name);
+                let hint = populace_population::there_are(name, &names);
+                plan_err!("{NAME}: unknown `allocation`, `{name}`{hint}, or a table of quotas without quotes")
+            }
+        };
+    }
+    let table = context.plan(relation(sql)?)?;
+    let element = |e: &Expr| {
+        let name = match e {
+            Expr::Column(column) => column.name.clone(),
+            other => other.schema_name().to_string(),
+        };
+        Ok((name, plain(&e.get_type(input.schema())?)))
+    };
+    let elements = strata.iter().map(element).collect::<Result<Vec<_>>>()?;
+    Ok((Allocation::Quotas, Some(quotas::plan(NAME, table, &elements)?)))
+}
+
+fn study_variable(
+    arguments: &mut Arguments,
+    allocation: Allocation,
+    input: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<Expr>> {
+    match (allocation, arguments.take("study_variable")) {
+        (Allocation::Neyman, Some(sql)) => {
+            let text = sql.to_string();
+            let expr = value_of_a_row("study_variable", sql, input, context)?;
+            let kind = expr.get_type(input.schema())?;
+            if !kind.is_numeric() && kind != arrow::datatypes::DataType::Boolean {
+                return plan_err!("{NAME}: `study_variable` must be a number, `{text}` is {kind}");
+            }
+            Ok(Some(expr))
+        }
+        (Allocation::Neyman, None) => plan_err!(
+            "{NAME}: the argument `study_variable` is missing: the number whose mean the sample is to tell best"
+        ),
+        (_, Some(_)) => plan_err!("{NAME}: `study_variable` goes with allocation => 'neyman'"),
+        (_, None) => Ok(None),
+    }
+}
+
+/// One sample, as a table.
+#[derive(Debug)]
+struct StratifiedSample {
+    sample: Arc<Sample>,
+    schema: SchemaRef,
+}
+
+#[async_trait]
+impl TableProvider for StratifiedSample {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
+            return exec_err!("{NAME}: this session cannot plan while it runs");
+        };
+        let state = Arc::new(state.clone());
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&projection)?);
+        let sample = self.sample.clone();
+        let start = move |task| sample.clone().rows(state.clone(), task, projection.clone());
+        Ok(Arc::new(DeferredExec::new("StratifiedSampleExec", self.details(), schema, start)))
+    }
+}
+
+impl StratifiedSample {
+    fn details(&self) -> String {
+        let Sample { strata, design, n, seed, .. } = self.sample.as_ref();
+        let strata: Vec<String> = strata.iter().map(|e| e.schema_name().to_string()).collect();
+        let n = n.map_or(String::new(), |n| format!("n={n}, "));
+        let allocation = format!("{:?}", design.allocation).to_lowercase();
+        format!("{n}strata=({}), allocation={allocation}, seed={seed}", strata.join(", "))
+    }
+}

@@ -1,0 +1,249 @@
+//! `FROM usa TABLESAMPLE BERNOULLI (5) REPEATABLE (7)`: some rows of a table, by chance.
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter;
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, Result, ScalarValue, exec_err, plan_err};
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::TableReference;
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, TableFactor, TableSample as Clause, TableSampleKind, TableSampleQuantity, TableSampleSeed,
+    TableSampleUnit, Value as SqlValue,
+};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::arguments::fold;
+use crate::sample_persona::{MAX_COUNT, fresh_seed};
+use crate::sampling::allocation::{Allocation, Design, OnShort};
+use crate::sampling::deferred::DeferredExec;
+use crate::sampling::passes::{Sample, run};
+use crate::sampling::ranks::{Key, Ranks};
+use crate::scan::scan;
+
+/// What it is listed as among the functions.
+pub(crate) const NAME: &str = "tablesample";
+
+const CLAUSE: &str = "TABLESAMPLE";
+
+/// The sample that a relation asks for.
+pub(crate) fn clause(relation: &mut TableFactor) -> Option<&mut Option<TableSampleKind>> {
+    match relation {
+        TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. } if sample.is_some() => Some(sample),
+        _ => None,
+    }
+}
+
+/// Plans a sample of the relation that is left when the clause and the alias are taken from it.
+pub(crate) fn plan(
+    kind: TableSampleKind,
+    relation: TableFactor,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let (TableSampleKind::BeforeTableAlias(clause) | TableSampleKind::AfterTableAlias(clause)) = kind;
+    let Clause { quantity, seed, bucket, offset, .. } = *clause;
+    if bucket.is_some() || offset.is_some() {
+        return plan_err!("{CLAUSE} takes neither BUCKET nor OFFSET: write BERNOULLI (5), (5 PERCENT) or (100 ROWS)");
+    }
+    let seed = match seed {
+        Some(seed) => seed_of(&seed)?,
+        None => fresh_seed(),
+    };
+    let name = match &relation {
+        TableFactor::Table { name, .. } => context.object_name_to_table_reference(name.clone())?,
+        _ => TableReference::bare(NAME),
+    };
+    let input = context.plan(relation)?;
+    Key::of(input.schema()).check(CLAUSE, &input)?;
+    // How rows are stored says nothing of them here, so that blocks of rows, as of SYSTEM and BLOCK, are rows.
+    let method = match quantity {
+        Some(TableSampleQuantity { value, unit: Some(TableSampleUnit::Rows), .. }) => {
+            let n = number(value, 1.0..=MAX_COUNT as f64, "number of rows", context)?;
+            if n.fract() != 0.0 {
+                return plan_err!("{CLAUSE}: the number of rows must be whole, {n} is not");
+            }
+            Method::Rows(n as u64)
+        }
+        Some(TableSampleQuantity { value, unit, .. }) if unit.is_some() || clause.name.is_some() => {
+            Method::Share(number(value, 0.0..=100.0, "percentage", context)? / 100.0)
+        }
+        _ => return plan_err!("{CLAUSE}: how much? Write BERNOULLI (5), (5 PERCENT) or (100 ROWS)"),
+    };
+    let schema = Arc::new(input.schema().as_arrow().clone());
+    let table = Arc::new(TableSample { input, method, seed, schema });
+    scan(name, table)
+}
+
+fn seed_of(seed: &TableSampleSeed) -> Result<u64> {
+    let parsed = match &seed.value.value {
+        SqlValue::Number(text, _) => text.to_string().parse().ok(),
+        _ => None,
+    };
+    match parsed {
+        Some(seed) => Ok(seed),
+        None => plan_err!("{CLAUSE}: the seed must be a whole number from 0 to {}, {} is not", u64::MAX, seed.value),
+    }
+}
+
+fn number(
+    sql: SqlExpr,
+    range: std::ops::RangeInclusive<f64>,
+    what: &str,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<f64> {
+    let (text, schema) = (sql.to_string(), DFSchema::empty());
+    let expr = context.sql_to_expr(sql, &schema)?;
+    let value = match fold(expr, &Arc::new(schema))? {
+        Expr::Literal(value, _) if value.data_type().is_numeric() => value.cast_to(&DataType::Float64)?,
+        _ => ScalarValue::Null,
+    };
+    match value {
+        ScalarValue::Float64(Some(value)) if range.contains(&value) => Ok(value),
+        _ => plan_err!("{CLAUSE}: the {what} must be from {} to {}, {text} is not", range.start(), range.end()),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Method {
+    /// Each row with this chance, by itself
+    Share(f64),
+    /// So many rows; all of them, if there are fewer
+    Rows(u64),
+}
+
+/// One sample, as a table.
+#[derive(Debug)]
+struct TableSample {
+    input: LogicalPlan,
+    method: Method,
+    seed: u64,
+    schema: SchemaRef,
+}
+
+#[async_trait]
+impl TableProvider for TableSample {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
+            return exec_err!("{CLAUSE}: this session cannot plan while it runs");
+        };
+        let state = Arc::new(state.clone());
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&projection)?);
+        let (input, seed) = (self.input.clone(), self.seed);
+        let of_rows = |n: u64| {
+            let (allocation, on_short) = (Allocation::Proportional, OnShort::TakeAll);
+            let design = Design { n, allocation, min: 0, max: None, on_short };
+            let (strata, study_variable, quotas) = (vec![], None, None);
+            let function = CLAUSE;
+            Arc::new(Sample {
+                function,
+                input: input.clone(),
+                strata,
+                study_variable,
+                design,
+                n: Some(n),
+                quotas,
+                seed,
+            })
+        };
+        let details = match self.method {
+            Method::Share(share) => format!("share={share}, seed={seed}"),
+            Method::Rows(n) => format!("rows={n}, seed={seed}"),
+        };
+        let exec = |start: Box<Start>| DeferredExec::new("TableSampleExec", details, schema.clone(), start);
+        Ok(Arc::new(match self.method {
+            Method::Rows(n) => {
+                let sample = of_rows(n);
+                exec(Box::new(move |task| sample.clone().rows(state.clone(), task, projection.clone())))
+            }
+            Method::Share(share) => {
+                let bernoulli = Arc::new(Bernoulli { input, share, seed, projection, schema: schema.clone() });
+                exec(Box::new(move |task| {
+                    let (bernoulli, state) = (bernoulli.clone(), state.clone());
+                    stream::once(async move { bernoulli.rows(&state, task).await }).try_flatten().boxed()
+                }))
+            }
+        }))
+    }
+}
+
+type Start = dyn Fn(Arc<TaskContext>) -> BoxStream<'static, Result<RecordBatch>> + Send + Sync;
+
+/// The rows whose rank is in the lowest share of all numbers.
+struct Bernoulli {
+    input: LogicalPlan,
+    share: f64,
+    seed: u64,
+    projection: Vec<usize>,
+    schema: SchemaRef,
+}
+
+impl Bernoulli {
+    async fn rows(
+        &self,
+        state: &SessionState,
+        task: Arc<TaskContext>,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let fields = self.input.schema();
+        let columns = fields.columns();
+        let column = |at: usize| Expr::Column(columns[at].clone());
+        let key = match Key::of(fields) {
+            Key::Uuid(at) if fields.field(at).is_nullable() => {
+                let missing = run(&self.input, Some(column(at).is_null()), vec![column(at)], state, &task).await?;
+                let mut missing = missing.try_filter(|batch| std::future::ready(batch.num_rows() > 0));
+                match missing.try_next().await? {
+                    Some(_) => {
+                        Key::Content.check(CLAUSE, &self.input)?;
+                        Key::Content
+                    }
+                    None => Key::Uuid(at),
+                }
+            }
+            key => key,
+        };
+        let places = key.columns(columns.len());
+        let kinds: Vec<_> =
+            places.iter().map(|at| fields.field(*at)).map(|f| (f.name().as_str(), f.data_type())).collect();
+        let mut ranks = Ranks::new(&key, self.seed, &kinds)?;
+        let wanted = self.projection.iter().chain(&places).map(|at| column(*at)).collect();
+        let rows = run(&self.input, None, wanted, state, &task).await?;
+        let below = (self.share * 2f64.powi(64)) as u128;
+        let (schema, shown) = (self.schema.clone(), self.projection.len());
+        let sampled = rows.map(move |batch| {
+            let batch = batch?;
+            let (shown, keys) = batch.columns().split_at(shown);
+            let Some(ranks) = ranks.of(keys, batch.num_rows())? else {
+                return exec_err!(
+                    "{CLAUSE}: a row has no uuid any more when it is read; keep the rows in a table first"
+                );
+            };
+            let mask: BooleanArray = ranks.into_iter().map(|rank| Some(rank >> 64 < below)).collect();
+            let columns = shown.iter().map(|column| filter(column, &mask)).collect::<Result<Vec<_>, _>>()?;
+            let options = RecordBatchOptions::new().with_row_count(Some(mask.true_count()));
+            Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+        });
+        Ok(sampled.try_filter(|batch| std::future::ready(batch.num_rows() > 0)).boxed())
+    }
+}
