@@ -29,7 +29,19 @@ macro_rules! recipes {
 }
 
 /// The files, by the names of the recipes.
-const FILES: &[(&str, &str)] = recipes!("filter_people");
+const FILES: &[(&str, &str)] = recipes!(
+    "ab_panels",
+    "balanced_training_set",
+    "bias_mitigation",
+    "context_pack",
+    "degree_share",
+    "diversity",
+    "evaluation_panel",
+    "filter_people",
+    "occupation_by_age",
+    "representation",
+    "user_segments",
+);
 
 /// What a parameter stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::output::{Format, print};
+use super::output::Format;
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::engine::{Engine, Options};
 use crate::recipes::{self, Recipe};

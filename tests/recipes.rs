@@ -1,0 +1,40 @@
+//! The recipes, run as they are on a table of people.
+
+mod support;
+use support::ran_on;
+
+#[test]
+fn every_recipe_runs_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let populace = |arguments: &[&str]| ran_on(directory.path(), arguments);
+    assert_eq!(populace(&["generate", "usa", "--count", "400", "--seed", "7"]).0, 0);
+    let (_, listed, _) = populace(&["recipes"]);
+    let names: Vec<&str> = listed.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split("  ").next()).collect();
+    assert!(names.len() >= 10 && names.contains(&"evaluation_panel"), "{listed}");
+    for name in names {
+        let (code, out, error) = populace(&["recipe", name, "--format", "csv"]);
+        assert!(code == 0 && out.lines().count() > 1, "{name}: {out}{error}");
+        let (code, out, _) = populace(&["recipe", name, "--describe"]);
+        assert!(code == 0 && out.contains("--param table"), "{name}: {out}");
+    }
+    let rows = |arguments: &[&str]| populace(&[&["recipe"], arguments, &["--format", "csv"]].concat());
+    let (_, out, _) = rows(&["filter_people", "--param", "where=age > 80", "-p", "columns=age", "-p", "n=5"]);
+    assert!(out.lines().count() == 6 && out.lines().skip(1).all(|age| age.parse::<u32>().unwrap() > 80), "{out}");
+    let (_, out, _) = rows(&["evaluation_panel", "-p", "n=40", "-p", "strata=sex"]);
+    assert_eq!(out.lines().count(), 41);
+    // Both panels, the same people.
+    let (_, out, _) = rows(&["ab_panels", "-p", "n=20"]);
+    let in_panel =
+        |v: &str| out.lines().filter(|l| l.split(',').nth(1) == Some(v)).map(|l| &l[..32]).collect::<Vec<_>>();
+    assert_eq!((in_panel("A").len(), in_panel("A")), (20, in_panel("B")));
+    for (arguments, says) in [
+        (&["filter_peple"][..], "did you mean `filter_people`?"),
+        (&["filter_people", "-p", "nn=3"][..], "did you mean `n`?"),
+        (&["filter_people", "-p", "n=many"][..], "the parameter n: many is no number"),
+        (&["filter_people", "-p", "where=age >"][..], "the parameter where"),
+        (&["filter_people", "-p", "table=people"][..], "there is no table `people`"),
+    ] {
+        let (code, _, error) = rows(arguments);
+        assert!(code == 1 && error.contains(says), "{arguments:?}: {error}");
+    }
+}
