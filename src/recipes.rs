@@ -8,7 +8,7 @@
 //! -- param table identifier = usa -- the table of people
 //! -- param where expression = age >= 65 -- whom to take
 //! -- param n number = 20 -- how many at most
-//! SELECT * FROM {{ table }} WHERE {{ where }} LIMIT {{ n }};
+//! SELECT * FROM {{ table }} WHERE ({{ where }}) LIMIT {{ n }};
 //! ```
 //!
 //! A parameter without `=` has no default, and must be given. Kinds: `identifier` (a name of a table or column),
@@ -80,7 +80,7 @@ impl Kind {
             },
             Kind::Text => Ok(format!("'{}'", value.replace('\'', "''"))),
             Kind::Expression => match statements::one_expression(value) {
-                Ok(expression) => Ok(format!("({expression})")),
+                Ok(expression) => Ok(expression.to_string()),
                 Err(error) => Err(format!("{value}: {error}")),
             },
         }
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn values_are_of_their_kind() {
-        let text = "-- What it is for.\n-- param t identifier -- a table\n-- param e expression = age > 60 -- who\n-- param s text = x -- said\nSELECT {{ s }} FROM {{ t }} WHERE {{ e }}\n";
+        let text = "-- What it is for.\n-- param t identifier -- a table\n-- param e expression = age > 60 -- who\n-- param s text = x -- said\nSELECT {{ s }} FROM {{ t }} WHERE ({{ e }})\n";
         let recipe = read("r", text).unwrap();
         let sql = |given: &[(&str, &str)]| {
             recipe.statements(&given.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect::<Vec<_>>())

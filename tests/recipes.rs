@@ -7,7 +7,7 @@ use support::ran_on;
 fn every_recipe_runs_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let populace = |arguments: &[&str]| ran_on(directory.path(), arguments);
-    assert_eq!(populace(&["generate", "usa", "--count", "400", "--seed", "7"]).0, 0);
+    assert_eq!(populace(&["generate", "usa", "--count", "1200", "--seed", "7"]).0, 0);
     let (_, listed, _) = populace(&["recipes"]);
     let names: Vec<&str> = listed.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split("  ").next()).collect();
     assert!(names.len() >= 10 && names.contains(&"evaluation_panel"), "{listed}");
@@ -32,7 +32,7 @@ fn every_recipe_runs_as_it_is() {
         (&["filter_people", "-p", "nn=3"][..], "did you mean `n`?"),
         (&["filter_people", "-p", "n=many"][..], "the parameter n: many is no number"),
         (&["filter_people", "-p", "where=age >"][..], "the parameter where"),
-        (&["filter_people", "-p", "table=people"][..], "there is no table `people`"),
+        (&["filter_people", "-p", "table=people"][..], "there is no table people"),
     ] {
         let (code, _, error) = rows(arguments);
         assert!(code == 1 && error.contains(says), "{arguments:?}: {error}");

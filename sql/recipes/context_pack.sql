@@ -9,7 +9,7 @@
 WITH blocks AS (
   SELECT uuid, concat_ws(' ', concat(first_name, ' ', last_name, ', ', age, ', ', city, ', ', state, '.'), persona,
                          professional_persona, cultural_background) AS block
-  FROM stratified_sample((SELECT * FROM {{ table }} WHERE {{ where }}), 1000, strata => sex, on_short => 'take_all',
+  FROM stratified_sample((SELECT * FROM {{ table }} WHERE ({{ where }})), 1000, strata => sex, on_short => 'take_all',
                          seed => {{ seed }})
 ), counted AS (
   SELECT block, ceil(character_length(block) / 4.0) AS tokens, sum(ceil(character_length(block) / 4.0)) OVER (ORDER BY uuid) AS upto

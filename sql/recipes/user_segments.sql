@@ -9,5 +9,5 @@ SELECT age_band(age, 18, 30, 45, 60, 75) AS age_band,
        count(*) AS people, round(100.0 * count(*) / sum(count(*)) OVER (), 1) AS percent,
        round(avg(household_size), 1) AS household, round(avg(openness)) AS openness,
        round(100.0 * avg(CASE WHEN labour_status = 'employed' THEN 1 ELSE 0 END)) AS percent_employed,
-       min(first_name || ', ' || CAST(age AS VARCHAR) || ', ' || city) AS somebody
-FROM {{ table }} WHERE {{ where }} GROUP BY 1, 2 ORDER BY people DESC, 1, 2 LIMIT {{ n }};
+       first_value(concat(first_name, ', ', age, ', ', occupation, ', ', city) ORDER BY uuid) AS somebody
+FROM {{ table }} WHERE ({{ where }}) GROUP BY 1, 2 ORDER BY people DESC, 1, 2 LIMIT {{ n }};

@@ -39,10 +39,22 @@ fn no_column(name: &str, columns: &[Column]) -> String {
 }
 
 fn strip(text: &str) -> String {
-    let text = text.split("\n\nbacktrace:").next().unwrap_or(text);
-    let prefixes =
-        ["Error during planning: ", "Execution error: ", "External error: ", "sql parser error: ", "Schema error: "];
-    let mut text = text;
+    let mut text = text.split("\n\nbacktrace:").next().unwrap_or(text);
+    // Lance says where in its sources it noticed.
+    if let Some((said, place)) = text.rsplit_once(", ")
+        && place.contains(".rs:")
+        && !place.contains(' ')
+    {
+        text = said;
+    }
+    let prefixes = [
+        "Error during planning: ",
+        "Execution error: ",
+        "External error: ",
+        "Query Execution error: ",
+        "sql parser error: ",
+        "Schema error: ",
+    ];
     while let Some(rest) = prefixes.iter().find_map(|p| text.strip_prefix(p)) {
         text = rest;
     }

@@ -98,12 +98,14 @@ fn narrate(request: &NarrativeRequest) -> Result<Narrative, NarrativeError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]
     async fn answers_in_order_and_refuses_templates() {
         let facts = serde_json::json!({ "first_name": "Ada", "last_name": "Moss", "age": 40, "sex": "Female" });
-        let request = |prompt| NarrativeRequest { prompt, facts: facts.as_object().unwrap().clone() };
+        let request = |prompt| NarrativeRequest { prompt, facts: Arc::new(facts.as_object().unwrap().clone()) };
         let answers = OutlineNarrator
             .narrate(vec![
                 request(Prompt::Kind("persona".into())),

@@ -54,7 +54,7 @@ impl WithOwn {
         let scores = self.inner.scores();
         let of = |NarrativeRequest { prompt, mut facts }: NarrativeRequest| {
             if is_score(&prompt, &scores) {
-                self.tell_judge(&mut facts);
+                self.tell_judge(Arc::make_mut(&mut facts));
             }
             NarrativeRequest { prompt: self.inner_prompt(prompt), facts }
         };

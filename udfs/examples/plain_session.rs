@@ -46,7 +46,7 @@ impl Narrator for Introductions {
         let environment = Environment::new();
         let write = |request: NarrativeRequest| {
             let text = environment
-                .render_str(template(&request.prompt), &request.facts)
+                .render_str(template(&request.prompt), &*request.facts)
                 .map_err(|e| NarrativeError { message: e.to_string(), attempts: 0, outage: false })?;
             let model = self.name().to_string();
             Ok(Narrative { text, model, attempts: 0, prompt_tokens: None, completion_tokens: None, cost_usd: None })

@@ -85,7 +85,7 @@ pub(crate) fn requests(narrator: &dyn Narrator, args: &ScalarFunctionArgs) -> Re
         };
         let key = format!("{text}\n{}", serde_json::Value::Object(facts.clone()));
         asked.place_of.push(Some(*places.entry(key).or_insert_with(|| {
-            asked.requests.push(NarrativeRequest { prompt, facts });
+            asked.requests.push(NarrativeRequest { prompt, facts: Arc::new(facts) });
             asked.requests.len() - 1
         })));
     }

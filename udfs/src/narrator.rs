@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use async_trait::async_trait;
@@ -44,13 +45,15 @@ pub enum Prompt {
 #[derive(Debug, Clone)]
 pub struct NarrativeRequest {
     pub prompt: Prompt,
-    /// The facts of the person by column name; lists are JSON arrays, unknown facts are absent or null.
-    pub facts: Map<String, Value>,
+    /// The facts of the person by column name; lists are JSON arrays, unknown facts are absent or null. Requests about
+    /// one person share them.
+    pub facts: Arc<Map<String, Value>>,
 }
 
 impl NarrativeRequest {
     /// A text of each of these kinds about one person.
     pub fn of_kinds(kinds: &[String], facts: &Map<String, Value>) -> Vec<NarrativeRequest> {
+        let facts = Arc::new(facts.clone());
         let of = |kind: &String| NarrativeRequest { prompt: Prompt::Kind(kind.clone()), facts: facts.clone() };
         kinds.iter().map(of).collect()
     }

@@ -57,7 +57,7 @@ impl Narrator for Greeter {
     async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
         let write = |request: NarrativeRequest| {
             let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-            let facts = serde_json::Value::Object(request.facts.clone());
+            let facts = serde_json::Value::Object(request.facts.as_ref().clone());
             let Some(name) = request.facts.get("first_name").and_then(|n| n.as_str()) else {
                 return Err(NarrativeError { message: format!("no name in {facts}"), attempts: 2, outage: false });
             };

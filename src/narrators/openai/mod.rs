@@ -46,8 +46,9 @@ pub(super) use self::prices::price;
 /// Opens the catalogue that answers are kept in, when the first is asked for.
 pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Sync>;
 
-/// People in work for each call in flight: those before the slowest have been answered wait for it, not their calls.
-const WINDOW: usize = 8;
+/// People in work for each call in flight, and besides: those before the slowest have been answered wait for it, not
+/// their calls.
+const WINDOW: (usize, usize) = (3, 256);
 
 /// How long an endpoint that cannot be used is left alone; until then requests fail at once.
 const REST: Duration = Duration::from_secs(30);
@@ -438,7 +439,7 @@ impl Narrator for OpenAiNarrator {
     }
 
     fn window(&self) -> usize {
-        self.client.endpoint().concurrency * WINDOW
+        self.client.endpoint().concurrency * WINDOW.0 + WINDOW.1
     }
 
     fn ahead(&self) -> usize {
@@ -500,16 +501,20 @@ impl Narrator for OpenAiNarrator {
 type Person = (Map<String, Value>, Vec<(usize, Prompt)>);
 
 fn by_person(requests: Vec<NarrativeRequest>) -> Vec<Person> {
-    let mut people: Vec<Person> = vec![];
+    let mut people: Vec<(Arc<Map<String, Value>>, Vec<(usize, Prompt)>)> = vec![];
+    // Most share the facts of the one before; who does not may still be the same person.
     let mut known: HashMap<String, usize> = HashMap::new();
     for (place, NarrativeRequest { prompt, facts }) in requests.into_iter().enumerate() {
-        let at = *known.entry(Value::Object(facts.clone()).to_string()).or_insert_with(|| {
-            people.push((facts, vec![]));
-            people.len() - 1
-        });
+        let at = match people.last() {
+            Some((last, _)) if Arc::ptr_eq(last, &facts) => people.len() - 1,
+            _ => *known.entry(serde_json::json!(&*facts).to_string()).or_insert_with(|| {
+                people.push((facts, vec![]));
+                people.len() - 1
+            }),
+        };
         people[at].1.push((place, prompt));
     }
-    people
+    people.into_iter().map(|(facts, asked)| (Arc::unwrap_or_clone(facts), asked)).collect()
 }
 
 /// What an answer depends on: the model, the parameters, the prompt.

@@ -37,7 +37,7 @@ fn facts(name: &str) -> Map<String, Value> {
 }
 
 fn ask(name: &str, kind: &str) -> NarrativeRequest {
-    NarrativeRequest { prompt: Prompt::Kind(kind.into()), facts: facts(name) }
+    NarrativeRequest { prompt: Prompt::Kind(kind.into()), facts: Arc::new(facts(name)) }
 }
 
 async fn one(session: &Session) -> Result<Narrative, NarrativeError> {
@@ -188,7 +188,8 @@ async fn what_a_server_does_not_take_is_left_out() {
 async fn templates_are_rendered_and_an_error_is_one_persons() {
     let stub = Stub::writer(Duration::ZERO);
     let session = session(&stub.base, |_| {});
-    let template = |text: &str, name| NarrativeRequest { prompt: Prompt::Template(text.into()), facts: facts(name) };
+    let template =
+        |text: &str, name| NarrativeRequest { prompt: Prompt::Template(text.into()), facts: Arc::new(facts(name)) };
     let requests = vec![
         template("A tweet by {{first_name}}.", "Ada"),
         template("A tweet by {{surname}}.", "Ada"),

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::{Map, Value};
+use whatlang::Detector;
 
 pub use copies::Copies;
 pub use vocabulary::Vocabulary;
@@ -83,9 +84,19 @@ pub fn check_text(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabular
 const TELLING: usize = 10;
 const SURE: f64 = 0.95;
 
+/// Languages that a model may slip into. Of those that are written in the letters of others there are many more, which
+/// take as long to tell apart as all else that is checked.
+static DETECTOR: LazyLock<Detector> = LazyLock::new(|| {
+    use whatlang::Lang::*;
+    let alike =
+        vec![Eng, Spa, Por, Fra, Deu, Ita, Nld, Pol, Tur, Vie, Ind, Swe, Rus, Ukr, Ara, Pes, Urd, Hin, Mar, Heb];
+    let own_script = [Cmn, Jpn, Kor, Tha, Ell, Ben, Tam, Tel, Guj, Pan, Kan, Mal];
+    Detector::with_allowlist(alike.into_iter().chain(own_script).collect())
+});
+
 fn language(text: &str, vocabulary: &Vocabulary) -> Option<Violation> {
     let wanted = vocabulary.language()?;
-    let told = whatlang::detect(text).filter(|_| text.split_whitespace().count() >= TELLING)?;
+    let told = DETECTOR.detect(text).filter(|_| text.split_whitespace().count() >= TELLING)?;
     (told.lang() != wanted && told.is_reliable() && told.confidence() >= SURE).then(|| {
         let detail = format!("the text is in {}, not in {}", told.lang().eng_name(), wanted.eng_name());
         Violation::error("wrong_language", detail)
