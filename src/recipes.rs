@@ -69,7 +69,7 @@ impl Kind {
     ///
     /// # Errors
     /// If it is none of this kind.
-    fn sql(self, value: &str) -> Result<String, String> {
+    pub fn sql(self, value: &str) -> Result<String, String> {
         let value = value.trim();
         match self {
             Kind::Identifier => identifier(value),

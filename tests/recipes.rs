@@ -22,6 +22,14 @@ fn every_recipe_runs_as_it_is() {
     assert!(out.lines().count() == 6 && out.lines().skip(1).all(|age| age.parse::<u32>().unwrap() > 80), "{out}");
     let (_, out, _) = rows(&["evaluation_panel", "-p", "n=40", "-p", "strata=sex"]);
     assert_eq!(out.lines().count(), 41);
+    let sample =
+        |more: &[&str]| populace(&[&["sample", "usa", "-n", "30", "--seed", "7", "--format", "csv"], more].concat());
+    let (code, out, error) =
+        sample(&["--strata", "sex,census_region", "--where", "age < 60", "--on-short", "redistribute"]);
+    assert!(code == 0 && out.lines().count() == 31 && out.contains(",stratum,sampling_weight"), "{out}{error}");
+    let (code, _, error) = sample(&["--strata", "sexx"]);
+    assert!(code == 1 && error.contains("did you mean"), "{error}");
+    assert_eq!(sample(&["--strata", "sex", "--allocation", "neyman", "--study-variable", "age"]).0, 0);
     // Both panels, the same people.
     let (_, out, _) = rows(&["ab_panels", "-p", "n=20"]);
     let in_panel =

@@ -7,6 +7,7 @@ mod output;
 mod prompt;
 mod recipes;
 mod runs;
+mod sample;
 mod search;
 mod sql;
 
@@ -139,6 +140,8 @@ enum Command {
     Narratives(narratives::NarrativesArguments),
     /// Run SQL: an argument, a file, what comes on standard input, or a prompt on a terminal
     Sql(sql::SqlArguments),
+    /// Draw people from a table by strata, each with the weight that it stands for
+    Sample(sample::SampleArguments),
     /// The recipes: statements for what people do over and over
     Recipes,
     /// Run a recipe
@@ -243,6 +246,7 @@ fn run() -> ExitCode {
         Command::Search(arguments) => search::run(arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Narratives(arguments) => narratives::run(arguments, &database),
+        Command::Sample(arguments) => sample::run(arguments, &database),
         Command::Recipes => recipes::list(),
         Command::Recipe(arguments) => recipes::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
