@@ -90,7 +90,7 @@ fn a_real_model_writes_people() {
         "--narrator",
         "openai:qwen2.5-coder-0.5b-instruct",
     ]);
-    command.args(["--concurrency", "2", "--temperature", "0.7"]);
+    command.args(["--concurrency", "2", "--temperature", "0.7", "--max-answer-tokens", "450"]);
     let started = Instant::now();
     let (code, out, error) = output(&mut command);
     println!("{:.0} s: {out}{error}", started.elapsed().as_secs_f64());

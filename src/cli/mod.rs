@@ -66,6 +66,9 @@ struct AskingArguments {
     /// The model's temperature; its own without this
     #[arg(long, value_name = "T", value_parser = temperature)]
     temperature: Option<f64>,
+    /// Tokens that an answer may have: a model that rambles is cut off, and asked again; reasoning counts
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_answer_tokens: Option<u32>,
     /// Requests that a model may be sent in a minute
     #[arg(long, value_name = "N")]
     requests_per_minute: Option<NonZeroU32>,
@@ -113,6 +116,7 @@ impl AskingArguments {
             concurrency: Some(self.concurrency.into()),
             timeout: Some(Duration::from_secs(self.timeout.into())),
             temperature: self.temperature,
+            max_answer_tokens: self.max_answer_tokens,
             limits: Limits {
                 requests_per_minute: self.requests_per_minute,
                 tokens_per_minute: self.tokens_per_minute,

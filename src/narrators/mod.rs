@@ -30,6 +30,8 @@ pub struct Asking {
     pub timeout: Option<Duration>,
     /// The model's own where it is not said
     pub temperature: Option<f64>,
+    /// Of one answer
+    pub max_answer_tokens: Option<u32>,
     pub limits: Limits,
     /// Whether requests are handed to the provider in batches, where a run can wait for them
     pub batch: bool,
@@ -73,6 +75,7 @@ fn open_bare(name: &str, asking: &Asking, common: &Common) -> Result<Arc<dyn Nar
             endpoint.concurrency = asking.concurrency.unwrap_or(endpoint.concurrency);
             endpoint.timeout = asking.timeout.unwrap_or(endpoint.timeout);
             endpoint.temperature = asking.temperature;
+            endpoint.max_answer_tokens = asking.max_answer_tokens;
             endpoint.limits = asking.limits;
             endpoint.batch = asking.batch;
             endpoint.price = openai::price(asking.prices.as_deref(), model)?;

@@ -42,6 +42,8 @@ pub struct Endpoint {
     /// The first wait before another attempt; each further one is twice as long
     pub backoff: Duration,
     pub temperature: Option<f64>,
+    /// Of one answer: one that is longer is cut off, and asked for again
+    pub max_answer_tokens: Option<u32>,
     pub limits: Limits,
     pub price: Option<Price>,
     /// How long a server that answered before may fail everyone until the run stops
@@ -86,6 +88,7 @@ impl Endpoint {
             attempts: 5,
             backoff: Duration::from_millis(500),
             temperature: None,
+            max_answer_tokens: None,
             limits: Limits::default(),
             price: None,
             patience: Duration::from_secs(180),

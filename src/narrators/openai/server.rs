@@ -17,6 +17,9 @@ use super::health::Health;
 use super::limits::{Budget, Pace};
 use super::prompts::Rendered;
 
+/// What OpenAI calls the limit of an answer; it was `max_tokens` once, and is so at other servers still.
+const NEW_LIMIT: &str = "max_completion_tokens";
+
 /// The longest wait that a server may ask for; beyond it the run had better stop.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
@@ -81,6 +84,8 @@ pub(super) struct Server {
     no_json: AtomicBool,
     no_seed: AtomicBool,
     no_temperature: AtomicBool,
+    /// Whether it knows the limit of an answer by its older name alone
+    old_limit: AtomicBool,
 }
 
 /// A request among those that a server has to do, until dropped.
@@ -103,10 +108,23 @@ impl Server {
         let weights: f64 = endpoint.addresses.iter().map(|a| a.weight).sum();
         let part = (endpoint.concurrency as f64 * address.weight / weights).ceil() as usize;
         let (gate, health) = (Gate::new(part), Health::new(endpoint.patience, endpoint.backoff * 10));
-        let [no_schema, no_json, no_seed, no_temperature] = std::array::from_fn(|_| AtomicBool::new(false));
+        let [no_schema, no_json, no_seed, no_temperature, old_limit] = std::array::from_fn(|_| AtomicBool::new(false));
         let load = AtomicUsize::new(0);
         let http = http.clone();
-        Server { address, endpoint, api, http, gate, health, load, no_schema, no_json, no_seed, no_temperature }
+        Server {
+            address,
+            endpoint,
+            api,
+            http,
+            gate,
+            health,
+            load,
+            no_schema,
+            no_json,
+            no_seed,
+            no_temperature,
+            old_limit,
+        }
     }
 
     /// How much it has to do, for its weight.
@@ -129,7 +147,7 @@ impl Server {
         self.load.fetch_add(1, Ordering::Relaxed);
         let _load = Load(&self.load);
         let mut forms = 0;
-        while forms < 4 {
+        while forms < 5 {
             self.health.wait().await.map_err(|message| Failure::outage(message, false))?;
             pace.turn(asked.tokens()).await;
             let slot = self.gate.enter().await;
@@ -231,6 +249,9 @@ impl Server {
         if let (Some(temperature), false) = (self.endpoint.temperature, off(&self.no_temperature)) {
             body["temperature"] = json!(temperature);
         }
+        if let Some(tokens) = self.endpoint.max_answer_tokens {
+            body[if off(&self.old_limit) { "max_tokens" } else { NEW_LIMIT }] = json!(tokens);
+        }
         body
     }
 
@@ -240,6 +261,8 @@ impl Server {
         let about = |words: &[&str]| words.iter().any(|w| complaint.contains(w));
         let flag = if about(&["temperature"]) && sent.get("temperature").is_some() {
             &self.no_temperature
+        } else if about(&[NEW_LIMIT]) && sent.get(NEW_LIMIT).is_some() {
+            &self.old_limit
         } else if about(&["seed"]) && sent.get("seed").is_some() {
             &self.no_seed
         } else if about(&["response_format", "json_schema", "json_object", "schema", "response format", "grammar"]) {

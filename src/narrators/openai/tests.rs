@@ -304,3 +304,19 @@ async fn several_servers_share_the_requests_and_one_that_goes_loses_none() {
     assert!(written.iter().all(Result::is_ok), "{:?}", written.iter().find(|w| w.is_err()));
     assert!(deaf.count() < 40, "{}", deaf.count());
 }
+
+#[tokio::test]
+async fn answers_are_limited_by_whichever_name_a_server_knows() {
+    let stub = Stub::start(Duration::ZERO, |_, body| match body.get("max_completion_tokens") {
+        Some(_) => {
+            let said = r#"{"error": {"message": "Unrecognized request argument supplied: max_completion_tokens"}}"#;
+            Reply::Status(400, vec![], said.into())
+        }
+        None => Reply::Content(write_all(body)),
+    });
+    let session = session(&stub.base, |e| e.max_answer_tokens = Some(450));
+    assert_eq!(one(&session).await.unwrap().attempts, 1);
+    let requests = stub.requests.lock().unwrap();
+    assert_eq!((requests.len(), requests[0]["max_completion_tokens"].as_u64()), (2, Some(450)));
+    assert_eq!(requests[1]["max_tokens"], 450);
+}
