@@ -25,6 +25,10 @@ pub struct Expected {
 /// A figure's column: the variable, and the label of each of its levels.
 type Labelled = (usize, Vec<Option<u16>>);
 
+/// A parent of a node that a figure has a column for: its place among the parents, the figure's column, and the label of
+/// each class through which the node sees it.
+type LabelledParent = (usize, usize, Vec<Option<u16>>);
+
 /// Which cell a combination of labels is.
 struct CellIndex {
     strides: Vec<u64>,
@@ -193,9 +197,8 @@ impl Pack {
         Ok(figure.expected.get_or_init(|| Arc::new(expected)).clone())
     }
 
-    /// Where a figure is of a node and some of its parents, in bands that the node sees apart: for each of these parents
-    /// its place, the figure's column, and the label of each class.
-    fn parent_labels(&self, node: usize, columns: &[Labelled]) -> Option<Vec<(usize, usize, Vec<Option<u16>>)>> {
+    /// Where a figure is of a node and some of its parents, in bands that the node sees apart: these parents.
+    fn parent_labels(&self, node: usize, columns: &[Labelled]) -> Option<Vec<LabelledParent>> {
         let parents = &self.network.tables[node].parents;
         let others = columns.iter().enumerate().filter(|(_, (variable, _))| *variable != node);
         let labels = others.map(|(column, (variable, labels))| {

@@ -57,7 +57,7 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
     if wanted.is_empty() {
         return plan_err!("{NAME}: the tables have no column of the same name; give them the same names in a subquery");
     }
-    for name in wanted.iter().flatten().filter(|name| !shared.contains(&name.as_str())) {
+    if let Some(name) = wanted.iter().flatten().find(|name| !shared.contains(&name.as_str())) {
         let lacks = if of_a.contains(name) { "b" } else { "a" };
         return plan_err!("{NAME}: `columns`: table {lacks} has no column `{name}`{}", there_are(name, &shared));
     }

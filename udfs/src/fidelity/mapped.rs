@@ -174,15 +174,16 @@ pub(crate) fn map(
         }
         false => CellIndex::Map(index),
     };
-    let column = |(((labels, _), stride), cells): (((Labels, &Vec<u16>), &u64), Vec<u16>)| {
+    let mut mapped = vec![];
+    for (((labels, _), stride), cells) in columns.into_iter().zip(&strides).zip(cells) {
         let offset = |label: &Option<u16>| label.map_or(OUTSIDE, |label| u64::from(label) * stride);
         let mut offsets: Vec<u64> = labels.of_levels.iter().map(offset).collect();
         offsets.push(UNMATCHED);
-        MappedColumn { variable: labels.variable, labels: labels.names, offsets, cells }
-    };
+        mapped.push(MappedColumn { variable: labels.variable, labels: labels.names, offsets, cells });
+    }
     Ok(Mapped {
         binding: figure.fits.last().is_some_and(|fit| fit.binding),
-        columns: columns.into_iter().zip(&strides).zip(cells).map(column).collect(),
+        columns: mapped,
         expected: shares,
         elsewhere: expected.elsewhere,
         own: own.map(|_| owns),
