@@ -365,6 +365,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
             columns: f.columns,
             fits: f.fits,
             cells: Cells { rows: f.rows, deflated: reader.bytes(f.cells)?.into() },
+            expected: Default::default(),
         });
     }
     let mut hash = [0; 32];
@@ -389,6 +390,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Pack> {
         sources: header.sources,
         addresses: vec![],
         list_addresses: vec![],
+        parents: vec![],
         dictionaries: vec![],
     };
     pack.finish(&header.columns)?;

@@ -21,6 +21,7 @@ mod binary;
 mod compile;
 mod error;
 mod evidence;
+mod expected;
 mod factor;
 mod independence;
 mod inference;
@@ -34,6 +35,7 @@ mod variable;
 
 pub use compile::{Compiled, compile};
 pub use error::{Error, Result, did_you_mean, nearest, there_are};
+pub use expected::Expected;
 pub use independence::Independence;
 pub use pack::{Figure, FigureColumn, Fit, Pack, Source, Status, equals};
 pub use philox::{permuted, unpermuted};

@@ -1,13 +1,15 @@
 //! A compiled country pack: the network to draw from, and the figures and sources that it was fitted to.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::expected::Expected;
+use crate::factor::Factor;
 use crate::independence::Independence;
 use crate::network::{Address, Network, Table};
 use crate::predicate::{Comparison, Predicate, Value};
@@ -53,6 +55,9 @@ pub struct Source {
 pub struct Fit {
     pub node: String,
     pub pass: String,
+    /// The variables within which the figure's shares are to hold; none if its joint shares are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<String>,
     /// Whether the node was made to meet the figure in this pass; otherwise this says how far it has drifted since.
     pub binding: bool,
     /// The largest difference between a cell of the model's margin and the figure's, as a share of the population
@@ -68,6 +73,10 @@ pub struct FigureColumn {
     pub name: String,
     pub variable: String,
     pub labels: Vec<String>,
+    /// Where the labels are groups of the pack's own: the label of each level, by its index. Otherwise empty: each label
+    /// is a level or a band of integers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Option<u16>>,
 }
 
 /// One table of the pack: counts or shares over some variables.
@@ -86,6 +95,8 @@ pub struct Figure {
     pub columns: Vec<FigureColumn>,
     pub fits: Vec<Fit>,
     pub(crate) cells: crate::binary::Cells,
+    /// What the network says of its cells, once somebody has asked.
+    pub(crate) expected: OnceLock<Arc<Expected>>,
 }
 
 impl Figure {
@@ -107,12 +118,27 @@ impl Figure {
         Arc::new(Schema::new(fields))
     }
 
-    /// Its cells, decoded.
+    /// Its cells: for each column the label of every cell, as an index into the column's labels; and their values.
+    ///
+    /// # Errors
+    /// If the pack is damaged.
+    pub fn cells(&self) -> Result<(Vec<Vec<u16>>, Vec<f64>)> {
+        let (codes, values) = self.cells.decode(self.columns.len())?;
+        let known = |(codes, column): (&Vec<u16>, &FigureColumn)| {
+            codes.iter().all(|code| usize::from(*code) < column.labels.len())
+        };
+        match codes.iter().zip(&self.columns).all(known) {
+            true => Ok((codes, values)),
+            false => Err(Error::NotAPack(format!("the cells of the figure `{}` are damaged", self.name))),
+        }
+    }
+
+    /// Its cells, as a table.
     ///
     /// # Errors
     /// If the pack is damaged.
     pub fn batch(&self) -> Result<RecordBatch> {
-        let (codes, values) = self.cells.decode(self.columns.len())?;
+        let (codes, values) = self.cells()?;
         let mut columns: Vec<ArrayRef> = vec![];
         for (column, codes) in self.columns.iter().zip(codes) {
             let labels = Arc::new(StringArray::from(column.labels.clone()));
@@ -165,6 +191,8 @@ pub struct Pack {
     pub(crate) sources: Vec<Source>,
     pub(crate) addresses: Vec<Address>,
     pub(crate) list_addresses: Vec<Address>,
+    /// The joint distribution of the parents of each node, once somebody has asked.
+    pub(crate) parents: Vec<OnceLock<Factor>>,
     /// The texts of each variable's levels, as the values of its dictionary arrays.
     pub(crate) dictionaries: Vec<Option<Arc<StringArray>>>,
 }
@@ -291,6 +319,7 @@ impl Pack {
 
     pub(crate) fn finish(&mut self, names: &[String]) -> Result<()> {
         self.addresses = self.network.tables.iter().map(|t| Address::new(&t.parents)).collect();
+        self.parents = self.network.tables.iter().map(|_| OnceLock::new()).collect();
         self.list_addresses = self.lists.iter().map(|l| Address::new(&l.table.parents)).collect();
         self.dictionaries = self
             .network

@@ -68,7 +68,8 @@ impl Variable {
         }
     }
 
-    pub(crate) fn level(&self, label: &str) -> Option<usize> {
+    /// The index of a level by its name, of integers by their value in decimal.
+    pub fn level(&self, label: &str) -> Option<usize> {
         match &self.levels {
             Levels::Text(_) => self.index.get(label).map(|i| usize::from(*i)),
             Levels::Integer { min, max } => {

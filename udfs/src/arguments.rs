@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, SchemaError, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::RelationPlannerContext;
@@ -141,6 +142,19 @@ impl Arguments {
                 range.start(),
                 range.end()
             ),
+        }
+    }
+
+    /// A number between 0 and 1.
+    pub fn share(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<f64>> {
+        let Some(value) = self.constant(name, context)? else { return Ok(None) };
+        let number = match value.data_type().is_numeric() {
+            true => value.cast_to(&DataType::Float64)?,
+            false => ScalarValue::Float64(None),
+        };
+        match number {
+            ScalarValue::Float64(Some(share)) if share > 0.0 && share < 1.0 => Ok(Some(share)),
+            _ => plan_err!("{}: `{name}` must be a number between 0 and 1, {value} is not", self.function),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
 //! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
-//! `semantic_search`, `validate`, `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such as
+//! `semantic_search`, `validate`, `fidelity`, `compare`, `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such as
 //! `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
 mod age_band;
@@ -11,15 +11,18 @@ mod assumed_independences;
 mod async_calls;
 mod census;
 pub mod checks;
+mod compare;
 mod cosine_similarity;
 mod diversity;
 mod embed;
 mod embedder;
 mod estimate;
 mod facts;
+mod fidelity;
 mod generate_narrative;
 mod generate_persona;
 mod given;
+mod goodness;
 mod narrate;
 mod narrate_calls;
 mod narrator;

@@ -11,8 +11,8 @@ use crate::Populace;
 use crate::arguments::Arguments;
 use crate::rewrite::call;
 use crate::{
-    assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample,
-    table_sample, validate,
+    assumed_independences, compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search,
+    stratified_sample, table_sample, validate,
 };
 
 #[derive(Debug)]
@@ -72,6 +72,14 @@ impl Relations {
             assumed_independences::NAME => {
                 let arguments = Arguments::new(assumed_independences::NAME, args, &["country"], 1)?;
                 assumed_independences::plan(arguments, packs, context)?
+            }
+            compare::NAME => {
+                let arguments = Arguments::new(compare::NAME, args, &compare::ARGUMENTS, 2)?;
+                compare::plan(arguments, context)?
+            }
+            fidelity::NAME => {
+                let arguments = Arguments::new(fidelity::NAME, args, &fidelity::ARGUMENTS, 2)?;
+                fidelity::plan(arguments, packs, context)?
             }
             semantic_search::NAME => {
                 let names = ["table", "query", "k", "column", "where"];

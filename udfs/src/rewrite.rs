@@ -11,7 +11,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sample_persona::fresh_seed;
 use crate::{
-    generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample, table_sample, validate,
+    compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample,
+    table_sample, validate,
 };
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
@@ -80,10 +81,16 @@ impl VisitorMut for Rewrite {
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         let name = name.to_string().to_lowercase();
-        if [semantic_search::NAME, stratified_sample::NAME, validate::NAME].contains(&name.as_str())
-            && let Some(table) = table_argument(args)
-        {
-            as_subquery(table);
+        let of_table = [fidelity::NAME, semantic_search::NAME, stratified_sample::NAME, validate::NAME];
+        let tables: &[&str] = match name.as_str() {
+            compare::NAME => &compare::ARGUMENTS[..2],
+            name if of_table.contains(&name) => &["table"],
+            _ => &[],
+        };
+        for (at, argument) in tables.iter().enumerate() {
+            if let Some(table) = table_argument(args, argument, at) {
+                as_subquery(table);
+            }
         }
         if name == stratified_sample::NAME
             && let Some(at) = args.iter().position(|a| is_named(a, "allocation"))
@@ -107,12 +114,13 @@ pub(crate) fn call(
     }
 }
 
-/// The argument `table`: by its name, or else the first without one.
-fn table_argument(args: &mut [FunctionArg]) -> Option<&mut Expr> {
+/// An argument that is a table: by its name, or else by its place among those without one.
+fn table_argument<'a>(args: &'a mut [FunctionArg], name: &str, place: usize) -> Option<&'a mut Expr> {
+    let unnamed = |a: &FunctionArg| matches!(a, FunctionArg::Unnamed(_));
     let at = args
         .iter()
-        .position(|a| is_named(a, "table"))
-        .or_else(|| args.iter().position(|a| matches!(a, FunctionArg::Unnamed(_))))?;
+        .position(|a| is_named(a, name))
+        .or_else(|| args.iter().enumerate().filter(|(_, a)| unnamed(a)).nth(place).map(|(at, _)| at))?;
     expression(args.get_mut(at)?)
 }
 
@@ -151,6 +159,13 @@ mod tests {
 
     #[test]
     fn a_table_as_an_argument_becomes_a_subquery() {
+        let sql = "SELECT * FROM compare(usa, old, columns => (age)), fidelity(usa, 'usa')";
+        let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        rewrite(&mut statement);
+        let expected = "SELECT * FROM compare((SELECT * FROM usa), (SELECT * FROM old), columns => (age)), \
+            fidelity((SELECT * FROM usa), 'usa')";
+        assert_eq!(statement.to_string(), expected);
+
         let sql = "SELECT * FROM stratified_sample(usa, 5, allocation => quotas), stratified_sample(usa, 5, allocation => equal)";
         let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
         rewrite(&mut statement);

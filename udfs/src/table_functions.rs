@@ -10,8 +10,8 @@ use datafusion::logical_expr::{
 };
 
 use crate::{
-    assumed_independences, generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample,
-    table_sample, validate,
+    assumed_independences, compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search,
+    stratified_sample, table_sample, validate,
 };
 
 /// The entry of one table function.
@@ -36,13 +36,25 @@ impl TableFunction {
 }
 
 /// All table functions, in the order of their names.
-pub(crate) fn documented() -> [TableFunction; 8] {
+pub(crate) fn documented() -> [TableFunction; 10] {
     [
         TableFunction::new(
             assumed_independences::NAME,
             "What the network of a country takes to be independent: one row for each variable and those it does not depend on once others are given.",
             "assumed_independences(country)",
             "SELECT * FROM assumed_independences('usa')",
+        ),
+        TableFunction::new(
+            compare::NAME,
+            "Whether two tables agree, one row a column that both have: the total variation distance `tvd`, the one that chance alone makes between samples of these sizes (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test, and a verdict. Numbers of many values are compared in ten bands. `columns` names the columns, and in parentheses the combinations, to compare. Holm's correction over all rows keeps the chance that any of them says `differs` of two samples of the same people at `alpha`.",
+            "compare(a, b [, columns => (column | (column, column [, …]) [, …])] [, alpha => number])",
+            "SELECT * FROM compare(usa, imported, columns => (age, state, (sex, marital_status)))",
+        ),
+        TableFunction::new(
+            fidelity::NAME,
+            "Whether a table agrees with the figures of a country, one row a figure, a margin or a cell: the total variation distance `tvd`, the one that chance alone makes in a sample of this size (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test with neighbouring cells pooled until 5 rows are expected in each, and a verdict. A figure differs if its joint table or the margin of one of its columns does; Holm's correction over all of them keeps the chance that any figure differs in a sample of the country's people at `alpha`. Figures are judged against the country's network: `basis` is `figure` where it was made to meet them, and otherwise `drift` says how far it is from their own shares. Rows that a figure does not cover are `outside`; values that are no level are `unmatched`. With `weights`, `n` is Kish's effective number of rows.",
+            "fidelity(table, country [, figure => name] [, detail => 'figures' | 'margins' | 'cells'] [, weights => number] [, alpha => number])",
+            "SELECT figure, tvd, noise_floor, verdict FROM fidelity((SELECT * FROM sample_persona('usa', 100000)), 'usa')",
         ),
         TableFunction::new(
             generate_persona::NAME,

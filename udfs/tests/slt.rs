@@ -7,6 +7,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
+use populace_population::Pack;
 use populace_udfs::{
     Embedder, Narrative, NarrativeError, NarrativeRequest, Narrator, Populace, Prompt, Purpose, register, rewrite,
 };
@@ -89,6 +90,9 @@ impl Session {
             &context,
             Populace::new()
                 .with_pack(pack)
+                .with_lazy_pack("usa", || {
+                    Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/usa/usa.pack"))
+                })
                 .with_embedder(Arc::new(Letters))
                 .with_narrator(Arc::new(Greeter::default())),
         )

@@ -22,6 +22,8 @@ pub(super) struct Grouping {
 pub(super) struct Column {
     pub name: String,
     pub variable: usize,
+    /// Whether its labels are those of a grouping.
+    pub grouped: bool,
     pub labels: Vec<String>,
     pub label_of: Vec<Option<u16>>,
 }
@@ -193,6 +195,7 @@ pub(super) fn read(
         columns.push(Column {
             name: header.to_string(),
             variable,
+            grouped: grouping.is_some(),
             labels: vec![],
             label_of: vec![None; variables[variable].len()],
         });

@@ -269,6 +269,7 @@ impl Fitting<'_> {
             let fit = Fit {
                 node: self.section.variable.clone(),
                 pass: pass.to_string(),
+                given: target.given.iter().map(|v| self.variables[*v].name.clone()).collect(),
                 binding,
                 max_difference: agreement.max_difference,
                 total_variation: agreement.total_variation,

@@ -60,6 +60,7 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
             name: c.name.clone(),
             variable: sources.variables[c.variable].name.clone(),
             labels: c.labels.clone(),
+            groups: if c.grouped { c.label_of.clone() } else { vec![] },
         });
         figures.push(Figure {
             name: section.name.clone(),
@@ -73,6 +74,7 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
             columns: columns.collect(),
             fits: fits.remove(&section.name).unwrap_or_default(),
             cells: Cells::encode(&read.codes, &read.values),
+            expected: Default::default(),
         });
     }
     let p = &manifest.pack;
@@ -94,6 +96,7 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
         sources: manifest.sources,
         addresses: vec![],
         list_addresses: vec![],
+        parents: vec![],
         dictionaries: vec![],
     };
     let hidden = |name: &str| pack.network.variables.iter().any(|v| v.hidden && v.name == name);

@@ -1,0 +1,357 @@
+//! `compare(a, b, columns => (…))`: whether two tables agree, column by column.
+
+mod numbers;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::cast as cast_array;
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Column, Result, exec_err, plan_err};
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
+use futures::{StreamExt, TryStreamExt, stream};
+use populace_population::there_are;
+
+use self::numbers::{Cells, Numbers};
+use crate::arguments::Arguments;
+use crate::goodness::{Test, between_samples, holm, jensen_shannon, total_variation, two_samples};
+use crate::sampling::deferred::DeferredExec;
+use crate::sampling::passes::run;
+use crate::sampling::ranks::plain;
+use crate::sampling::strata::Strata;
+use crate::scan::scan;
+use crate::semantic_search::relation;
+
+pub(crate) const NAME: &str = "compare";
+
+/// The arguments, in the order in which the first two may come without their names.
+pub(crate) const ARGUMENTS: [&str; 4] = ["a", "b", "columns", "alpha"];
+
+/// The most different values of a text, or combinations of values, that are counted.
+const MOST_VALUES: usize = 200_000;
+
+pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+    let mut inputs = vec![];
+    for name in &ARGUMENTS[..2] {
+        let Some(table) = arguments.take(name) else {
+            return plan_err!("{NAME}: the argument `{name}` is missing: a table, or a query in parentheses");
+        };
+        inputs.push(context.plan(relation(table)?)?);
+    }
+    let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
+    let names =
+        |input: &LogicalPlan| -> Vec<String> { input.schema().fields().iter().map(|f| f.name().clone()).collect() };
+    let (of_a, of_b) = (names(&inputs[0]), names(&inputs[1]));
+    let shared: Vec<&str> = of_a.iter().filter(|name| of_b.contains(name)).map(String::as_str).collect();
+    let wanted: Vec<Vec<String>> = match arguments.take("columns") {
+        Some(sql) => columns(sql)?,
+        None => shared.iter().map(|name| vec![name.to_string()]).collect(),
+    };
+    if wanted.is_empty() {
+        return plan_err!("{NAME}: the tables have no column of the same name; give them the same names in a subquery");
+    }
+    if let Some(name) = wanted.iter().flatten().find(|name| !shared.contains(&name.as_str())) {
+        let lacks = if of_a.contains(name) { "b" } else { "a" };
+        return plan_err!("{NAME}: `columns`: table {lacks} has no column `{name}`{}", there_are(name, &shared));
+    }
+    let units: Vec<Unit> = wanted.into_iter().map(|columns| unit(columns, &inputs)).collect();
+    let comparison = Comparison { inputs, units, alpha };
+    scan(NAME, Arc::new(ComparisonTable(Arc::new(comparison))))
+}
+
+/// Columns, and combinations of columns in parentheses.
+fn columns(sql: SqlExpr) -> Result<Vec<Vec<String>>> {
+    let elements = match sql {
+        SqlExpr::Tuple(elements) => elements,
+        SqlExpr::Nested(element) => vec![*element],
+        element => vec![element],
+    };
+    let name = |sql: SqlExpr| match sql {
+        SqlExpr::Identifier(name) if name.quote_style.is_some() => Ok(name.value),
+        SqlExpr::Identifier(name) => Ok(name.value.to_lowercase()),
+        other => plan_err!("{NAME}: `columns`: `{other}` is not the name of a column; compute it in a subquery"),
+    };
+    let combination = |sql: SqlExpr| match sql {
+        SqlExpr::Tuple(elements) => elements.into_iter().map(name).collect(),
+        SqlExpr::Nested(element) => Ok(vec![name(*element)?]),
+        element => Ok(vec![name(element)?]),
+    };
+    elements.into_iter().map(combination).collect()
+}
+
+/// How a column or a combination is compared.
+#[derive(Debug, Clone, PartialEq)]
+enum Way {
+    Texts,
+    Numbers,
+    Not(String),
+}
+
+/// A column, or a combination of columns.
+#[derive(Debug)]
+struct Unit {
+    columns: Vec<String>,
+    way: Way,
+}
+
+fn unit(columns: Vec<String>, inputs: &[LogicalPlan]) -> Unit {
+    let kinds = |name: &String| -> Vec<DataType> {
+        let of = |input: &LogicalPlan| {
+            input.schema().fields().iter().find(|f| f.name() == name).map_or(DataType::Null, |f| plain(f.data_type()))
+        };
+        inputs.iter().map(of).collect()
+    };
+    let nested = columns.iter().flat_map(&kinds).find(|k| k.is_nested() || matches!(k, DataType::Binary));
+    let is_number = |kind: &DataType| kind.is_numeric();
+    let way = match (nested, columns.as_slice()) {
+        (Some(kind), _) => {
+            let name = match kind {
+                DataType::Binary => "bytes",
+                _ => "lists or records",
+            };
+            Way::Not(format!("it holds {name}"))
+        }
+        (None, [column]) => {
+            let kinds = kinds(column);
+            match kinds.iter().filter(|k| is_number(k)).count() {
+                2 => Way::Numbers,
+                1 if !kinds.contains(&DataType::Null) => {
+                    Way::Not("it is a number in one table and none in the other".into())
+                }
+                1 => Way::Numbers,
+                _ => Way::Texts,
+            }
+        }
+        (None, _) => Way::Texts,
+    };
+    Unit { columns, way }
+}
+
+#[derive(Debug)]
+struct Comparison {
+    /// The two tables
+    inputs: Vec<LogicalPlan>,
+    units: Vec<Unit>,
+    alpha: f64,
+}
+
+#[derive(Debug)]
+struct ComparisonTable(Arc<Comparison>);
+
+fn schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let number = |name: &str| Field::new(name, DataType::Float64, true);
+    let count = |name: &str| Field::new(name, DataType::Int64, true);
+    Arc::new(Schema::new(vec![
+        text("columns"),
+        text("cells_are"),
+        count("cells"),
+        count("n_a"),
+        count("n_b"),
+        number("tvd"),
+        number("noise_floor"),
+        number("jsd"),
+        number("chi_square"),
+        count("df"),
+        number("p_value"),
+        number("adjusted_p_value"),
+        text("verdict"),
+        number("false_alarm_rate"),
+    ]))
+}
+
+#[async_trait]
+impl TableProvider for ComparisonTable {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
+            return exec_err!("{NAME}: this session cannot plan while it runs");
+        };
+        let (state, comparison) = (Arc::new(state.clone()), self.0.clone());
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema().fields().len()).collect());
+        let schema = Arc::new(self.schema().project(&projection)?);
+        let details = comparison.units.iter().map(|u| format!("({})", u.columns.join(", "))).collect::<Vec<_>>();
+        let start = move |task: Arc<TaskContext>| {
+            let (state, comparison, projection) = (state.clone(), comparison.clone(), projection.clone());
+            let rows = async move { Ok(comparison.rows(&state, &task).await?.project(&projection)?) };
+            stream::once(rows).boxed()
+        };
+        Ok(Arc::new(DeferredExec::new("CompareExec", format!("columns={}", details.join(", ")), schema, start)))
+    }
+}
+
+/// What is counted of a unit.
+enum Counter {
+    Texts {
+        strata: Strata,
+        cells: Cells,
+    },
+    Numbers(Numbers),
+    /// Given up, and why
+    Not(String),
+}
+
+impl Counter {
+    fn of(unit: &Unit) -> Result<Counter> {
+        Ok(match &unit.way {
+            Way::Texts => {
+                Counter::Texts { strata: Strata::new(unit.columns.iter().map(|_| &DataType::Utf8))?, cells: vec![] }
+            }
+            Way::Numbers => Counter::Numbers(Numbers::default()),
+            Way::Not(reason) => Counter::Not(reason.clone()),
+        })
+    }
+
+    fn add(&mut self, table: usize, columns: &[ArrayRef], rows: usize) -> Result<()> {
+        match self {
+            Counter::Texts { strata, cells } => {
+                let texts = columns.iter().map(|c| cast_array(c, &DataType::Utf8)).collect::<Result<Vec<_>, _>>()?;
+                for number in strata.numbers(&texts, rows)? {
+                    cells.resize(cells.len().max(number + 1), [0, 0]);
+                    cells[number][table] += 1;
+                }
+                if cells.len() > MOST_VALUES {
+                    *self = Counter::Not(format!("it has more than {MOST_VALUES} different values"));
+                }
+            }
+            Counter::Numbers(numbers) => {
+                for column in columns {
+                    let values = cast_array(column, &DataType::Float64)?;
+                    values.as_primitive::<Float64Type>().iter().for_each(|value| numbers.add(table, value));
+                }
+            }
+            Counter::Not(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The counts of cells, in an order that does not depend on them; and what the cells are.
+    fn cells(self) -> Result<(Cells, &'static str), String> {
+        match self {
+            Counter::Texts { mut strata, cells } => {
+                let order = strata.sort();
+                Ok((order.into_iter().filter_map(|at| cells.get(at).copied()).collect(), "values"))
+            }
+            Counter::Numbers(numbers) => {
+                let (cells, banded) = numbers.cells();
+                Ok((cells, if banded { "bands" } else { "values" }))
+            }
+            Counter::Not(reason) => Err(reason),
+        }
+    }
+}
+
+/// One row of the result.
+#[derive(Debug)]
+struct Compared {
+    columns: String,
+    cells_are: Option<&'static str>,
+    cells: Option<usize>,
+    rows: [u64; 2],
+    /// Total variation distance, its noise floor, Jensen-Shannon distance
+    distances: Option<[f64; 3]>,
+    test: Option<Test>,
+    reason: Option<String>,
+}
+
+impl Comparison {
+    async fn rows(&self, state: &SessionState, task: &Arc<TaskContext>) -> Result<RecordBatch> {
+        let counted: Vec<&Unit> = self.units.iter().filter(|u| !matches!(u.way, Way::Not(_))).collect();
+        let mut names: Vec<&str> = counted.iter().flat_map(|u| &u.columns).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        let place = |name: &String| names.iter().position(|n| n == name);
+        let mut counters = self.units.iter().map(Counter::of).collect::<Result<Vec<_>>>()?;
+        let mut rows = [0u64; 2];
+        for (table, input) in self.inputs.iter().enumerate() {
+            let all = input.schema().columns();
+            let columns = names.iter().filter_map(|name| all.iter().find(|c: &&Column| c.name == *name));
+            let columns: Vec<Expr> = columns.cloned().map(Expr::Column).collect();
+            let mut batches = run(input, None, columns, state, task).await?;
+            while let Some(batch) = batches.try_next().await? {
+                rows[table] += batch.num_rows() as u64;
+                for (unit, counter) in self.units.iter().zip(&mut counters) {
+                    let columns = unit.columns.iter().filter_map(|name| batch.columns().get(place(name)?).cloned());
+                    counter.add(table, &columns.collect::<Vec<_>>(), batch.num_rows())?;
+                }
+            }
+        }
+        let units = self.units.iter().zip(counters);
+        report(&units.map(|(unit, counter)| compared(unit, counter.cells(), rows)).collect::<Vec<_>>(), self.alpha)
+    }
+}
+
+fn compared(unit: &Unit, cells: Result<(Cells, &'static str), String>, rows: [u64; 2]) -> Compared {
+    let columns = unit.columns.join(", ");
+    let (cells, cells_are) = match cells {
+        Ok(cells) => cells,
+        Err(reason) => {
+            let (cells_are, cells, distances, test) = (None, None, None, None);
+            return Compared { columns, cells_are, cells, rows, distances, test, reason: Some(reason) };
+        }
+    };
+    let [n, m] = rows.map(|n| n as f64);
+    let of = |table: usize, n: f64| cells.iter().map(|c| c[table] as f64 / n.max(1.0)).collect::<Vec<f64>>();
+    let (p, q) = (of(0, n), of(1, m));
+    let together: Vec<f64> = cells.iter().map(|[a, b]| (a + b) as f64 / (n + m).max(1.0)).collect();
+    let distances = (n > 0.0 && m > 0.0)
+        .then(|| [total_variation(&p, &q), between_samples(n, m, &together), jensen_shannon(&p, &q)]);
+    let test = match cells.len() {
+        // Nothing to tell apart, in tables that have rows.
+        1 if n.min(m) >= 5.0 => Some(Test { chi_square: 0.0, df: 0, p_value: 1.0 }),
+        _ => two_samples((n, &p), (m, &q)),
+    };
+    Compared { columns, cells_are: Some(cells_are), cells: Some(cells.len()), rows, distances, test, reason: None }
+}
+
+fn report(rows: &[Compared], alpha: f64) -> Result<RecordBatch> {
+    let mut adjusted = holm(&rows.iter().filter_map(|r| Some(r.test?.p_value)).collect::<Vec<_>>()).into_iter();
+    let adjusted: Vec<Option<f64>> = rows.iter().map(|r| r.test.and_then(|_| adjusted.next())).collect();
+    let verdict = |(row, adjusted): (&Compared, &Option<f64>)| match (&row.reason, adjusted) {
+        (Some(reason), _) => format!("not comparable: {reason}"),
+        (None, None) => "too few rows".into(),
+        (None, Some(p)) if *p <= alpha => "differs".into(),
+        (None, Some(_)) => "agrees".into(),
+    };
+    let number =
+        |of: &dyn Fn(&Compared) -> Option<f64>| Arc::new(rows.iter().map(of).collect::<Float64Array>()) as ArrayRef;
+    let count =
+        |of: &dyn Fn(&Compared) -> Option<i64>| Arc::new(rows.iter().map(of).collect::<Int64Array>()) as ArrayRef;
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(rows.iter().map(|r| Some(r.columns.as_str())).collect::<StringArray>()),
+        Arc::new(rows.iter().map(|r| r.cells_are).collect::<StringArray>()),
+        count(&|r| Some(r.cells? as i64)),
+        count(&|r| Some(r.rows[0] as i64)),
+        count(&|r| Some(r.rows[1] as i64)),
+        number(&|r| Some(r.distances?[0])),
+        number(&|r| Some(r.distances?[1])),
+        number(&|r| Some(r.distances?[2])),
+        number(&|r| Some(r.test?.chi_square)),
+        count(&|r| Some(r.test?.df as i64)),
+        number(&|r| Some(r.test?.p_value)),
+        Arc::new(adjusted.iter().copied().collect::<Float64Array>()),
+        Arc::new(rows.iter().zip(&adjusted).map(verdict).map(Some).collect::<StringArray>()),
+        number(&|r| r.test.map(|_| alpha)),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
+}

@@ -1,0 +1,292 @@
+//! `fidelity(table, country, …)`: whether a table agrees with the figures of a country.
+//!
+//! Every figure is judged against what the network of the country says of its cells, by exact inference: for a figure
+//! that the network was made to meet in the last pass (`basis` is `figure`) these are the figure's own shares, within the
+//! columns where it is told to hold; one that it met in an earlier pass, or that was only its starting point (`network`),
+//! has drifted since, and `drift` says how far. A figure covers the rows that have a label in each of its columns; others
+//! are `outside` of it.
+
+mod levels;
+mod mapped;
+mod report;
+mod tally;
+mod verdict;
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast as cast_array;
+use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Column, DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use populace_population::{Figure, Pack, there_are};
+
+use self::levels::{can_hold, levels};
+use self::mapped::{Found, Mapped, find, map};
+use self::report::{Detail, Judged, Outcome};
+use self::tally::Count;
+use self::verdict::{adjust, compare};
+use crate::arguments::{Arguments, expression};
+use crate::packs::Packs;
+use crate::sampling::deferred::DeferredExec;
+use crate::sampling::passes::run;
+use crate::scan::scan;
+use crate::semantic_search::relation;
+
+pub(crate) const NAME: &str = "fidelity";
+
+/// The arguments, in the order in which the first two may come without their names.
+pub(crate) const ARGUMENTS: [&str; 6] = ["table", "country", "figure", "detail", "weights", "alpha"];
+
+const DETAILS: [(&str, Detail); 3] =
+    [("figures", Detail::Figures), ("margins", Detail::Margins), ("cells", Detail::Cells)];
+
+pub(crate) fn plan(
+    mut arguments: Arguments,
+    packs: &Packs,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let Some(table) = arguments.take("table") else {
+        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
+    };
+    let input = context.plan(relation(table)?)?;
+    let pack = packs.get(&arguments.required_text("country", context)?)?;
+    let figure = arguments.text("figure", context)?;
+    let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Figures);
+    let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
+    let weights = match arguments.take("weights") {
+        Some(sql) => Some(weights(sql, &input, context)?),
+        None => None,
+    };
+    let figures: Vec<usize> = match &figure {
+        None => (0..pack.figures().len()).collect(),
+        Some(name) => match pack.figures().iter().position(|f| f.name == *name) {
+            Some(at) => vec![at],
+            None => {
+                let names: Vec<&str> = pack.figures().iter().map(|f| f.name.as_str()).collect();
+                let hint = there_are(name, &names);
+                return plan_err!("{NAME}: `{}` has no figure `{name}`{hint}", pack.name());
+            }
+        },
+    };
+    let has = |name: &str| column(&input, name).is_some_and(|kind| can_hold(&kind));
+    let found: Vec<Result<Vec<Found>, String>> = figures
+        .iter()
+        .map(|at| find(&pack, &pack.figures()[*at], &has).map_err(|why| typed(why, &input, &pack)))
+        .collect();
+    match (&figure, found.as_slice()) {
+        (Some(name), [Err(reason)]) => return plan_err!("{NAME}: the figure `{name}` cannot be compared: {reason}"),
+        (None, found) if found.iter().all(Result::is_err) => {
+            let columns: Vec<&str> = input.schema().fields().iter().map(|f| f.name().as_str()).collect();
+            return plan_err!(
+                "{NAME}: no figure of `{}` can be compared with a table of the columns {}; name them as \
+                 census.{}.variables has them, in a subquery",
+                pack.name(),
+                columns.join(", "),
+                pack.name()
+            );
+        }
+        _ => {}
+    }
+    let fidelity = Fidelity { input, pack, figures, found, weights, detail, alpha };
+    scan(NAME, Arc::new(FidelityTable(Arc::new(fidelity))))
+}
+
+fn column(input: &LogicalPlan, name: &str) -> Option<DataType> {
+    input.schema().fields().iter().find(|f| f.name() == name).map(|f| f.data_type().clone())
+}
+
+/// Why a figure is not comparable, where the table has the column, but of a type that no level has.
+fn typed(why: String, input: &LogicalPlan, pack: &Pack) -> String {
+    let of = pack.variables().iter().find(|v| why == format!("the table has no column `{}`", v.name));
+    match of.and_then(|v| Some((v, column(input, &v.name)?))) {
+        Some((v, kind)) => format!("the table's column `{}` is {kind}, neither a text nor a number", v.name),
+        None => why,
+    }
+}
+
+fn weights(
+    sql: datafusion::sql::sqlparser::ast::Expr,
+    input: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Expr> {
+    let text = sql.to_string();
+    let expr = expression(NAME, "weights", sql, input.schema(), context)?;
+    let kind = expr.get_type(input.schema())?;
+    if !kind.is_numeric() {
+        return plan_err!("{NAME}: `weights` must be a number, `{text}` is {kind}");
+    }
+    Ok(expr)
+}
+
+/// One call.
+#[derive(Debug)]
+struct Fidelity {
+    input: LogicalPlan,
+    pack: Arc<Pack>,
+    /// Places in the pack's figures
+    figures: Vec<usize>,
+    /// How each of these figures is found in the table, or why it is not
+    found: Vec<Result<Vec<Found>, String>>,
+    weights: Option<Expr>,
+    detail: Detail,
+    alpha: f64,
+}
+
+#[derive(Debug)]
+struct FidelityTable(Arc<Fidelity>);
+
+#[async_trait]
+impl TableProvider for FidelityTable {
+    fn schema(&self) -> SchemaRef {
+        report::schema(self.0.detail)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
+            return exec_err!("{NAME}: this session cannot plan while it runs");
+        };
+        let (state, fidelity) = (Arc::new(state.clone()), self.0.clone());
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema().fields().len()).collect());
+        let schema = Arc::new(self.schema().project(&projection)?);
+        let details = format!("country={}, figures={}", fidelity.pack.name(), fidelity.figures.len());
+        let start = move |task| fidelity.clone().rows(state.clone(), task, projection.clone());
+        Ok(Arc::new(DeferredExec::new("FidelityExec", details, schema, start)))
+    }
+}
+
+impl Fidelity {
+    fn rows(
+        self: Arc<Self>,
+        state: Arc<SessionState>,
+        task: Arc<TaskContext>,
+        projection: Vec<usize>,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        let (detail, alpha) = (self.detail, self.alpha);
+        let judged = stream::once(async move { self.judge(&state, &task).await });
+        let batches = judged.map_ok(move |judged: Vec<Judged>| match detail {
+            Detail::Figures | Detail::Margins => stream::iter([report::figures(&judged, detail, alpha)]).boxed(),
+            Detail::Cells => stream::iter(judged).filter_map(|j| async move { report::cells(&j).transpose() }).boxed(),
+        });
+        batches.try_flatten().map(move |batch| Ok(batch?.project(&projection)?)).boxed()
+    }
+
+    async fn judge(self: Arc<Self>, state: &SessionState, task: &Arc<TaskContext>) -> Result<Vec<Judged>> {
+        let this = self.clone();
+        let mapped = tokio::task::spawn_blocking(move || this.map());
+        let mapped = mapped.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))?;
+        let counts = self.count(&mapped, state, task).await?;
+        let mut comparisons: Vec<_> =
+            mapped.iter().zip(&counts).map(|(m, count)| m.as_ref().map_or(vec![], |m| compare(m, count))).collect();
+        adjust(&mut comparisons);
+        let rows = self.figures.iter().zip(mapped).zip(counts.into_iter().zip(comparisons));
+        let judged = rows.map(|((at, mapped), (count, comparisons))| {
+            let figure = &self.pack.figures()[*at];
+            let variables = match &mapped {
+                Ok(mapped) => mapped.variables(),
+                Err(_) => figure.columns.iter().map(|c| c.variable.as_str()).collect::<Vec<_>>().join(", "),
+            };
+            let outcome = mapped.map(|mapped| Outcome { mapped, count, comparisons });
+            Judged { figure: figure.name.clone(), status: figure.status, variables, outcome }
+        });
+        Ok(judged.collect())
+    }
+
+    /// Each figure as the table has it, or why it is not comparable.
+    fn map(&self) -> Vec<Result<Mapped, String>> {
+        let figure = |at: &usize| &self.pack.figures()[*at];
+        let wanted = self.figures.iter().zip(&self.found).filter(|(_, found)| found.is_ok());
+        let wanted: Vec<&Figure> = wanted.map(|(at, _)| figure(at)).collect();
+        let mut expected = self.pack.expected(&wanted).into_iter();
+        let map = |(at, found): (&usize, &Result<Vec<Found>, String>)| {
+            let found = found.as_ref().map_err(String::clone)?;
+            let expected = expected.next().ok_or("nothing is expected of it")?.map_err(|e| e.to_string())?;
+            map(&self.pack, figure(at), found, &expected)
+        };
+        self.figures.iter().zip(&self.found).map(map).collect()
+    }
+
+    /// Reads the table once, and counts its rows for all figures.
+    async fn count(
+        &self,
+        mapped: &[Result<Mapped, String>],
+        state: &SessionState,
+        task: &Arc<TaskContext>,
+    ) -> Result<Vec<Count>> {
+        let mut counts: Vec<Count> =
+            mapped.iter().map(|m| m.as_ref().map_or_else(|_| Count::default(), Count::new)).collect();
+        let mut names: Vec<&str> =
+            mapped.iter().flatten().flat_map(|m| &m.columns).map(|c| c.variable.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let variables = names.iter().map(|name| self.pack.variable(name));
+        let Some(variables) = variables.collect::<Option<Vec<_>>>() else {
+            return exec_err!("{NAME}: a variable is missing");
+        };
+        let schema = self.input.schema();
+        let mut columns = vec![];
+        for name in &names {
+            match schema.columns().into_iter().find(|c: &Column| c.name == *name) {
+                Some(column) => columns.push(Expr::Column(column)),
+                None => return exec_err!("{NAME}: the column `{name}` is missing"),
+            }
+        }
+        columns.extend(self.weights.clone());
+        let places: Vec<Vec<usize>> = mapped
+            .iter()
+            .map(|m| {
+                let of_figure = m.as_ref().map(|m| m.columns.as_slice()).unwrap_or_default().iter();
+                of_figure.filter_map(|c| names.iter().position(|name| *name == c.variable)).collect()
+            })
+            .collect();
+        let mut batches = run(&self.input, None, columns, state, task).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let weights = match &self.weights {
+                Some(_) => Some(weight_values(&batch, names.len())?),
+                None => None,
+            };
+            let of_columns = batch.columns().iter().zip(&variables).map(|(values, v)| levels(values, v));
+            let of_columns: Vec<Vec<u32>> = of_columns.collect::<Result<_>>()?;
+            for ((mapped, count), places) in mapped.iter().zip(&mut counts).zip(&places) {
+                if let Ok(mapped) = mapped {
+                    let columns: Vec<&[u32]> = places.iter().map(|at| of_columns[*at].as_slice()).collect();
+                    count.add(mapped, &columns, weights.as_deref());
+                }
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn weight_values(batch: &RecordBatch, at: usize) -> Result<Vec<f64>> {
+    let values = cast_array(batch.column(at), &DataType::Float64)?;
+    let wrong = |what: &str| -> DataFusionError {
+        exec_datafusion_err!(
+            "{NAME}: a weight is {what}; weights are numbers of 0 or more, so filter or mend those rows"
+        )
+    };
+    let weight = |value: Option<f64>| match value {
+        None => Err(wrong("NULL")),
+        Some(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        Some(value) => Err(wrong(&value.to_string())),
+    };
+    values.as_primitive::<Float64Type>().iter().map(weight).collect()
+}
