@@ -498,10 +498,10 @@ impl Narrator for OpenAiNarrator {
 }
 
 /// What is asked of one person: facts, and prompts with their places among the requests.
-type Person = (Map<String, Value>, Vec<(usize, Prompt)>);
+type Person<F = Map<String, Value>> = (F, Vec<(usize, Prompt)>);
 
 fn by_person(requests: Vec<NarrativeRequest>) -> Vec<Person> {
-    let mut people: Vec<(Arc<Map<String, Value>>, Vec<(usize, Prompt)>)> = vec![];
+    let mut people: Vec<Person<Arc<Map<String, Value>>>> = vec![];
     // Most share the facts of the one before; who does not may still be the same person.
     let mut known: HashMap<String, usize> = HashMap::new();
     for (place, NarrativeRequest { prompt, facts }) in requests.into_iter().enumerate() {
