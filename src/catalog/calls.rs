@@ -26,8 +26,14 @@ pub struct Call {
     pub texts: String,
     /// Letters of the prompt
     pub letters: u64,
-    /// The answer, or what went wrong
-    pub answer: Result<Answer, String>,
+    /// What the model said that is of use: all that was asked for, or some
+    pub answer: Option<String>,
+    /// What is wrong, where that is not all
+    pub error: Option<String>,
+    pub finish_reason: Option<String>,
+    /// Of all attempts
+    pub prompt_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
     /// Requests sent, retries included
     pub attempts: u32,
     /// US dollars, where the price was known
@@ -39,6 +45,8 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub text: String,
+    /// Whether it is all that was asked for, rather than some
+    pub is_whole: bool,
     pub finish_reason: Option<String>,
     pub prompt_tokens: Option<u64>,
     pub completion_tokens: Option<u64>,
@@ -68,20 +76,21 @@ pub struct CallTotals {
 }
 
 impl Catalog {
-    /// The answer to a call that was made before.
+    /// The answer to a call that was made before: the whole one, if there is one, or else as much as there was of use.
     ///
     /// # Errors
     /// If the catalogue cannot be read.
     pub fn answer(&self, key: &[u8; 32]) -> Result<Option<Answer>, Error> {
         let connection = self.connection();
         let find = || {
-            let sql = "SELECT answer, finish_reason, prompt_tokens, completion_tokens FROM calls
-                       WHERE key = ?1 AND outcome = 'answered' ORDER BY id LIMIT 1";
+            let sql = "SELECT answer, finish_reason, prompt_tokens, completion_tokens, outcome = 'answered' FROM calls
+                       WHERE key = ?1 AND answer IS NOT NULL ORDER BY outcome <> 'answered', id LIMIT 1";
             let mut statement = connection.prepare_cached(sql)?;
             let answer = statement.query_row([&key[..]], |r| {
                 let count = |i| Ok::<_, rusqlite::Error>(r.get::<_, Option<i64>>(i)?.map(|n| n as u64));
                 Ok(Answer {
                     text: r.get(0)?,
+                    is_whole: r.get(4)?,
                     finish_reason: r.get(1)?,
                     prompt_tokens: count(2)?,
                     completion_tokens: count(3)?,
@@ -213,30 +222,23 @@ fn insert(connection: &Connection, call: &Call) -> rusqlite::Result<()> {
     let sql = "INSERT INTO calls (key, run, model, outcome, answer, error, finish_reason, attempts, prompt_tokens,
                                   completion_tokens, latency_ms, cost_usd, texts, letters)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-    let Call { key, run, model, texts, letters, answer, attempts, latency_ms, cost_usd } = call;
-    let letters = *letters as i64;
-    let (answer, error) = (answer.as_ref().ok(), answer.as_ref().err());
-    let outcome = if answer.is_some() { "answered" } else { "failed" };
-    let text = answer.map(|a| &a.text);
-    let reason = answer.and_then(|a| a.finish_reason.as_ref());
-    let asked = answer.and_then(|a| a.prompt_tokens).map(|n| n as i64);
-    let answered = answer.and_then(|a| a.completion_tokens).map(|n| n as i64);
-    let latency = *latency_ms as i64;
+    let outcome = if call.error.is_none() { "answered" } else { "failed" };
+    let count = |n: Option<u64>| n.map(|n| n as i64);
     let values = params![
-        &key[..],
-        run,
-        model,
+        &call.key[..],
+        call.run,
+        call.model,
         outcome,
-        text,
-        error,
-        reason,
-        attempts,
-        asked,
-        answered,
-        latency,
-        cost_usd,
-        texts,
-        letters
+        call.answer,
+        call.error,
+        call.finish_reason,
+        call.attempts,
+        count(call.prompt_tokens),
+        count(call.completion_tokens),
+        call.latency_ms as i64,
+        call.cost_usd,
+        call.texts,
+        call.letters as i64
     ];
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
@@ -247,19 +249,17 @@ mod tests {
     use super::*;
 
     fn call(key: u8, answer: Result<&str, &str>) -> Call {
-        let answer = answer.map_err(String::from).map(|text| Answer {
-            text: text.into(),
-            finish_reason: Some("stop".into()),
-            prompt_tokens: Some(10),
-            completion_tokens: Some(20),
-        });
         Call {
             key: [key; 32],
             run: Some("r".into()),
             model: "m".into(),
             texts: "persona".into(),
             letters: 40,
-            answer,
+            answer: answer.ok().map(String::from),
+            error: answer.err().map(String::from),
+            finish_reason: Some("stop".into()),
+            prompt_tokens: Some(10),
+            completion_tokens: Some(20),
             attempts: 1,
             cost_usd: Some(0.25),
             latency_ms: 5,
@@ -279,8 +279,14 @@ mod tests {
         assert_eq!(catalog.answer(&[2; 32]).unwrap(), None);
         let totals = catalog.calls("r").unwrap();
         assert_eq!((totals.answered, totals.failed, totals.attempts), (2, 2, 4));
-        assert_eq!((totals.prompt_tokens, totals.completion_tokens, totals.cost_usd), (20, 40, Some(1.0)));
+        assert_eq!((totals.prompt_tokens, totals.completion_tokens, totals.cost_usd), (40, 80, Some(1.0)));
         assert_eq!(totals.failures, [("refused".to_string(), 2)]);
+        // Some of an answer is there until there is all of it.
+        let some = Call { answer: Some("some".into()), ..call(2, Err("the rest is missing")) };
+        catalog.record(some).await.unwrap();
+        assert_eq!(catalog.answer(&[2; 32]).unwrap().unwrap().text, "some");
+        catalog.record(call(2, Ok("all"))).await.unwrap();
+        assert_eq!(catalog.answer(&[2; 32]).unwrap().unwrap().text, "all");
         assert_eq!(catalog.typical("m", "persona").unwrap(), None);
         for key in 3..20 {
             catalog.record(call(key, Ok("later"))).await.unwrap();

@@ -103,6 +103,9 @@ const MIGRATIONS: [&str; 4] = [
     ) STRICT;
     CREATE TABLE batch_calls (key BLOB NOT NULL, batch TEXT NOT NULL, PRIMARY KEY (batch, key)) STRICT, WITHOUT ROWID;
     ALTER TABLE runs ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;",
+    // Answers of which some is of use are found again too.
+    "DROP INDEX calls_by_key;
+    CREATE INDEX calls_by_key ON calls (key) WHERE answer IS NOT NULL;",
 ];
 
 /// Why the catalogue did not answer.

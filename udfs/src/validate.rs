@@ -1,9 +1,9 @@
-//! `validate(table)`: what is wrong with the texts of a table, one row a violation.
+//! `validate(table)`: what is wrong with the people of a table, their columns and their texts, one row a violation.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::checks::{Copies, Severity, Violation, Vocabulary, check_text};
+use crate::checks::{Columns, Copies, Severity, Violation, Vocabulary, check_text};
 use crate::facts::{facts_of, pack_name};
 use crate::packs::Packs;
 use crate::scan::scan;
@@ -37,6 +37,10 @@ pub(crate) fn plan(
     let Some(table) = arguments.take("table") else {
         return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
     };
+    let country = arguments.text("country", context)?;
+    if let Some(country) = &country {
+        populace.packs.get(country)?;
+    }
     let input = context.plan(relation(table)?)?;
     let narrators = populace.narrators.get(None);
     let kinds = narrators.map(|n| n.kinds()).unwrap_or_default();
@@ -44,14 +48,18 @@ pub(crate) fn plan(
     let is_text =
         |name: &&str| kinds.iter().any(|k| k == name) || names.contains(&format!("{name}_embedding").as_str());
     let texts: Vec<String> = names.iter().copied().filter(is_text).map(String::from).collect();
-    if texts.is_empty() {
-        return plan_err!("{NAME}: the table has no narratives; it has: {}", names.join(", "));
+    let of_country = country.is_some() || ["pack", "country"].iter().any(|name| names.contains(name));
+    if texts.is_empty() && !of_country {
+        return plan_err!(
+            "{NAME}: the table has no narratives, and no column `pack` or `country` that says by whose figures to judge it: country => 'usa'; it has: {}",
+            names.join(", ")
+        );
     }
     // Vectors say nothing that the texts do not.
     let columns = input.schema().columns().into_iter().filter(|c| !c.name.ends_with("_embedding"));
     let columns: Vec<Expr> = columns.map(|c| Expr::Column(c.clone()).alias(c.name)).collect();
     let input = LogicalPlanBuilder::from(input).project(columns)?.build()?;
-    let validation = Arc::new(Validation { input, texts, populace: populace.clone() });
+    let validation = Arc::new(Validation { input, texts, country, populace: populace.clone() });
     scan(NAME, validation)
 }
 
@@ -64,6 +72,7 @@ fn schema() -> SchemaRef {
 struct Validation {
     input: LogicalPlan,
     texts: Vec<String>,
+    country: Option<String>,
     populace: Arc<Populace>,
 }
 
@@ -85,8 +94,8 @@ impl TableProvider for Validation {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = session.create_physical_plan(&self.input).await?;
-        let (texts, populace) = (self.texts.clone(), self.populace.clone());
-        let violations = Arc::new(Violations { rows, texts, populace, schema: schema() });
+        let (texts, country, populace) = (self.texts.clone(), self.country.clone(), self.populace.clone());
+        let violations = Arc::new(Violations { rows, texts, country, populace, schema: schema() });
         StreamingTable::try_new(schema(), vec![violations])?.scan(session, projection, filters, limit).await
     }
 }
@@ -95,6 +104,7 @@ impl TableProvider for Validation {
 struct Violations {
     rows: Arc<dyn ExecutionPlan>,
     texts: Vec<String>,
+    country: Option<String>,
     populace: Arc<Populace>,
     schema: SchemaRef,
 }
@@ -105,42 +115,53 @@ impl PartitionStream for Violations {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (texts, populace) = (self.texts.clone(), self.populace.clone());
+        let (texts, country, populace) = (self.texts.clone(), self.country.clone(), self.populace.clone());
         let rows = match execute_stream(self.rows.clone(), context) {
             Ok(rows) => rows.left_stream(),
             Err(error) => stream::iter([Err(error)]).right_stream(),
         };
-        let mut validator = Validator { texts, populace, vocabularies: HashMap::new(), copies: HashMap::new() };
+        let (vocabularies, columns, copies) = Default::default();
+        let mut validator = Validator { texts, country, populace, vocabularies, columns, copies };
         let found = rows.map(move |batch| validator.batch(&batch?));
         let found = found.try_filter(|batch| futures::future::ready(batch.num_rows() > 0));
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), found))
     }
 }
 
-/// A person, a narrative, and what is wrong with it.
-type Found = (Option<String>, String, Violation);
+/// A person, the narrative if it is one, and what is wrong.
+type Found = (Option<String>, Option<String>, Violation);
 
 struct Validator {
     texts: Vec<String>,
+    /// By whose figures all are judged
+    country: Option<String>,
     populace: Arc<Populace>,
     /// By country
     vocabularies: HashMap<String, Vocabulary>,
+    columns: HashMap<String, Option<Columns>>,
     /// By narrative
     copies: HashMap<String, Copies>,
 }
 
 impl Validator {
     fn batch(&mut self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let facts = facts_of(rows)?;
+        let keys = rows.column_by_name("uuid").map(|keys| cast(keys, &DataType::Utf8)).transpose()?;
+        let key = |row: usize| {
+            let keys = keys.as_ref()?.as_string::<i32>();
+            keys.is_valid(row).then(|| keys.value(row).to_string())
+        };
         let mut found: Vec<Found> = vec![];
+        for (row, violation) in self.columns(rows)? {
+            found.push((key(row), None, violation));
+        }
+        let facts = if self.texts.is_empty() { vec![] } else { facts_of(rows)? };
         for kind in self.texts.clone() {
             let Some(texts) = rows.column_by_name(&kind) else { continue };
             let texts = cast(texts, &DataType::Utf8)?;
-            for (text, facts) in texts.as_string::<i32>().iter().zip(&facts) {
+            for (row, (text, facts)) in texts.as_string::<i32>().iter().zip(&facts).enumerate() {
                 let Some(text) = text else { continue };
-                let key = facts.get("uuid").and_then(Value::as_str).map(String::from);
                 for violation in self.text(&kind, text, facts) {
-                    found.push((key.clone(), kind.clone(), violation));
+                    found.push((key(row), Some(kind.clone()), violation));
                 }
             }
         }
@@ -148,7 +169,7 @@ impl Validator {
             |of: &dyn Fn(&Found) -> Option<String>| Arc::new(found.iter().map(of).collect::<StringArray>()) as ArrayRef;
         let columns = vec![
             column(&|(key, ..)| key.clone()),
-            column(&|(_, kind, _)| Some(kind.clone())),
+            column(&|(_, kind, _)| kind.clone()),
             column(&|(.., v)| Some(v.check.to_string())),
             column(&|(.., v)| Some(v.severity.to_string())),
             column(&|(.., v)| Some(v.detail.clone())),
@@ -156,8 +177,54 @@ impl Validator {
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 
+    /// What is wrong between the columns of rows, each judged by the figures of its country.
+    fn columns(&mut self, rows: &RecordBatch) -> Result<Vec<(usize, Violation)>> {
+        let schema = rows.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let countries = self.countries(rows)?;
+        let mut found = vec![];
+        for country in countries.iter().flatten().collect::<BTreeSet<_>>() {
+            let packs = &self.populace.packs;
+            let columns = self.columns.entry(country.clone()).or_insert_with(|| {
+                let pack = packs.get(country).ok();
+                pack.map(|pack| Columns::new(pack, &names))
+            });
+            if let Some(columns) = columns {
+                let violations = columns.check(rows)?.into_iter();
+                found.extend(violations.filter(|(row, _)| countries[*row].as_ref() == Some(country)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The pack that each row is judged by: the one that was named, or that it was drawn from, or that of its country.
+    fn countries(&self, rows: &RecordBatch) -> Result<Vec<Option<String>>> {
+        if let Some(country) = &self.country {
+            return Ok(vec![Some(country.clone()); rows.num_rows()]);
+        }
+        let texts = |name: &str| rows.column_by_name(name).map(|c| cast(c, &DataType::Utf8)).transpose();
+        let mut named: HashMap<String, Option<String>> = HashMap::new();
+        let mut by_country = |country: &str| {
+            let packs = &self.populace.packs;
+            let has = |name: &String| {
+                name.eq_ignore_ascii_case(country) || packs.get(name).is_ok_and(|p| p.country() == country)
+            };
+            named.entry(country.to_string()).or_insert_with(|| packs.names().into_iter().find(has)).clone()
+        };
+        let (packs, countries) = (texts("pack")?, texts("country")?);
+        let value = |column: &Option<ArrayRef>, row: usize| {
+            let column = column.as_ref()?.as_string::<i32>();
+            column.is_valid(row).then(|| column.value(row).to_string())
+        };
+        let of = |row| match value(&packs, row) {
+            Some(pack) => pack.split('@').next().map(String::from),
+            None => by_country(&value(&countries, row)?),
+        };
+        Ok((0..rows.num_rows()).map(of).collect())
+    }
+
     fn text(&mut self, kind: &str, text: &str, facts: &Map<String, Value>) -> Vec<Violation> {
-        let pack = pack_name(facts).unwrap_or_default();
+        let pack = self.country.as_deref().or(pack_name(facts)).unwrap_or_default();
         let populace = &self.populace;
         let vocabulary = self.vocabularies.entry(pack.to_string()).or_insert_with(|| vocabulary(&populace.packs, pack));
         let mut found = check_text(text, facts, vocabulary);

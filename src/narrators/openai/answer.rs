@@ -48,10 +48,15 @@ impl Completion {
         self.usage?.completion_tokens
     }
 
+    /// Whether the answer ends at a limit of tokens, rather than at its end.
+    pub fn is_cut(&self) -> bool {
+        matches!(self.finish_reason().as_deref(), Some("length" | "max_tokens"))
+    }
+
     /// The text of the answer.
     ///
     /// # Errors
-    /// If the model refused, was cut off, or said nothing.
+    /// If the model refused, or said nothing.
     pub fn text(&self) -> Result<String, String> {
         if let Some(error) = &self.error {
             return Err(format!("the server answered with an error: {}", message(error)));
@@ -62,10 +67,8 @@ impl Completion {
         {
             return Err(format!("the model refused: {}", clip(refusal)));
         }
-        match self.finish_reason().as_deref() {
-            Some("length" | "max_tokens") => return Err("the answer was cut off at the limit of tokens".into()),
-            Some("content_filter") => return Err("the server's content filter withheld the answer".into()),
-            _ => {}
+        if self.finish_reason().as_deref() == Some("content_filter") {
+            return Err("the server's content filter withheld the answer".into());
         }
         let text = match &choice.message.content {
             Some(Value::String(text)) => text.clone(),
@@ -80,21 +83,39 @@ impl Completion {
     }
 }
 
-/// The texts of an answer, one a key; a key whose text is missing or blank has an error in its place.
+/// The texts of a whole answer, one a key.
 ///
 /// # Errors
-/// If the answer is no JSON object with any of the keys, or a refusal.
+/// If one is missing.
 pub(super) fn texts(answer: &str, asked: &Rendered) -> Result<Map<String, Value>, String> {
+    let (texts, missing) = read(answer, asked, false)?;
+    match missing.into_iter().next() {
+        Some((key, complaint)) => Err(format!("{key}: {complaint}")),
+        None => Ok(texts),
+    }
+}
+
+/// Texts by their keys, and what is wrong with those that are not there.
+pub(super) type Found = (Map<String, Value>, Vec<(String, String)>);
+
+/// The texts that an answer has, though it be cut off in the middle of one. Scores are read all or none.
+///
+/// # Errors
+/// If the answer is no JSON object, or a refusal.
+pub(super) fn read(answer: &str, asked: &Rendered, cut: bool) -> Result<Found, String> {
+    const CUT: &str = "the answer was cut off at the limit of tokens";
     if refusal(answer, asked.free) {
         return Err(format!("the model refused: {}", clip(answer)));
     }
-    let Some(object) = object(answer) else {
+    let found = if cut { whole_members(answer) } else { object(answer) };
+    let Some(object) = found else {
         return match (asked.free, &asked.keys[..]) {
-            (true, [key]) => Ok(Map::from_iter([(key.clone(), Value::String(answer.trim().into()))])),
+            _ if cut => Err(CUT.into()),
+            (true, [key]) => Ok((Map::from_iter([(key.clone(), Value::String(answer.trim().into()))]), vec![])),
             _ => Err(format!("the answer is no JSON object: {}", clip(answer))),
         };
     };
-    let mut texts = Map::new();
+    let (mut texts, mut missing) = (Map::new(), vec![]);
     for key in &asked.keys {
         let found = object.iter().find(|(k, _)| k.trim().eq_ignore_ascii_case(key));
         if asked.scores {
@@ -109,19 +130,25 @@ pub(super) fn texts(answer: &str, asked: &Rendered) -> Result<Map<String, Value>
             texts.insert(key.clone(), Value::String(score.to_string()));
             continue;
         }
-        if let Some((_, Value::String(text))) = found
-            && !text.trim().is_empty()
-        {
-            if refusal(text, asked.free) {
-                return Err(format!("the model refused: {}", clip(text)));
+        match found {
+            Some((_, Value::String(text))) if refusal(text, asked.free) => {
+                missing.push((key.clone(), format!("the model refused: {}", clip(text))));
             }
-            texts.insert(key.clone(), Value::String(text.trim().into()));
+            Some((_, Value::String(text))) if !text.trim().is_empty() => {
+                texts.insert(key.clone(), Value::String(text.trim().into()));
+            }
+            _ if cut => missing.push((key.clone(), CUT.into())),
+            _ => missing.push((key.clone(), "the answer has no such text".into())),
         }
     }
-    match asked.keys.iter().find(|k| !texts.contains_key(*k)) {
-        Some(missing) => Err(format!("the answer has no text `{missing}`")),
-        None => Ok(texts),
-    }
+    Ok((texts, missing))
+}
+
+/// The members of a JSON object that are there from end to end, where it breaks off.
+fn whole_members(answer: &str) -> Option<Map<String, Value>> {
+    let text = &answer[answer.find('{')?..];
+    let ends = text.char_indices().rev().filter(|(_, c)| *c == '"').map(|(at, _)| &text[..=at]);
+    ends.filter_map(|whole| object(&format!("{whole}}}"))).next()
 }
 
 /// The JSON object in an answer: alone, in a fence, or with words around it.
@@ -199,7 +226,7 @@ mod tests {
 
     fn asked(keys: &[&str], free: bool) -> Rendered {
         let keys = keys.iter().map(|k| k.to_string()).collect();
-        Rendered { system: String::new(), user: String::new(), keys, free, scores: false, words: 0 }
+        Rendered { system: String::new(), user: String::new(), keys, free, scores: false, words: 0, step: None }
     }
 
     fn completion(json: Value) -> Completion {
@@ -222,8 +249,24 @@ mod tests {
         assert!(text(json!({"error": {"message": "busy"}})).unwrap_err().contains("busy"));
         let refused = json!({"choices": [{"message": {"content": null, "refusal": "No."}}]});
         assert!(text(refused).unwrap_err().contains("refused: No."));
-        let cut = json!({"choices": [{"message": {"content": "a"}, "finish_reason": "length"}]});
-        assert!(text(cut).unwrap_err().contains("cut off"));
+    }
+
+    #[test]
+    fn of_an_answer_that_breaks_off_the_whole_texts_are_kept() {
+        let cut = serde_json::json!({"choices": [{"message": {"content": "a"}, "finish_reason": "length"}]});
+        assert!(completion(cut).is_cut());
+        let asked = asked(&["a", "b", "c"], false);
+        let (texts, missing) = read("{\"a\": \"One.\", \"b\": \"He said \\\"two\\\", and", &asked, true).unwrap();
+        assert_eq!(Value::Object(texts), serde_json::json!({"a": "One."}));
+        assert_eq!(missing[0].1, "the answer was cut off at the limit of tokens");
+        assert_eq!(missing.len(), 2);
+        for nothing in ["", "{", "{\"a", "{\"a\"", "{\"a\": \"One", "One"] {
+            assert!(
+                read(nothing, &asked, true).is_ok_and(|(t, m)| t.is_empty() && m.len() == 3)
+                    || read(nothing, &asked, true).unwrap_err().contains("cut off"),
+                "{nothing}"
+            );
+        }
     }
 
     #[test]
@@ -233,8 +276,8 @@ mod tests {
         assert_eq!(found("{\"persona\": \" Ada. \"}").unwrap(), "Ada.");
         assert_eq!(found("Here it is:\n```json\n{\"Persona\": \"Ada.\", \"more\": 1}\n```").unwrap(), "Ada.");
         assert_eq!(found("{\"persona\": \"Ada\nMoss.\"}").unwrap(), "Ada Moss.");
-        assert!(found("{\"persona\": \"\"}").unwrap_err().contains("no text `persona`"));
-        assert!(found("{\"persona\": 3}").unwrap_err().contains("no text `persona`"));
+        assert!(found("{\"persona\": \"\"}").unwrap_err().contains("no such text"));
+        assert!(found("{\"persona\": 3}").unwrap_err().contains("no such text"));
         assert!(found("Ada keeps bees.").unwrap_err().contains("no JSON object"));
         assert!(found("I’m sorry, but I can't help with that.").unwrap_err().contains("refused"));
         assert!(found("{\"persona\": \"I cannot write this.\"}").unwrap_err().contains("refused"));

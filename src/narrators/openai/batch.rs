@@ -5,6 +5,7 @@
 //! will get none: a process that takes the run up again waits for it instead of paying twice.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backon::Retryable;
@@ -13,6 +14,7 @@ use populace_udfs::Prompt;
 use serde_json::{Map, Value};
 
 use super::answer::{Completion, texts};
+use super::pending::Pending;
 use super::prompts::{Prompts, Rendered, Step};
 use super::provider::{Standing, line};
 use super::server::{Failure, Server};
@@ -43,10 +45,16 @@ type Facts = Map<String, Value>;
 
 /// A call that is to be made, about one of the people.
 struct Wanted {
-    asked: Rendered,
+    pending: Mutex<Pending>,
     person: usize,
     /// What was wrong with the answer that it had
     complaint: Option<String>,
+}
+
+impl Wanted {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl OpenAiNarrator {
@@ -100,7 +108,10 @@ impl OpenAiNarrator {
             if let Some((key, asked)) = &call
                 && self.known(key, asked)?.is_none()
             {
-                wanted.entry(*key).or_insert(Wanted { asked: asked.clone(), person, complaint: None });
+                wanted.entry(*key).or_insert_with(|| {
+                    let pending = Mutex::new(Pending::new(asked.clone()));
+                    Wanted { pending, person, complaint: None }
+                });
             }
             calls.push(call);
         }
@@ -187,7 +198,7 @@ impl OpenAiNarrator {
         let price = self.client.endpoint().price.map(|p| p.in_batch());
         let (mut admitted, mut tokens, mut cost) = (vec![], 0, 0.0);
         for (key, wanted) in calls {
-            let (prompt, completion) = self.expected(&wanted.asked).map_err(Failure::lasting)?;
+            let (prompt, completion) = self.expected(&wanted.pending().asked()).map_err(Failure::lasting)?;
             tokens += prompt + completion;
             cost += price.map_or(0.0, |p| p.of(prompt, completion));
             let budget = self.client.budget();
@@ -208,9 +219,10 @@ impl OpenAiNarrator {
         round: u32,
     ) -> Result<Vec<(Batch, Vec<Key>)>, Failure> {
         let (mut batches, mut keys, mut lines) = (vec![], vec![], vec![]);
-        for (at, (key, Wanted { asked, complaint, .. })) in calls.iter().enumerate() {
+        for (at, (key, wanted)) in calls.iter().enumerate() {
             let seed = super::seed(key).wrapping_add(round);
-            lines.extend(line(&name(key), &server.body(asked, seed, complaint.as_deref())));
+            let body = server.body(&wanted.pending().asked(), seed, wanted.complaint.as_deref());
+            lines.extend(line(&name(key), &body));
             keys.push(*key);
             if keys.len() < REQUESTS && lines.len() < BYTES && at + 1 < calls.len() {
                 continue;
@@ -296,18 +308,15 @@ impl OpenAiNarrator {
         answer: Result<Completion, String>,
         (wanted, people, round): (&BTreeMap<Key, Wanted>, &[Option<Facts>], u32),
     ) -> Result<Option<(Key, Option<String>)>, Failure> {
-        let Some(Wanted { asked, person, .. }) = wanted.get(&key) else { return Ok(None) };
-        let Some(Some(facts)) = people.get(*person) else { return Ok(None) };
+        let Some(wanted) = wanted.get(&key) else { return Ok(None) };
+        let Some(Some(facts)) = people.get(wanted.person) else { return Ok(None) };
         let tokens = answer.as_ref().map_or((None, None), |a| (a.prompt_tokens(), a.completion_tokens()));
         let (prompt, completion) = (tokens.0.unwrap_or(0), tokens.1.unwrap_or(0));
         let cost = self.client.endpoint().price.map(|p| p.in_batch().of(prompt, completion));
         self.client.budget().spend(prompt + completion, cost);
-        let accepted = answer.and_then(|answer| {
-            let (text, _) = self.accept(&answer, asked, facts, round == 0)?;
-            Ok((text, answer.finish_reason()))
-        });
-        let complaint = accepted.as_ref().err().cloned();
-        let call = self.call(key, asked, accepted, tokens, (1, cost, Duration::ZERO));
+        let taken = answer.and_then(|answer| self.take(&mut wanted.pending(), &answer, facts, round == 0));
+        let complaint = taken.err();
+        let call = self.call(key, (&wanted.pending(), complaint.clone()), tokens, (1, cost, Duration::ZERO));
         catalog.record(call).await.map_err(lost)?;
         Ok(Some((key, complaint)))
     }
@@ -323,7 +332,7 @@ impl OpenAiNarrator {
 }
 
 fn answered(catalog: &Catalog, key: &Key) -> bool {
-    catalog.answer(key).is_ok_and(|a| a.is_some())
+    catalog.answer(key).is_ok_and(|a| a.is_some_and(|a| a.is_whole))
 }
 
 /// A batch as it stands now.

@@ -64,13 +64,13 @@ impl Client {
     }
 
     /// Asks until `accept` takes the answer, an attempt cannot help, or there have been enough; counts the `attempts`.
-    /// What was wrong with an answer is told with the next attempt.
+    /// What was wrong with an answer is told with the next attempt, which may ask for less.
     ///
     /// # Errors
     /// The last failure.
     pub async fn ask<T>(
         &self,
-        asked: &Rendered,
+        asked: impl Fn() -> Arc<Rendered>,
         seed: u32,
         attempts: &AtomicU32,
         accept: impl FnMut(Completion) -> Result<T, Failure>,
@@ -80,7 +80,7 @@ impl Client {
             let attempt = attempts.fetch_add(1, Ordering::Relaxed);
             let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An answer that was of no use would come again from the same seed.
-            let completion = self.request(asked, seed.wrapping_add(attempt), last.as_deref()).await?;
+            let completion = self.request(&asked(), seed.wrapping_add(attempt), last.as_deref()).await?;
             let mut accept = accept.lock().unwrap_or_else(PoisonError::into_inner);
             let accepted = accept(completion);
             if let Err(failure) = &accepted {

@@ -10,12 +10,13 @@ mod endpoint;
 mod gate;
 mod health;
 mod limits;
+mod pending;
 mod prices;
 mod prompts;
 mod provider;
 mod server;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
@@ -25,16 +26,17 @@ use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
-use populace_udfs::checks::{Severity, Violation, Vocabulary, check_text};
+use populace_udfs::checks::Vocabulary;
 use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, pack_name};
 use serde_json::{Map, Value};
 
 use self::answer::{Completion, texts};
 use self::client::Client;
+use self::pending::Pending;
 use self::prompts::{Kind, Prompts, Rendered, Step};
 use self::server::Failure;
 use super::{Common, CurrentRun};
-use crate::catalog::{Answer, Call, Catalog, Typical};
+use crate::catalog::{Call, Catalog, Typical};
 use crate::packs;
 
 pub use self::endpoint::{Address, Endpoint};
@@ -71,10 +73,11 @@ pub struct OpenAiNarrator {
 /// A call that several rows may wait for; it ends when none of them does any more.
 type Asking = BoxFuture<'static, Result<Arc<Reply>, Failure>>;
 
-/// The texts of one answer, and what they took.
-#[derive(Debug)]
+/// The texts that were written, what is wrong with the others, and what they took.
+#[derive(Debug, Default)]
 struct Reply {
     texts: Map<String, Value>,
+    failed: BTreeMap<String, String>,
     attempts: u32,
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
@@ -111,20 +114,6 @@ impl OpenAiNarrator {
         }))
     }
 
-    /// Refuses an answer with a text that cannot stand or, where it is the first, is doubtful; the message is for the
-    /// model too.
-    fn check(&self, texts: &Map<String, Value>, facts: &Map<String, Value>, first: bool) -> Result<(), String> {
-        let vocabulary = self.vocabulary(facts);
-        for (kind, text) in texts {
-            let found = check_text(text.as_str().unwrap_or_default(), facts, vocabulary);
-            if let Some(Violation { check, detail, .. }) = found.iter().find(|v| first || v.severity == Severity::Error)
-            {
-                return Err(format!("{kind}: {check}: {detail}"));
-            }
-        }
-        Ok(())
-    }
-
     /// What jobs are called in the country that a person lives in.
     fn vocabulary(&self, facts: &Map<String, Value>) -> &Vocabulary {
         static NONE: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::default);
@@ -136,23 +125,6 @@ impl OpenAiNarrator {
         })
     }
 
-    /// What a completion says, if it can stand: the text as it came, and the texts in it.
-    fn accept(
-        &self,
-        completion: &Completion,
-        asked: &Rendered,
-        facts: &Map<String, Value>,
-        first: bool,
-    ) -> Result<(String, Map<String, Value>), String> {
-        let text = completion.text()?;
-        let texts = texts(&text, asked)?;
-        // A text of the caller's own kind may be anything; scores were checked as they were read.
-        if !asked.free && !asked.scores {
-            self.check(&texts, facts, first)?;
-        }
-        Ok((text, texts))
-    }
-
     fn ledger(&self) -> Result<Arc<Catalog>, Failure> {
         (self.catalog)().map_err(|e| Failure::outage(e, false))
     }
@@ -161,23 +133,26 @@ impl OpenAiNarrator {
         self.run.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A call as the catalogue keeps it: what came of it, with the reason why the model stopped, and what it took.
+    /// A call as the catalogue keeps it: what came of it, what is wrong with it, and what it took.
     fn call(
         &self,
         key: [u8; 32],
-        asked: &Rendered,
-        came: Result<(String, Option<String>), String>,
+        (pending, error): (&Pending, Option<String>),
         (prompt_tokens, completion_tokens): (Option<u64>, Option<u64>),
         (attempts, cost_usd, latency): (u32, Option<f64>, Duration),
     ) -> Call {
-        let answer = |(text, finish_reason)| Answer { text, finish_reason, prompt_tokens, completion_tokens };
+        let asked = pending.whole();
         Call {
             key,
             run: self.current_run(),
             model: self.client.endpoint().model.clone(),
             texts: asked.keys.join(","),
             letters: asked.letters(),
-            answer: came.map(answer),
+            answer: pending.answer(),
+            error,
+            finish_reason: pending.finish_reason(),
+            prompt_tokens,
+            completion_tokens,
             attempts,
             cost_usd,
             latency_ms: latency.as_millis() as u64,
@@ -336,10 +311,12 @@ impl OpenAiNarrator {
         let key = key(self.client.endpoint(), &asked);
         let catalog = (self.catalog)().map_err(Failure::lasting)?;
         let known = catalog.answer(&key).map_err(|e| Failure::lasting(e.to_string()))?;
-        if let Some(known) = known
-            && let Ok(texts) = texts(&known.text, &asked)
-        {
-            return Ok(Arc::new(Reply { texts, attempts: 0, prompt_tokens: None, completion_tokens: None }));
+        let mut pending = Pending::new(asked);
+        if let Some(known) = known {
+            match texts(&known.text, pending.whole()) {
+                Ok(texts) => return Ok(Arc::new(Reply { texts, ..Reply::default() })),
+                Err(_) => self.keep(&mut pending, &known.text, facts),
+            }
         }
         let flight = {
             let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
@@ -350,7 +327,7 @@ impl OpenAiNarrator {
                         return Err(Failure::lasting("the narrator was closed".into()));
                     };
                     let facts = facts.clone();
-                    let asking = async move { this.ask(key, asked, &facts, &catalog).await };
+                    let asking = async move { this.ask(key, pending, &facts, &catalog).await };
                     let flight: Shared<Asking> = asking.boxed().shared();
                     in_flight.extend(flight.downgrade().map(|f| (key, f)));
                     flight
@@ -365,7 +342,7 @@ impl OpenAiNarrator {
     async fn ask(
         &self,
         key: [u8; 32],
-        asked: Rendered,
+        pending: Pending,
         facts: &Map<String, Value>,
         catalog: &Catalog,
     ) -> Result<Arc<Reply>, Failure> {
@@ -387,33 +364,41 @@ impl OpenAiNarrator {
                 *sum = Some(sum.unwrap_or(0) + more);
             }
         };
-        let answer = self.client.ask(&asked, seed(&key), &attempts, |completion: Completion| {
-            add(&mut prompt_tokens, completion.prompt_tokens());
-            add(&mut completion_tokens, completion.completion_tokens());
-            let first = attempts.load(Ordering::Relaxed) <= 1;
-            let (text, texts) = self.accept(&completion, &asked, facts, first).map_err(Failure::answer)?;
-            Ok((text, texts, completion.finish_reason()))
-        });
+        let pending = Mutex::new(pending);
+        let lock = || pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = self.client.ask(
+            || lock().asked(),
+            seed(&key),
+            &attempts,
+            |completion: Completion| {
+                add(&mut prompt_tokens, completion.prompt_tokens());
+                add(&mut completion_tokens, completion.completion_tokens());
+                let first = attempts.load(Ordering::Relaxed) <= 1;
+                self.take(&mut lock(), &completion, facts, first).map_err(Failure::answer)
+            },
+        );
         let answer = answer.await;
         let attempts = attempts.into_inner();
-        let came = match &answer {
-            Ok((text, _, finish_reason)) => Ok((text.clone(), finish_reason.clone())),
-            Err(failure) => Err(failure.message.clone()),
-        };
+        let mut pending = pending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let error = answer.as_ref().err().map(|failure| failure.message.clone());
         let spent = (prompt_tokens.unwrap_or(0), completion_tokens.unwrap_or(0));
         let cost = self.client.endpoint().price.map(|p| p.of(spent.0, spent.1));
         let took = (attempts, cost, started.elapsed());
-        let call = self.call(key, &asked, came, (prompt_tokens, completion_tokens), took);
+        let call = self.call(key, (&pending, error), (prompt_tokens, completion_tokens), took);
         catalog.record(call).await.map_err(|e| Failure::lasting(e.to_string()))?;
         match answer {
-            Ok((_, texts, _)) => Ok(Arc::new(Reply { texts, attempts, prompt_tokens, completion_tokens })),
-            Err(mut failure) => {
+            Err(failure) if failure.outage || !pending.has_some() => {
+                let mut failure = failure;
                 failure.attempts = attempts;
                 if failure.outage {
                     *self.outage.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some((Instant::now(), failure.clone()));
                 }
                 Err(failure)
+            }
+            answer => {
+                let (texts, failed) = pending.end(answer.err().map(|f| f.message));
+                Ok(Arc::new(Reply { texts, failed, attempts, prompt_tokens, completion_tokens }))
             }
         }
     }
@@ -481,6 +466,10 @@ impl Narrator for OpenAiNarrator {
         let mut written: Vec<Option<Result<Narrative, NarrativeError>>> = vec![None; wanted];
         for (place, outcome) in join_all(people).await.into_iter().flatten() {
             written[place] = Some(match outcome {
+                Ok((reply, kind, _)) if reply.failed.contains_key(&kind) => {
+                    let message = reply.failed[&kind].clone();
+                    Err(NarrativeError { message, attempts: reply.attempts, outage: false })
+                }
                 Ok((reply, kind, bears)) => Ok(Narrative {
                     text: reply.texts.get(&kind).and_then(Value::as_str).unwrap_or_default().to_string(),
                     model: self.name.clone(),

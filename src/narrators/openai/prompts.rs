@@ -69,6 +69,8 @@ pub(super) struct Rendered {
     pub scores: bool,
     /// Words that the answer is to have, as far as the prompt says
     pub words: u64,
+    /// The call that it is, where it asks for texts of the persona table or for scores
+    pub step: Option<Step>,
 }
 
 impl Rendered {
@@ -197,7 +199,7 @@ impl Prompts {
         let system = self.template(step.system(), facts)?;
         let keys: Vec<String> = wanted.iter().map(|k| k.name.clone()).collect();
         let words = if scores { keys.len() as u64 } else { wanted.iter().map(|k| words(&k.ask)).sum() };
-        Ok(Rendered { system, user, keys, free: false, scores, words })
+        Ok(Rendered { system, user, keys, free: false, scores, words, step: Some(step) })
     }
 
     /// The prompt of a template of the caller's own; a fact that it names must be there.
@@ -213,7 +215,14 @@ impl Prompts {
         })?;
         let user = self.template("template.j2", context! { request })?;
         let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
-        Ok(Rendered { system, user, keys: vec!["text".into()], free: true, scores: false, words: WORDS })
+        Ok(Rendered { system, user, keys: vec!["text".into()], free: true, scores: false, words: WORDS, step: None })
+    }
+
+    /// The prompt for some of the texts that a prompt asks for, where they can be asked for alone.
+    pub fn narrowed(&self, whole: &Rendered, keys: &[&String], facts: &Map<String, Value>) -> Option<Rendered> {
+        let step = whole.step.filter(|_| !whole.scores && keys.len() < whole.keys.len())?;
+        let kinds: Vec<&Kind> = self.kinds.iter().filter(|k| keys.contains(&&k.name)).collect();
+        self.render(step, &kinds, facts).ok()
     }
 
     fn template(&self, name: &str, facts: minijinja::Value) -> Result<String, String> {

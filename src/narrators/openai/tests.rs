@@ -126,6 +126,57 @@ async fn a_text_that_contradicts_the_facts_is_asked_for_again_with_the_complaint
 }
 
 #[tokio::test]
+async fn texts_that_pass_are_kept_and_only_the_others_asked_for_again() {
+    // The first answer is cut off in its second text, the second has nobody's name, the third is whole.
+    let stub = Stub::start(Duration::ZERO, |n, body| match n {
+        0 => {
+            let content = "{\"cultural_background\": \"Ada Moss grew up in a house full of bees.\", \"skills_and";
+            let choice = json!({ "message": { "content": content }, "finish_reason": "length" });
+            Reply::Status(200, vec![], json!({ "choices": [choice] }).to_string())
+        }
+        1 => Reply::Content("{\"skills_and_expertise\": \"Somebody can weld, and mend what was welded.\"}".into()),
+        _ => Reply::Content(write_all(body)),
+    });
+    let session = session(&stub.base, |_| {});
+    let both = || vec![ask("Ada", "cultural_background"), ask("Ada", "skills_and_expertise")];
+    let written = session.narrator.narrate(both()).await;
+    assert_eq!(written[0].as_ref().unwrap().text, "Ada Moss grew up in a house full of bees.");
+    assert_eq!(written[1].as_ref().unwrap().text, "skills_and_expertise of Ada Moss, in so many words");
+    let asked =
+        |i: usize| stub.requests.lock().unwrap()[i]["response_format"]["json_schema"]["schema"]["required"].clone();
+    assert_eq!(asked(0), json!(["cultural_background", "skills_and_expertise"]));
+    assert_eq!((asked(1), asked(2)), (json!(["skills_and_expertise"]), json!(["skills_and_expertise"])));
+    let prompt = |i: usize| stub.requests.lock().unwrap()[i]["messages"].to_string();
+    assert!(!prompt(1).contains("- cultural_background"), "{}", prompt(1));
+    assert!(prompt(1).contains("cut off") && prompt(2).contains("name_missing"), "{}", prompt(2));
+    // The whole is at hand from now on.
+    assert_eq!(session.narrator.narrate(both()).await[1].as_ref().unwrap().attempts, 0);
+    assert_eq!(stub.count(), 3);
+}
+
+#[tokio::test]
+async fn what_passed_is_not_lost_with_what_did_not() {
+    let stub = Stub::start(Duration::ZERO, |n, _| match n {
+        0..2 => Reply::Content(
+            json!({ "cultural_background": "Ada Moss grew up in a house full of bees.", "skills_and_expertise": "" })
+                .to_string(),
+        ),
+        _ => Reply::Content("{\"skills_and_expertise\": \"Ada Moss mends what others have welded.\"}".into()),
+    });
+    let session = session(&stub.base, |e| e.attempts = 2);
+    let both = || vec![ask("Ada", "cultural_background"), ask("Ada", "skills_and_expertise")];
+    let written = session.narrator.narrate(both()).await;
+    assert_eq!(written[0].as_ref().unwrap().text, "Ada Moss grew up in a house full of bees.");
+    assert_eq!(written[1].as_ref().unwrap_err().message, "the answer has no such text");
+    let totals = session.catalog.calls("run").unwrap();
+    assert_eq!((totals.answered, totals.failed, totals.attempts), (0, 1, 2));
+    let written = session.narrator.narrate(both()).await;
+    assert_eq!(written[1].as_ref().unwrap().text, "Ada Moss mends what others have welded.");
+    assert_eq!(written[0].as_ref().unwrap().text, "Ada Moss grew up in a house full of bees.");
+    assert_eq!(stub.count(), 3);
+}
+
+#[tokio::test]
 async fn what_does_not_pass_is_an_error_of_the_row() {
     let nonsense = Stub::start(Duration::ZERO, |_, _| Reply::Status(200, vec![], "<html>".into()));
     let failed = session(&nonsense.base, |e| e.attempts = 2);

@@ -4,6 +4,7 @@
 //! checks that need none.
 
 mod claims;
+mod columns;
 mod copies;
 mod place;
 mod vocabulary;
@@ -15,6 +16,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 use whatlang::Detector;
 
+pub(crate) use columns::Columns;
 pub use copies::Copies;
 pub use vocabulary::Vocabulary;
 

@@ -1,0 +1,176 @@
+//! Which values of two variables go together, and how often: what records are checked against.
+
+use crate::error::{Error, Result};
+use crate::factor::{Axis, cells, strides};
+use crate::inference::MAX_CELLS;
+use crate::network::{Rows, UNREACHABLE};
+use crate::pack::Pack;
+use crate::partition::Partition;
+
+/// Pairs up to this many are weighed; of more it is only known whether they occur.
+const WEIGHED: usize = 1 << 17;
+
+/// How a value of one variable goes with one of another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Company {
+    /// They go together; how often is not known where they are too many to weigh
+    Known,
+    /// They go together: the share of the whole population, and what it were if the two did not depend on each other
+    Weighed { share: f64, independent: f64 },
+    /// Nobody has both
+    Never,
+}
+
+/// Two variables of a pack, and which of their levels go together.
+#[derive(Debug, Clone)]
+pub struct Pairing {
+    /// How many levels the second variable has
+    width: usize,
+    pairs: Pairs,
+}
+
+#[derive(Debug, Clone)]
+enum Pairs {
+    /// The one level of the second for each of the first
+    Function(Vec<u16>),
+    /// Whether they occur: a bit a pair, row by row
+    Occurring(Vec<u64>),
+    /// Shares of the population, with those of the levels by themselves
+    Weighed { shares: Vec<f64>, first: Vec<f64>, second: Vec<f64> },
+}
+
+impl Pairing {
+    /// How a level of the first variable goes with a level of the second.
+    pub fn company(&self, first: usize, second: usize) -> Company {
+        let at = first * self.width + second;
+        let occurs = |occurs: bool| if occurs { Company::Known } else { Company::Never };
+        match &self.pairs {
+            Pairs::Function(levels) => occurs(levels.get(first).is_some_and(|l| usize::from(*l) == second)),
+            Pairs::Occurring(bits) => occurs(bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)),
+            Pairs::Weighed { shares, first: of_first, second: of_second } => match shares.get(at) {
+                Some(share) if *share > 0.0 => {
+                    Company::Weighed { share: *share, independent: of_first[first] * of_second[second] }
+                }
+                _ => Company::Never,
+            },
+        }
+    }
+
+    /// The one level that goes with a level of the first variable, where there is only one.
+    pub fn only(&self, first: usize) -> Option<usize> {
+        match &self.pairs {
+            Pairs::Function(levels) => levels.get(first).map(|l| usize::from(*l)),
+            _ => None,
+        }
+    }
+}
+
+impl Pack {
+    /// Which levels of two variables go together, by exact inference; where they make too many pairs, whether one is
+    /// ever drawn with the other.
+    ///
+    /// # Errors
+    /// If there is no such variable, or the two are too far apart in the network for so many pairs.
+    pub fn pairing(&self, first: &str, second: &str) -> Result<Pairing> {
+        let variables = &self.network.variables;
+        let (a, b) = (crate::variable::find(variables, first)?, crate::variable::find(variables, second)?);
+        let (height, width) = (variables[a].len(), variables[b].len());
+        if let Some(levels) = self.function(b, a) {
+            return Ok(Pairing { width, pairs: Pairs::Function(levels) });
+        }
+        if height * width > WEIGHED {
+            let occurring = self.occurring(a, b);
+            let too_large = || Error::TooLarge {
+                cells: (height * width) as u128,
+                bound: WEIGHED as u64,
+                variables: format!("{first}, {second}"),
+            };
+            return Ok(Pairing { width, pairs: Pairs::Occurring(occurring.ok_or_else(too_large)?) });
+        }
+        let axis = |v: usize, levels| Axis { variable: v, partition: Partition::finest(levels) };
+        let joint = self.network.marginal(&[axis(a, height), axis(b, width)], MAX_CELLS);
+        let shares = joint.map(|f| f.values).ok_or_else(|| Error::TooLarge {
+            cells: u128::from(MAX_CELLS) + 1,
+            bound: MAX_CELLS,
+            variables: format!("{first}, {second}"),
+        })?;
+        let first = shares.chunks(width).map(|row| row.iter().sum()).collect();
+        let second = (0..width).map(|w| shares.iter().skip(w).step_by(width).sum()).collect();
+        Ok(Pairing { width, pairs: Pairs::Weighed { shares, first, second } })
+    }
+
+    /// The level of a variable for each level of its only parent, where it is a function of that.
+    fn function(&self, variable: usize, of: usize) -> Option<Vec<u16>> {
+        let table = &self.network.tables[variable];
+        match (&table.rows, &table.parents[..]) {
+            (Rows::Function { levels }, [parent]) if parent.variable == of => {
+                let classes = parent.partition.class_of().iter();
+                classes.map(|c| levels.get(usize::from(*c)).copied()).collect()
+            }
+            _ => None,
+        }
+    }
+
+    /// Which levels of a variable are drawn with which of another that it is drawn from, or whose function it is of one
+    /// that is: a bit a pair.
+    fn occurring(&self, a: usize, b: usize) -> Option<Vec<u64>> {
+        let (height, width) = (self.network.variables[a].len(), self.network.variables[b].len());
+        let mut bits = vec![0u64; (height * width).div_ceil(64)];
+        let mut set = |first: usize, second: usize| {
+            let at = first * width + second;
+            bits[at / 64] |= 1 << (at % 64);
+        };
+        let table = &self.network.tables[a];
+        if let Some(axis) = table.parents.iter().position(|p| p.variable == b) {
+            let (parent, stride) = (&table.parents[axis], strides(&table.parents)[axis]);
+            let mut members = vec![vec![]; parent.partition.classes()];
+            parent.partition.class_of().iter().enumerate().for_each(|(l, c)| members[usize::from(*c)].push(l));
+            for at in 0..cells(&table.parents) as usize {
+                let row = table.compact.as_ref().map_or(at as u32, |compact| compact[at]);
+                if row == UNREACHABLE {
+                    continue;
+                }
+                let levels = &members[at / stride % parent.partition.classes()];
+                table.rows.each(row as usize, |l, _| levels.iter().for_each(|level| set(l, *level)));
+            }
+            return Some(bits);
+        }
+        let [parent] = &table.parents[..] else { return None };
+        let to = self.function(a, parent.variable)?;
+        let between = Pairing { width, pairs: Pairs::Occurring(self.occurring(parent.variable, b)?) };
+        for (from, to) in to.iter().enumerate() {
+            for second in (0..width).filter(|second| between.company(from, *second) != Company::Never) {
+                set(usize::from(*to), second);
+            }
+        }
+        Some(bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn values_that_nobody_has_together_are_told_from_those_that_some_have() {
+        let usa = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/usa/usa.pack")).unwrap();
+        let level = |name: &str, label: &str| usa.variable(name).unwrap().level(label).unwrap();
+        let company =
+            |a: (&str, &str), b: (&str, &str)| usa.pairing(a.0, b.0).unwrap().company(level(a.0, a.1), level(b.0, b.1));
+        assert_eq!(company(("age", "18"), ("education_level", "graduate")), Company::Never);
+        let Company::Weighed { share, independent } = company(("age", "30"), ("marital_status", "widowed")) else {
+            panic!("thirty and widowed");
+        };
+        let both = usa.pairing("age", "marital_status").unwrap();
+        assert!(share > 0.0 && share < independent && both.only(0).is_none(), "{share} {independent}");
+        assert_eq!(company(("zipcode", "90001"), ("state", "CA")), Company::Known);
+        assert_eq!(company(("zipcode", "90001"), ("state", "NY")), Company::Never);
+        assert_eq!(company(("city", "Los Angeles"), ("state", "CA")), Company::Known);
+        assert_eq!(company(("city", "Los Angeles"), ("state", "VT")), Company::Never);
+        let cities = usa.pairing("zipcode", "city").unwrap();
+        assert_eq!(cities.only(level("zipcode", "90001")), Some(level("city", "Los Angeles")));
+        assert!(matches!(usa.pairing("zipcode", "last_name"), Err(Error::TooLarge { .. })));
+        assert!(matches!(usa.pairing("zip", "age"), Err(Error::UnknownVariable { .. })));
+    }
+}
