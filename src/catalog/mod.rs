@@ -16,7 +16,7 @@ pub use calls::{Answer, Call, CallTotals, Typical};
 pub use runs::{Run, Status, Work};
 
 /// What brings the tables from each version to the next.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: &[&str] = &[
     "CREATE TABLE runs (
         id TEXT PRIMARY KEY,
         country TEXT NOT NULL,

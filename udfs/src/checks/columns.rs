@@ -88,8 +88,9 @@ impl Columns {
         for variable in &self.variables {
             let column = rows.column_by_name(&variable.name).map(|c| levels(variable, c)).transpose()?;
             let (texts, levels) = column.unwrap_or_default();
-            let is_place =
-                RULES.iter().any(|(check, a, b, _)| *check == "geography" && [a, b].contains(&&*variable.name));
+            let is_place = RULES
+                .iter()
+                .any(|(check, a, b, _)| *check == "geography" && [*a, *b].contains(&variable.name.as_str()));
             if variable.len() <= CLOSED || is_place {
                 let unknown = levels.iter().enumerate().filter(|(_, level)| **level == Level::Unknown);
                 found.extend(unknown.map(|(row, _)| (row, self.unknown(variable, &texts.value(row)))));

@@ -133,22 +133,42 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '-')).filter(|w| !w.is_empty())
 }
 
-static CONTACT: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+/// Whether a text has a digit of any script.
+fn has_number(text: &str) -> bool {
+    text.chars().any(char::is_numeric)
+}
+
+/// What there is no contact without.
+#[derive(Clone, Copy)]
+enum Needs {
+    At,
+    Number,
+    Nothing,
+}
+
+static CONTACT: LazyLock<Vec<(&str, Needs, Regex)>> = LazyLock::new(|| {
     [
-        ("an e-mail address", r"(?i)\b[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,}\b"),
-        ("a phone number", r"(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}\b"),
-        ("an identity number", r"\b\d{3}-\d{2}-\d{4}\b"),
-        ("an address on the web", r"(?i)\bhttps?://|\bwww\.[a-z0-9-]+\."),
-        ("a street address", r"\b\d{1,5} (?:[NSEW]\. )?(?:[A-Z][\w.]+ ){1,3}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Court|St\.|Ave\.|Rd\.|Blvd\.)"),
-        ("a number that identifies", r"\b[A-Z]{0,3}\d{7,}\b"),
-        ("a handle", r"(?:^|\s)@[A-Za-z0-9_]{3,}"),
+        ("an e-mail address", Needs::At, r"(?i)\b[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,}\b"),
+        ("a phone number", Needs::Number, r"(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}\b"),
+        ("an identity number", Needs::Number, r"\b\d{3}-\d{2}-\d{4}\b"),
+        ("an address on the web", Needs::Nothing, r"(?i)\bhttps?://|\bwww\.[a-z0-9-]+\."),
+        ("a street address", Needs::Number, r"\b\d{1,5} (?:[NSEW]\. )?(?:[A-Z][\w.]+ ){1,3}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Court|St\.|Ave\.|Rd\.|Blvd\.)"),
+        ("a number that identifies", Needs::Number, r"\b[A-Z]{0,3}\d{7,}\b"),
+        ("a handle", Needs::At, r"(?:^|\s)@[A-Za-z0-9_]{3,}"),
     ]
-    .map(|(what, text)| (what, pattern(text)))
+    .map(|(what, needs, text)| (what, needs, pattern(text)))
     .into()
 });
 
 fn contact(text: &str) -> Option<Violation> {
-    let (what, found) = CONTACT.iter().find_map(|(what, p)| Some((what, p.find(text)?)))?;
+    let (at, number) = (text.contains('@'), has_number(text));
+    let may = |needs: &Needs| match needs {
+        Needs::At => at,
+        Needs::Number => number,
+        Needs::Nothing => true,
+    };
+    let mut may_be = CONTACT.iter().filter(|(_, needs, _)| may(needs));
+    let (what, found) = may_be.find_map(|(what, _, p)| Some((what, p.find(text)?)))?;
     Some(Violation::error("contact_data", format!("{what}: {}", found.as_str().trim())))
 }
 
