@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
@@ -71,14 +72,17 @@ pub fn narrate(
     let sender = builder.tx();
     builder.spawn(async move {
         let window = narrator.window().max(1);
-        let kinds = &kinds;
+        let kinds: Arc<[String]> = kinds.into();
         let stopped = AtomicBool::new(false);
-        let mut written = prepared(narrator.clone(), kinds, people)
-            .map(|batch| rows(batch?))
-            .map_ok(|rows| stream::iter(rows.into_iter().map(Ok)))
+        let mut written = prepared(narrator.clone(), &kinds, people)
+            .map_ok(|batch| stream::iter(rows(batch)))
             .try_flatten()
             .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
-            .map(|person| write(narrator.as_ref(), kinds, person, on_outage))
+            .map(|person| {
+                // A task each: they share the processors, and go on while whoever takes the rows is busy.
+                let task = SpawnedTask::spawn(write(narrator.clone(), kinds.clone(), person, on_outage));
+                async move { task.join_unwind().await.map_err(|e| DataFusionError::External(Box::new(e)))? }
+            })
             .buffered(window)
             .boxed();
         let mut done = Vec::with_capacity(BATCH);
@@ -143,21 +147,27 @@ fn prepared(
 /// A person: one row, and the same as facts.
 type Person = (RecordBatch, Map<String, Value>);
 
-fn rows(batch: RecordBatch) -> Result<Vec<Person>> {
-    let facts = facts_of(&batch)?;
-    Ok(facts.into_iter().enumerate().map(|(i, facts)| (batch.slice(i, 1), facts)).collect())
+/// The people of a batch, a few at a time: facts take many times the room of rows.
+fn rows(batch: RecordBatch) -> impl Iterator<Item = Result<Person>> {
+    (0..batch.num_rows()).step_by(BATCH).flat_map(move |at| {
+        let some = batch.slice(at, BATCH.min(batch.num_rows() - at));
+        match facts_of(&some) {
+            Ok(facts) => facts.into_iter().enumerate().map(|(i, facts)| Ok((some.slice(i, 1), facts))).collect(),
+            Err(error) => vec![Err(error)],
+        }
+    })
 }
 
 type Written = (RecordBatch, Vec<Result<Narrative, NarrativeError>>);
 
 async fn write(
-    narrator: &dyn Narrator,
-    kinds: &[String],
+    narrator: Arc<dyn Narrator>,
+    kinds: Arc<[String]>,
     person: Result<Person>,
     on_outage: OnOutage,
 ) -> Result<Written> {
     let (row, facts) = person?;
-    let written = narrator.narrate(NarrativeRequest::of_kinds(kinds, &facts)).await;
+    let written = narrator.narrate(NarrativeRequest::of_kinds(&kinds, &facts)).await;
     if written.len() != kinds.len() {
         return exec_err!("the narrator {} did not answer each of {} requests", narrator.name(), kinds.len());
     }

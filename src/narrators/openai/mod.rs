@@ -23,12 +23,14 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
 use populace_udfs::checks::Vocabulary;
 use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, pack_name};
 use serde_json::{Map, Value};
+use tokio::task::JoinError;
 
 use self::answer::{Completion, texts};
 use self::client::Client;
@@ -172,7 +174,8 @@ impl OpenAiNarrator {
     }
 
     /// All texts about one person: an answer for each place that was asked for.
-    async fn person(&self, mut facts: Map<String, Value>, asked: Vec<(usize, Prompt)>) -> Vec<(usize, Outcome)> {
+    async fn person(&self, facts: Map<String, Value>, asked: Vec<(usize, Prompt)>) -> Vec<(usize, Outcome)> {
+        let mut facts = Arc::new(facts);
         let mut outcomes = Vec::with_capacity(asked.len());
         let Some(prompts) = self.prompts(&facts) else {
             let error = Failure::lasting("no country has prompts".into());
@@ -184,15 +187,16 @@ impl OpenAiNarrator {
                 continue;
             }
             // A text that is to be written is not written from itself.
-            for kind in &wanted {
-                facts.remove(&kind.name);
+            if wanted.iter().any(|kind| facts.contains_key(&kind.name)) {
+                let facts = Arc::make_mut(&mut facts);
+                wanted.iter().for_each(|kind| _ = facts.remove(&kind.name));
             }
             let reply = match prompts.render(step, &wanted, &facts) {
                 Ok(rendered) => self.reply(rendered, &facts).await,
                 Err(message) => Err(Failure::lasting(message)),
             };
             if let (Ok(reply), Step::Attributes) = (&reply, step) {
-                facts.extend(reply.texts.clone());
+                Arc::make_mut(&mut facts).extend(reply.texts.clone());
             }
             for (at, (place, kind)) in places.into_iter().zip(wanted).enumerate() {
                 // What a call took is counted once, with the first of its texts.
@@ -307,7 +311,7 @@ impl OpenAiNarrator {
     }
 
     /// The answer to a prompt: known already, on its way already, or asked for now.
-    async fn reply(&self, asked: Rendered, facts: &Map<String, Value>) -> Result<Arc<Reply>, Failure> {
+    async fn reply(&self, asked: Rendered, facts: &Arc<Map<String, Value>>) -> Result<Arc<Reply>, Failure> {
         let key = key(self.client.endpoint(), &asked);
         let catalog = (self.catalog)().map_err(Failure::lasting)?;
         let known = catalog.answer(&key).map_err(|e| Failure::lasting(e.to_string()))?;
@@ -327,7 +331,10 @@ impl OpenAiNarrator {
                         return Err(Failure::lasting("the narrator was closed".into()));
                     };
                     let facts = facts.clone();
-                    let asking = async move { this.ask(key, pending, &facts, &catalog).await };
+                    // A task of its own, on any processor; it ends with those who wait for it.
+                    let task = SpawnedTask::spawn(async move { this.ask(key, pending, &facts, &catalog).await });
+                    let ended = |e: JoinError| Failure::outage(format!("a request was broken off: {e}"), false);
+                    let asking = async move { task.join_unwind().await.map_err(ended)? };
                     let flight: Shared<Asking> = asking.boxed().shared();
                     in_flight.extend(flight.downgrade().map(|f| (key, f)));
                     flight
