@@ -3,14 +3,19 @@
 use std::fs::File;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::{Catalog, Error, connect, explain};
 
-/// Calls that are committed together at most.
+/// Calls that are committed together at most, and how long the first waits for others.
 const GROUP: usize = 1000;
+const GATHER: Duration = Duration::from_millis(2);
+
+/// From one time that the disk has taken what was committed to the next, at least.
+const SYNC: Duration = Duration::from_millis(25);
 
 /// Answers that tell what others will take.
 const ENOUGH: i64 = 10;
@@ -190,6 +195,7 @@ fn synced(path: &str) -> Sender<()> {
     let log = format!("{path}-wal");
     thread::spawn(move || {
         while committed.recv().is_ok() {
+            thread::sleep(SYNC);
             while committed.try_recv().is_ok() {}
             // Where it fails, the disk gets it in its own time, as SQLite's log does at a checkpoint.
             _ = File::open(&log).and_then(|log| log.sync_data());
@@ -201,6 +207,7 @@ fn synced(path: &str) -> Sender<()> {
 fn write(connection: &Connection, path: &str, calls: &Receiver<(Call, Written)>) {
     let synced = synced(path);
     while let Ok(first) = calls.recv() {
+        thread::sleep(GATHER);
         let group: Vec<(Call, Written)> = std::iter::once(first).chain(calls.try_iter().take(GROUP - 1)).collect();
         let insert = || {
             let transaction = connection.unchecked_transaction()?;

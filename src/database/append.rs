@@ -29,10 +29,10 @@ use super::{Database, WriteLock, check_name, has_key};
 const CHUNK: usize = 512;
 
 /// Batches that wait to be written while one is.
-const QUEUE: usize = 4;
+const QUEUE: usize = 2;
 
 /// How much waits for a commit: memory, the time after which rows enough are committed, and any rows.
-const CHUNK_BYTES: usize = 64 << 20;
+const CHUNK_BYTES: usize = 16 << 20;
 const SOON: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -212,8 +212,10 @@ impl Database {
         }
         let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
-        let rows = compact(&concat_batches(&writer.schema, &rows)?)?;
-        let transaction = insert.execute_uncommitted(vec![rows]).await.map_err(cannot_write)?;
+        // Once, not twice: vectors are large.
+        let whole = concat_batches(&writer.schema, &rows)?;
+        drop(rows);
+        let transaction = insert.execute_uncommitted(vec![compact(&whole)?]).await.map_err(cannot_write)?;
         let commit = CommitBuilder::new(dataset).with_transaction_properties(options.properties());
         let committed = commit.execute(transaction).await.map_err(cannot_write)?;
         writer.known().version = committed.version().version;

@@ -1,7 +1,8 @@
 //! An embedder without a model.
 
 use async_trait::async_trait;
-use datafusion::common::Result;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result};
 use populace_udfs::{Embedder, Purpose};
 
 /// Vectors from the hashes of words: texts that share words are near, and that is all it knows. It is no substitute
@@ -22,7 +23,9 @@ impl Embedder for Hash {
     }
 
     async fn embed(&self, texts: Vec<String>, _: Purpose) -> Result<Vec<Vec<f32>>> {
-        Ok(texts.iter().map(|t| vector(t)).collect())
+        // Others need the threads of the runtime meanwhile.
+        let vectors = SpawnedTask::spawn_blocking(move || texts.iter().map(|t| vector(t)).collect());
+        vectors.join_unwind().await.map_err(|e| DataFusionError::External(e.into()))
     }
 }
 

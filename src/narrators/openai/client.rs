@@ -1,11 +1,14 @@
 //! Requests for answers: spread over the servers, bounded in number and time, tried again where that may help.
 
 use std::fmt;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::Completion;
 use super::endpoint::Endpoint;
@@ -19,6 +22,8 @@ pub(super) struct Client {
     servers: Vec<Server>,
     pace: Pace,
     budget: Arc<Budget>,
+    /// Prompts that are made, and answers that are checked, at once
+    turns: Semaphore,
 }
 
 impl fmt::Debug for Client {
@@ -41,7 +46,8 @@ impl Client {
         let endpoint = Arc::new(endpoint);
         let servers = endpoint.addresses.iter().map(|a| Server::new(a.clone(), endpoint.clone(), &http)).collect();
         let pace = Pace::new(&endpoint.limits);
-        Ok(Client { endpoint, servers, pace, budget })
+        let turns = Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get));
+        Ok(Client { endpoint, servers, pace, budget, turns })
     }
 
     pub fn endpoint(&self) -> &Endpoint {
@@ -50,6 +56,15 @@ impl Client {
 
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// Leave to work out something of some length, kept while it lasts. Who has it waits for nobody; those who wait for
+    /// it stand back behind whatever is quick, so that no answer lies about, and no server idles, while others are
+    /// checked.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        tokio::task::yield_now().await;
+        // It is never closed.
+        self.turns.acquire().await.ok()
     }
 
     /// The one server that there is.
@@ -81,6 +96,7 @@ impl Client {
             let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An answer that was of no use would come again from the same seed.
             let completion = self.request(&asked(), seed.wrapping_add(attempt), last.as_deref()).await?;
+            let _turn = self.turn().await;
             let mut accept = accept.lock().unwrap_or_else(PoisonError::into_inner);
             let accepted = accept(completion);
             if let Err(failure) = &accepted {

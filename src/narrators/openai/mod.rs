@@ -52,7 +52,7 @@ pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Syn
 
 /// People in work for each call in flight, and besides: those before the slowest have been answered wait for it, not
 /// their calls.
-const WINDOW: (usize, usize) = (3, 256);
+const WINDOW: (usize, usize) = (2, 256);
 
 /// How long an endpoint that cannot be used is left alone; until then requests fail at once.
 const REST: Duration = Duration::from_secs(30);
@@ -191,7 +191,10 @@ impl OpenAiNarrator {
                 let facts = Arc::make_mut(&mut facts);
                 wanted.iter().for_each(|kind| _ = facts.remove(&kind.name));
             }
-            let reply = match prompts.render(step, &wanted, &facts) {
+            let turn = self.client.turn().await;
+            let rendered = prompts.render(step, &wanted, &facts);
+            drop(turn);
+            let reply = match rendered {
                 Ok(rendered) => self.reply(rendered, &facts).await,
                 Err(message) => Err(Failure::lasting(message)),
             };
