@@ -187,7 +187,7 @@ async fn what_does_not_pass_is_an_error_of_the_row() {
     let failed = session(&refusing.base, |e| e.attempts = 2);
     assert!(one(&failed).await.unwrap_err().message.contains("refused"));
     let totals = failed.catalog.calls("run").unwrap();
-    assert_eq!((totals.answered, totals.failed, totals.attempts, totals.prompt_tokens), (0, 1, 2, 0));
+    assert_eq!((totals.answered, totals.failed, totals.attempts, totals.prompt_tokens), (0, 1, 2, 200));
     let slow = Stub::writer(Duration::from_secs(30));
     let failed = session(&slow.base, |e| (e.timeout, e.attempts) = (Duration::from_millis(100), 1));
     assert!(one(&failed).await.unwrap_err().message.contains("no answer within 0.1 s"));

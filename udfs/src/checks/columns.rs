@@ -119,14 +119,14 @@ impl Columns {
             Company::Known => None,
             Company::Weighed { share, independent } if share < RARE.0 && share < RARE.1 * independent => {
                 let people = share * self.pack.population();
-                Some((Severity::Warning, format!("of the people of {country} about {people:.0} are both")))
+                Some((Severity::Warning, format!("of the people of {country} about {people:.0} have both")))
             }
             Company::Weighed { .. } => None,
             Company::Never => Some((
                 rule.severity,
                 match rule.pairing.only(a) {
                     Some(only) => format!("in {country} it is {}", self.variables[rule.second].label(only)),
-                    None => format!("nobody in {country} is both"),
+                    None => format!("nobody in {country} has both"),
                 },
             )),
         }
