@@ -200,6 +200,13 @@ async fn draw(engine: &Engine, run: &Run, seed: u64, count: u64, chunk: Option<u
         _ => format!(", {there} were there already"),
     };
     let people = if written == 1 { "person" } else { "people" };
-    writeln!(io::stdout(), "{}: {written} {people} written{before} (seed {seed}, run {})", run.table, run.id)?;
+    let out = &mut io::stdout();
+    writeln!(out, "{}: {written} {people} written{before} (seed {seed}, run {})", run.table, run.id)?;
+    let calls = engine.catalog()?.calls(&run.id)?;
+    match calls.answered + calls.failed {
+        0 if run.narrator.starts_with("openai:") => writeln!(out, "calls     none: every answer was known")?,
+        0 => {}
+        _ => super::runs::bill(out, &calls)?,
+    }
     Ok(())
 }

@@ -119,15 +119,7 @@ fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) 
     }
     writeln!(out, "narrator  {}", run.narrator)?;
     if calls.answered + calls.failed > 0 {
-        let CallTotals { answered, failed, attempts, prompt_tokens, completion_tokens, cost_usd, failures } = calls;
-        writeln!(out, "calls     {answered} answered, {failed} failed, {attempts} requests")?;
-        writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered")?;
-        if let Some(cost) = cost_usd {
-            writeln!(out, "cost      {cost:.4} US dollars")?;
-        }
-        for (error, count) in failures {
-            writeln!(out, "failed    {count} times: {error}")?;
-        }
+        bill(out, calls)?;
     }
     for Batch { provider_id, state, requests, done, .. } in batches {
         let name = provider_id.as_deref().unwrap_or("not handed over yet");
@@ -135,6 +127,20 @@ fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) 
     }
     writeln!(out, "started   {}\nupdated   {}", run.started, run.updated)?;
     writeln!(out, "error     {}", run.error.as_deref().unwrap_or("-"))
+}
+
+/// What the calls of a run took.
+pub(super) fn bill(out: &mut impl Write, calls: &CallTotals) -> io::Result<()> {
+    let CallTotals { answered, failed, attempts, prompt_tokens, completion_tokens, cost_usd, failures } = calls;
+    writeln!(out, "calls     {answered} answered, {failed} failed, {attempts} requests")?;
+    writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered")?;
+    if let Some(cost) = cost_usd {
+        writeln!(out, "cost      {cost:.4} US dollars")?;
+    }
+    for (error, count) in failures {
+        writeln!(out, "failed    {count} times: {error}")?;
+    }
+    Ok(())
 }
 
 /// The beginning of a statement, on one line.
