@@ -30,6 +30,7 @@ mod pack;
 mod partition;
 mod philox;
 mod predicate;
+pub mod raking;
 mod sampler;
 mod variable;
 
