@@ -11,5 +11,6 @@ pub mod engine;
 pub mod narrators;
 pub mod packs;
 pub mod recipes;
+pub mod report;
 pub mod runs;
 mod statements;

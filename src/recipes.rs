@@ -39,7 +39,10 @@ const FILES: &[(&str, &str)] = recipes!(
     "evaluation_panel",
     "filter_people",
     "occupation_by_age",
+    "raked_mean",
+    "rebalance",
     "representation",
+    "stereotypes",
     "user_segments",
 );
 

@@ -35,6 +35,14 @@ fn every_recipe_runs_as_it_is() {
     let in_panel =
         |v: &str| out.lines().filter(|l| l.split(',').nth(1) == Some(v)).map(|l| &l[..32]).collect::<Vec<_>>();
     assert_eq!((in_panel("A").len(), in_panel("A")), (20, in_panel("B")));
+    // Nobody is missing once they are added, in one statement over all strata.
+    let (code, out, error) =
+        rows(&["rebalance", "-p", "size=1700", "-p", "strata=(sex, age_band(age, 40), census_region)"]);
+    let shares = out.lines().skip_while(|l| !l.starts_with("sex,")).skip(1).filter(|l| !l.is_empty());
+    let missing: Vec<&str> = shares.filter_map(|l| l.split(',').nth(5)).collect();
+    assert!(code == 0 && missing.len() >= 16 && missing.iter().all(|m| *m == "0"), "{out}{error}");
+    let (_, out, _) = rows(&["representation", "-p", "by=(sex, age_band(age, 40))"]);
+    assert!(out.starts_with("sex,age_band,people,") && out.lines().count() == 5, "{out}");
     for (arguments, says) in [
         (&["filter_peple"][..], "did you mean `filter_people`?"),
         (&["filter_people", "-p", "nn=3"][..], "did you mean `n`?"),

@@ -123,6 +123,26 @@ impl Pack {
         figures.par_iter().zip(columns).map(|(figure, columns)| self.expected_of(figure, &columns?)).collect()
     }
 
+    /// The joint distribution of some variables, each seen through a label for every level, by exact inference. Labels are
+    /// numbered from 0 by their first appearance among the levels. The shares are row-major: the last variable's labels
+    /// run fastest.
+    ///
+    /// # Errors
+    /// If a variable is unknown, or they are tied together by more than memory has room for.
+    pub fn joint(&self, columns: &[(&str, &[u16])]) -> Result<Vec<f64>> {
+        let axis = |(name, labels): &(&str, &[u16])| {
+            let variable = crate::variable::find(&self.network.variables, name)?;
+            Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
+        };
+        let axes: Vec<Axis> = columns.iter().map(axis).collect::<Result<_>>()?;
+        let within = cells(&axes) <= u128::from(MAX_CELLS);
+        let joint = if within { self.network.marginal(&axes, MAX_CELLS) } else { None };
+        joint.map(|joint| joint.values).ok_or_else(|| {
+            let variables = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            Error::TooLarge { cells: cells(&axes).max(u128::from(MAX_CELLS) + 1), bound: MAX_CELLS, variables }
+        })
+    }
+
     fn labelled(&self, figure: &Figure) -> Result<Vec<Labelled>> {
         let labelled = |column: &FigureColumn| {
             let at = crate::variable::find(&self.network.variables, &column.variable)?;
@@ -299,6 +319,28 @@ mod tests {
         cells.sort_by(f64::total_cmp);
         assert_eq!(by_elimination.len(), cells.len());
         assert!(by_elimination.iter().zip(cells).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+
+    /// The joint distribution of two variables is that of the figure that they were fitted to.
+    #[test]
+    fn the_joint_distribution_of_variables() {
+        let pack = tiny();
+        let figure = pack.figures().iter().find(|f| f.name == "jobs").unwrap();
+        let of_figure = pack.expected(&[figure]).remove(0).unwrap();
+        let finest = |name: &str| (0..pack.variable(name).unwrap().len() as u16).collect::<Vec<_>>();
+        let (sex, job) = (finest("sex"), finest("job"));
+        let joint = pack.joint(&[("sex", &sex), ("job", &job)]).unwrap();
+        let (codes, _) = figure.cells().unwrap();
+        for (cell, expected) in of_figure.cells.iter().enumerate() {
+            let level = |column: usize| {
+                let FigureColumn { variable, labels, .. } = &figure.columns[column];
+                pack.variable(variable).unwrap().level(&labels[usize::from(codes[column][cell])]).unwrap()
+            };
+            assert!((joint[level(0) * job.len() + level(1)] - expected).abs() < 1e-12);
+        }
+        // Of one label for all levels, everybody.
+        assert!((pack.joint(&[("job", &vec![0; job.len()])]).unwrap()[0] - 1.0).abs() < 1e-12);
+        assert!(matches!(pack.joint(&[("hobby", &[0])]), Err(Error::UnknownVariable { .. })));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod pairing;
 mod partition;
 mod philox;
 mod predicate;
+pub mod raking;
 mod sampler;
 mod variable;
 

@@ -6,6 +6,7 @@ mod narratives;
 mod output;
 mod prompt;
 mod recipes;
+mod report;
 mod runs;
 mod sample;
 mod search;
@@ -146,6 +147,8 @@ enum Command {
     Sql(sql::SqlArguments),
     /// Draw people from a table by strata, each with the weight that it stands for
     Sample(sample::SampleArguments),
+    /// Write one HTML file that shows a table's people beside the country's: charts, fidelity, diversity, persons
+    Report(report::ReportArguments),
     /// The recipes: statements for what people do over and over
     Recipes,
     /// Run a recipe
@@ -251,6 +254,7 @@ fn run() -> ExitCode {
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Narratives(arguments) => narratives::run(arguments, &database),
         Command::Sample(arguments) => sample::run(arguments, &database),
+        Command::Report(arguments) => report::run(arguments, &database),
         Command::Recipes => recipes::list(),
         Command::Recipe(arguments) => recipes::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),

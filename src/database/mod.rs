@@ -37,7 +37,7 @@ pub use append::{Append, Appended, CreateTable, Uuids};
 pub(crate) use change::counted;
 pub use schema::Tables;
 pub use search::LanceSearch;
-pub(crate) use shape::{PROVENANCE, plain_field};
+pub(crate) use shape::{PROVENANCE, is_narrative, plain_field};
 pub use shape::{Shape, embedding_column};
 pub use table::Table;
 

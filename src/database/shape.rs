@@ -31,7 +31,7 @@ pub(super) fn embedded_narrative(column: &Field) -> Option<&str> {
 }
 
 /// Whether a column holds texts that get vectors.
-pub(super) fn is_narrative(column: &Field) -> bool {
+pub(crate) fn is_narrative(column: &Field) -> bool {
     let marked = column.metadata().contains_key(NARRATIVE);
     *column.data_type() == DataType::Utf8 && (marked || NARRATIVES.contains(&column.name().as_str()))
 }

@@ -148,15 +148,32 @@ impl Arguments {
     /// A number between 0 and 1.
     pub fn share(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<f64>> {
         let Some(value) = self.constant(name, context)? else { return Ok(None) };
-        let number = match value.data_type().is_numeric() {
-            true => value.cast_to(&DataType::Float64)?,
-            false => ScalarValue::Float64(None),
-        };
-        match number {
-            ScalarValue::Float64(Some(share)) if share > 0.0 && share < 1.0 => Ok(Some(share)),
+        match finite(&value)? {
+            Some(share) if share > 0.0 && share < 1.0 => Ok(Some(share)),
             _ => plan_err!("{}: `{name}` must be a number between 0 and 1, {value} is not", self.function),
         }
     }
+
+    /// A number.
+    pub fn number(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<f64>> {
+        let Some(value) = self.constant(name, context)? else { return Ok(None) };
+        match finite(&value)? {
+            Some(number) => Ok(Some(number)),
+            None => plan_err!("{}: `{name}` must be a number, {value} is not", self.function),
+        }
+    }
+}
+
+/// A constant as a number, if it is one.
+fn finite(value: &ScalarValue) -> Result<Option<f64>> {
+    let number = match value.data_type().is_numeric() {
+        true => value.cast_to(&DataType::Float64)?,
+        false => ScalarValue::Float64(None),
+    };
+    Ok(match number {
+        ScalarValue::Float64(Some(number)) if number.is_finite() => Some(number),
+        _ => None,
+    })
 }
 
 /// An argument that is an expression over the columns of a relation.

@@ -50,7 +50,7 @@ pub(crate) fn parse(function: &str, text: &str) -> Result<SqlExpr> {
 }
 
 /// The columns that a predicate may name: the visible variables, text as plain text.
-fn schema(pack: &Pack) -> Result<DFSchema> {
+pub(crate) fn schema(pack: &Pack) -> Result<DFSchema> {
     let visible = pack.variables().iter().filter(|v| !v.hidden);
     let fields = visible.map(|v| arrow::datatypes::Field::new(&v.name, kind(v), v.null_level.is_some()));
     DFSchema::try_from(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()))
@@ -222,27 +222,9 @@ impl Given<'_> {
         Ok(Predicate::Or(parts))
     }
 
-    /// What the expression says of each level; the level that is emitted as NULL is asked as NULL.
+    /// What the expression says of each level.
     fn answers(&self, expr: &Expr, variable: &Variable) -> Result<Vec<Option<bool>>> {
-        let null = variable.null_level.map(usize::from);
-        let levels = 0..variable.len();
-        let column: ArrayRef = match variable.levels {
-            Levels::Text(_) => {
-                Arc::new(levels.map(|l| (Some(l) != null).then(|| variable.label(l))).collect::<StringArray>())
-            }
-            Levels::Integer { min, .. } => {
-                Arc::new(levels.map(|l| (Some(l) != null).then_some(min + l as i32)).collect::<Int32Array>())
-            }
-        };
-        let field = arrow::datatypes::Field::new(&variable.name, kind(variable), true);
-        let schema = Arc::new(arrow::datatypes::Schema::new(vec![field]));
-        let physical = create_physical_expr(expr, &DFSchema::try_from(schema.clone())?, &ExecutionProps::new())
-            .map_err(|e| plan_datafusion_err!("{}: `given`: {}", self.function, e.strip_backtrace()))?;
-        let batch = RecordBatch::try_new(schema, vec![column])?;
-        let answers = physical
-            .evaluate(&batch)
-            .and_then(|a| a.into_array(batch.num_rows()))
-            .map_err(|e| plan_datafusion_err!("{}: `given`: `{expr}` fails: {}", self.function, e.strip_backtrace()))?;
+        let answers = on_levels(self.function, "given", expr, variable)?;
         if !matches!(answers.data_type(), DataType::Boolean | DataType::Null) {
             return plan_err!("{}: `given` must be true or false, `{expr}` is neither", self.function);
         }
@@ -250,6 +232,27 @@ impl Given<'_> {
         let answers = answers.as_boolean();
         Ok((0..answers.len()).map(|i| answers.is_valid(i).then(|| answers.value(i))).collect())
     }
+}
+
+/// What an expression over one variable is for each of its levels; the level that is emitted as NULL is asked as NULL.
+pub(crate) fn on_levels(function: &str, argument: &str, expr: &Expr, variable: &Variable) -> Result<ArrayRef> {
+    let null = variable.null_level.map(usize::from);
+    let levels = 0..variable.len();
+    let column: ArrayRef = match variable.levels {
+        Levels::Text(_) => {
+            Arc::new(levels.map(|l| (Some(l) != null).then(|| variable.label(l))).collect::<StringArray>())
+        }
+        Levels::Integer { min, .. } => {
+            Arc::new(levels.map(|l| (Some(l) != null).then_some(min + l as i32)).collect::<Int32Array>())
+        }
+    };
+    let field = arrow::datatypes::Field::new(&variable.name, kind(variable), true);
+    let schema = Arc::new(arrow::datatypes::Schema::new(vec![field]));
+    let physical = create_physical_expr(expr, &DFSchema::try_from(schema.clone())?, &ExecutionProps::new())
+        .map_err(|e| plan_datafusion_err!("{function}: `{argument}`: {}", e.strip_backtrace()))?;
+    let batch = RecordBatch::try_new(schema, vec![column])?;
+    let values = physical.evaluate(&batch).and_then(|a| a.into_array(batch.num_rows()));
+    values.map_err(|e| plan_datafusion_err!("{function}: `{argument}`: `{expr}` fails: {}", e.strip_backtrace()))
 }
 
 fn comparison(op: Operator) -> Option<Comparison> {

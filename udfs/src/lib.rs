@@ -2,8 +2,9 @@
 //!
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
 //! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
-//! `semantic_search`, `validate`, `fidelity`, `compare`, `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such as
-//! `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
+//! `semantic_search`, `validate`, `fidelity`, `compare`, `rake`, `rebalance`, `stereotype_index`,
+//! `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such as `vendi_score`, and the catalogue
+//! `census`. What they need of a host, models above all, is named by small traits.
 
 mod age_band;
 mod arguments;
@@ -36,12 +37,14 @@ mod sample_persona;
 mod sampling;
 mod scan;
 mod semantic_search;
+mod stereotype_index;
 mod stratified_sample;
 mod table_functions;
 mod table_sample;
 mod table_search;
 mod template;
 mod validate;
+mod weighting;
 
 pub use embedder::{Embedder, Purpose};
 pub use estimate::{estimate, of_people as estimate_people};

@@ -10,9 +10,10 @@ use datafusion::sql::sqlparser::ast::{FunctionArg, TableFactor};
 use crate::Populace;
 use crate::arguments::Arguments;
 use crate::rewrite::call;
+use crate::weighting::{rake, rebalance};
 use crate::{
     assumed_independences, compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search,
-    stratified_sample, table_sample, validate,
+    stereotype_index, stratified_sample, table_sample, validate,
 };
 
 #[derive(Debug)]
@@ -81,10 +82,22 @@ impl Relations {
                 let arguments = Arguments::new(fidelity::NAME, args, &fidelity::ARGUMENTS, 2)?;
                 fidelity::plan(arguments, packs, context)?
             }
+            rake::NAME => {
+                let arguments = Arguments::new(rake::NAME, args, &rake::ARGUMENTS, 2)?;
+                rake::plan(arguments, packs, context)?
+            }
+            rebalance::NAME => {
+                let arguments = Arguments::new(rebalance::NAME, args, &rebalance::ARGUMENTS, 2)?;
+                rebalance::plan(arguments, packs, context)?
+            }
             semantic_search::NAME => {
                 let names = ["table", "query", "k", "column", "where"];
                 let arguments = Arguments::new(semantic_search::NAME, args, &names, 3)?;
                 semantic_search::plan(arguments, &self.0, context)?
+            }
+            stereotype_index::NAME => {
+                let arguments = Arguments::new(stereotype_index::NAME, args, &stereotype_index::ARGUMENTS, 2)?;
+                stereotype_index::plan(arguments, &self.0, context)?
             }
             stratified_sample::NAME => {
                 let arguments = Arguments::new(stratified_sample::NAME, args, &stratified_sample::ARGUMENTS, 2)?;

@@ -94,18 +94,19 @@ fn strata(
     if elements.is_empty() {
         return plan_err!("{NAME}: `strata` names nothing; name columns, as in strata => (state, sex)");
     }
-    elements.into_iter().map(|sql| value_of_a_row("strata", sql, input, context)).collect()
+    elements.into_iter().map(|sql| value_of_a_row(NAME, "strata", sql, input, context)).collect()
 }
 
 /// An expression that a row has one value of, the same whenever it is asked.
-fn value_of_a_row(
-    argument: &'static str,
+pub(crate) fn value_of_a_row(
+    function: &str,
+    argument: &str,
     sql: SqlExpr,
     input: &LogicalPlan,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Expr> {
     let text = sql.to_string();
-    let expr = expression(NAME, argument, sql, input.schema(), context)?;
+    let expr = expression(function, argument, sql, input.schema(), context)?;
     let mut of_rows = true;
     expr.apply(|e| {
         of_rows &= !matches!(
@@ -121,14 +122,16 @@ fn value_of_a_row(
         Ok(TreeNodeRecursion::Continue)
     })?;
     if !of_rows {
-        return plan_err!("{NAME}: `{argument}`: `{text}` is not made of one row alone; compute it in a subquery");
+        return plan_err!("{function}: `{argument}`: `{text}` is not made of one row alone; compute it in a subquery");
     }
     if expr.is_volatile() {
-        return plan_err!("{NAME}: `{argument}`: `{text}` may change whenever it is asked; keep it in a table first");
+        return plan_err!(
+            "{function}: `{argument}`: `{text}` may change whenever it is asked; keep it in a table first"
+        );
     }
     let kind = expr.get_type(input.schema())?;
     if plain(&kind).is_nested() {
-        return plan_err!("{NAME}: `{argument}`: `{text}` is {kind}, where one value is wanted");
+        return plan_err!("{function}: `{argument}`: `{text}` is {kind}, where one value is wanted");
     }
     Ok(expr)
 }
@@ -180,7 +183,7 @@ fn study_variable(
     match (allocation, arguments.take("study_variable")) {
         (Allocation::Neyman, Some(sql)) => {
             let text = sql.to_string();
-            let expr = value_of_a_row("study_variable", sql, input, context)?;
+            let expr = value_of_a_row(NAME, "study_variable", sql, input, context)?;
             let kind = expr.get_type(input.schema())?;
             if !kind.is_numeric() && kind != arrow::datatypes::DataType::Boolean {
                 return plan_err!("{NAME}: `study_variable` must be a number, `{text}` is {kind}");

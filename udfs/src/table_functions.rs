@@ -9,9 +9,10 @@ use datafusion::logical_expr::{
     ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
+use crate::weighting::{rake, rebalance};
 use crate::{
     assumed_independences, compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search,
-    stratified_sample, table_sample, validate,
+    stereotype_index, stratified_sample, table_sample, validate,
 };
 
 /// The entry of one table function.
@@ -36,7 +37,7 @@ impl TableFunction {
 }
 
 /// All table functions, in the order of their names.
-pub(crate) fn documented() -> [TableFunction; 10] {
+pub(crate) fn documented() -> [TableFunction; 13] {
     [
         TableFunction::new(
             assumed_independences::NAME,
@@ -69,6 +70,18 @@ pub(crate) fn documented() -> [TableFunction; 10] {
             "SELECT * FROM persona_probability('usa', given => state = 'WY' AND age > 95)",
         ),
         TableFunction::new(
+            rake::NAME,
+            "A table with a `weight` for each row, by which it has the margins of a country's people: those of its `figures`, and of `margins`, columns and expressions such as age_band(age, 30, 60), alone or several in parentheses, whose shares are told exactly by the country's network. The weights are those nearest to the ones that rows come with (`weights`, or all alike) by iterative proportional fitting, and add up to the number of rows or to `total`. `max_weight` cuts weights to so many times the mean one. Cells with people but no rows are an error, or spread over the others. `detail => 'margins'` says how each margin was met before and after, and what the weights cost: `effective_rows` is Kish's number of rows of equal weight.",
+            "rake(table, country [, figures => (name [, …])] [, margins => (expression | (expression, expression [, …]) [, …])] [, weights => number] [, max_weight => number] [, on_empty => 'error' | 'skip'] [, total => number] [, detail => 'rows' | 'margins'])",
+            "SELECT sum(weight * age) / sum(weight) FROM rake(usa, 'usa', margins => (state, (sex, age_band(age, 30, 45, 60))))",
+        ),
+        TableFunction::new(
+            rebalance::NAME,
+            "Which strata a table has too few rows of beside a country's people, most missing first: the rows `observed`, those `expected` in a table of `size` rows (as many as it has, unless told), how many are `missing`, and a predicate that holds of the stratum's people, for `given`. Strata are combinations of columns and of expressions over one variable each; their shares are told exactly by the country's network. `residual` is the difference of the shares in standard errors.",
+            "rebalance(table, country, strata => (expression [, …]) [, size => number])",
+            "SELECT sex, age_band, observed, expected, missing, given FROM rebalance(usa, 'usa', strata => (sex, age_band(age, 30, 60)))",
+        ),
+        TableFunction::new(
             sample_persona::NAME,
             "People drawn from a country's official figures, all of whom satisfy the predicate; the same people for the same seed. Without a seed a fresh one is taken, and the column `seed` has it.",
             "sample_persona(country, count [, seed => number] [, given => predicate])",
@@ -79,6 +92,12 @@ pub(crate) fn documented() -> [TableFunction; 10] {
             "The k rows of a table that are nearest in meaning to a text, nearest first, with their `score`; the condition is applied before the search.",
             "semantic_search(table, query [, k] [, \"column\" => narrative] [, \"where\" => condition])",
             "SELECT * FROM semantic_search(usa, 'retired teacher who keeps bees', 10, \"where\" => state = 'VT')",
+        ),
+        TableFunction::new(
+            stereotype_index::NAME,
+            "How well the narratives of a table tell an attribute of the people, one row a narrative: the `accuracy`, averaged over the attribute's values, with which naive Bayes on words names the value of people it has not seen, the `baseline` of a guess, and the `stereotype_index` between them: 0 is a guess, 1 certainty. People's names, pronouns, titles and numbers are left out, and what `ignore` names. `noise_floor` is the index that nineteen of twenty tables without any association stay under, by drawing the attribute's values at random `permutations` times; a narrative `tells` where Holm's correction over all narratives keeps false alarms at `alpha`. `words` has those that tell most of each value, where a narrative tells.",
+            "stereotype_index(table, attribute => expression [, narratives => (column [, …])] [, ignore => (word [, …])] [, permutations => number] [, folds => number] [, size => number] [, seed => number] [, alpha => number])",
+            "SELECT narrative, stereotype_index, noise_floor, verdict, words FROM stereotype_index(usa, attribute => sex)",
         ),
         TableFunction::new(
             stratified_sample::NAME,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::figure::Figure;
 use super::manifest::{Levels as ZeroLevels, NodeSection};
-use super::raking::{Margin, OUTSIDE, rake};
 use crate::error::{Error, Result};
 use crate::factor::{Axis, cells};
 use crate::network::{Network, Rows, Table, quantise};
 use crate::pack::Fit;
 use crate::partition::Partition;
+use crate::raking::{Margin, OUTSIDE, rake};
 use crate::variable::Variable;
 
 /// The most cells of a joint table that is raked.

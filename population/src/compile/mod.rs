@@ -4,7 +4,6 @@ mod figure;
 mod fit;
 mod leaf;
 mod manifest;
-mod raking;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -6,8 +6,8 @@
 //! has drifted since, and `drift` says how far. A figure covers the rows that have a label in each of its columns; others
 //! are `outside` of it.
 
-mod levels;
-mod mapped;
+pub(crate) mod levels;
+pub(crate) mod mapped;
 mod report;
 mod tally;
 mod verdict;
@@ -63,7 +63,7 @@ pub(crate) fn plan(
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Figures);
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
     let weights = match arguments.take("weights") {
-        Some(sql) => Some(weights(sql, &input, context)?),
+        Some(sql) => Some(weights(NAME, sql, &input, context)?),
         None => None,
     };
     let figures: Vec<usize> = match &figure {
@@ -100,12 +100,13 @@ pub(crate) fn plan(
     scan(NAME, Arc::new(FidelityTable(Arc::new(fidelity))))
 }
 
-fn column(input: &LogicalPlan, name: &str) -> Option<DataType> {
+/// The type of a column by its name.
+pub(crate) fn column(input: &LogicalPlan, name: &str) -> Option<DataType> {
     input.schema().fields().iter().find(|f| f.name() == name).map(|f| f.data_type().clone())
 }
 
 /// Why a figure is not comparable, where the table has the column, but of a type that no level has.
-fn typed(why: String, input: &LogicalPlan, pack: &Pack) -> String {
+pub(crate) fn typed(why: String, input: &LogicalPlan, pack: &Pack) -> String {
     let of = pack.variables().iter().find(|v| why == format!("the table has no column `{}`", v.name));
     match of.and_then(|v| Some((v, column(input, &v.name)?))) {
         Some((v, kind)) => format!("the table's column `{}` is {kind}, neither a text nor a number", v.name),
@@ -113,16 +114,18 @@ fn typed(why: String, input: &LogicalPlan, pack: &Pack) -> String {
     }
 }
 
-fn weights(
+/// The argument `weights`: a number of each row.
+pub(crate) fn weights(
+    function: &str,
     sql: datafusion::sql::sqlparser::ast::Expr,
     input: &LogicalPlan,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Expr> {
     let text = sql.to_string();
-    let expr = expression(NAME, "weights", sql, input.schema(), context)?;
+    let expr = expression(function, "weights", sql, input.schema(), context)?;
     let kind = expr.get_type(input.schema())?;
     if !kind.is_numeric() {
-        return plan_err!("{NAME}: `weights` must be a number, `{text}` is {kind}");
+        return plan_err!("{function}: `weights` must be a number, `{text}` is {kind}");
     }
     Ok(expr)
 }
@@ -260,7 +263,7 @@ impl Fidelity {
         let mut batches = run(&self.input, None, columns, state, task).await?;
         while let Some(batch) = batches.try_next().await? {
             let weights = match &self.weights {
-                Some(_) => Some(weight_values(&batch, names.len())?),
+                Some(_) => Some(weight_values(NAME, &batch, names.len())?),
                 None => None,
             };
             let of_columns = batch.columns().iter().zip(&variables).map(|(values, v)| levels(values, v));
@@ -276,11 +279,12 @@ impl Fidelity {
     }
 }
 
-fn weight_values(batch: &RecordBatch, at: usize) -> Result<Vec<f64>> {
+/// The weights in a column of a batch.
+pub(crate) fn weight_values(function: &str, batch: &RecordBatch, at: usize) -> Result<Vec<f64>> {
     let values = cast_array(batch.column(at), &DataType::Float64)?;
     let wrong = |what: &str| -> DataFusionError {
         exec_datafusion_err!(
-            "{NAME}: a weight is {what}; weights are numbers of 0 or more, so filter or mend those rows"
+            "{function}: a weight is {what}; weights are numbers of 0 or more, so filter or mend those rows"
         )
     };
     let weight = |value: Option<f64>| match value {

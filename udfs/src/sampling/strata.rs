@@ -67,16 +67,26 @@ impl Strata {
         before
     }
 
-    /// What the strata are called: their values with ` | ` between them.
-    pub fn labels(&self) -> Result<Vec<String>> {
+    /// The values of the strata, in the order of their numbers: one column for each that they are told apart by.
+    pub fn values(&self) -> Result<Vec<ArrayRef>> {
         let mut rows: Vec<(&[u8], usize)> = self.numbers.iter().map(|(row, number)| (row.as_ref(), *number)).collect();
         rows.sort_by_key(|(_, number)| *number);
         let parser = self.converter.parser();
-        let columns = self.converter.convert_rows(rows.iter().map(|(row, _)| parser.parse(row)))?;
+        Ok(self.converter.convert_rows(rows.iter().map(|(row, _)| parser.parse(row)))?)
+    }
+
+    /// How many strata there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// What the strata are called: their values with ` | ` between them.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        let columns = self.values()?;
         let options = FormatOptions::default().with_null("NULL");
         let formats = columns.iter().map(|c| ArrayFormatter::try_new(c, &options)).collect::<Result<Vec<_>, _>>()?;
         let label = |row| formats.iter().map(|f| f.value(row).to_string()).collect::<Vec<_>>().join(" | ");
-        Ok((0..rows.len()).map(label).collect())
+        Ok((0..self.len()).map(label).collect())
     }
 }
 

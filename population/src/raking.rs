@@ -4,8 +4,8 @@
 //! "I-divergence geometry of probability distributions and minimization problems", Annals of Probability 3, 1975.
 
 /// One set of margins: the shares that some cells have within their groups.
-#[derive(Debug)]
-pub(super) struct Margin {
+#[derive(Debug, Clone)]
+pub struct Margin {
     /// For each cell of the table, the cell of the margin that it counts in, or [`OUTSIDE`].
     pub cell: Vec<u32>,
     /// For each cell of the margin, its group, and its share of the group's mass.
@@ -14,11 +14,12 @@ pub(super) struct Margin {
     pub groups: usize,
 }
 
-pub(super) const OUTSIDE: u32 = u32::MAX;
+/// No cell of a margin: what the margin says nothing of.
+pub const OUTSIDE: u32 = u32::MAX;
 
 /// How a table agrees with a margin; both as shares of the mass that the margin covers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Agreement {
+pub struct Agreement {
     pub max_difference: f64,
     pub total_variation: f64,
     /// The margin's cell with the largest difference.
@@ -40,6 +41,7 @@ impl Margin {
         (sums, masses)
     }
 
+    /// How a table agrees with the margin.
     pub fn agreement(&self, table: &[f64]) -> Agreement {
         let (sums, masses) = self.sums(table);
         self.compare(&sums, &masses)
@@ -77,7 +79,7 @@ impl Margin {
 
 /// What came of a raking.
 #[derive(Debug)]
-pub(super) struct Raked {
+pub struct Raked {
     pub sweeps: usize,
     /// The margin that is furthest from being met, and how far.
     pub worst_margin: usize,
@@ -85,12 +87,12 @@ pub(super) struct Raked {
 }
 
 /// Sweeps stop when every margin is met to this share of the population …
-pub(super) const CLOSE: f64 = 1e-10;
+pub const CLOSE: f64 = 1e-10;
 /// … or, where convergence is slow, when this many are done.
 const MAX_SWEEPS: usize = 4000;
 
 /// Rakes a table in place to its row sums and to every margin, from where it stands. Row sums are met exactly.
-pub(super) fn rake(table: &mut [f64], width: usize, row_sums: &[f64], margins: &[Margin]) -> Raked {
+pub fn rake(table: &mut [f64], width: usize, row_sums: &[f64], margins: &[Margin]) -> Raked {
     scale_rows(table, width, row_sums);
     let mut raked =
         Raked { sweeps: 0, worst_margin: 0, worst: Agreement { max_difference: 0.0, total_variation: 0.0, worst: 0 } };

@@ -1,0 +1,395 @@
+//! A report on a table: one HTML file that shows its people beside the country's.
+
+mod charts;
+mod numbers;
+mod sections;
+
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use minijinja::Environment;
+use serde::Serialize;
+
+use self::numbers::{Rows, count, percent};
+use self::sections::{Chart, Column, Diversity, Person};
+use crate::catalog::{Catalog, Work};
+use crate::engine::Engine;
+use crate::packs;
+use crate::recipes::Kind;
+
+const PAGE: &str = include_str!("page.html");
+
+/// What a report is to be of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub table: String,
+    /// The country that it is held against; that of its people without this
+    pub country: Option<String>,
+    /// What stands at its head
+    pub title: Option<String>,
+    /// How many people are shown with their texts
+    pub people: u32,
+    /// Takes other people
+    pub seed: u64,
+}
+
+/// A table of people, and what is asked of it.
+struct Subject<'a> {
+    engine: &'a Engine,
+    /// As it stands in a statement
+    table: String,
+    country: String,
+    /// Its columns, and whether each holds narratives
+    columns: Vec<(String, bool)>,
+    rows: u64,
+    options: &'a Options,
+}
+
+/// A figure in the list of fidelity.
+#[derive(Debug, Serialize)]
+struct Figure {
+    name: String,
+    variables: String,
+    rows: String,
+    tvd: String,
+    floor: String,
+    /// The distance and the floor, in percent of the longest bar
+    bar: String,
+    mark: String,
+    verdict: String,
+    differs: bool,
+    official: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Page {
+    title: String,
+    lead: String,
+    verdict: String,
+    agrees: bool,
+    charts: Vec<Chart>,
+    official: Vec<Figure>,
+    others: Vec<Figure>,
+    left_out: usize,
+    columns: Vec<Column>,
+    texts: Vec<Diversity>,
+    texts_of: String,
+    people: Vec<Person>,
+    provenance: Vec<(String, String)>,
+    sources: Vec<String>,
+    version: &'static str,
+}
+
+/// Writes a report on a table, as HTML.
+///
+/// # Errors
+/// If there is no such table, it has no rows, or no country is named that its people are of.
+pub async fn write(engine: &Engine, options: &Options) -> Result<String> {
+    let subject = Subject::of(engine, options).await?;
+    let (charts, fidelity) = (subject.charts().await?, subject.fidelity().await?);
+    let (texts, texts_of) = subject.texts().await?;
+    let Fidelity { official, others, left_out, verdict, agrees } = fidelity;
+    let page = Page {
+        title: options.title.clone().unwrap_or_else(|| options.table.clone()),
+        lead: subject.lead()?,
+        verdict,
+        agrees,
+        charts,
+        official,
+        others,
+        left_out,
+        columns: subject.diversity().await?,
+        texts,
+        texts_of,
+        people: subject.people().await?,
+        provenance: subject.provenance().await?,
+        sources: subject.sources().await?,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    render(&page)
+}
+
+fn render(page: &Page) -> Result<String> {
+    let wrong = |e: minijinja::Error| exec_datafusion_err!("the page of a report: {e:#}");
+    let mut environment = Environment::new();
+    // By this name, all that is put in is escaped.
+    environment.add_template("page.html", PAGE).map_err(wrong)?;
+    environment.get_template("page.html").and_then(|page_| page_.render(page)).map_err(wrong)
+}
+
+struct Fidelity {
+    official: Vec<Figure>,
+    others: Vec<Figure>,
+    left_out: usize,
+    verdict: String,
+    agrees: bool,
+}
+
+impl<'a> Subject<'a> {
+    async fn of(engine: &'a Engine, options: &'a Options) -> Result<Subject<'a>> {
+        let wrong = |e: String| exec_datafusion_err!("{e}");
+        let table = Kind::Identifier.sql(&options.table).map_err(wrong)?;
+        let schema = Rows::read(engine, &format!("SELECT * FROM {table} LIMIT 0")).await?.schema();
+        let fields = schema.fields().iter();
+        let columns = fields.map(|f| (f.name().clone(), crate::database::is_narrative(f))).collect();
+        let counted = Rows::read(engine, &format!("SELECT count(*) AS people FROM {table}")).await?;
+        let rows = counted.numbers("people")?.into_iter().flatten().next().unwrap_or(0.0) as u64;
+        if rows == 0 {
+            return exec_err!("the table {} has no rows: there is nothing to report", options.table);
+        }
+        let mut subject = Subject { engine, table, country: String::new(), columns, rows, options };
+        subject.country = match &options.country {
+            Some(country) => country.clone(),
+            None => subject.own_country().await?,
+        };
+        match packs::open(&subject.country) {
+            Some(pack) => _ = pack.map_err(|e| exec_datafusion_err!("{e}"))?,
+            None => {
+                let hint = populace_population::there_are(&subject.country, &packs::NAMES);
+                return exec_err!("unknown country `{}`{hint}", subject.country);
+            }
+        }
+        Ok(subject)
+    }
+
+    /// The country whose pack most of the people are from.
+    async fn own_country(&self) -> Result<String> {
+        let unknown = || {
+            exec_datafusion_err!(
+                "the table {} does not say what country its people are of; name one with --country: {}",
+                self.options.table,
+                packs::NAMES.join(", ")
+            )
+        };
+        if !self.has("pack") {
+            return Err(unknown());
+        }
+        let sql = format!(
+            "SELECT pack FROM {} WHERE pack IS NOT NULL GROUP BY pack ORDER BY count(*) DESC, pack LIMIT 1",
+            self.table
+        );
+        let packs = self.read(&sql).await?.texts("pack")?;
+        let pack = packs.into_iter().flatten().next().ok_or_else(unknown)?;
+        Ok(pack.split('@').next().unwrap_or_default().to_string())
+    }
+
+    fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|(name, _)| name == column)
+    }
+
+    async fn read(&self, sql: &str) -> Result<Rows> {
+        Rows::read(self.engine, sql).await
+    }
+
+    fn lead(&self) -> Result<String> {
+        let Some(Ok(pack)) = packs::open(&self.country) else { return exec_err!("unknown country `{}`", self.country) };
+        let universe = pack.universe();
+        let mut letters = universe.chars();
+        let universe = letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect());
+        Ok(format!(
+            "{} people, beside {} {universe} ({}, {}).",
+            count(self.rows as f64),
+            count(pack.population()),
+            pack.title(),
+            pack.year()
+        ))
+    }
+
+    /// How the table agrees with the figures of the country.
+    async fn fidelity(&self) -> Result<Fidelity> {
+        let sql = format!(
+            "SELECT figure, status, basis, variables, n, tvd, noise_floor, verdict, differs_in FROM fidelity({}, '{}')",
+            self.table, self.country
+        );
+        let rows = match self.read(&sql).await {
+            Ok(rows) => rows,
+            // A table without any of the country's columns.
+            Err(error) if error.to_string().contains("no figure of") => {
+                let verdict = "No figure can be compared with the columns of this table.".into();
+                return Ok(Fidelity { official: vec![], others: vec![], left_out: 0, verdict, agrees: false });
+            }
+            Err(error) => return Err(error),
+        };
+        let (names, status, basis) = (rows.texts("figure")?, rows.texts("status")?, rows.texts("basis")?);
+        let (variables, verdicts, where_) =
+            (rows.texts("variables")?, rows.texts("verdict")?, rows.texts("differs_in")?);
+        let (n, tvd, floors) = (rows.numbers("n")?, rows.numbers("tvd")?, rows.numbers("noise_floor")?);
+        let longest = tvd.iter().chain(&floors).flatten().fold(0.01f64, |a, b| a.max(*b));
+        let (mut official, mut others, mut left_out) = (vec![], vec![], 0);
+        for at in 0..names.len() {
+            let verdict = verdicts[at].clone().unwrap_or_default();
+            let (Some(distance), Some(floor)) = (tvd[at], floors[at]) else {
+                left_out += 1;
+                continue;
+            };
+            let met = basis[at].as_deref() == Some("figure") && status[at].as_deref() == Some("official");
+            let differs = verdict == "differs";
+            let verdict = match (&where_[at], differs) {
+                (Some(columns), true) => format!("differs in {columns}"),
+                _ => verdict,
+            };
+            let figure = Figure {
+                name: names[at].clone().unwrap_or_default(),
+                variables: variables[at].clone().unwrap_or_default(),
+                rows: count(n[at].unwrap_or(0.0)),
+                tvd: percent(distance),
+                floor: percent(floor),
+                bar: format!("{:.2}", 100.0 * distance / longest),
+                mark: format!("{:.2}", 100.0 * floor / longest),
+                verdict,
+                differs,
+                official: met,
+            };
+            if met { official.push(figure) } else { others.push(figure) }
+        }
+        let judged = official.len() + others.len();
+        let differing = official.iter().chain(&others).filter(|f| f.differs).count();
+        let verdict = match differing {
+            0 => format!("Agrees with all {judged} figures that it can be held against, as far as its size can tell."),
+            n => format!("Differs from {n} of the {judged} figures that it can be held against, by more than chance."),
+        };
+        Ok(Fidelity { official, others, left_out, verdict, agrees: differing == 0 })
+    }
+
+    /// Where the people are from.
+    async fn provenance(&self) -> Result<Vec<(String, String)>> {
+        let mut told = vec![("Table".to_string(), self.options.table.clone())];
+        let mut say = |what: &str, text: String| told.push((what.into(), text));
+        say("People", count(self.rows as f64));
+        say("Columns", self.columns.len().to_string());
+        for (column, what) in [("pack", "Country pack"), ("seed", "Seed"), ("narrator", "Narrator")] {
+            if self.has(column) {
+                let sql = format!(
+                    "SELECT CAST({column} AS VARCHAR) AS value, count(*) AS people, count(*) OVER () AS values \
+                     FROM {} GROUP BY 1 ORDER BY people DESC, value LIMIT 5",
+                    self.table
+                );
+                let rows = self.read(&sql).await?;
+                let (values, people, all) = (rows.texts("value")?, rows.numbers("people")?, rows.numbers("values")?);
+                let all = all.first().copied().flatten().unwrap_or(0.0) as usize;
+                let one = |(value, people): (&Option<String>, &Option<f64>)| {
+                    let value = value.as_deref().unwrap_or("none");
+                    match all {
+                        1 => value.to_string(),
+                        _ => format!("{value} ({} people)", count(people.unwrap_or(0.0))),
+                    }
+                };
+                let mut text = values.iter().zip(&people).map(one).collect::<Vec<_>>().join(", ");
+                if all > values.len() {
+                    text += &format!(" and {} more", all - values.len());
+                }
+                say(what, text);
+            }
+        }
+        if self.has("run_id") {
+            let sql =
+                format!("SELECT DISTINCT run_id AS run FROM {} WHERE run_id IS NOT NULL ORDER BY run", self.table);
+            let runs: Vec<String> = self.read(&sql).await?.texts("run")?.into_iter().flatten().collect();
+            let catalog = self.engine.catalog().ok();
+            let shown = runs.iter().take(5).map(|id| run(catalog.as_deref(), id));
+            let more = match runs.len().saturating_sub(5) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            if !runs.is_empty() {
+                say("Runs", shown.collect::<Vec<_>>().join("; ") + &more);
+            }
+        }
+        say(
+            "Written by",
+            format!("populace {}, {}", env!("CARGO_PKG_VERSION"), chrono::Utc::now().format("%Y-%m-%d %H:%M UTC")),
+        );
+        Ok(told)
+    }
+
+    /// The sources of the country's figures, with their licences.
+    async fn sources(&self) -> Result<Vec<String>> {
+        let sql = format!(
+            "SELECT DISTINCT agency, source, licence, attribution FROM census.{}.sources ORDER BY agency, source",
+            self.country
+        );
+        let rows = self.read(&sql).await?;
+        let columns = ["agency", "source", "licence", "attribution"].map(|name| rows.texts(name));
+        let [agency, source, licence, attribution] = columns;
+        let (agency, source, licence, attribution) = (agency?, source?, licence?, attribution?);
+        let one = |at: usize| {
+            let text = |of: &[Option<String>]| of[at].clone().unwrap_or_default();
+            let attribution = attribution[at].as_ref().map_or(String::new(), |a| format!(" {a}"));
+            format!("{}: {} ({}).{attribution}", text(&agency), text(&source), text(&licence))
+        };
+        Ok((0..agency.len()).map(one).collect())
+    }
+}
+
+/// A run as the catalogue has it.
+fn run(catalog: Option<&Catalog>, id: &str) -> String {
+    let known = catalog.and_then(|c| c.run(id).ok().flatten()).filter(|run| run.id == id);
+    match known {
+        None => id.to_string(),
+        Some(run) => {
+            let work = match &run.work {
+                Work::Generate { country, seed, count, .. } => {
+                    format!("generate {country}, {count} people, seed {seed}")
+                }
+                Work::Statement(_) => "a statement".into(),
+            };
+            format!("{id} ({work}, narrator {}, {})", run.narrator, run.started)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the data say, they say it as text.
+    #[test]
+    fn everything_is_escaped() {
+        let nasty = "<script>alert('&')</script>".to_string();
+        let chart = Chart {
+            id: "c".into(),
+            title: nasty.clone(),
+            lead: nasty.clone(),
+            svg: Some("<svg></svg>".into()),
+            missing: Some(nasty.clone()),
+            head: vec![nasty.clone()],
+            rows: vec![vec![nasty.clone()]],
+        };
+        let figure = || Figure {
+            name: nasty.clone(),
+            variables: nasty.clone(),
+            rows: nasty.clone(),
+            tvd: nasty.clone(),
+            floor: nasty.clone(),
+            bar: "1".into(),
+            mark: "2".into(),
+            verdict: nasty.clone(),
+            differs: true,
+            official: true,
+        };
+        let page = Page {
+            title: nasty.clone(),
+            lead: nasty.clone(),
+            verdict: nasty.clone(),
+            agrees: false,
+            charts: vec![chart],
+            official: vec![figure()],
+            others: vec![figure()],
+            left_out: 3,
+            columns: vec![Column { name: nasty.clone(), here: vec![nasty.clone()], drawn: vec![nasty.clone()] }],
+            texts: vec![Diversity { name: nasty.clone(), numbers: vec![nasty.clone()] }],
+            texts_of: nasty.clone(),
+            people: vec![Person {
+                name: nasty.clone(),
+                line: nasty.clone(),
+                texts: vec![(nasty.clone(), nasty.clone())],
+            }],
+            provenance: vec![(nasty.clone(), nasty.clone())],
+            sources: vec![nasty.clone()],
+            version: "0",
+        };
+        let html = render(&page).unwrap();
+        assert!(!html.contains("<script"), "{html}");
+        assert!(html.matches("&lt;script&gt;").count() >= 25);
+        let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+        roxmltree::Document::parse_with_options(&html, options).unwrap_or_else(|e| panic!("{e}: {html}"));
+    }
+}

@@ -1,0 +1,197 @@
+//! `rebalance(table, country, strata => (…) [, size => n])`: which strata a table has too few of beside the country's
+//! people, and how many are missing.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, TryStreamExt, stream};
+use populace_population::Pack;
+
+use super::strata::{CountryStrata, elements};
+use crate::arguments::Arguments;
+use crate::packs::Packs;
+use crate::sample_persona::MAX_COUNT;
+use crate::sampling::deferred::DeferredExec;
+use crate::sampling::passes::run;
+use crate::scan::scan;
+use crate::semantic_search::relation;
+
+pub(crate) const NAME: &str = "rebalance";
+
+/// The arguments, in the order in which the first two may come without their names.
+pub(crate) const ARGUMENTS: [&str; 4] = ["table", "country", "strata", "size"];
+
+/// What is said of each stratum, after its own columns.
+const SAID: [(&str, DataType); 7] = [
+    ("observed", DataType::Int64),
+    ("observed_share", DataType::Float64),
+    ("expected_share", DataType::Float64),
+    ("residual", DataType::Float64),
+    ("expected", DataType::Int64),
+    ("missing", DataType::Int64),
+    ("given", DataType::Utf8),
+];
+
+pub(crate) fn plan(
+    mut arguments: Arguments,
+    packs: &Packs,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let Some(table) = arguments.take("table") else {
+        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
+    };
+    let input = context.plan(relation(table)?)?;
+    let pack = packs.get(&arguments.required_text("country", context)?)?;
+    let Some(sql) = arguments.take("strata") else {
+        return plan_err!("{NAME}: the argument `strata` is missing, as in strata => (sex, age_band(age, 30, 60))");
+    };
+    let strata = CountryStrata::plan(NAME, "strata", elements(sql), &input, &pack, context)?;
+    for (name, _) in strata.columns() {
+        if SAID.iter().any(|(said, _)| *said == name) {
+            return plan_err!("{NAME}: a stratum cannot be called `{name}`, which is a column of the result");
+        }
+    }
+    let size = arguments.integer("size", 1..=MAX_COUNT, context)?.map(|size| size as u64);
+    let mut fields: Vec<Field> = strata.columns().map(|(name, kind)| Field::new(name, kind.clone(), true)).collect();
+    fields.extend(SAID.map(|(name, kind)| Field::new(name, kind, true)));
+    let schema = Arc::new(Schema::new(fields));
+    scan(NAME, Arc::new(RebalanceTable { call: Arc::new(Rebalance { input, pack, strata, size }), schema }))
+}
+
+/// One call.
+#[derive(Debug)]
+struct Rebalance {
+    input: LogicalPlan,
+    pack: Arc<Pack>,
+    strata: CountryStrata,
+    size: Option<u64>,
+}
+
+#[derive(Debug)]
+struct RebalanceTable {
+    call: Arc<Rebalance>,
+    schema: SchemaRef,
+}
+
+#[async_trait]
+impl TableProvider for RebalanceTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
+            return exec_err!("{NAME}: this session cannot plan while it runs");
+        };
+        let (state, call, all) = (Arc::new(state.clone()), self.call.clone(), self.schema.clone());
+        let projection = projection.cloned().unwrap_or_else(|| (0..all.fields().len()).collect());
+        let schema = Arc::new(all.project(&projection)?);
+        let details = format!("country={}, strata=({})", call.pack.name(), call.strata.text());
+        let start = move |task: Arc<TaskContext>| {
+            let (call, state, all, projection) = (call.clone(), state.clone(), all.clone(), projection.clone());
+            let batch = async move { Ok(call.batch(all, &state, &task).await?.project(&projection)?) };
+            stream::once(batch).boxed()
+        };
+        Ok(Arc::new(DeferredExec::new("RebalanceExec", details, schema, start)))
+    }
+}
+
+impl Rebalance {
+    async fn batch(&self, schema: SchemaRef, state: &SessionState, task: &Arc<TaskContext>) -> Result<RecordBatch> {
+        let (strata, pack) = (self.strata.clone(), self.pack.clone());
+        let of_country = tokio::task::spawn_blocking(move || strata.of_country(&pack));
+        let (mut strata, mut shares) =
+            of_country.await.map_err(|e| datafusion::common::exec_datafusion_err!("{NAME}: {e}"))??;
+        let mut rows = run(&self.input, None, self.strata.on_table().collect(), state, task).await?;
+        let mut observed = vec![0u64; strata.len()];
+        while let Some(batch) = rows.try_next().await? {
+            let numbers = strata.numbers(batch.columns(), batch.num_rows())?;
+            observed.resize(strata.len(), 0);
+            numbers.into_iter().for_each(|number| observed[number] += 1);
+        }
+        // Strata that the country has nobody in come last.
+        shares.resize(strata.len(), 0.0);
+        let n: u64 = observed.iter().sum();
+        let expected = apportion(self.size.unwrap_or(n), &shares);
+        let missing: Vec<u64> = expected.iter().zip(&observed).map(|(e, o)| e.saturating_sub(*o)).collect();
+        let mut order: Vec<usize> = (0..strata.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(missing[*at]));
+        let at = UInt32Array::from_iter_values(order.iter().map(|at| *at as u32));
+        let values = strata.values()?;
+        let mut columns = values.iter().map(|v| Ok(take(v, &at, None)?)).collect::<Result<Vec<ArrayRef>>>()?;
+        let given = self.strata.predicates(&self.pack, &columns)?;
+        let count =
+            |of: &[u64]| Arc::new(Int64Array::from_iter_values(order.iter().map(|at| of[*at] as i64))) as ArrayRef;
+        let number = |of: &dyn Fn(usize) -> Option<f64>| {
+            Arc::new(order.iter().map(|at| of(*at)).collect::<Float64Array>()) as ArrayRef
+        };
+        let share = |at: usize| (n > 0).then(|| observed[at] as f64 / n as f64);
+        let residual = |at: usize| {
+            let error = (shares[at] * (1.0 - shares[at]) / n as f64).sqrt();
+            share(at).map(|share| if share == shares[at] { 0.0 } else { (share - shares[at]) / error })
+        };
+        columns.extend([
+            count(&observed),
+            number(&share),
+            number(&|at| Some(shares[at])),
+            number(&residual),
+            count(&expected),
+            count(&missing),
+            Arc::new(
+                given.into_iter().zip(&order).map(|(g, at)| g.filter(|_| shares[*at] > 0.0)).collect::<StringArray>(),
+            ),
+        ]);
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+}
+
+/// Divides a number of people by shares: each gets the whole part of its due, and the largest remainders one more.
+fn apportion(size: u64, shares: &[f64]) -> Vec<u64> {
+    let total: f64 = shares.iter().sum();
+    if total <= 0.0 {
+        return vec![0; shares.len()];
+    }
+    let due: Vec<f64> = shares.iter().map(|share| share / total * size as f64).collect();
+    let mut people: Vec<u64> = due.iter().map(|due| due.floor() as u64).collect();
+    let left = size.saturating_sub(people.iter().sum()) as usize;
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by(|a, b| due[*b].fract().total_cmp(&due[*a].fract()).then(a.cmp(b)));
+    order.into_iter().take(left).for_each(|at| people[at] += 1);
+    people
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_apportioned() {
+        assert_eq!(apportion(10, &[0.5, 0.26, 0.24]), [5, 3, 2]);
+        assert_eq!(apportion(1, &[0.4, 0.4, 0.2]), [1, 0, 0]);
+        assert_eq!(apportion(0, &[0.5, 0.5]), [0, 0]);
+        assert_eq!(apportion(7, &[]), Vec::<u64>::new());
+        assert_eq!(apportion(7, &[0.0, 0.3]), [0, 7]);
+        let thirds = apportion(1_000_000_007, &[1.0 / 3.0; 3]);
+        assert_eq!(thirds.iter().sum::<u64>(), 1_000_000_007);
+    }
+}
