@@ -8,6 +8,8 @@ pub mod cli;
 pub mod database;
 pub mod embedders;
 pub mod engine;
+pub mod export;
+pub mod import;
 pub mod narrators;
 pub mod packs;
 pub mod recipes;

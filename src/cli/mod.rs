@@ -1,7 +1,9 @@
 //! The command line: what each command takes, and the exit code it ends with.
 
 mod countries;
+mod export;
 mod generate;
+mod import;
 mod narratives;
 mod output;
 mod prompt;
@@ -146,6 +148,10 @@ enum Command {
     Sql(sql::SqlArguments),
     /// Draw people from a table by strata, each with the weight that it stands for
     Sample(sample::SampleArguments),
+    /// Write the rows of files into a table: published Nemotron-Personas as they are, any Parquet, CSV or JSON
+    Import(import::ImportArguments),
+    /// Write a table, or what a query returns, into files for other programs
+    Export(export::ExportArguments),
     /// The recipes: statements for what people do over and over
     Recipes,
     /// Run a recipe
@@ -251,6 +257,8 @@ fn run() -> ExitCode {
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Narratives(arguments) => narratives::run(arguments, &database),
         Command::Sample(arguments) => sample::run(arguments, &database),
+        Command::Import(arguments) => import::run(arguments, &database),
+        Command::Export(arguments) => export::run(arguments, &database),
         Command::Recipes => recipes::list(),
         Command::Recipe(arguments) => recipes::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
