@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod cli;
+mod commands;
 pub mod database;
 pub mod embedders;
 pub mod engine;

@@ -551,6 +551,27 @@ async fn broken_text_and_wrong_types_in_parquet_are_found() {
     assert!(error.contains("column age holds Boolean") && error.contains("--skip age"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn copy_takes_files_where_files_are_allowed() {
+    let place = Place::new();
+    place.sql("CREATE TABLE people AS SELECT uuid, age, first_name FROM sample_persona('usa', 2, seed => 1)").await;
+    let csv = place.write("it's.csv", "uuid,age\na,34\nb,35\n").display().to_string().replace('\'', "''");
+    let copy = format!("COPY people FROM '{csv}'");
+    let refused = place.engine.run(place.engine.parse(&copy).unwrap().pop().unwrap()).await.map(|_| ()).unwrap_err();
+    assert!(message(&refused).contains("--allow-files"), "{refused}");
+    let options = Options { files: populace::engine::Files::Allowed, ..Options::default() };
+    let place = Place { engine: Engine::new(place.engine.database().clone(), options).unwrap(), ..place };
+    assert_eq!(place.sql(&copy).await, ["2"]);
+    assert_eq!(place.sql(&copy).await, ["0"]);
+    assert_eq!(place.engine.database().take_notices(), ["2 people were in people already: skipped"]);
+    assert_eq!(
+        place.sql("SELECT uuid, age FROM people WHERE first_name IS NULL ORDER BY 1").await,
+        ["a | 34", "b | 35"]
+    );
+    let missing = place.engine.run(place.engine.parse(&copy.replace("people", "peple")).unwrap().pop().unwrap()).await;
+    assert!(message(&missing.map(|_| ()).unwrap_err()).contains("did you mean `people`"));
+}
+
 #[test]
 fn the_command_line_says_what_it_did() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ mod export;
 mod generate;
 mod import;
 mod narratives;
+mod optimize;
 mod output;
 mod prompt;
 mod recipes;
@@ -152,6 +153,8 @@ enum Command {
     Import(import::ImportArguments),
     /// Write a table, or what a query returns, into files for other programs
     Export(export::ExportArguments),
+    /// Keep the files of tables in shape: compact them, bring indexes up to date, remove old versions
+    Optimize(optimize::OptimizeArguments),
     /// The recipes: statements for what people do over and over
     Recipes,
     /// Run a recipe
@@ -259,6 +262,7 @@ fn run() -> ExitCode {
         Command::Sample(arguments) => sample::run(arguments, &database),
         Command::Import(arguments) => import::run(arguments, &database),
         Command::Export(arguments) => export::run(arguments, &database),
+        Command::Optimize(arguments) => optimize::run(arguments, &database),
         Command::Recipes => recipes::list(),
         Command::Recipe(arguments) => recipes::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),
