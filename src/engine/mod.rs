@@ -174,7 +174,8 @@ impl Engine {
     }
 
     async fn run_as(&self, statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
-        self.statement(statement, run).await.map_err(|error| {
+        // In a box, as what a statement may do is deeper than the compiler likes.
+        Box::pin(self.statement(statement, run)).await.map_err(|error| {
             let functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
             message::with_names(error, &self.database.tables(), &functions)
         })

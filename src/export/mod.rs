@@ -129,8 +129,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
 async fn run(engine: &Engine, sql: &str) -> Result<SendableRecordBatchStream> {
     let mut statements = engine.parse(sql)?;
     match (statements.pop(), statements.is_empty()) {
-        // In a box, as what a statement may do is deeper than the compiler likes.
-        (Some(statement), true) => Box::pin(engine.run(statement)).await,
+        (Some(statement), true) => engine.run(statement).await,
         _ => plan_err!("one table, or one query in parentheses, is exported at a time"),
     }
 }

@@ -125,11 +125,11 @@ pub(super) fn plan(import: &Import, sources: &[Source], table: Option<&Schema>) 
         for (source, from) in &found {
             let read = if source.format == Format::Csv { &DataType::Utf8 } else { from.data_type() };
             if !can_convert(read, field.data_type()) {
+                let theirs = from.name();
                 return exec_err!(
                     "{}: column {theirs} holds {read}, and {name} holds {}: leave it out with --skip {theirs}, or mend the file",
                     source.path.display(),
-                    field.data_type(),
-                    theirs = from.name(),
+                    field.data_type()
                 );
             }
         }
