@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo test test-llm check bench pack
+.PHONY: setup build demo test test-llm test-readers check bench pack
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -23,6 +23,10 @@ test: setup
 test-llm: setup
 	python3 scripts/models.py llm
 	POPULACE_REQUIRE_LLM=1 cargo test --workspace --test llm -- --nocapture
+
+# Other programs read what Populace writes: pylance, DuckDB, Polars, pandas, datasets (installed once, into the cache).
+test-readers: build
+	python3 scripts/readers.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
 
 check:
 	cargo fmt --all --check

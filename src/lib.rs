@@ -5,9 +5,12 @@
 
 pub mod catalog;
 pub mod cli;
+mod commands;
 pub mod database;
 pub mod embedders;
 pub mod engine;
+pub mod export;
+pub mod import;
 pub mod narrators;
 pub mod packs;
 pub mod recipes;

@@ -44,7 +44,7 @@ pub(crate) fn by_name_as_columns(sql: &str) -> String {
         while first >= 3 && tokens[first - 1].token == Token::Period {
             first -= 2;
         }
-        if first >= 2 && is(first - 1, "into") && is(first - 2, "insert") {
+        if first >= 2 && is(first - 1, "into") && (is(first - 2, "insert") || is(first - 2, "replace")) {
             let (from, to) = (offset(sql, tokens[i].span.start), offset(sql, tokens[i + 1].span.end));
             text.replace_range(from..to, &format!("({BY_NAME})"));
         }
@@ -53,17 +53,17 @@ pub(crate) fn by_name_as_columns(sql: &str) -> String {
 }
 
 /// What a text is made of, less its white space; nothing if it is no SQL.
-fn tokens(sql: &str) -> Vec<TokenWithSpan> {
+pub(crate) fn tokens(sql: &str) -> Vec<TokenWithSpan> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().unwrap_or_default();
     tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect()
 }
 
 /// Whether a token is this word, unquoted.
-fn is_word(token: &Token, word: &str) -> bool {
+pub(crate) fn is_word(token: &Token, word: &str) -> bool {
     matches!(token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(word))
 }
 
-/// `usa VERSION AS OF 3` as the table `"usa@3"`.
+/// `usa VERSION AS OF 3` as the table `"usa@3"`, and `usa VERSION AS OF 'tag'` likewise.
 pub(crate) fn versions_in_names(sql: &str) -> String {
     let tokens = tokens(sql);
     let is = |i: usize, text: &str| is_word(&tokens[i].token, text);
@@ -72,7 +72,8 @@ pub(crate) fn versions_in_names(sql: &str) -> String {
         if is(i, "version")
             && is(i + 1, "as")
             && is(i + 2, "of")
-            && let (Token::Word(table), Token::Number(version, _)) = (&tokens[i - 1].token, &tokens[i + 3].token)
+            && let Token::Word(table) = &tokens[i - 1].token
+            && let Token::Number(version, _) | Token::SingleQuotedString(version) = &tokens[i + 3].token
         {
             let (from, to) = (offset(sql, tokens[i - 1].span.start), offset(sql, tokens[i + 3].span.end));
             let table = if table.quote_style.is_some() { table.value.clone() } else { table.value.to_lowercase() };
@@ -150,7 +151,7 @@ pub(crate) fn without_aliases(statement: &mut Statement) {
 }
 
 /// The place in the text of a line and column, both counted from 1, in characters.
-fn offset(sql: &str, at: datafusion::sql::sqlparser::tokenizer::Location) -> usize {
+pub(crate) fn offset(sql: &str, at: datafusion::sql::sqlparser::tokenizer::Location) -> usize {
     let start: usize = sql.split_inclusive('\n').take(at.line as usize - 1).map(str::len).sum();
     sql[start..].char_indices().nth(at.column as usize - 1).map_or(sql.len(), |(i, _)| start + i)
 }
@@ -159,26 +160,47 @@ pub(crate) fn is_by_name(insert: &Insert) -> bool {
     matches!(&insert.columns[..], [name] if name.to_string() == BY_NAME)
 }
 
-/// `at_version('usa', 3)`, wherever a table may stand, as the table `"usa@3"`.
+/// `at_version('usa', 3)`, wherever a table may stand, as the table `"usa@3"`; and `versions(usa)` with the table's name
+/// as the text that it takes.
 pub(crate) fn versions_as_tables(statement: &mut Statement) {
     struct Versions;
     impl VisitorMut for Versions {
         type Break = ();
         fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-            if let TableFactor::Table { name, args, .. } = factor
-                && name.to_string().eq_ignore_ascii_case("at_version")
-                && let Some(given) = args
+            let TableFactor::Table { name, args, .. } = factor else { return ControlFlow::Continue(()) };
+            let Some(given) = args else { return ControlFlow::Continue(()) };
+            if name.to_string().eq_ignore_ascii_case("at_version")
                 && let [table, version] = &given.args[..]
-                && let (Some(Value::SingleQuotedString(table)), Some(Value::Number(version, _))) =
-                    (literal(table), literal(version))
+                && let Some(table) = table_name(table)
+                && let Some(Value::Number(version, _) | Value::SingleQuotedString(version)) = literal(version)
             {
                 *name = ObjectName::from(vec![Ident::with_quote('"', format!("{table}@{version}"))]);
                 *args = None;
+            } else if name.to_string().eq_ignore_ascii_case("versions")
+                && let [table] = &mut given.args[..]
+                && let Some(named) = table_name(table)
+            {
+                let text = Expr::Value(Value::SingleQuotedString(named).into());
+                *table = FunctionArg::Unnamed(FunctionArgExpr::Expr(text));
             }
             ControlFlow::Continue(())
         }
     }
     let _: ControlFlow<()> = statement.visit(&mut Versions);
+}
+
+/// A table that is an argument, by its name or as a text.
+fn table_name(argument: &FunctionArg) -> Option<String> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name))) => Some(match name.quote_style {
+            Some(_) => name.value.clone(),
+            None => name.value.to_lowercase(),
+        }),
+        argument => match literal(argument)? {
+            Value::SingleQuotedString(name) => Some(name.clone()),
+            _ => None,
+        },
+    }
 }
 
 fn literal(argument: &FunctionArg) -> Option<&Value> {
@@ -210,6 +232,7 @@ mod tests {
     fn versions_are_parts_of_names() {
         assert_eq!(versions_in_names("SELECT * FROM usa VERSION AS OF 3 WHERE x"), "SELECT * FROM \"usa@3\" WHERE x");
         assert_eq!(versions_in_names("SELECT 1 FROM Usa version as of 12"), "SELECT 1 FROM \"usa@12\"");
+        assert_eq!(versions_in_names("FROM usa VERSION AS OF 'v1'"), "FROM \"usa@v1\"");
         for same in ["SELECT version AS of FROM t", "SELECT 'usa VERSION AS OF 3'"] {
             assert_eq!(versions_in_names(same), same);
         }
@@ -232,5 +255,9 @@ mod tests {
             Parser::parse_sql(&GenericDialect {}, "SELECT 1 FROM at_version('usa', 3) AS t").unwrap().remove(0);
         versions_as_tables(&mut statement);
         assert_eq!(statement.to_string(), "SELECT 1 FROM \"usa@3\" AS t");
+        let sql = "SELECT 1 FROM at_version(Usa, 'v1'), versions(usa)";
+        let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        versions_as_tables(&mut statement);
+        assert_eq!(statement.to_string(), "SELECT 1 FROM \"usa@v1\", versions('usa')");
     }
 }

@@ -1,8 +1,11 @@
 //! The command line: what each command takes, and the exit code it ends with.
 
 mod countries;
+mod export;
 mod generate;
+mod import;
 mod narratives;
+mod optimize;
 mod output;
 mod prompt;
 mod recipes;
@@ -149,6 +152,12 @@ enum Command {
     Sample(sample::SampleArguments),
     /// Write one HTML file that shows a table's people beside the country's: charts, fidelity, diversity, persons
     Report(report::ReportArguments),
+    /// Write the rows of files into a table: published Nemotron-Personas as they are, any Parquet, CSV or JSON
+    Import(import::ImportArguments),
+    /// Write a table, or what a query returns, into files for other programs
+    Export(export::ExportArguments),
+    /// Keep the files of tables in shape: compact them, bring indexes up to date, remove old versions
+    Optimize(optimize::OptimizeArguments),
     /// The recipes: statements for what people do over and over
     Recipes,
     /// Run a recipe
@@ -255,6 +264,9 @@ fn run() -> ExitCode {
         Command::Narratives(arguments) => narratives::run(arguments, &database),
         Command::Sample(arguments) => sample::run(arguments, &database),
         Command::Report(arguments) => report::run(arguments, &database),
+        Command::Import(arguments) => import::run(arguments, &database),
+        Command::Export(arguments) => export::run(arguments, &database),
+        Command::Optimize(arguments) => optimize::run(arguments, &database),
         Command::Recipes => recipes::list(),
         Command::Recipe(arguments) => recipes::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),

@@ -1,20 +1,22 @@
 //! Printing rows.
 
-use std::io::{self, Write};
-use std::sync::Arc;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 use clap::ValueEnum;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::parquet::arrow::ArrowWriter;
 use futures::StreamExt;
+use indicatif::{ProgressBar, ProgressStyle};
 use populace_udfs::Estimate;
 
 use super::Failure;
+use crate::export::{plain_batch, plain_schema};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -170,23 +172,50 @@ fn text(column: &ArrayRef) -> Result<ArrayRef, Failure> {
     Ok(Arc::new(texts.collect::<arrow::array::StringArray>()))
 }
 
-/// Dictionaries as plain text: other readers expect it, and the formats encode repeated values themselves.
-fn plain_schema(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|f| f.as_ref().clone().with_data_type(plain_type(f.data_type())));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+/// Between two lines of progress, where there is no terminal to draw a bar on.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// How far long work is, on standard error: a bar on a terminal, else a line every few seconds.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    said: Mutex<Instant>,
+    of: String,
+    what: &'static str,
 }
 
-fn plain_type(kind: &DataType) -> DataType {
-    match kind {
-        DataType::Dictionary(_, values) => values.as_ref().clone(),
-        DataType::List(item) => {
-            DataType::List(Arc::new(item.as_ref().clone().with_data_type(plain_type(item.data_type()))))
-        }
-        other => other.clone(),
+impl Progress {
+    pub fn new(total: Option<u64>, what: &'static str) -> Progress {
+        let bar = io::stderr().is_terminal().then(|| {
+            let (bar, style) = match total {
+                Some(total) => {
+                    (ProgressBar::new(total), "{bar:30} {pos}/{len}, {per_sec}, {eta} left, {elapsed} so far")
+                }
+                None => (ProgressBar::no_length(), "{spinner} {pos}, {per_sec}, {elapsed} so far"),
+            };
+            let style = ProgressStyle::with_template(style);
+            let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.enable_steady_tick(Duration::from_millis(500));
+            bar
+        });
+        let of = total.map_or(String::new(), |total| format!(" of {total}"));
+        Progress { bar, said: Mutex::new(Instant::now()), of, what }
     }
-}
 
-fn plain_batch(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordBatch, Failure> {
-    let columns = batch.columns().iter().zip(plain.fields()).map(|(c, f)| cast(c, f.data_type()));
-    Ok(RecordBatch::try_new(plain.clone(), columns.collect::<Result<_, _>>()?)?)
+    pub fn set(&self, done: u64) {
+        if let Some(bar) = &self.bar {
+            return bar.set_position(done);
+        }
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.elapsed() >= BETWEEN_LINES {
+            *said = Instant::now();
+            // Nobody may be reading: that ends no work.
+            _ = writeln!(io::stderr(), "{done}{} {}", self.of, self.what);
+        }
+    }
+
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
 }

@@ -8,25 +8,28 @@ use std::time::Duration;
 
 use arrow_select::dictionary::garbage_collect_any_dictionary;
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchIterator, RecordBatchOptions, StringArray, new_null_array,
+    ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
 };
 use datafusion::arrow::compute::{CastOptions, cast_with_options, concat_batches, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::{CommitBuilder, Dataset, InsertBuilder, WriteMode, WriteParams};
-use populace_udfs::{Embedder, Outage, narrative_field};
+use populace_udfs::{Embedder, Outage};
 use tokio::time::Instant;
 
 use super::embedding::embed_columns;
-use super::shape::{Shape, check_embedder, embedded_narrative, is_narrative};
+use super::shape::{check_embedder, embedded_narrative};
 use super::{Database, WriteLock, check_name, has_key};
 
+/// The property of a commit that names its run.
+pub(super) const RUN: &str = "populace:run";
+
 /// Rows that are embedded together, and that are worth a commit of their own.
-const CHUNK: usize = 512;
+pub(super) const CHUNK: usize = 512;
 
 /// Batches that wait to be written while one is.
 const QUEUE: usize = 2;
@@ -49,6 +52,11 @@ pub struct Appended {
 pub struct Uuids(HashSet<u128>);
 
 impl Uuids {
+    /// Takes a key up; whether it is new.
+    pub(super) fn insert(&mut self, uuid: &str) -> bool {
+        self.0.insert(key(uuid))
+    }
+
     pub fn contains(&self, uuid: &str) -> bool {
         self.0.contains(&key(uuid))
     }
@@ -70,7 +78,7 @@ impl Database {
     /// # Errors
     /// If the table cannot be read.
     pub async fn uuids(&self, table: &str) -> Result<Uuids> {
-        match self.dataset(table, None).await? {
+        match self.dataset(table).await? {
             Some(dataset) => uuids(&dataset).await,
             None => Ok(Uuids::default()),
         }
@@ -165,20 +173,16 @@ impl Database {
         Ok(Some(embedder))
     }
 
-    async fn writer(&self, path: &Path, table: &str, options: &Append<'_>) -> Result<Arc<Writer>> {
+    pub(super) async fn writer(&self, path: &Path, table: &str, options: &Append<'_>) -> Result<Arc<Writer>> {
         let dataset = self.load(path, None).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let embedder = self.embedder_of(table, &schema)?;
         let known = Known { version: dataset.version().version, uuids: uuids(&dataset).await? };
-        let constant = |name: &str, value: Option<&str>| value.map(|v| (name.to_string(), v.to_string()));
         Ok(Arc::new(Writer {
             known: Mutex::new(known),
             schema,
             embedder,
-            constants: [constant("run_id", options.run), constant("narrator", options.narrator)]
-                .into_iter()
-                .flatten()
-                .collect(),
+            constants: options.constants(),
             written: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
         }))
@@ -215,9 +219,9 @@ impl Database {
         // Once, not twice: vectors are large.
         let whole = concat_batches(&writer.schema, &rows)?;
         drop(rows);
-        let transaction = insert.execute_uncommitted(vec![compact(&whole)?]).await.map_err(cannot_write)?;
-        let commit = CommitBuilder::new(dataset).with_transaction_properties(options.properties());
-        let committed = commit.execute(transaction).await.map_err(cannot_write)?;
+        let mut transaction = insert.execute_uncommitted(vec![compact(&whole)?]).await.map_err(cannot_write)?;
+        transaction.transaction_properties = options.properties();
+        let committed = CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
         writer.known().version = committed.version().version;
         Ok(count as u64)
     }
@@ -226,7 +230,7 @@ impl Database {
         WriteParams { mode: WriteMode::Append, session: Some(self.lance_session()), ..Default::default() }
     }
 
-    async fn append_at_once(
+    pub(super) async fn append_at_once(
         &self,
         path: &Path,
         writer: Arc<Writer>,
@@ -238,101 +242,14 @@ impl Database {
         let rows = ahead(&writer, rows);
         let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
-        let transaction = insert.execute_uncommitted_stream(rows).await.map_err(cannot_write)?;
+        let mut transaction = insert.execute_uncommitted_stream(rows).await.map_err(cannot_write)?;
+        transaction.transaction_properties = options.properties();
         let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
         let appended = Appended { written: count(&writer.written), skipped: count(&writer.skipped) };
         if appended.written > 0 {
-            let commit = CommitBuilder::new(dataset).with_transaction_properties(options.properties());
-            commit.execute(transaction).await.map_err(cannot_write)?;
+            CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
         }
         Ok(appended)
-    }
-
-    /// Makes a table of rows. It is there as a whole or, if anything fails, not at all; so is the one it replaces.
-    ///
-    /// # Errors
-    /// If the table exists and is not to be replaced, or cannot be written.
-    pub async fn create_table(
-        &self,
-        table: &str,
-        rows: SendableRecordBatchStream,
-        options: CreateTable,
-    ) -> Result<Appended> {
-        check_name(table)?;
-        let lock = self.lock(table).await?;
-        let path = self.path(table);
-        self.sweep(table);
-        if path.exists() && !options.replace {
-            return exec_err!("the table {table} exists already; CREATE OR REPLACE TABLE replaces it");
-        }
-        let marked = |f: &Arc<Field>| match options.narratives.contains(f.name()) && *f.data_type() == DataType::Utf8 {
-            true => narrative_field(f.name()),
-            false => f.as_ref().clone(),
-        };
-        let given = Schema::new(rows.schema().fields().iter().map(marked).collect::<Vec<_>>());
-        let bare = options.shape.schema(&given, None, options.pack.as_deref());
-        let narrated = bare.fields().iter().any(|f| is_narrative(f));
-        let embedder = if narrated && options.embed { Some(self.embedder().get()?) } else { None };
-        let schema = options.shape.schema(&given, embedder.as_deref(), options.pack.as_deref());
-        let beside = self.root().join("tables").join(format!(".{table}.{}.new", uuid::Uuid::now_v7()));
-        let made = async {
-            let params = WriteParams { mode: WriteMode::Create, ..Default::default() };
-            let empty = RecordBatchIterator::new(Vec::new(), schema);
-            Dataset::write(empty, beside.to_string_lossy().as_ref(), Some(params)).await.map_err(cannot_write)?;
-            let append =
-                Append { run: options.run.as_deref(), narrator: options.narrator.as_deref(), ..Append::default() };
-            let writer = self.writer(&beside, table, &append).await?;
-            let appended = self.append_at_once(&beside, writer, rows, &append, &lock).await?;
-            // The old table goes when the new one is in its place.
-            let made = |e| exec_datafusion_err!("cannot make the table {table}: {e}");
-            let old = if path.exists() { Some(self.set_aside(table).map_err(made)?) } else { None };
-            if let Err(error) = std::fs::rename(&beside, &path) {
-                _ = old.map(|old| std::fs::rename(old, &path));
-                return Err(made(error));
-            }
-            _ = old.map(std::fs::remove_dir_all);
-            Ok(appended)
-        };
-        let made = made.await;
-        if made.is_err() {
-            _ = std::fs::remove_dir_all(&beside);
-        }
-        made
-    }
-
-    /// Removes what a process that was killed left of making or dropping a table; whoever does either holds its lock.
-    fn sweep(&self, table: &str) {
-        let Ok(entries) = std::fs::read_dir(self.root().join("tables")) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let rest = name.strip_prefix(&format!(".{table}.")).and_then(|r| r.split_once('.'));
-            if rest.is_some_and(|(_, end)| end == "new" || end == "dropped") {
-                _ = std::fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-}
-
-/// How a table is made.
-#[derive(Debug, Clone)]
-pub struct CreateTable {
-    pub shape: Shape,
-    pub replace: bool,
-    /// Whether narratives get columns of vectors
-    pub embed: bool,
-    /// Columns of texts beside the known narratives that are narratives too
-    pub narratives: Vec<String>,
-    /// The pack that its people are drawn from, kept with the table
-    pub pack: Option<String>,
-    /// As in [`Append`]
-    pub run: Option<String>,
-    /// As in [`Append`]
-    pub narrator: Option<String>,
-}
-
-impl CreateTable {
-    pub fn new(shape: Shape) -> CreateTable {
-        CreateTable { shape, replace: false, embed: true, narratives: vec![], pack: None, run: None, narrator: None }
     }
 }
 
@@ -358,8 +275,15 @@ impl Default for Append<'_> {
 }
 
 impl Append<'_> {
-    fn properties(&self) -> HashMap<String, String> {
-        self.run.map(|run| ("populace:run".to_string(), run.to_string())).into_iter().collect()
+    /// What columns of provenance hold that the rows leave out.
+    pub(super) fn constants(&self) -> Vec<(String, String)> {
+        let named = [("run_id", self.run), ("narrator", self.narrator)];
+        named.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))).collect()
+    }
+
+    /// What a commit carries. It is set on the transaction itself, as Lance 14 drops what its commit is given.
+    pub(super) fn properties(&self) -> Option<Arc<HashMap<String, String>>> {
+        self.run.map(|run| Arc::new(HashMap::from([(RUN.to_string(), run.to_string())])))
     }
 }
 
@@ -422,7 +346,7 @@ fn ahead(writer: &Arc<Writer>, rows: SendableRecordBatchStream) -> SendableRecor
 }
 
 /// Lance's errors name the place in its own source; what a person can do something about is the disk.
-fn cannot_write(error: lance::Error) -> DataFusionError {
+pub(super) fn cannot_write(error: lance::Error) -> DataFusionError {
     let mut cause: &dyn std::error::Error = &error;
     loop {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
@@ -440,7 +364,7 @@ fn cannot_write(error: lance::Error) -> DataFusionError {
 }
 
 /// Rows with dictionaries of their own values alone: each file holds those of its columns.
-fn compact(rows: &RecordBatch) -> Result<RecordBatch> {
+pub(super) fn compact(rows: &RecordBatch) -> Result<RecordBatch> {
     let columns = rows.columns().iter().map(|column| match column.as_any_dictionary_opt() {
         Some(coded) if coded.values().len() > 1 => garbage_collect_any_dictionary(coded),
         _ => Ok(column.clone()),
@@ -448,7 +372,7 @@ fn compact(rows: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(rows.schema(), columns.collect::<std::result::Result<_, _>>()?)?)
 }
 
-fn slices(batch: RecordBatch, size: usize) -> impl Iterator<Item = RecordBatch> {
+pub(super) fn slices(batch: RecordBatch, size: usize) -> impl Iterator<Item = RecordBatch> {
     let rows = batch.num_rows();
     (0..rows).step_by(size).map(move |at| batch.slice(at, size.min(rows - at)))
 }
@@ -474,7 +398,7 @@ struct Known {
     uuids: Uuids,
 }
 
-struct Writer {
+pub(super) struct Writer {
     schema: SchemaRef,
     embedder: Option<Arc<dyn Embedder>>,
     /// What columns hold that the rows leave out

@@ -8,9 +8,12 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{Result, Statistics, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
+use lance::io::exec::topk_late_materialization::TopKLateMaterialization;
 
 /// Lance's scan carries the table's metadata in its schema. DataFusion drops it above asynchronous functions and then
 /// finds that its plans differ, so that it is dropped here already.
@@ -24,14 +27,21 @@ impl Bare {
     pub fn new(rows: Arc<dyn ExecutionPlan>) -> Bare {
         let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
         let of = rows.properties();
+        // What the rows are sorted by stays so: a sort may be put beneath.
+        let ordered = of.equivalence_properties().clone().with_new_schema(schema.clone());
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
+            ordered.unwrap_or_else(|_| EquivalenceProperties::new(schema)),
             of.output_partitioning().clone(),
             of.emission_type,
             of.boundedness,
         );
         Bare { rows, properties: Arc::new(properties) }
     }
+}
+
+/// Has `ORDER BY … LIMIT` read what it sorts by, and of the rows that are left the other columns.
+pub(crate) fn late_columns() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
+    Arc::new(TopKLateMaterialization::new().with_pass_through(|plan| plan.downcast_ref::<Bare>().is_some()))
 }
 
 impl DisplayAs for Bare {
@@ -62,6 +72,10 @@ impl ExecutionPlan for Bare {
 
     fn maintains_input_order(&self) -> Vec<bool> {
         vec![true]
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {

@@ -1,21 +1,25 @@
-//! UPDATE and DELETE.
+//! UPDATE, REPLACE and DELETE.
+//!
+//! Changed rows are merged into the table as they come: what is held in memory of them is as many as are embedded or
+//! written together, beside the keys of the table and what Lance reads ahead.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, TryStreamExt};
-use lance::dataset::{DeleteBuilder, MergeInsertBuilder, WhenMatched, WhenNotMatched};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use lance::dataset::{CommitBuilder, Dataset, DeleteBuilder, MergeInsertBuilder, WhenMatched, WhenNotMatched};
 
-use super::append::{embed_batch, typed};
+use super::append::{CHUNK, Uuids, cannot_write, compact, embed_batch, slices, typed};
 use super::shape::embedded_narrative;
 use super::table::is_plain;
-use super::{Database, WriteLock, has_key};
+use super::{Append, Database, WriteLock, has_key};
 
 /// Keys that go into one deletion.
 const KEYS: usize = 10_000;
@@ -52,11 +56,10 @@ impl Database {
             .cloned()
             .collect();
         let embedder = if stale.is_empty() { None } else { self.embedder_of(table, &schema)? };
-        let count = Arc::new(AtomicU64::new(0));
-        let (counted, to) = (count.clone(), schema.clone());
+        let to = schema.clone();
         let narrator = narrator.map(String::from);
         let rows = rows.then(move |batch| {
-            let (embedder, stale, to, counted) = (embedder.clone(), stale.clone(), to.clone(), counted.clone());
+            let (embedder, stale, to) = (embedder.clone(), stale.clone(), to.clone());
             let narrator = narrator.clone();
             async move {
                 let mut batch = typed(&batch?, &to, &[])?;
@@ -68,20 +71,54 @@ impl Database {
                     columns[at] = Arc::new(StringArray::from(vec![narrator; batch.num_rows()]));
                     batch = RecordBatch::try_new(to.clone(), columns)?;
                 }
-                counted.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                 match embedder {
                     Some(e) => embed_batch(e.as_ref(), batch, |n| stale.iter().any(|s| s == n)).await,
                     None => Ok(batch),
                 }
             }
         });
-        let batches: Vec<_> = rows.try_collect().await?;
-        if count.load(Ordering::Relaxed) > 0 {
-            let mut merge = MergeInsertBuilder::try_new(Arc::new(dataset), vec!["uuid".into()])?;
-            merge.when_matched(WhenMatched::UpdateAll).when_not_matched(WhenNotMatched::DoNothing);
-            merge.try_build()?.execute_batches(batches).await?;
+        let merged = merge(dataset, schema, rows.boxed(), WhenNotMatched::DoNothing, None).await?;
+        Ok(merged.replaced)
+    }
+
+    /// Writes people, in one commit: those who are in the table already are replaced, whole, by their uuid. Their
+    /// vectors are made anew; a column that the rows leave out is NULL.
+    ///
+    /// # Errors
+    /// If the table has no key, two of the rows have the same, or they cannot be written. Then nothing is.
+    pub async fn replace(
+        &self,
+        table: &str,
+        rows: SendableRecordBatchStream,
+        options: &Append<'_>,
+        _: &WriteLock,
+    ) -> Result<Replaced> {
+        let dataset = self.newest(table).await?;
+        let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
+        if !has_key(&schema) {
+            return exec_err!("REPLACE finds rows again by their uuid, which {table} has not: INSERT INTO appends");
         }
-        Ok(count.load(Ordering::Relaxed))
+        let embedder = self.embedder_of(table, &schema)?;
+        let (to, constants, seen) = (schema.clone(), options.constants(), Mutex::new(Uuids::default()));
+        let rows = rows
+            .map(move |batch| {
+                let batch = typed(&batch?, &to, &constants)?;
+                check_keys(&batch, &mut seen.lock().unwrap_or_else(PoisonError::into_inner))?;
+                Ok::<_, DataFusionError>(batch)
+            })
+            .map_ok(|batch| stream::iter(slices(batch, CHUNK).map(Ok::<_, DataFusionError>)))
+            .try_flatten()
+            .map(move |batch| {
+                let embedder = embedder.clone();
+                async move {
+                    match embedder {
+                        Some(e) => embed_batch(e.as_ref(), compact(&batch?)?, |_| true).await,
+                        None => compact(&batch?),
+                    }
+                }
+            })
+            .buffered(2);
+        merge(dataset, schema, rows.boxed(), WhenNotMatched::InsertAll, options.properties()).await
     }
 
     /// Deletes the rows that match a predicate of columns, literals and operators; all of them without one.
@@ -120,6 +157,70 @@ impl Database {
         }
         Ok(deleted)
     }
+}
+
+/// What became of the rows of a REPLACE.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// People who were not in the table
+    pub written: u64,
+    /// People who were
+    pub replaced: u64,
+}
+
+/// Refuses rows that cannot be told apart.
+fn check_keys(batch: &RecordBatch, seen: &mut Uuids) -> Result<()> {
+    let Some(uuids) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else { return Ok(()) };
+    for uuid in uuids {
+        match uuid {
+            None => return exec_err!("REPLACE finds rows again by their uuid, which some of these have not"),
+            Some(uuid) if !seen.insert(uuid) => {
+                return exec_err!("two of the rows have the uuid {uuid}: which is to stay? Leave one of them out");
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Merges rows into a table by their key as they come, in one commit; none where there are no rows.
+async fn merge(
+    dataset: Dataset,
+    schema: SchemaRef,
+    rows: BoxStream<'static, Result<RecordBatch>>,
+    new: WhenNotMatched,
+    properties: Option<Arc<HashMap<String, String>>>,
+) -> Result<Replaced> {
+    // Lance wraps what goes wrong in the rows.
+    let failed: Arc<Mutex<Option<DataFusionError>>> = Arc::default();
+    let keep = failed.clone();
+    let rows = rows.try_filter(|batch| std::future::ready(batch.num_rows() > 0)).map_err(move |error| {
+        let text = DataFusionError::Execution(error.to_string());
+        *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        text
+    });
+    let mut rows = Box::pin(rows.peekable());
+    if rows.as_mut().peek().await.is_none() {
+        return Ok(Replaced::default());
+    }
+    let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
+    let dataset = Arc::new(dataset);
+    let merged = async {
+        let mut merge = MergeInsertBuilder::try_new(dataset.clone(), vec!["uuid".into()])?;
+        merge.when_matched(WhenMatched::UpdateAll).when_not_matched(new).conflict_retries(0);
+        let mut merged = merge.try_build()?.execute_uncommitted(rows).await?;
+        merged.transaction.transaction_properties = properties;
+        let mut commit = CommitBuilder::new(dataset);
+        if let Some(affected) = merged.affected_rows {
+            commit = commit.with_affected_rows(affected);
+        }
+        commit.execute(merged.transaction).await?;
+        Ok(Replaced { written: merged.stats.num_inserted_rows, replaced: merged.stats.num_updated_rows })
+    };
+    merged.await.map_err(|error| {
+        let cause = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        cause.unwrap_or_else(|| cannot_write(error))
+    })
 }
 
 /// One row that says how many rows a statement wrote, as DataFusion answers an INSERT.

@@ -12,12 +12,14 @@ mod append;
 mod bare;
 mod change;
 mod columns;
+mod create;
 mod embedding;
 mod schema;
 mod search;
 mod shape;
 mod table;
 mod vectors;
+mod versions;
 
 use std::fs::{self, File};
 use std::io;
@@ -33,13 +35,17 @@ use populace_udfs::Embedder;
 
 use self::vectors::VectorCache;
 
-pub use append::{Append, Appended, CreateTable, Uuids};
+pub use append::{Append, Appended, Uuids};
+pub(crate) use bare::late_columns;
+pub use change::Replaced;
 pub(crate) use change::counted;
+pub use create::CreateTable;
 pub use schema::Tables;
 pub use search::LanceSearch;
-pub(crate) use shape::{PROVENANCE, is_narrative, plain_field};
+pub(crate) use shape::{PACK, PROVENANCE, embedded_narrative, is_narrative, plain_field};
 pub use shape::{Shape, embedding_column};
 pub use table::Table;
+pub use versions::{At, Step, Version};
 
 /// The version of the directory's layout that this program reads and writes.
 const LAYOUT: u32 = 1;
@@ -194,17 +200,17 @@ impl Database {
         }
     }
 
-    /// The newest version of a table, or the given one; `None` if there is no such table.
-    async fn dataset(&self, table: &str, version: Option<u64>) -> Result<Option<Dataset>> {
+    /// The newest version of a table; `None` if there is no such table.
+    async fn dataset(&self, table: &str) -> Result<Option<Dataset>> {
         if check_name(table).is_err() || !self.path(table).is_dir() {
             return Ok(None);
         }
-        self.load(&self.path(table), version).await.map(Some)
+        self.load(&self.path(table), None).await.map(Some)
     }
 
     /// The newest version of a table that is to be there.
     async fn newest(&self, table: &str) -> Result<Dataset> {
-        match self.dataset(table, None).await? {
+        match self.dataset(table).await? {
             Some(dataset) => Ok(dataset),
             None => exec_err!("there is no table {table}"),
         }
@@ -218,12 +224,20 @@ impl Database {
         Ok(builder.load().await?)
     }
 
+    /// What a table's columns are, with the table's metadata; `None` if there is no such table.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn schema(&self, table: &str) -> Result<Option<Schema>> {
+        Ok(self.dataset(table).await?.map(|d| Schema::from(d.schema())))
+    }
+
     /// The names of a table's columns; `None` if there is no such table.
     ///
     /// # Errors
     /// If it cannot be read.
     pub async fn columns(&self, table: &str) -> Result<Option<Vec<String>>> {
-        let dataset = self.dataset(table, None).await?;
+        let dataset = self.dataset(table).await?;
         Ok(dataset.map(|d| d.schema().fields.iter().map(|f| f.name.clone()).collect()))
     }
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::TableType;
 use datafusion::datasource::empty::EmptyTable;
 
-use super::{Database, Table};
+use super::{At, Database, Table};
 
-/// Opens a table when a statement names it, at its newest version; `NAME@VERSION` is an older one.
+/// Opens a table when a statement names it, at its newest version; `NAME@VERSION` and `NAME@TAG` are older ones.
 #[derive(Debug)]
 pub struct Tables {
     database: Arc<Database>,
@@ -43,22 +43,15 @@ impl SchemaProvider for Tables {
         if let Some(view) = self.view(name) {
             return Ok(Some(view));
         }
-        let (table, version) = match name.rsplit_once('@') {
-            Some((table, version)) => match version.parse() {
-                Ok(version) => (table, Some(version)),
-                Err(_) => return Ok(None),
-            },
+        let (table, at) = match name.rsplit_once('@') {
+            Some((table, at)) => (table, Some(At::named(at))),
             None => (name, None),
         };
-        let dataset = match self.database.dataset(table, version).await {
-            Err(_) if version.is_some() => {
-                let newest = self.database.dataset(table, None).await?.map_or(0, |d| d.version().version);
-                return exec_err!("there is no version {} of {table}; the newest is {newest}", version.unwrap_or(0));
-            }
-            dataset => dataset?,
-        };
-        let provider = |d| Arc::new(Table::new(self.database.clone(), table, d, version.is_none())) as _;
-        Ok(dataset.map(provider))
+        let Some(mut dataset) = self.database.dataset(table).await? else { return Ok(None) };
+        if let Some(at) = &at {
+            dataset = self.database.at(table, &dataset, at).await?;
+        }
+        Ok(Some(Arc::new(Table::new(self.database.clone(), table, dataset, at.is_none()))))
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

@@ -12,7 +12,7 @@ pub(crate) const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error
 
 pub(super) const EMBEDDER: &str = "populace:embedder";
 pub(super) const DIMENSION: &str = "populace:embedding_dimension";
-const PACK: &str = "populace:pack";
+pub(crate) const PACK: &str = "populace:pack";
 const VERSION: &str = "populace:schema_version";
 const SCHEMA_VERSION: &str = "1";
 
@@ -25,7 +25,7 @@ pub fn embedding_column(narrative: &str) -> String {
 const EMBEDS: &str = "populace:embeds";
 
 /// The narrative whose vectors a column holds.
-pub(super) fn embedded_narrative(column: &Field) -> Option<&str> {
+pub(crate) fn embedded_narrative(column: &Field) -> Option<&str> {
     let told = column.metadata().get(EMBEDS).map(String::as_str);
     told.or_else(|| column.name().strip_suffix("_embedding").filter(|n| NARRATIVES.contains(n)))
 }

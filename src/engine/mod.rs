@@ -1,6 +1,7 @@
 //! SQL over synthetic people: a DataFusion session with the query plugin and the packs that the binary carries.
 
 mod alter;
+mod command;
 mod message;
 mod write;
 
@@ -9,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, Result, plan_err};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{DdlStatement, Explain, LogicalPlan, WriteOp};
 use datafusion::physical_plan::execute_stream;
@@ -24,10 +25,10 @@ use populace_population::did_you_mean;
 use populace_udfs::{Estimate, Narrator, Populace, Purpose, TableSearch, VectorSearch};
 
 use crate::catalog::{Catalog, Run};
-use crate::database::{Database, LanceSearch, Tables};
+use crate::database::{Database, LanceSearch, Tables, late_columns};
 use crate::narrators::openai::OpenCatalog;
 use crate::narrators::{Asking, Common, ReadTemplates};
-use crate::statements;
+use crate::{commands, statements};
 use crate::{narrators, packs};
 
 pub use message::message;
@@ -98,6 +99,14 @@ impl Engine {
             });
         }
         populace_udfs::register(&context, populace)?;
+        context.register_udtf("versions", Arc::new(command::Versions(database.clone())));
+        for function in command::documented() {
+            context.register_udf(function);
+        }
+        let state = SessionStateBuilder::new_from_existing(context.state())
+            .with_physical_optimizer_rule(late_columns())
+            .build();
+        *context.state_ref().write() = state;
         if let Some(catalog) = context.catalog("datafusion") {
             catalog.register_schema("public", Arc::new(Tables::new(database.clone())))?;
         }
@@ -138,7 +147,7 @@ impl Engine {
     /// # Errors
     /// If the text is not SQL.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
-        let sql = &statements::by_name_as_columns(&statements::versions_in_names(sql));
+        let sql = &statements::by_name_as_columns(&statements::versions_in_names(&commands::as_calls(sql)?));
         let limit = self.context.copied_config().options().sql_parser.recursion_limit;
         let mut parser =
             DFParserBuilder::new(sql.as_str()).with_dialect(&GenericDialect {}).with_recursion_limit(limit).build()?;
@@ -165,9 +174,9 @@ impl Engine {
     }
 
     async fn run_as(&self, statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
-        self.statement(statement, run).await.map_err(|error| {
-            let mut functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
-            functions.push("at_version".into());
+        // In a box, as what a statement may do is deeper than the compiler likes.
+        Box::pin(self.statement(statement, run)).await.map_err(|error| {
+            let functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
             message::with_names(error, &self.database.tables(), &functions)
         })
     }
@@ -177,6 +186,11 @@ impl Engine {
             && let ast::Statement::AlterTable(alter) = alter.as_ref()
         {
             return Box::pin(self.alter(alter)).await;
+        }
+        if let Statement::Statement(call) = &statement
+            && let ast::Statement::Call(call) = call.as_ref()
+        {
+            return Box::pin(self.command(call)).await;
         }
         if let Statement::Statement(show) = &statement
             && matches!(show.as_ref(), ast::Statement::ShowTables { .. })
@@ -205,6 +219,7 @@ impl Engine {
             }
             LogicalPlan::Dml(dml) => match dml.op {
                 WriteOp::Update | WriteOp::Delete | WriteOp::Truncate => self.change(&dml, statement).await,
+                WriteOp::Insert(InsertOp::Replace) => self.replace(&dml, statement, run).await,
                 WriteOp::Insert(InsertOp::Append) => self.insert(dml, &statement, run).await,
                 _ => self.rows(LogicalPlan::Dml(dml)).await,
             },

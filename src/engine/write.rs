@@ -1,4 +1,4 @@
-//! Statements that write: CREATE TABLE AS, INSERT, UPDATE, DELETE.
+//! Statements that write: CREATE TABLE AS, INSERT, REPLACE, UPDATE, DELETE.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -64,6 +64,37 @@ impl Engine {
         let appended = run.end(appended.map(|a| (a, a.written + a.skipped)))?;
         self.database.notice_skipped(appended.skipped, name);
         counted(appended.written)
+    }
+
+    /// REPLACE INTO: people who are there already are written anew, whole, in the same commit as the others.
+    pub(super) async fn replace(
+        &self,
+        dml: &DmlStatement,
+        statement: Statement,
+        run: Option<&Run>,
+    ) -> Result<SendableRecordBatchStream> {
+        let Some(table) = target(dml) else {
+            return plan_err!("{} cannot be written: it is no table of the database", dml.table_name);
+        };
+        let name = table.writable()?;
+        let lock = self.database.lock(name).await?;
+        // Planned again, now that nobody else writes.
+        let LogicalPlan::Dml(dml) = self.context.state().statement_to_plan(statement.clone()).await? else {
+            return plan_err!("the table {name} changed while the statement was planned; run it again");
+        };
+        let narrator = narrates(&dml.input)?.then(|| self.narrator_name().to_string());
+        let run = self.statement_run(&dml.input, table.has_key(), name, &statement, run)?;
+        let rows = self.rows(without_provenance(&dml.input)?).await?;
+        let id = run.id();
+        let append = Append { run: id.as_deref(), narrator: narrator.as_deref(), ..Append::default() };
+        let replaced = self.database.replace(name, rows, &append, &lock).await;
+        let replaced = run.end(replaced.map(|r| (r, r.written + r.replaced)))?;
+        match replaced.replaced {
+            0 => {}
+            1 => self.database.notice(format!("1 person was in {name} already: replaced")),
+            people => self.database.notice(format!("{people} people were in {name} already: replaced")),
+        }
+        counted(replaced.written + replaced.replaced)
     }
 
     /// Notes a statement that writes people as a run; other statements are none.

@@ -56,5 +56,6 @@ pub use narrator::{
 pub use plugin::{Populace, register};
 pub use rewrite::{rewrite, with_seeds};
 pub use sample_persona::fresh_seed;
+pub use table_functions::table_function;
 pub use table_search::{TableSearch, VectorSearch};
 pub use template::template_names;

@@ -6,7 +6,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::weighting::{rake, rebalance};
@@ -34,6 +34,11 @@ impl TableFunction {
     fn misplaced(&self) -> String {
         format!("{} is a table function, written where tables are: {}", self.name, self.example)
     }
+}
+
+/// The entry of a table function of a host's own among the routines.
+pub fn table_function(name: &'static str, description: &str, syntax: &str, example: &'static str) -> ScalarUDF {
+    ScalarUDF::from(TableFunction::new(name, description, syntax, example))
 }
 
 /// All table functions, in the order of their names.

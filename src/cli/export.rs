@@ -1,0 +1,104 @@
+//! `populace export`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::output::Progress;
+use super::{DatabaseArguments, Failure, read_text};
+use crate::engine::{Engine, Options};
+use crate::export::{Card, Export, Format, export};
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    /// The table; or a query in parentheses: "(SELECT * FROM usa WHERE age >= 65)"
+    #[arg(value_name = "TABLE")]
+    from: String,
+    /// The folder to write into; or a file, by its ending
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    #[arg(long, value_enum, default_value_t = ExportFormat::Datasets)]
+    format: ExportFormat,
+    /// Columns of vectors too, which an import makes anew
+    #[arg(long)]
+    vectors: bool,
+    /// Rows of a file, where there are to be several
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    rows_per_file: Option<u64>,
+    /// chat: the Jinja template of the system prompt, over the columns; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// chat: the template of what a user says then
+    #[arg(long, value_name = "FILE")]
+    user_template: Option<PathBuf>,
+    /// Replace files that are there
+    #[arg(long)]
+    overwrite: bool,
+    /// datasets: what the card is called
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// datasets: the licence of the rows, as Hugging Face has it: cc-by-4.0
+    #[arg(long, value_name = "ID")]
+    licence: Option<String>,
+    /// datasets: the country whose figures the rows are judged by, where they do not say it themselves
+    #[arg(long, value_name = "COUNTRY")]
+    country: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ExportFormat {
+    /// A folder that `load_dataset` of Hugging Face reads, with a card
+    Datasets,
+    Parquet,
+    Csv,
+    /// An object a line
+    Jsonl,
+    /// A conversation a line, with the person as its system prompt
+    Chat,
+}
+
+pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> Result<(), Failure> {
+    let read = |file: &Option<PathBuf>| file.as_deref().map(read_text).transpose();
+    let format = match arguments.format {
+        ExportFormat::Datasets => Format::Datasets,
+        ExportFormat::Parquet => Format::Parquet,
+        ExportFormat::Csv => Format::Csv,
+        ExportFormat::Jsonl => Format::Jsonl,
+        ExportFormat::Chat => Format::Chat,
+    };
+    let wanted = Export {
+        from: arguments.from,
+        to: arguments.to,
+        format,
+        vectors: arguments.vectors,
+        rows_per_file: arguments.rows_per_file,
+        template: read(&arguments.template)?,
+        user_template: read(&arguments.user_template)?,
+        overwrite: arguments.overwrite,
+        card: Card { title: arguments.title, licence: arguments.licence, country: arguments.country },
+    };
+    for (given, name) in [(&wanted.template, "--template"), (&wanted.user_template, "--user-template")] {
+        if given.is_some() && format != Format::Chat {
+            return Err(Failure(format!("{name} is for --format chat")));
+        }
+    }
+    let engine = Engine::new(database.open()?, Options::default())?;
+    super::runtime()?.block_on(async {
+        let progress = Progress::new(None, "rows");
+        let exported = Box::pin(export(&engine, &wanted, |done| progress.set(done))).await?;
+        progress.end();
+        let out = &mut io::stdout();
+        let rows = if exported.rows == 1 { "1 row".into() } else { format!("{} rows", exported.rows) };
+        for file in &exported.files {
+            let bytes = std::fs::metadata(file).map_or(0, |m| m.len());
+            writeln!(out, "{} ({bytes} bytes)", shown(file))?;
+        }
+        writeln!(out, "{rows} written")?;
+        Ok(())
+    })
+}
+
+fn shown(file: &Path) -> String {
+    file.display().to_string()
+}

@@ -1,0 +1,160 @@
+//! `populace import`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::output::Progress;
+use super::{DatabaseArguments, Failure};
+use crate::import::{Format, Import, Imported, OnError, prepare};
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// Files of Parquet, CSV or JSON, and folders of them
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The table, made where it is not there yet
+    #[arg(long, value_name = "TABLE")]
+    into: String,
+    /// A column by its name in the files and in the table: --map location=city
+    #[arg(long, value_name = "THEIRS=OURS", value_parser = pair)]
+    map: Vec<(String, String)>,
+    /// Columns of the files to leave out, parted by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// Columns of the files that are text in a new table, whatever they look like
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    as_text: Vec<String>,
+    /// Columns of a new table that are narratives, beside those that all tables of people have
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    narratives: Vec<String>,
+    /// The narratives of a new table that get vectors, parted by commas; all of them without this
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    embed: Option<Vec<String>>,
+    /// Make a table without columns of vectors: hours less for a million people
+    #[arg(long, conflicts_with = "embed")]
+    no_embeddings: bool,
+    /// Who wrote the narratives, where the files do not say it
+    #[arg(long, value_name = "NAME")]
+    narrator: Option<String>,
+    /// What all the files are; told by their names without this
+    #[arg(long, value_enum)]
+    format: Option<FileFormat>,
+    /// What stands between the columns of CSV; told by the first line without this
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// What becomes of a value that is broken, or does not fit: an error with its file, column and row, or NULL
+    #[arg(long, value_enum, default_value_t = Broken::Stop)]
+    on_error: Broken,
+    /// Say which column would go where, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FileFormat {
+    Parquet,
+    /// With commas, semicolons, tabs or bars
+    Csv,
+    /// An object a line, or an array of objects
+    #[value(alias = "jsonl", alias = "ndjson")]
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Broken {
+    Stop,
+    Null,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((theirs, ours)) if !theirs.is_empty() && !ours.is_empty() => Ok((theirs.into(), ours.into())),
+        _ => Err("two names with = between them: theirs=ours".into()),
+    }
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        text => match text.as_bytes() {
+            [one] if one.is_ascii() => Ok(*one),
+            _ => Err("one character, or tab".into()),
+        },
+    }
+}
+
+pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> Result<(), Failure> {
+    let database = database.open()?;
+    let import = Import {
+        files: arguments.files,
+        table: arguments.into.clone(),
+        format: arguments.format.map(|format| match format {
+            FileFormat::Parquet => Format::Parquet,
+            FileFormat::Csv => Format::Csv,
+            FileFormat::Json => Format::Json,
+        }),
+        delimiter: arguments.delimiter,
+        map: arguments.map,
+        skip: arguments.skip,
+        as_text: arguments.as_text,
+        narratives: arguments.narratives,
+        embed: if arguments.no_embeddings { Some(vec![]) } else { arguments.embed },
+        narrator: arguments.narrator,
+        on_error: match arguments.on_error {
+            Broken::Stop => OnError::Stop,
+            Broken::Null => OnError::Null,
+        },
+    };
+    let out = &mut io::stdout();
+    super::runtime()?.block_on(async {
+        let prepared = prepare(&database, import).await?;
+        if arguments.dry_run {
+            let table = if prepared.exists() { "is there already" } else { "would be made" };
+            writeln!(out, "{} rows of {} files; {} {table}", prepared.rows(), prepared.files(), arguments.into)?;
+            for (name, kind, theirs) in prepared.columns() {
+                let from = theirs.iter().filter(|t| **t != name).cloned().collect::<Vec<_>>().join(", ");
+                let from = if from.is_empty() { from } else { format!("  from {from}") };
+                writeln!(out, "  {name:28} {kind}{from}")?;
+            }
+            return Ok(());
+        }
+        let progress = Progress::new(Some(prepared.rows()), "rows");
+        let imported = tokio::select! {
+            imported = Box::pin(prepared.run(&database, |done| progress.set(done))) => imported?,
+            _ = tokio::signal::ctrl_c() => {
+                return Err(Failure("interrupted; what is committed stays, and the same again goes on from there".into()));
+            }
+        };
+        progress.end();
+        say(out, &arguments.into, &imported)?;
+        Ok(())
+    })
+}
+
+fn say(out: &mut impl Write, table: &str, imported: &Imported) -> io::Result<()> {
+    let Imported { files, appended, nulled, keyed } = *imported;
+    let files = if files == 1 { "1 file".into() } else { format!("{files} files") };
+    let rows = if appended.written == 1 { "1 row".into() } else { format!("{} rows", appended.written) };
+    writeln!(out, "{table}: {rows} written, of {files}")?;
+    if appended.skipped > 0 {
+        writeln!(
+            out,
+            "{} left out: their uuid is in {table} already (editions of one dataset in several languages share them: each \
+             takes a table of its own)",
+            appended.skipped
+        )?;
+    }
+    if nulled > 0 {
+        writeln!(out, "{nulled} broken values are NULL")?;
+    }
+    if !keyed {
+        writeln!(
+            out,
+            "the rows have no uuid: they cannot be told apart, so that the same import again would write them twice; --map \
+             NAME=uuid names a key"
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! The versions of a table: what made each, names for them, going back to one, and keeping the files in shape.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use futures::{StreamExt, TryStreamExt, stream};
+use lance::dataset::Dataset;
+use lance::dataset::cleanup::{CleanupPolicy, RemovalStats};
+use lance::dataset::optimize::{CompactionOptions, compact_files};
+use lance::index::DatasetIndexExt;
+use lance_index::optimize::OptimizeOptions;
+use populace_population::there_are;
+
+use super::append::RUN;
+use super::{Database, WriteLock};
+
+/// Versions whose transactions are read at once.
+const AT_ONCE: usize = 8;
+
+/// A version of a table: by its number, or by a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    Version(u64),
+    Tag(String),
+}
+
+impl At {
+    /// What stands after the @ of a table's name.
+    pub fn named(text: &str) -> At {
+        text.parse().map_or_else(|_| At::Tag(text.into()), At::Version)
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Version(version) => write!(f, "version {version}"),
+            At::Tag(tag) => write!(f, "the tag {tag}"),
+        }
+    }
+}
+
+/// What is known of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    pub version: u64,
+    pub time: DateTime<Utc>,
+    /// What made it, in a word
+    pub operation: &'static str,
+    pub rows: Option<u64>,
+    /// The run that wrote it
+    pub run: Option<String>,
+    /// In their order
+    pub tags: Vec<String>,
+}
+
+/// A step of keeping a table's files in shape, and what it did, or why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub name: &'static str,
+    pub done: Result<String, String>,
+}
+
+impl Database {
+    /// The versions of a table that are kept, the newest first.
+    ///
+    /// # Errors
+    /// If there is no such table, or it cannot be read.
+    pub async fn versions(&self, table: &str) -> Result<Vec<Version>> {
+        let dataset = self.newest(table).await?;
+        let mut tags: HashMap<u64, Vec<String>> = HashMap::new();
+        for (tag, contents) in dataset.tags().list().await? {
+            tags.entry(contents.version).or_default().push(tag);
+        }
+        let versions = dataset.versions().await?;
+        let read = versions.into_iter().rev().map(|version| {
+            let dataset = &dataset;
+            let mut tags = tags.remove(&version.version).unwrap_or_default();
+            tags.sort();
+            async move {
+                let made = dataset.read_version_transaction(version.version).await?.transaction;
+                let properties = made.as_ref().and_then(|t| t.transaction_properties.clone());
+                Ok(Version {
+                    version: version.version,
+                    time: version.timestamp,
+                    operation: made.map_or("unknown", |t| operation(t.operation.name())),
+                    rows: version.metadata.get("total_rows").and_then(|rows| rows.parse().ok()),
+                    run: properties.and_then(|p| p.get(RUN).cloned()),
+                    tags,
+                })
+            }
+        });
+        stream::iter(read.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// The number of a version.
+    ///
+    /// # Errors
+    /// If there is no such tag.
+    pub(super) async fn number(&self, table: &str, dataset: &Dataset, at: &At) -> Result<u64> {
+        let tag = match at {
+            At::Version(version) => return Ok(*version),
+            At::Tag(tag) => tag,
+        };
+        let tags = dataset.tags().list().await?;
+        match tags.get(tag) {
+            Some(contents) => Ok(contents.version),
+            None if tags.is_empty() => exec_err!(
+                "there is no tag {tag} of {table}, nor any other: ALTER TABLE {table} CREATE TAG {tag} makes one"
+            ),
+            None => {
+                let mut names: Vec<String> = tags.into_keys().collect();
+                names.sort();
+                exec_err!("there is no tag {tag} of {table}{}", there_are(tag, &names))
+            }
+        }
+    }
+
+    /// A table as it was.
+    ///
+    /// # Errors
+    /// If there is no such version any more, or no such tag.
+    pub(super) async fn at(&self, table: &str, newest: &Dataset, at: &At) -> Result<Dataset> {
+        let number = self.number(table, newest, at).await?;
+        match self.load(&self.path(table), Some(number)).await {
+            Ok(dataset) => Ok(dataset),
+            Err(_) => exec_err!(
+                "there is no version {number} of {table}; the newest is {}, and versions('{table}') lists those that are kept",
+                newest.version().version
+            ),
+        }
+    }
+
+    /// Makes a table what it was at a version, as a new version: those between stay. What that is now is returned.
+    ///
+    /// # Errors
+    /// If there is no such table or version, or it cannot be written.
+    pub async fn restore(&self, table: &str, at: &At, _: &WriteLock) -> Result<u64> {
+        let newest = self.newest(table).await?;
+        let mut dataset = self.at(table, &newest, at).await?;
+        dataset.restore().await?;
+        Ok(self.newest(table).await?.version().version)
+    }
+
+    /// Names a version, the newest without `at`: it is kept until the tag is dropped.
+    ///
+    /// # Errors
+    /// If there is no such table or version, the name is none, or it is taken and not to be replaced.
+    pub async fn create_tag(
+        &self,
+        table: &str,
+        tag: &str,
+        at: Option<&At>,
+        replace: bool,
+        _: &WriteLock,
+    ) -> Result<u64> {
+        let newest = self.newest(table).await?;
+        let sound = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '.';
+        let number = tag.chars().all(|c| c.is_ascii_digit());
+        if tag.is_empty() || number || tag.starts_with('.') || tag.ends_with('.') || !tag.chars().all(sound) {
+            return exec_err!("{tag:?} is no name for a tag: use letters, digits, _ and -, and not digits alone");
+        }
+        let version = match at {
+            Some(at) => self.at(table, &newest, at).await?.version().version,
+            None => newest.version().version,
+        };
+        let there = newest.tags().list().await?.get(tag).map(|contents| contents.version);
+        match there {
+            Some(there) if there != version && !replace => exec_err!(
+                "there is a tag {tag} of {table} already, for version {there}: CREATE OR REPLACE TAG moves it"
+            ),
+            Some(there) if there == version => Ok(version),
+            Some(_) => Ok(newest.tags().update(tag, version).await.map(|()| version)?),
+            None => Ok(newest.tags().create(tag, version).await.map(|()| version)?),
+        }
+    }
+
+    /// Forgets a name; the version it stood for stays until files are cleaned up.
+    ///
+    /// # Errors
+    /// If there is no such table or tag.
+    pub async fn drop_tag(&self, table: &str, tag: &str, _: &WriteLock) -> Result<()> {
+        let newest = self.newest(table).await?;
+        self.number(table, &newest, &At::Tag(tag.into())).await?;
+        Ok(newest.tags().delete(tag).await?)
+    }
+
+    /// Keeps a table's files in shape, in three steps, of which none keeps the next from being taken: small files and
+    /// those with deleted rows are written anew, indexes take up the rows that they lack, and versions older than
+    /// `keep` are removed, but for those with a tag.
+    ///
+    /// # Errors
+    /// If there is no such table.
+    pub async fn optimize(&self, table: &str, keep: Duration, _: &WriteLock) -> Result<Vec<Step>> {
+        let mut dataset = self.newest(table).await?;
+        let compacted = compact(&mut dataset).await;
+        let indexed = index(&mut dataset).await;
+        let cleaned = clean(&dataset, keep).await;
+        let step = |name, done: lance::Result<String>| Step { name, done: done.map_err(|e| plain(&e)) };
+        Ok(vec![step("compact", compacted), step("index", indexed), step("clean up", cleaned)])
+    }
+}
+
+/// Writes small files together, and those with deleted rows anew. One row in a hundred deleted is worth it.
+async fn compact(dataset: &mut Dataset) -> lance::Result<String> {
+    let before = dataset.count_fragments();
+    let options = CompactionOptions { materialize_deletions_threshold: 0.01, ..CompactionOptions::default() };
+    let done = compact_files(dataset, options, None).await?;
+    Ok(match done.fragments_removed {
+        0 if before == 1 => "nothing to do: 1 file".into(),
+        0 => format!("nothing to do: {before} files"),
+        removed => format!("{removed} of {before} files written anew as {}", done.fragments_added),
+    })
+}
+
+/// Brings each index up to the newest row. One that fails does not keep the others back.
+async fn index(dataset: &mut Dataset) -> lance::Result<String> {
+    let mut names: Vec<String> = dataset.load_indices().await?.iter().map(|i| i.name.clone()).collect();
+    // Lance's own begin so.
+    names.retain(|n| !n.starts_with("__lance"));
+    names.sort();
+    names.dedup();
+    let (mut done, mut failed) = (vec![], vec![]);
+    for name in names {
+        let options = OptimizeOptions::new().index_names(vec![name.clone()]);
+        match dataset.optimize_indices(&options).await {
+            Ok(()) => done.push(name),
+            Err(error) => failed.push(format!("{name}: {}", plain(&error))),
+        }
+    }
+    match (done.is_empty(), failed.is_empty()) {
+        (_, false) => Err(lance::Error::invalid_input(failed.join("; "))),
+        (true, true) => Ok("nothing to do: no index".into()),
+        (false, true) => Ok(format!("up to date: {}", done.join(", "))),
+    }
+}
+
+async fn clean(dataset: &Dataset, keep: Duration) -> lance::Result<String> {
+    let before = TimeDelta::from_std(keep).ok().and_then(|keep| Utc::now().checked_sub_signed(keep));
+    let policy = CleanupPolicy {
+        before_timestamp: Some(before.unwrap_or(DateTime::<Utc>::MIN_UTC)),
+        error_if_tagged_old_versions: false,
+        ..CleanupPolicy::default()
+    };
+    let RemovalStats { bytes_removed, old_versions, data_files_removed, .. } =
+        dataset.cleanup_with_policy(policy).await?;
+    let kept = dataset.count_versions().await?;
+    Ok(match old_versions {
+        0 => format!("nothing to do: {kept} versions kept"),
+        _ => format!(
+            "{old_versions} versions and {data_files_removed} files removed, {bytes_removed} bytes; {kept} versions kept"
+        ),
+    })
+}
+
+fn plain(error: &lance::Error) -> String {
+    let text = exec_datafusion_err!("{error}");
+    crate::engine::message(&text)
+}
+
+/// What made a version, in the words of a database.
+fn operation(lance: &str) -> &'static str {
+    match lance {
+        "Append" => "insert",
+        "Delete" => "delete",
+        "Overwrite" => "create",
+        "Update" => "update",
+        "Rewrite" => "compact",
+        "Merge" => "add column",
+        "Project" => "alter columns",
+        "Restore" => "restore",
+        "CreateIndex" => "index",
+        "UpdateConfig" => "settings",
+        "ReserveFragments" => "reserve",
+        _ => "other",
+    }
+}

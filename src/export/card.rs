@@ -1,0 +1,388 @@
+//! The card of a dataset: what its rows are, how they were made, and how well they agree with the figures.
+//!
+//! Everything it says of the rows is asked of the files that were written, in SQL.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::ListingOptions;
+use futures::TryStreamExt;
+use populace_population::{Pack, there_are};
+
+use super::{Export, described, quoted, run};
+use crate::catalog::Work;
+use crate::engine::{Engine, message};
+use crate::packs;
+
+/// What a card says beside what the rows tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Card {
+    pub title: Option<String>,
+    /// The identifier of a licence, as Hugging Face knows it: cc-by-4.0
+    pub licence: Option<String>,
+    /// The country whose figures the rows are judged by, where they do not say themselves what they were drawn from
+    pub country: Option<String>,
+}
+
+/// The name of the card's file.
+const FILE: &str = "README.md";
+
+/// What a card lists of many.
+const MOST: usize = 20;
+
+/// Refuses to write over another card.
+///
+/// # Errors
+/// If there is one.
+pub(super) fn check(folder: &Path, overwrite: bool) -> Result<()> {
+    let card = folder.join(FILE);
+    match card.exists() && !overwrite {
+        true => exec_err!("{} is there already: --overwrite replaces it", card.display()),
+        false => Ok(()),
+    }
+}
+
+/// Writes the card of files that were written; where it is.
+///
+/// # Errors
+/// If the files cannot be read, or nothing can be written.
+pub(super) async fn write(
+    engine: &Engine,
+    export: &Export,
+    name: &str,
+    schema: &Schema,
+    files: &[PathBuf],
+    rows: u64,
+) -> Result<PathBuf> {
+    let format = ParquetFormat::default().with_force_view_types(false);
+    let options = ListingOptions::new(Arc::new(format)).with_file_extension(".parquet");
+    let table = format!("_exported_{}", uuid::Uuid::now_v7().simple());
+    let folder = files.first().and_then(|f| f.parent()).unwrap_or(&export.to);
+    let folder = folder.canonicalize().map_err(|e| exec_datafusion_err!("{}: {e}", folder.display()))?;
+    let folder = format!("{}/", folder.display());
+    engine.context().register_listing_table(table.as_str(), folder, options, None, None).await?;
+    let rows = Rows { engine, table: &table, schema, count: rows };
+    let text = Box::pin(text(&rows, export, name)).await;
+    engine.context().deregister_table(table.as_str())?;
+    let path = export.to.join(FILE);
+    std::fs::write(&path, text?).map_err(|e| exec_datafusion_err!("{}: {e}", path.display()))?;
+    Ok(path)
+}
+
+/// The rows that were written, to be asked about.
+struct Rows<'a> {
+    engine: &'a Engine,
+    table: &'a str,
+    schema: &'a Schema,
+    count: u64,
+}
+
+impl Rows<'_> {
+    fn has(&self, column: &str) -> bool {
+        self.schema.column_with_name(column).is_some()
+    }
+
+    async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+        let batches: Vec<_> = run(self.engine, sql).await?.try_collect().await?;
+        let mut rows = Vec::new();
+        for batch in &batches {
+            for row in 0..batch.num_rows() {
+                let value = |c: &Arc<_>| match datafusion::arrow::array::Array::is_null(c, row) {
+                    true => Ok(String::new()),
+                    false => array_value_to_string(c, row),
+                };
+                rows.push(batch.columns().iter().map(value).collect::<std::result::Result<Vec<String>, _>>()?);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The values of a column and their counts, the most frequent first; nothing if there is no such column.
+    async fn counts(&self, column: &str) -> Result<Vec<(String, String)>> {
+        if !self.has(column) {
+            return Ok(vec![]);
+        }
+        let (column, table) = (quoted(column), self.table);
+        let sql = format!(
+            "SELECT CAST({column} AS VARCHAR), count(*) FROM {table} WHERE {column} IS NOT NULL \
+             GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {}",
+            MOST + 1
+        );
+        let rows = self.ask(&sql).await?.into_iter();
+        Ok(rows.filter_map(|row| <[String; 2]>::try_from(row).ok()).map(|[value, count]| (value, count)).collect())
+    }
+}
+
+async fn text(rows: &Rows<'_>, export: &Export, name: &str) -> Result<String> {
+    let packs = packs_of(rows, export).await?;
+    // What was imported may be anything.
+    let drawn = packs.iter().any(|(_, id)| id.is_some());
+    let title = export.card.title.clone();
+    let title = title.unwrap_or_else(|| if drawn { format!("Synthetic people: {name}") } else { name.into() });
+    let mut card = front(export, &title, &packs, drawn, rows.count);
+    let people = if rows.count == 1 { "1 row".into() } else { format!("{} rows", grouped(rows.count)) };
+    writeln!(card, "\n# {title}\n")?;
+    match drawn {
+        true => writeln!(
+            card,
+            "{people}, each a synthetic person. Nobody in it is real: names, facts and texts were put together by a program, \
+             and any likeness is chance.\n"
+        )?,
+        false => writeln!(card, "{people}.\n")?,
+    }
+    writeln!(
+        card,
+        "```python\nfrom datasets import load_dataset\n\npeople = load_dataset(\"PATH\", split=\"train\")\n```\n"
+    )?;
+    made(&mut card, rows).await?;
+    columns(&mut card, rows, &packs).await?;
+    for (pack, id) in &packs {
+        fidelity(&mut card, rows, pack, id.as_deref()).await?;
+        figures(&mut card, pack)?;
+    }
+    if packs.is_empty() {
+        writeln!(
+            card,
+            "## Figures\n\nThe rows do not say from which official figures they were drawn, if from any.\n"
+        )?;
+    }
+    writeln!(card, "Written by populace {}.", env!("CARGO_PKG_VERSION"))?;
+    Ok(card)
+}
+
+/// The countries that the rows were drawn from, by their packs; with the pack that the rows name.
+async fn packs_of(rows: &Rows<'_>, export: &Export) -> Result<Vec<(Arc<Pack>, Option<String>)>> {
+    let mut found: Vec<(Arc<Pack>, Option<String>)> = Vec::new();
+    for (id, _) in rows.counts("pack").await? {
+        let name = id.split('@').next().unwrap_or_default();
+        if let Some(Ok(pack)) = packs::open(name)
+            && !found.iter().any(|(p, _)| p.name() == name)
+        {
+            found.push((pack, Some(id)));
+        }
+    }
+    match &export.card.country {
+        Some(name) if !found.iter().any(|(p, _)| p.name() == name) => match packs::open(name) {
+            Some(Ok(pack)) => found.push((pack, None)),
+            _ => return plan_err!("unknown country `{name}`{}", there_are(name, &packs::NAMES)),
+        },
+        _ => {}
+    }
+    Ok(found)
+}
+
+/// What Hugging Face reads of a card.
+fn front(export: &Export, title: &str, packs: &[(Arc<Pack>, Option<String>)], drawn: bool, rows: u64) -> String {
+    let mut text = String::from("---\n");
+    let line = |text: &mut String, key: &str, value: &str| {
+        // A text of JSON is one of YAML.
+        text.push_str(&format!("{key}: {}\n", serde_json::Value::from(value)));
+    };
+    line(&mut text, "pretty_name", title);
+    if let Some(licence) = &export.card.licence {
+        line(&mut text, "license", licence);
+    }
+    let mut languages: Vec<&str> = packs.iter().map(|(p, _)| p.language()).filter(|l| !l.is_empty()).collect();
+    languages.dedup();
+    if !languages.is_empty() {
+        text.push_str("language:\n");
+        languages.iter().for_each(|l| text.push_str(&format!("- {l}\n")));
+    }
+    let tags = if drawn { "- synthetic\n- personas\n- populace\n" } else { "- populace\n" };
+    text.push_str(&format!("tags:\n{tags}task_categories:\n- text-generation\n"));
+    text.push_str(&format!("size_categories:\n- {}\n", size(rows)));
+    text.push_str(
+        "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*.parquet\n---\n",
+    );
+    text
+}
+
+/// The classes of size that Hugging Face has.
+fn size(rows: u64) -> &'static str {
+    match rows {
+        0..1_000 => "n<1K",
+        1_000..10_000 => "1K<n<10K",
+        10_000..100_000 => "10K<n<100K",
+        100_000..1_000_000 => "100K<n<1M",
+        1_000_000..10_000_000 => "1M<n<10M",
+        10_000_000..100_000_000 => "10M<n<100M",
+        _ => "100M<n<1B",
+    }
+}
+
+/// What the rows say of how they were made.
+async fn made(card: &mut String, rows: &Rows<'_>) -> Result<()> {
+    writeln!(card, "## How it was made\n")?;
+    let mut told = false;
+    for (column, what) in [("pack", "Country pack"), ("seed", "Seed"), ("narrator", "Narrator"), ("run_id", "Run")] {
+        let counts = rows.counts(column).await?;
+        if counts.is_empty() {
+            continue;
+        }
+        told = true;
+        let shown = counts.iter().take(MOST).map(|(value, count)| format!("`{value}` ({count} rows)"));
+        let more = if counts.len() > MOST { ", and others" } else { "" };
+        writeln!(card, "- {what}: {}{more}", shown.collect::<Vec<_>>().join(", "))?;
+        if column == "run_id" {
+            runs(card, rows, &counts)?;
+        }
+    }
+    if rows.has("narrator") {
+        let outline = rows.counts("narrator").await?.iter().any(|(name, _)| name == "outline");
+        if outline {
+            writeln!(
+                card,
+                "- The narrator `outline` is a grammar, no model: its texts say the facts in plain sentences."
+            )?;
+        }
+    }
+    if rows.has("narrative_error") {
+        let sql = format!("SELECT count(*) FROM {} WHERE narrative_error IS NOT NULL", rows.table);
+        let failed = rows.ask(&sql).await?.concat().concat();
+        if failed != "0" {
+            writeln!(
+                card,
+                "- Rows that lack a text, or whose text did not pass a check: {failed}; `narrative_error` says why."
+            )?;
+        }
+    }
+    if !told {
+        writeln!(card, "The rows do not say how they were made.")?;
+    }
+    writeln!(card)?;
+    Ok(())
+}
+
+/// What the runs did that wrote the rows, where this database knows them.
+fn runs(card: &mut String, rows: &Rows<'_>, counts: &[(String, String)]) -> Result<()> {
+    if !rows.engine.database().root().join("catalog.sqlite").exists() {
+        return Ok(());
+    }
+    let catalog = rows.engine.catalog()?;
+    for (id, _) in counts.iter().take(MOST) {
+        let run = catalog.run(id).map_err(|e| exec_datafusion_err!("{e}"))?;
+        match run.map(|run| run.work) {
+            Some(Work::Generate { country, seed, given, count, .. }) => {
+                let given = given.map_or(String::new(), |g| format!(", given `{}`", one_line(&g)));
+                writeln!(card, "  - `{id}`: the first {count} people of seed {seed} of `{country}`{given}")?;
+            }
+            Some(Work::Statement(sql)) => writeln!(card, "  - `{id}`: `{}`", one_line(&sql))?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+async fn columns(card: &mut String, rows: &Rows<'_>, packs: &[(Arc<Pack>, Option<String>)]) -> Result<()> {
+    writeln!(card, "## Columns\n\n| column | type | missing | what it is |\n|---|---|---|---|")?;
+    let counts = rows.schema.fields().iter().map(|f| format!("count({})", quoted(f.name()))).collect::<Vec<_>>();
+    let counts = rows.ask(&format!("SELECT {} FROM {}", counts.join(", "), rows.table)).await?.concat();
+    for ((name, kind), present) in described(rows.schema).into_iter().zip(counts) {
+        let missing = rows.count - present.parse::<u64>().unwrap_or(rows.count).min(rows.count);
+        let described = packs.iter().flat_map(|(p, _)| p.variables()).find(|v| v.name == name);
+        let what = described.map_or("", |v| v.description.as_str());
+        writeln!(card, "| `{name}` | {kind} | {} | {} |", grouped(missing), cell(what))?;
+    }
+    writeln!(card)?;
+    Ok(())
+}
+
+/// The verdict of each figure on the rows.
+async fn fidelity(card: &mut String, rows: &Rows<'_>, pack: &Pack, id: Option<&str>) -> Result<()> {
+    writeln!(card, "## Agreement with the figures of {}\n", pack.title())?;
+    if id.is_some_and(|id| id != pack.id()) {
+        writeln!(card, "The rows were drawn from `{}`, and are judged by `{}`.\n", id.unwrap_or_default(), pack.id())?;
+    }
+    let of = match id {
+        Some(_) => format!("(SELECT * FROM {} WHERE split_part(pack, '@', 1) = '{}')", rows.table, pack.name()),
+        None => rows.table.to_string(),
+    };
+    let sql = format!(
+        "SELECT figure, status, \"rows\", round(tvd, 4), round(noise_floor, 4), verdict FROM fidelity({of}, '{}') ORDER BY figure",
+        pack.name()
+    );
+    let judged = match rows.ask(&sql).await {
+        Ok(judged) => judged,
+        Err(error) => {
+            writeln!(card, "Not judged: {}.\n", one_line(&message(&error)))?;
+            return Ok(());
+        }
+    };
+    writeln!(
+        card,
+        "`tvd` is the total variation distance between the rows and the country's network, `noise floor` the one that chance \
+         alone makes in a sample of this size. Rows that were drawn on conditions, or chosen, differ by design.\n\n\
+         | figure | status | rows | tvd | noise floor | verdict |\n|---|---|---|---|---|---|"
+    )?;
+    for row in judged {
+        writeln!(card, "| {} |", row.iter().map(|v| cell(v)).collect::<Vec<_>>().join(" | "))?;
+    }
+    writeln!(card)?;
+    Ok(())
+}
+
+/// The figures, their sources and licences.
+fn figures(card: &mut String, pack: &Pack) -> Result<()> {
+    writeln!(card, "## Figures and their sources: {} ({})\n", pack.title(), pack.year())?;
+    writeln!(
+        card,
+        "{}. A figure is `official` (published cells, at most added up or subtracted) or an `estimate` (anything else).\n\n\
+         | figure | status | title | source |\n|---|---|---|---|",
+        cell(pack.universe())
+    )?;
+    for figure in pack.figures() {
+        let table = if figure.table.is_empty() { String::new() } else { format!(", {}", figure.table) };
+        let (title, source) = (cell(&figure.title), cell(&figure.source));
+        writeln!(card, "| `{}` | {} | {title} | {source}{table} |", figure.name, figure.status)?;
+    }
+    writeln!(card, "\n| source | agency | title | year | licence |\n|---|---|---|---|---|")?;
+    for source in pack.sources() {
+        let values = [&source.id, &source.agency, &source.title, &source.year, &source.licence].map(|v| cell(v));
+        writeln!(card, "| {} |", values.join(" | "))?;
+    }
+    writeln!(card)?;
+    for attribution in pack.sources().iter().filter_map(|s| s.attribution.as_deref()) {
+        writeln!(card, "> {}\n", one_line(attribution))?;
+    }
+    writeln!(
+        card,
+        "The network takes {} of its variables to be independent of some others, given the rest: \
+         `SELECT * FROM assumed_independences('{}')` in populace lists them.\n",
+        pack.independences().len(),
+        pack.name()
+    )?;
+    Ok(())
+}
+
+/// A text that stands in a table.
+fn cell(text: &str) -> String {
+    one_line(text).replace('|', "\\|")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A whole number with its thousands parted.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let parted = digits.as_bytes().rchunks(3).rev().map(|c| String::from_utf8_lossy(c).into_owned());
+    parted.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_numbers_are_those_of_hugging_face_and_of_people() {
+        assert_eq!((size(999), size(1_000), size(1_000_000)), ("n<1K", "1K<n<10K", "1M<n<10M"));
+        assert_eq!((grouped(7), grouped(1_000), grouped(1_234_567)), ("7".into(), "1,000".into(), "1,234,567".into()));
+        assert_eq!(cell("a | b\nc"), "a \\| b c");
+    }
+}

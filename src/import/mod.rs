@@ -1,0 +1,220 @@
+//! Rows of files into tables: the published Nemotron-Personas as they are, and any Parquet, CSV or JSON.
+//!
+//! Files are read a few thousand rows at a time, on a thread of their own, while what was read before is embedded and
+//! committed. CSV and JSON are read twice: first for the types that all their values agree on, and for what is broken,
+//! so that nothing is written of a file that cannot be read to its end.
+
+mod convert;
+mod csv;
+mod json;
+mod kinds;
+mod lists;
+mod parquet;
+mod plan;
+mod source;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::datatypes::{Field, SchemaRef};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use futures::stream;
+use populace_population::there_are;
+
+use self::convert::Place;
+use self::plan::{Plan, plan};
+use self::source::{Reading, Source, files};
+use crate::database::{Append, Appended, CreateTable, Database, Shape};
+
+pub use self::source::{Format, OnError};
+
+/// Batches that wait while one is written.
+const QUEUE: usize = 2;
+
+/// Files that are to go into a table.
+#[derive(Debug, Clone, Default)]
+pub struct Import {
+    /// Files, and folders of files
+    pub files: Vec<PathBuf>,
+    pub table: String,
+    /// What all of them are; by their names without it
+    pub format: Option<Format>,
+    /// What stands between the columns of CSV; whatever the first line has most of without it
+    pub delimiter: Option<u8>,
+    /// Columns by their names in the files, and in the table
+    pub map: Vec<(String, String)>,
+    /// Columns of the files that are left out
+    pub skip: Vec<String>,
+    /// Columns of the files that are text in a new table, whatever they look like
+    pub as_text: Vec<String>,
+    /// Columns of a new table that are narratives, beside those that are known
+    pub narratives: Vec<String>,
+    /// Narratives of a new table that get vectors; all of them without it
+    pub embed: Option<Vec<String>>,
+    /// Who wrote the narratives, where the files do not say it
+    pub narrator: Option<String>,
+    pub on_error: OnError,
+}
+
+/// What became of the files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imported {
+    pub files: usize,
+    pub appended: Appended,
+    /// Broken values that are NULL now
+    pub nulled: u64,
+    /// Whether rows can be told from each other, so that the same import again would write none twice
+    pub keyed: bool,
+}
+
+/// An import that was planned: which column goes where, and how many rows there are.
+#[derive(Debug)]
+pub struct Prepared {
+    import: Import,
+    sources: Vec<Source>,
+    plan: Plan,
+    exists: bool,
+}
+
+/// Reads what the files hold, and plans where it goes. Nothing is written.
+///
+/// # Errors
+/// If a file is not there, broken, or does not fit the table; the message has the file, the column and the row.
+pub async fn prepare(database: &Database, import: Import) -> Result<Prepared> {
+    let schema = database.schema(&import.table).await?;
+    let planned = tokio::task::spawn_blocking(move || {
+        let reading = Reading { delimiter: import.delimiter, on_error: import.on_error };
+        let sources = files(&import.files, import.format)?
+            .iter()
+            .map(|path| Source::open(path, import.format, reading))
+            .collect::<Result<Vec<_>>>()?;
+        let plan = plan(&import, &sources, schema.as_ref())?;
+        if schema.is_some() && !(import.as_text.is_empty() && import.narratives.is_empty() && import.embed.is_none()) {
+            return exec_err!(
+                "the table {} is there already, with its types and narratives: --as-text, --narratives and --embed are for \
+                 new ones",
+                import.table
+            );
+        }
+        Ok(Prepared { import, sources, plan, exists: schema.is_some() })
+    });
+    planned.await.map_err(|e| DataFusionError::External(e.into()))?
+}
+
+impl Prepared {
+    /// The rows of all files.
+    pub fn rows(&self) -> u64 {
+        self.sources.iter().map(|s| s.rows).sum()
+    }
+
+    pub fn files(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// For each column of the table that is filled: its name, its type, and the columns of the files that it is made of.
+    pub fn columns(&self) -> Vec<(String, String, Vec<String>)> {
+        let fields = self.plan.schema.fields().iter().enumerate();
+        let of = |at: usize| {
+            let files = self.sources.iter().zip(&self.plan.files);
+            let mut names: Vec<String> = files.filter_map(|(s, f)| Some(s.fields[f[at]?].name().clone())).collect();
+            names.dedup();
+            names
+        };
+        fields.map(|(at, f)| (f.name().clone(), f.data_type().to_string(), of(at))).collect()
+    }
+
+    /// Whether the table is there already.
+    pub fn exists(&self) -> bool {
+        self.exists
+    }
+
+    /// Writes the rows, committed as they go; people who are in the table already are left out. `progress` hears how
+    /// many rows are done with.
+    ///
+    /// # Errors
+    /// If a value does not fit its column, or the table cannot be written. What is committed stays, and the same import
+    /// goes on from there; a table that was made for it and got no row is gone again.
+    pub async fn run(self, database: &Arc<Database>, progress: impl Fn(u64) + Sync) -> Result<Imported> {
+        let Prepared { import, sources, plan, exists } = self;
+        let (table, schema) = (import.table.clone(), plan.schema.clone());
+        if let Some(unknown) = import.embed.iter().flatten().find(|e| schema.column_with_name(e).is_none()) {
+            let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+            return exec_err!("--embed: no column becomes `{unknown}`{}", there_are(unknown, &names));
+        }
+        if !exists {
+            let embed = import.embed.as_ref().is_none_or(|e| !e.is_empty());
+            let narratives = plan.narratives.clone();
+            let pack = sources
+                .first()
+                .and_then(|s| s.pack.clone())
+                .filter(|p| sources.iter().all(|s| s.pack.as_ref() == Some(p)));
+            let vectors = import.embed.clone();
+            let options = CreateTable { embed, narratives, vectors, pack, ..CreateTable::new(Shape::of(&schema)) };
+            let none = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stream::empty()));
+            Box::pin(database.create_table(&table, none, options)).await?;
+        }
+        let nulled: Arc<AtomicU64> = Arc::default();
+        let (narrator, count) = (import.narrator.clone(), sources.len());
+        let keyed = schema.column_with_name("uuid").is_some();
+        let place = Place { file: String::new(), on_error: import.on_error, new: !exists, nulled: nulled.clone() };
+        let rows = rows(import, sources, plan, place);
+        let committed = AtomicBool::new(false);
+        let told = |a: Appended| committed.store(a.written > 0, Ordering::Relaxed);
+        let append = Append { narrator: narrator.as_deref(), progress: &told, ready: &progress, ..Append::default() };
+        let appended = Box::pin(database.append(&table, rows, append)).await;
+        if appended.is_err() && !exists && !committed.into_inner() {
+            // What went wrong first is what matters.
+            _ = database.drop_table(&table);
+        }
+        Ok(Imported { files: count, appended: appended?, nulled: nulled.load(Ordering::Relaxed), keyed })
+    }
+}
+
+/// The rows of all files as the table has them, read ahead on a thread of their own.
+fn rows(import: Import, sources: Vec<Source>, plan: Plan, place: Place) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStream::builder(plan.schema.clone(), QUEUE);
+    let sender = builder.tx();
+    builder.spawn_blocking(move || {
+        let reading = Reading { delimiter: import.delimiter, on_error: import.on_error };
+        for (source, places) in sources.iter().zip(&plan.files) {
+            let place = Place { file: source.path.display().to_string(), ..place.clone() };
+            let columns: Vec<usize> = places.iter().flatten().copied().collect();
+            let mut row = 0;
+            for batch in source.read(&columns, reading)? {
+                let batch = batch?;
+                let typed = typed(&place, source, &plan.schema, places, &batch, row)?;
+                row += batch.num_rows() as u64;
+                if sender.blocking_send(Ok(typed)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    });
+    builder.build()
+}
+
+/// A batch of a file as the table has it; columns that the file has not are NULL.
+fn typed(
+    place: &Place,
+    source: &Source,
+    schema: &SchemaRef,
+    places: &[Option<usize>],
+    batch: &RecordBatch,
+    first: u64,
+) -> Result<RecordBatch> {
+    let mut read = batch.columns().iter();
+    let column = |(field, at): (&Arc<Field>, &Option<usize>)| -> Result<ArrayRef> {
+        match at.and_then(|at| Some((at, read.next()?))) {
+            Some((at, column)) => place.convert(column, source.fields[at].name(), field.data_type(), first),
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        }
+    };
+    let columns = schema.fields().iter().zip(places).map(column).collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}

@@ -1,0 +1,110 @@
+//! What statements read: a filter, and ORDER BY … LIMIT, only what they must.
+
+use datafusion::arrow::array::AsArray;
+use futures::TryStreamExt;
+use populace::database::{Database, EmbedderChoice};
+use populace::engine::{Engine, Options, message};
+
+async fn rows(engine: &Engine, sql: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![];
+    for statement in engine.parse(sql).unwrap() {
+        let stream = engine.run(statement).await.unwrap_or_else(|e| panic!("{sql}: {}", message(&e)));
+        for batch in stream.try_collect::<Vec<_>>().await.unwrap() {
+            for row in 0..batch.num_rows() {
+                let text = |c| datafusion::arrow::util::display::array_value_to_string(batch.column(c), row).unwrap();
+                rows.push((0..batch.num_columns()).map(text).collect());
+            }
+        }
+    }
+    rows
+}
+
+/// The physical plan, without what differs from run to run.
+async fn plan(engine: &Engine, root: &std::path::Path, sql: &str) -> String {
+    let mut plan = String::new();
+    for statement in engine.parse(&format!("EXPLAIN {sql}")).unwrap() {
+        for batch in engine.run(statement).await.unwrap().try_collect::<Vec<_>>().await.unwrap() {
+            let (kinds, plans) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            for (kind, text) in kinds.iter().zip(plans) {
+                if kind == Some("physical_plan") {
+                    plan = text.unwrap_or_default().into();
+                }
+            }
+        }
+    }
+    let root = root.display().to_string();
+    plan.replace(root.trim_start_matches('/'), "DB").replace("//DB", "/DB")
+}
+
+async fn engine(folder: &std::path::Path) -> Engine {
+    let embedder = EmbedderChoice::named(Some("hash".into()));
+    let engine = Engine::new(Database::open(folder, embedder).unwrap(), Options::default()).unwrap();
+    let made = "CREATE TABLE usa AS SELECT uuid, age, sex, state, row_index, 'I am ' || first_name AS persona
+                FROM sample_persona('usa', 20000, seed => 1)";
+    rows(&engine, made).await;
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_read_what_they_must() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path()).await;
+    for (name, sql) in [
+        ("columns_asked_for", "SELECT age FROM usa"),
+        ("filter_before_wide_columns", "SELECT persona, age FROM usa WHERE state = 'VT' AND age > 60"),
+        ("filter_alone", "SELECT count(*) FROM usa WHERE state = 'VT'"),
+        ("top_rows", "SELECT uuid, persona, age FROM usa ORDER BY age DESC, row_index LIMIT 5"),
+        ("top_rows_of_a_filter", "SELECT uuid, persona FROM usa WHERE state = 'VT' ORDER BY age LIMIT 5"),
+        ("first_rows", "SELECT persona FROM usa LIMIT 5"),
+    ] {
+        insta::assert_snapshot!(name, plan(&engine, folder.path(), sql).await, sql);
+    }
+}
+
+/// What EXPLAIN ANALYZE says of a node: the first line with this text.
+async fn counted(engine: &Engine, sql: &str, node: &str) -> String {
+    let rows = rows(engine, &format!("EXPLAIN ANALYZE {sql}")).await.concat().concat();
+    let line = rows.lines().find(|line| line.contains(node));
+    line.unwrap_or_else(|| panic!("no {node} in {rows}")).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_not_asked_for_are_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path()).await;
+    let few = &rows(&engine, "SELECT count(*) FROM usa WHERE state = 'VT' AND age > 60").await[0][0];
+    assert!((1..200).contains(&few.parse::<u64>().unwrap()));
+    let filtered = "SELECT persona, age FROM usa WHERE state = 'VT' AND age > 60";
+    let wide = counted(&engine, filtered, "projection=[persona]").await;
+    assert!(wide.contains(&format!("rows_scanned={few}, ")), "{wide}");
+    let top = "SELECT uuid, persona, age FROM usa ORDER BY age DESC, row_index LIMIT 5";
+    let wide = counted(&engine, top, "Take: columns=").await;
+    assert!(wide.contains("(uuid), (persona)") && wide.contains("output_rows=5, "), "{wide}");
+    let narrow = counted(&engine, top, "LanceRead").await;
+    assert!(narrow.contains("projection=[age, row_index]") && narrow.contains("rows_scanned=20.00 K"), "{narrow}");
+    let first = counted(&engine, "SELECT persona FROM usa LIMIT 5", "LanceRead").await;
+    assert!(first.contains("rows_scanned=5, "), "{first}");
+}
+
+/// The late columns are those of the rows that were sorted out.
+#[tokio::test(flavor = "multi_thread")]
+async fn top_rows_are_the_right_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path()).await;
+    for order in ["age DESC, row_index", "state, age, row_index DESC", "persona, row_index"] {
+        for filter in ["", "WHERE state IN ('VT', 'CA')", "WHERE age BETWEEN 40 AND 60 AND sex = 'Female'"] {
+            let top = rows(
+                &engine,
+                &format!("SELECT * EXCEPT (persona_embedding) FROM usa {filter} ORDER BY {order} LIMIT 17 OFFSET 3"),
+            )
+            .await;
+            // Numbered rows cannot be cut off before they are sorted.
+            let all = format!(
+                "SELECT * EXCEPT (persona_embedding, n) FROM (SELECT *, row_number() OVER (ORDER BY {order}) AS n FROM usa {filter})
+                 WHERE n BETWEEN 4 AND 20 ORDER BY n"
+            );
+            assert_eq!(top.len(), 17);
+            assert_eq!(top, rows(&engine, &all).await, "{order} {filter}");
+        }
+    }
+}
