@@ -32,7 +32,7 @@ impl Database {
         rows: SendableRecordBatchStream,
         changed: &[String],
         narrator: Option<&str>,
-        _: &WriteLock,
+        lock: &WriteLock,
     ) -> Result<u64> {
         let dataset = self.newest(table).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
@@ -80,6 +80,7 @@ impl Database {
             let mut merge = MergeInsertBuilder::try_new(Arc::new(dataset), vec!["uuid".into()])?;
             merge.when_matched(WhenMatched::UpdateAll).when_not_matched(WhenNotMatched::DoNothing);
             merge.try_build()?.execute_batches(batches).await?;
+            self.keep_indexes(table, Some(lock)).await;
         }
         Ok(count.load(Ordering::Relaxed))
     }

@@ -13,6 +13,9 @@ mod bare;
 mod change;
 mod columns;
 mod embedding;
+mod index_table;
+mod indexes;
+mod numbered;
 mod schema;
 mod search;
 mod shape;
@@ -35,6 +38,8 @@ use self::vectors::VectorCache;
 
 pub use append::{Append, Appended, CreateTable, Uuids};
 pub(crate) use change::counted;
+pub use index_table::Own;
+pub use indexes::{Index, Kind as IndexKind};
 pub use schema::Tables;
 pub use search::LanceSearch;
 pub(crate) use shape::{PROVENANCE, plain_field};

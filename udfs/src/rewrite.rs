@@ -11,8 +11,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sample_persona::fresh_seed;
 use crate::{
-    compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search, stratified_sample,
-    table_sample, validate,
+    compare, duplicates, fidelity, generate_persona, hybrid_search, persona_probability, sample_persona,
+    semantic_search, similar_to, stratified_sample, table_sample, text_search, validate,
 };
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
@@ -81,7 +81,16 @@ impl VisitorMut for Rewrite {
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         let name = name.to_string().to_lowercase();
-        let of_table = [fidelity::NAME, semantic_search::NAME, stratified_sample::NAME, validate::NAME];
+        let of_table = [
+            duplicates::NAME,
+            fidelity::NAME,
+            hybrid_search::NAME,
+            semantic_search::NAME,
+            similar_to::NAME,
+            stratified_sample::NAME,
+            text_search::NAME,
+            validate::NAME,
+        ];
         let tables: &[&str] = match name.as_str() {
             compare::NAME => &compare::ARGUMENTS[..2],
             name if of_table.contains(&name) => &["table"],
