@@ -2,6 +2,7 @@
 
 mod countries;
 mod generate;
+mod index;
 mod narratives;
 mod output;
 mod prompt;
@@ -136,8 +137,10 @@ impl AskingArguments {
 enum Command {
     /// Draw people into a table; run again, it finishes what was interrupted
     Generate(generate::GenerateArguments),
-    /// Find people by the meaning of a narrative, nearest first
+    /// Find people by the meaning or the words of a narrative, best first
     Search(search::SearchArguments),
+    /// Make indexes of a table; without options, bring those that it has up to date
+    Index(index::IndexArguments),
     /// The runs, of generate and of INSERT … SELECT: list, show, resume or cancel them
     Runs(runs::RunsArguments),
     /// Narratives of your own: templates that models write beside the built-in texts
@@ -248,6 +251,7 @@ fn run() -> ExitCode {
         Command::Generate(arguments) => generate::generate(arguments, &database),
         Command::Runs(arguments) => runs::run(arguments, &database),
         Command::Search(arguments) => search::run(arguments, &database),
+        Command::Index(arguments) => index::run(&arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Narratives(arguments) => narratives::run(arguments, &database),
         Command::Sample(arguments) => sample::run(arguments, &database),
