@@ -24,7 +24,7 @@ pub(crate) fn one_expression(text: &str) -> std::result::Result<Expr, ParserErro
 
 /// What SHOW TABLES asks for: the tables and views of the database, not the figures of every country.
 pub(crate) const OWN_TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables
-    WHERE table_catalog <> 'census' AND table_schema <> 'information_schema' ORDER BY table_name";
+    WHERE table_catalog <> 'census' AND table_schema NOT IN ('information_schema', 'populace') ORDER BY table_name";
 
 /// The list of columns that stands for BY NAME.
 const BY_NAME: &str = "_by_n";

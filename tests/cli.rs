@@ -87,6 +87,15 @@ fn a_search_returns_the_nearest_of_those_that_match() {
     let among = [&search[..], &["--where", "age >= 40"]].concat();
     assert_eq!(ran_on(directory.path(), &among).1.matches("keeps goats,").count(), 5);
     assert!(ran_on(directory.path(), &["search", "x", "--where", "agee > 3"]).2.contains("did you mean `age`?"));
+    for by in ["words", "both"] {
+        let (code, by_words, error) = ran_on(directory.path(), &[&search[..], &["--by", by]].concat());
+        let first = |found: &str| found.lines().nth(1).and_then(|l| l.split(',').next()).map(String::from);
+        assert_eq!((code, first(&by_words)), (0, first(&found)), "{error}");
+    }
+    let (code, indexes, error) = ran_on(directory.path(), &["index", "usa", "--text", "persona", "--format", "csv"]);
+    assert!(code == 0 && indexes.contains("persona_text,text,persona,") && indexes.contains(",current,"), "{error}");
+    let (code, _, error) = ran_on(directory.path(), &["index", "usaa"]);
+    assert!(code == 1 && error.contains("there is no table usaa"), "{error}");
 }
 
 /// A statement as long as a program writes it ends in an answer or an error, never in a crash.

@@ -4,6 +4,7 @@ mod countries;
 mod export;
 mod generate;
 mod import;
+mod index;
 mod narratives;
 mod optimize;
 mod output;
@@ -140,8 +141,10 @@ impl AskingArguments {
 enum Command {
     /// Draw people into a table; run again, it finishes what was interrupted
     Generate(generate::GenerateArguments),
-    /// Find people by the meaning of a narrative, nearest first
+    /// Find people by the meaning or the words of a narrative, best first
     Search(search::SearchArguments),
+    /// Make indexes of a table; without options, bring those that it has up to date
+    Index(index::IndexArguments),
     /// The runs, of generate and of INSERT … SELECT: list, show, resume or cancel them
     Runs(runs::RunsArguments),
     /// Narratives of your own: templates that models write beside the built-in texts
@@ -260,6 +263,7 @@ fn run() -> ExitCode {
         Command::Generate(arguments) => generate::generate(arguments, &database),
         Command::Runs(arguments) => runs::run(arguments, &database),
         Command::Search(arguments) => search::run(arguments, &database),
+        Command::Index(arguments) => index::run(&arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
         Command::Narratives(arguments) => narratives::run(arguments, &database),
         Command::Sample(arguments) => sample::run(arguments, &database),

@@ -2,11 +2,22 @@
 
 use std::io;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::output::{Format, print};
 use super::{DatabaseArguments, Failure};
-use crate::engine::{Engine, Options, Search};
+use crate::engine::{self, Engine, Options, Search};
+
+/// What people are found by.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    /// What their texts mean
+    Meaning,
+    /// The words in their texts
+    Words,
+    /// Both: the two rankings fused
+    Both,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
@@ -20,9 +31,11 @@ pub(super) struct SearchArguments {
     k: u32,
     #[arg(long, default_value = "usa")]
     table: String,
-    /// The narrative whose meaning is compared
+    /// The narrative that is searched
     #[arg(long, default_value = "persona")]
     column: String,
+    #[arg(long, value_enum, default_value_t = By::Meaning)]
+    by: By,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -31,6 +44,11 @@ pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> R
     let engine = Engine::new(database.open()?, Options::default())?;
     let search = Search {
         text: arguments.text,
+        by: match arguments.by {
+            By::Meaning => engine::By::Meaning,
+            By::Words => engine::By::Words,
+            By::Both => engine::By::Both,
+        },
         table: arguments.table,
         column: arguments.column,
         k: arguments.k as usize,

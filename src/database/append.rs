@@ -104,7 +104,9 @@ impl Database {
         let writer = self.writer(&path, table, &options).await?;
         if !has_key(&writer.schema) {
             let lock = self.lock(table).await?;
-            return self.append_at_once(&path, writer, rows, &options, &lock).await;
+            let appended = self.append_at_once(&path, writer, rows, &options, &lock).await?;
+            self.keep_indexes(table, Some(&lock)).await;
+            return Ok(appended);
         }
         let mut ready = ahead(&writer, rows);
         let mut chunk = Chunk::new(options.chunk);
@@ -141,6 +143,7 @@ impl Database {
             }
         };
         appended.skipped = writer.skipped.load(Ordering::Relaxed);
+        self.keep_indexes(table, None).await;
         match ended {
             Ok(()) => Ok(appended),
             Err(error) if appended.written > 0 => {

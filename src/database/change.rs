@@ -36,7 +36,7 @@ impl Database {
         rows: SendableRecordBatchStream,
         changed: &[String],
         narrator: Option<&str>,
-        _: &WriteLock,
+        lock: &WriteLock,
     ) -> Result<u64> {
         let dataset = self.newest(table).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
@@ -78,6 +78,7 @@ impl Database {
             }
         });
         let merged = merge(dataset, schema, rows.boxed(), WhenNotMatched::DoNothing, None).await?;
+        self.keep_indexes(table, Some(lock)).await;
         Ok(merged.replaced)
     }
 
@@ -91,7 +92,7 @@ impl Database {
         table: &str,
         rows: SendableRecordBatchStream,
         options: &Append<'_>,
-        _: &WriteLock,
+        lock: &WriteLock,
     ) -> Result<Replaced> {
         let dataset = self.newest(table).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
@@ -118,7 +119,9 @@ impl Database {
                 }
             })
             .buffered(2);
-        merge(dataset, schema, rows.boxed(), WhenNotMatched::InsertAll, options.properties()).await
+        let merged = merge(dataset, schema, rows.boxed(), WhenNotMatched::InsertAll, options.properties()).await?;
+        self.keep_indexes(table, Some(lock)).await;
+        Ok(merged)
     }
 
     /// Deletes the rows that match a predicate of columns, literals and operators; all of them without one.

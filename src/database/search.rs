@@ -1,141 +1,307 @@
-//! Search by vector: exact, over the rows that match.
+//! Search within the tables: by vector, exactly or by index, and by words where there is an index of them.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{AsArray, Float32Array, RecordBatch, new_empty_array};
-use datafusion::arrow::compute::kernels::numeric::sub;
-use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
-use datafusion::catalog::streaming::StreamingTable;
+use datafusion::arrow::array::{AsArray, Float32Array, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Schema, UInt64Type};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col};
+use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use lance::dataset::{Dataset, ProjectionRequest};
+use futures::{StreamExt, TryStreamExt, stream};
+use lance::dataset::scanner::{DatasetRecordBatchStream, Scanner};
+use lance::dataset::{Dataset, ProjectionRequest, ROW_ID};
+use lance_index::scalar::FullTextSearchQuery;
+use lance_index::scalar::inverted::query::MatchQuery;
 use lance_linalg::distance::MetricType;
-use populace_udfs::{TableSearch, VectorSearch};
+use populace_udfs::{Embedder, SearchRows, TableSearch, TextQuery};
+use tokio::sync::OnceCell;
 
+use super::Database;
+use super::indexes::{Kind, Probes};
+use super::numbered::Numbered;
 use super::shape::check_embedder;
 use super::table::{Table, is_plain};
-use super::vectors::{Vectors, matching};
-use super::{Database, EmbedderChoice};
+use super::vectors::matching;
 
-/// Exact search, with the filter applied before it: in memory where the vectors fit, else by Lance's scan.
+/// Rows that are compared one by one rather than found by an index of vectors, which would have to look nearly
+/// everywhere for so few.
+const FEW: usize = 20_000;
+
+/// Rows that an index of vectors is asked for at most: more would be compared by their full vectors many times over.
+const DEEP: usize = 1000;
+
+/// Rows that are read together by their numbers.
+const TAKEN: usize = 8192;
+
+/// Searches the tables of a database, with the filter applied before.
 #[derive(Debug)]
-pub struct LanceSearch {
-    embedder: EmbedderChoice,
-}
-
-impl LanceSearch {
-    /// Searches with the vectors of `embedder`.
-    pub fn new(embedder: EmbedderChoice) -> LanceSearch {
-        LanceSearch { embedder }
-    }
-}
+pub struct LanceSearch;
 
 #[async_trait]
 impl TableSearch for LanceSearch {
-    async fn vector_search(
+    async fn open(
         &self,
         session: &dyn Session,
         table: &Arc<dyn TableProvider>,
-        search: &VectorSearch,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(table) = table.downcast_ref::<Table>() else { return Ok(None) };
-        let schema = table.schema();
-        let metadata = &table.dataset().schema().metadata.clone();
-        check_embedder(table.name(), metadata, self.embedder.get()?.as_ref())?;
-        if search.filter.as_ref().is_some_and(|f| !is_plain(f)) {
-            return Ok(None);
-        }
-        let mut fields: Vec<Field> = match &search.projection {
-            Some(places) => places.iter().map(|p| schema.field(*p).clone()).collect(),
-            None => schema.fields().iter().map(|f| f.as_ref().clone()).collect(),
+        filter: Option<Expr>,
+    ) -> Result<Option<Arc<dyn SearchRows>>> {
+        let Some(of) = table.downcast_ref::<Table>() else { return Ok(None) };
+        let (database, dataset, name) = (of.database().clone(), of.dataset(), of.name().to_string());
+        let (filter, rows) = match filter {
+            Some(filter) if !is_plain(&filter) => {
+                let numbered = Arc::new(Numbered::new(dataset.clone()));
+                let plan = LogicalPlanBuilder::scan(name.as_str(), provider_as_source(numbered), None)?
+                    .filter(filter)?
+                    .project([col(ROW_ID)])?
+                    .build()?;
+                let plan = session.create_physical_plan(&plan).await?;
+                let rows = row_ids(execute_stream(plan, session.task_ctx())?).await?;
+                (None, OnceCell::new_with(Some(Some(Arc::new(rows)))))
+            }
+            filter => (filter, OnceCell::new()),
         };
-        let columns: Vec<String> = fields.iter().map(|f| f.name().clone()).collect();
-        fields.push(Field::new("score", DataType::Float32, true));
-        let schema = Arc::new(Schema::new(fields));
-        let (database, dataset) = (table.database().clone(), table.dataset());
-        let nearest = Nearest { database, dataset, search: search.clone(), columns, schema: schema.clone() };
-        let plan = StreamingTable::try_new(schema, vec![Arc::new(nearest)])?;
-        Ok(Some(plan.scan(session, None, &[], None).await?))
+        Ok(Some(Arc::new(LanceRows { database, dataset, name, filter, rows })))
     }
 }
 
+/// The rows of one version of a table that satisfy a filter. Their numbers are Lance's.
 #[derive(Debug)]
-struct Nearest {
+struct LanceRows {
     database: Arc<Database>,
     dataset: Arc<Dataset>,
-    search: VectorSearch,
-    columns: Vec<String>,
-    schema: SchemaRef,
+    name: String,
+    /// One that Lance applies
+    filter: Option<Expr>,
+    /// The numbers of the rows, ascending; `None` where they are all rows. Found when first needed, or known where the
+    /// filter is one that Lance cannot apply
+    rows: OnceCell<Option<Arc<Vec<u64>>>>,
 }
 
-impl PartitionStream for Nearest {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
+impl LanceRows {
+    async fn rows(&self) -> Result<Option<Arc<Vec<u64>>>> {
+        let find = || async {
+            match &self.filter {
+                Some(filter) => Ok(Some(Arc::new(matching(&self.dataset, filter.clone()).await?))),
+                None => Ok(None),
+            }
+        };
+        self.rows.get_or_try_init(find).await.cloned()
     }
 
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (dataset, search, mut columns) = (self.dataset.clone(), self.search.clone(), self.columns.clone());
-        let (schema, database) = (self.schema.clone(), self.database.clone());
-        let rows = async move {
-            if let Some(vectors) = database.vectors.get(&dataset, &search.column).boxed().await? {
-                let rows = in_memory(vectors, &dataset, search, &columns, &schema).boxed().await?;
-                return Ok(stream::iter([Ok(rows)]).left_stream());
-            }
-            let mut scan = dataset.scan();
-            columns.push("_distance".into());
-            scan.project(&columns)?;
-            scan.nearest(&search.column, &Float32Array::from(search.query), search.k)?;
-            scan.distance_metric(MetricType::Cosine).use_index(false).prefilter(true);
-            if let Some(filter) = search.filter {
-                scan.filter_expr(filter);
+    /// Whether the filter is Lance's to apply, or there is none.
+    fn is_filtered_by_lance(&self) -> bool {
+        self.filter.is_some() || !matches!(self.rows.get(), Some(Some(_)))
+    }
+
+    /// Exactly: in memory where the vectors fit, else by a scan.
+    async fn exact(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
+        let Some(vectors) = self.database.vectors.get(&self.dataset, column).await? else {
+            return self.exact_by_scan(column, query, k).await;
+        };
+        let (of, query) = (self.rows().await?, query.to_vec());
+        let nearest = move || vectors.nearest(&query, k, of.as_deref().map(Vec::as_slice));
+        tokio::task::spawn_blocking(nearest).await.map_err(|e| DataFusionError::External(e.into()))
+    }
+
+    async fn exact_by_scan(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
+        if self.is_filtered_by_lance() {
+            return self.scored(column, query, k, |scan| _ = scan.use_index(false)).await;
+        }
+        // The rows are known by number alone.
+        let mut found = vec![];
+        for rows in self.rows().await?.iter().flat_map(|rows| rows.chunks(TAKEN)) {
+            let taken = self.take(rows, &[column.to_string()]).await?;
+            let vectors = taken.column(0).as_fixed_size_list();
+            let numbers = vectors.values().as_primitive::<Float32Type>().values();
+            let scores = super::vectors::similarities(vectors, numbers, query);
+            found.extend(rows.iter().zip(scores).filter_map(|(row, score)| Some((*row, score?))));
+        }
+        super::vectors::keep_nearest(&mut found, k);
+        Ok(found)
+    }
+
+    async fn scored(
+        &self,
+        column: &str,
+        query: &[f32],
+        k: usize,
+        with: impl FnOnce(&mut Scanner),
+    ) -> Result<Vec<(u64, f32)>> {
+        found(&self.dataset, self.filter.clone(), column, query, k, with).await
+    }
+}
+
+/// The rows nearest to a vector by Lance's search, whose distances become similarities; nearest first.
+pub(super) async fn found(
+    dataset: &Dataset,
+    filter: Option<Expr>,
+    column: &str,
+    query: &[f32],
+    k: usize,
+    with: impl FnOnce(&mut Scanner),
+) -> Result<Vec<(u64, f32)>> {
+    let mut scan = dataset.scan();
+    scan.project(&["_distance"])?.with_row_id();
+    scan.nearest(column, &Float32Array::from(query.to_vec()), k)?;
+    scan.distance_metric(MetricType::Cosine).prefilter(true);
+    with(&mut scan);
+    if let Some(filter) = filter {
+        scan.filter_expr(filter);
+    }
+    let mut found = pairs(scan.try_into_stream().await?, "_distance").await?;
+    found.iter_mut().for_each(|(_, distance)| *distance = 1.0 - *distance);
+    super::vectors::keep_nearest(&mut found, k);
+    Ok(found)
+}
+
+#[async_trait]
+impl SearchRows for LanceRows {
+    fn check_embedder(&self, embedder: &dyn Embedder) -> Result<()> {
+        check_embedder(&self.name, &self.dataset.schema().metadata, embedder)
+    }
+
+    async fn nearest(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
+        let dimension = match self.dataset.schema().field(column).map(|f| f.data_type()) {
+            Some(DataType::FixedSizeList(_, dimension)) => dimension as usize,
+            _ => 0,
+        };
+        if dimension != query.len() {
+            return exec_err!("the vectors of {column} have {dimension} numbers, not {}", query.len());
+        }
+        // No more than there are: Lance sets memory apart for as many.
+        let k = k.min(self.dataset.count_rows(None).await?).max(1);
+        let Some(probes) = Probes::of(&self.dataset, column).await? else { return self.exact(column, query, k).await };
+        if k > DEEP || !self.is_filtered_by_lance() {
+            return self.exact(column, query, k).await;
+        }
+        let share = match self.rows().await? {
+            Some(rows) if rows.len() <= FEW => return self.exact_of_few(column, query, k).await,
+            Some(rows) => rows.len() as f64 / self.dataset.count_rows(None).await?.max(1) as f64,
+            None => 1.0,
+        };
+        self.scored(column, query, k, |scan| probes.apply(scan, k, share)).await
+    }
+
+    async fn matching(&self, column: &str, query: &TextQuery, k: usize) -> Result<Option<Vec<(u64, f32)>>> {
+        let words = match Kind::Text.on(&self.dataset, column).await? {
+            Some(index) => index.words(),
+            None => return Ok(None),
+        };
+        if query.words.is_some() && query.words != words {
+            return Ok(None);
+        }
+        let filtered = self.is_filtered_by_lance();
+        let asked = if filtered { i64::try_from(k).unwrap_or(i64::MAX) } else { i64::MAX };
+        let asked = asked.min(self.dataset.count_rows(None).await? as i64).max(1);
+        let terms = MatchQuery::new(query.text.clone()).with_column(Some(column.to_string()));
+        let mut scan = self.dataset.scan();
+        scan.project(&["_score"])?.with_row_id().prefilter(true);
+        scan.full_text_search(FullTextSearchQuery::new_query(terms.into()).limit(Some(asked)))?;
+        if let Some(filter) = &self.filter {
+            scan.filter_expr(filter.clone());
+        }
+        let mut found = pairs(scan.try_into_stream().await?, "_score").await?;
+        if !filtered && let Some(of) = self.rows().await? {
+            found.retain(|(row, _)| of.binary_search(row).is_ok());
+        }
+        super::vectors::keep_nearest(&mut found, k);
+        Ok(Some(found))
+    }
+
+    async fn scan(&self, columns: &[String]) -> Result<SendableRecordBatchStream> {
+        let schema = self.dataset.schema();
+        let fields: Vec<Field> =
+            columns.iter().filter_map(|c| schema.field(c).map(|f| Field::new(c, f.data_type(), true))).collect();
+        if fields.len() < columns.len() {
+            return exec_err!("the table {} has not all of the columns {}", self.name, columns.join(", "));
+        }
+        let number = Field::new(ROW_ID, DataType::UInt64, true);
+        let schema = Arc::new(Schema::new(fields.into_iter().chain([number]).collect::<Vec<_>>()));
+        let to = schema.clone();
+        let bare = move |batch: RecordBatch| {
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            Ok(RecordBatch::try_new_with_options(to.clone(), batch.columns().to_vec(), &options)?)
+        };
+        let rows = if self.is_filtered_by_lance() {
+            let mut scan = self.dataset.scan();
+            scan.project(columns)?.with_row_id();
+            if let Some(filter) = &self.filter {
+                scan.filter_expr(filter.clone());
             }
             let rows = scan.try_into_stream().await?;
-            Ok::<_, DataFusionError>(rows.map(move |batch| scored(&batch?, &schema)).right_stream())
+            rows.map_err(DataFusionError::from).and_then(move |batch| futures::future::ready(bare(batch))).boxed()
+        } else {
+            let (dataset, names) = (self.dataset.clone(), columns.to_vec());
+            let chunks: Vec<Vec<u64>> = match self.rows().await? {
+                Some(rows) => rows.chunks(TAKEN).map(<[u64]>::to_vec).collect(),
+                None => vec![],
+            };
+            let taken = stream::iter(chunks).then(move |rows| {
+                let (dataset, names) = (dataset.clone(), names.clone());
+                async move {
+                    let taken = take(&dataset, &rows, &names).await?;
+                    let numbers = Arc::new(datafusion::arrow::array::UInt64Array::from(rows));
+                    let mut columns = taken.columns().to_vec();
+                    columns.push(numbers);
+                    Ok::<_, DataFusionError>(columns)
+                }
+            });
+            let to = schema.clone();
+            taken.map(move |columns| Ok(RecordBatch::try_new(to.clone(), columns?)?)).boxed()
         };
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream::once(rows).try_flatten()))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    async fn take(&self, rows: &[u64], columns: &[String]) -> Result<RecordBatch> {
+        take(&self.dataset, rows, columns).await
     }
 }
 
-/// The same among vectors that are in memory.
-async fn in_memory(
-    vectors: Arc<Vectors>,
-    dataset: &Arc<Dataset>,
-    search: VectorSearch,
-    columns: &[String],
-    schema: &SchemaRef,
-) -> Result<RecordBatch> {
-    let of = match search.filter {
-        Some(filter) => Some(matching(dataset, filter).await?),
-        None => None,
-    };
-    let nearest = move || vectors.nearest(&search.query, search.k, of.as_deref());
-    let found = tokio::task::spawn_blocking(nearest).await.map_err(|e| DataFusionError::External(e.into()))?;
-    let (ids, scores): (Vec<u64>, Vec<f32>) = found.into_iter().unzip();
-    let mut taken = match columns.is_empty() || ids.is_empty() {
-        true => columns
-            .iter()
-            .map(|c| new_empty_array(schema.field_with_name(c).map_or(&DataType::Null, |f| f.data_type())))
-            .collect(),
-        false => {
-            let projection = ProjectionRequest::from_columns(columns, dataset.schema());
-            dataset.take_rows(&ids, projection).await?.columns().to_vec()
+impl LanceRows {
+    /// Exactly, without reading vectors of rows that are not asked for, unless they are in memory already.
+    async fn exact_of_few(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
+        match self.database.vectors.has(&self.dataset, column) {
+            true => self.exact(column, query, k).await,
+            false => self.exact_by_scan(column, query, k).await,
         }
-    };
-    taken.push(Arc::new(Float32Array::from(scores)));
-    Ok(RecordBatch::try_new(schema.clone(), taken)?)
+    }
 }
 
-/// The cosine similarity instead of the cosine distance.
-fn scored(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let mut columns = batch.columns().to_vec();
-    let distance = columns.pop().unwrap_or_else(|| Arc::new(Float32Array::from(Vec::<f32>::new())));
-    let score = sub(&Float32Array::new_scalar(1.0), distance.as_primitive::<Float32Type>())?;
-    columns.push(score);
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
+async fn take(dataset: &Arc<Dataset>, rows: &[u64], columns: &[String]) -> Result<RecordBatch> {
+    let projection = ProjectionRequest::from_columns(columns, dataset.schema());
+    let taken = dataset.take_rows(rows, projection).await?;
+    // In the order of the statement, not of the table.
+    let places = columns.iter().map(|c| taken.schema().index_of(c)).collect::<std::result::Result<Vec<_>, _>>()?;
+    if taken.num_rows() != rows.len() {
+        return exec_err!("rows of {} are missing; run the statement again", dataset.uri());
+    }
+    Ok(taken.project(&places)?)
+}
+
+/// The numbers of rows and what a search says of each.
+async fn pairs(mut batches: DatasetRecordBatchStream, value: &str) -> Result<Vec<(u64, f32)>> {
+    let mut found = vec![];
+    while let Some(batch) = batches.try_next().await? {
+        let (Some(ids), Some(values)) = (batch.column_by_name(ROW_ID), batch.column_by_name(value)) else {
+            return exec_err!("a search gave no {value}");
+        };
+        let (ids, values) = (ids.as_primitive::<UInt64Type>(), values.as_primitive::<Float32Type>());
+        found.extend(ids.values().iter().zip(values).filter_map(|(id, value)| Some((*id, value?))));
+    }
+    Ok(found)
+}
+
+/// The numbers in the one column of some rows, ascending.
+async fn row_ids(mut batches: SendableRecordBatchStream) -> Result<Vec<u64>> {
+    let mut ids = vec![];
+    while let Some(batch) = batches.try_next().await? {
+        ids.extend_from_slice(batch.column(0).as_primitive::<UInt64Type>().values());
+    }
+    ids.sort_unstable();
+    Ok(ids)
 }

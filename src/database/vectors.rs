@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::array::{Array, AsArray, FixedSizeListArray};
 use datafusion::arrow::datatypes::{DataType, Float32Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
@@ -43,8 +43,7 @@ impl VectorCache {
     /// # Errors
     /// If they cannot be read.
     pub async fn get(&self, dataset: &Dataset, column: &str) -> Result<Option<Arc<Vectors>>> {
-        let manifest = dataset.manifest();
-        let key = (dataset.uri().to_string(), manifest.version, manifest.timestamp_nanos, column.to_string());
+        let key = key(dataset, column);
         if let Some(known) = self.known(&key) {
             return Ok(Some(known));
         }
@@ -60,6 +59,11 @@ impl VectorCache {
         Ok(Some(vectors))
     }
 
+    /// Whether the vectors of a column are in memory.
+    pub fn has(&self, dataset: &Dataset, column: &str) -> bool {
+        self.known(&key(dataset, column)).is_some()
+    }
+
     fn known(&self, key: &Key) -> Option<Arc<Vectors>> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = cache.iter().position(|(k, _)| k == key)?;
@@ -68,6 +72,11 @@ impl VectorCache {
         cache.push_front(used);
         Some(vectors)
     }
+}
+
+fn key(dataset: &Dataset, column: &str) -> Key {
+    let manifest = dataset.manifest();
+    (dataset.uri().to_string(), manifest.version, manifest.timestamp_nanos, column.to_string())
 }
 
 /// Memory for a row: its vector, the length of that, its number.
@@ -149,6 +158,24 @@ impl Vectors {
         }
         places
     }
+}
+
+/// The cosine similarity of each vector to another; nothing for a row without one.
+pub(super) fn similarities(vectors: &FixedSizeListArray, numbers: &[f32], query: &[f32]) -> Vec<Option<f32>> {
+    let of_query = dot(query, query).sqrt();
+    let similarity = |row: usize| {
+        let start = vectors.value_offset(row) as usize;
+        let vector = &numbers[start..start + query.len()];
+        let lengths = dot(vector, vector).sqrt() * of_query;
+        vectors.is_valid(row).then(|| if lengths > 0.0 { dot(vector, query) / lengths } else { 0.0 })
+    };
+    (0..vectors.len()).map(similarity).collect()
+}
+
+/// The `k` rows of the highest scores, highest first; equal ones in the order of the rows.
+pub(super) fn keep_nearest(scored: &mut Vec<(u64, f32)>, k: usize) {
+    scored.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    scored.truncate(k);
 }
 
 /// The rows that match a predicate, ascending.

@@ -63,6 +63,6 @@ impl Engine {
 }
 
 /// A name as the planner reads it: small letters where it is not quoted.
-fn folded(name: &Ident) -> String {
+pub(super) fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

@@ -2,6 +2,7 @@
 
 mod alter;
 mod command;
+mod index;
 mod message;
 mod write;
 
@@ -13,7 +14,6 @@ use datafusion::common::{DFSchema, DataFusionError, Result, plan_err};
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{DdlStatement, Explain, LogicalPlan, WriteOp};
-use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
@@ -22,10 +22,10 @@ use datafusion::sql::sqlparser::ast::{self, TableObject};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::{StreamExt, stream};
 use populace_population::did_you_mean;
-use populace_udfs::{Estimate, Narrator, Populace, Purpose, TableSearch, VectorSearch};
+use populace_udfs::{Estimate, Narrator, Populace};
 
 use crate::catalog::{Catalog, Run};
-use crate::database::{Database, LanceSearch, Tables, late_columns};
+use crate::database::{Database, LanceSearch, Own, Tables, late_columns};
 use crate::narrators::openai::OpenCatalog;
 use crate::narrators::{Asking, Common, ReadTemplates};
 use crate::{commands, statements};
@@ -42,10 +42,20 @@ pub enum Files {
     Allowed,
 }
 
-/// A search for people by the meaning of one of their narratives.
+/// What a search goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum By {
+    #[default]
+    Meaning,
+    Words,
+    Both,
+}
+
+/// A search for people by one of their narratives.
 #[derive(Debug, Clone)]
 pub struct Search {
     pub text: String,
+    pub by: By,
     pub table: String,
     /// The narrative, `persona`
     pub column: String,
@@ -89,7 +99,7 @@ impl Engine {
         };
         let narrator = open(options.narrator.as_deref().unwrap_or("outline"))?;
         let mut populace = Populace::new()
-            .with_table_search(Arc::new(LanceSearch::new(embedder.clone())))
+            .with_table_search(Arc::new(LanceSearch))
             .with_lazy_embedder(move || embedder.get())
             .with_narrator(narrator)
             .with_narrators(open);
@@ -109,6 +119,7 @@ impl Engine {
         *context.state_ref().write() = state;
         if let Some(catalog) = context.catalog("datafusion") {
             catalog.register_schema("public", Arc::new(Tables::new(database.clone())))?;
+            catalog.register_schema("populace", Arc::new(Own::new(database.clone())))?;
         }
         Ok(Engine { context, database, common, options })
     }
@@ -175,10 +186,14 @@ impl Engine {
 
     async fn run_as(&self, statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
         // In a box, as what a statement may do is deeper than the compiler likes.
-        Box::pin(self.statement(statement, run)).await.map_err(|error| {
-            let functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
-            message::with_names(error, &self.database.tables(), &functions)
-        })
+        Box::pin(self.statement(statement, run)).await.map_err(|error| self.explained(error))
+    }
+
+    /// An error with what there is in the place of what there is not.
+    fn explained(&self, error: DataFusionError) -> DataFusionError {
+        let mut functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
+        functions.push("at_version".into());
+        message::with_names(error, &self.database.tables(), &functions)
     }
 
     async fn statement(&self, mut statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
@@ -191,6 +206,11 @@ impl Engine {
             && let ast::Statement::Call(call) = call.as_ref()
         {
             return Box::pin(self.command(call)).await;
+        }
+        if let Statement::Statement(other) = &statement
+            && let Some(done) = Box::pin(self.index(other)).await?
+        {
+            return Ok(done);
         }
         if let Statement::Statement(show) = &statement
             && matches!(show.as_ref(), ast::Statement::ShowTables { .. })
@@ -259,32 +279,42 @@ impl Engine {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
-    /// The people nearest in meaning, nearest first, with the narrative and the `score`: the cosine similarity.
+    /// The people found, best first, with the narrative and the `score`.
     ///
     /// # Errors
-    /// If there is no such table or column, the predicate is not one of columns, literals and operators, or the table
-    /// was made with another embedder.
+    /// If there is no such table or column, the predicate is no expression over its columns, or the table was made with
+    /// another embedder.
     pub async fn search(&self, search: Search) -> Result<SendableRecordBatchStream> {
-        let table = self.context.table_provider(TableReference::bare(search.table.as_str())).await?;
-        let schema = table.schema();
-        let column = crate::database::embedding_column(&search.column);
-        if schema.column_with_name(&column).is_none() {
-            return plan_err!("the table {} has no vectors of {}", search.table, search.column);
-        }
+        let found = self.context.table_provider(TableReference::bare(search.table.as_str())).await;
+        let schema = found.map_err(|e| self.explained(e))?.schema();
         let shown = ["uuid", "first_name", "last_name", "age", "city", "state", "occupation", search.column.as_str()];
-        let projection = shown.iter().filter_map(|n| Some(schema.column_with_name(n)?.0)).collect();
-        let filter = match &search.predicate {
-            Some(text) => Some(self.context.parse_sql_expr(text, &DFSchema::try_from(schema.as_ref().clone())?)?),
-            None => None,
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let shown: Vec<String> = shown
+            .iter()
+            .filter(|n| schema.column_with_name(n).is_some())
+            .map(|n| quoted(n))
+            .chain(["score".into()])
+            .collect();
+        let function = match search.by {
+            By::Meaning => "semantic_search",
+            By::Words => "text_search",
+            By::Both => "hybrid_search",
         };
-        let embedder = self.database.embedder();
-        let mut vectors = embedder.get()?.embed(vec![search.text], Purpose::Query).await?;
-        let query = vectors.pop().unwrap_or_default();
-        let vector = VectorSearch { column, query, k: search.k, filter, projection: Some(projection) };
-        let state = self.context.state();
-        match LanceSearch::new(embedder.clone()).vector_search(&state, &table, &vector).await? {
-            Some(plan) => execute_stream(plan, self.context.task_ctx()),
-            None => plan_err!("the condition of a search is made of columns, literals and operators alone"),
+        let filter = match &search.predicate {
+            Some(predicate) => match statements::one_expression(predicate) {
+                Ok(predicate) => format!(", \"where\" => ({predicate})"),
+                Err(error) => return plan_err!("the condition {predicate} is no expression: {error}"),
+            },
+            None => String::new(),
+        };
+        let (shown, table) = (shown.join(", "), quoted(&search.table));
+        let (wanted, column) = (text(&search.text), text(&search.column));
+        let sql =
+            format!("SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter})", search.k);
+        match self.parse(&sql)?.pop() {
+            Some(statement) => self.run(statement).await,
+            None => plan_err!("nothing to search for"),
         }
     }
 

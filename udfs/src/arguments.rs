@@ -71,7 +71,18 @@ impl Arguments {
         name: &'static str,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<Option<ScalarValue>> {
-        let Some(sql) = self.take(name) else { return Ok(None) };
+        match self.take(name) {
+            Some(sql) => self.constant_of(name, sql, context),
+            None => Ok(None),
+        }
+    }
+
+    fn constant_of(
+        &self,
+        name: &'static str,
+        sql: SqlExpr,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<ScalarValue>> {
         let text = sql.to_string();
         let schema = DFSchema::empty();
         let wrong = |why: String| plan_err!("{}: `{name}` must be a constant, `{text}` is not{why}", self.function);
@@ -89,10 +100,79 @@ impl Arguments {
     pub fn text(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<String>> {
         match self.constant(name, context)? {
             None => Ok(None),
-            Some(value) => match value.try_as_str() {
-                Some(Some(text)) => Ok(Some(text.to_string())),
-                _ => plan_err!("{}: `{name}` must be a text, {value} is not", self.function),
-            },
+            Some(value) => self.text_of(name, &value).map(Some),
+        }
+    }
+
+    fn text_of(&self, name: &'static str, value: &ScalarValue) -> Result<String> {
+        match value.try_as_str() {
+            Some(Some(text)) => Ok(text.to_string()),
+            _ => plan_err!("{}: `{name}` must be a text, {value} is not", self.function),
+        }
+    }
+
+    /// The constants of an argument that is one, or several in parentheses; at least one.
+    fn constants(
+        &mut self,
+        name: &'static str,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<Vec<ScalarValue>>> {
+        let elements = match self.take(name) {
+            None => return Ok(None),
+            Some(SqlExpr::Tuple(elements)) => elements,
+            Some(SqlExpr::Nested(element)) => vec![*element],
+            Some(element) => vec![element],
+        };
+        let mut values = vec![];
+        for element in elements {
+            match self.constant_of(name, element, context)? {
+                Some(value) => values.push(value),
+                None => return plan_err!("{}: `{name}` has a NULL", self.function),
+            }
+        }
+        match values.is_empty() {
+            true => plan_err!("{}: `{name}` has nothing in its parentheses", self.function),
+            false => Ok(Some(values)),
+        }
+    }
+
+    /// A text, or several in parentheses.
+    pub fn texts(
+        &mut self,
+        name: &'static str,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<Vec<String>>> {
+        let Some(values) = self.constants(name, context)? else { return Ok(None) };
+        values.iter().map(|v| self.text_of(name, v)).collect::<Result<_>>().map(Some)
+    }
+
+    /// A number, or several in parentheses.
+    pub fn numbers(
+        &mut self,
+        name: &'static str,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<Vec<f64>>> {
+        let Some(values) = self.constants(name, context)? else { return Ok(None) };
+        values.iter().map(|v| self.number_of(name, v)).collect::<Result<_>>().map(Some)
+    }
+
+    fn number_of(&self, name: &'static str, value: &ScalarValue) -> Result<f64> {
+        let number = match value.data_type().is_numeric() {
+            true => value.cast_to(&DataType::Float64)?,
+            false => ScalarValue::Float64(None),
+        };
+        match number {
+            ScalarValue::Float64(Some(number)) => Ok(number),
+            _ => plan_err!("{}: `{name}` must be a number, {value} is not", self.function),
+        }
+    }
+
+    /// A number from 0 to 1.
+    pub fn fraction(&mut self, name: &'static str, context: &mut dyn RelationPlannerContext) -> Result<Option<f64>> {
+        let Some(value) = self.constant(name, context)? else { return Ok(None) };
+        match self.number_of(name, &value)? {
+            fraction if (0.0..=1.0).contains(&fraction) => Ok(Some(fraction)),
+            _ => plan_err!("{}: `{name}` must be a number from 0 to 1, {value} is not", self.function),
         }
     }
 
@@ -127,15 +207,33 @@ impl Arguments {
         range: std::ops::RangeInclusive<i128>,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<Option<i128>> {
-        let Some(value) = self.constant(name, context)? else { return Ok(None) };
-        let number: Option<i128> = match &value {
+        match self.constant(name, context)? {
+            Some(value) => self.whole(name, &value, range).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A whole number within a range, as a part of an argument.
+    pub fn integer_of(
+        &self,
+        name: &'static str,
+        sql: SqlExpr,
+        range: std::ops::RangeInclusive<i128>,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<i128> {
+        let value = self.constant_of(name, sql, context)?.unwrap_or(ScalarValue::Null);
+        self.whole(name, &value, range)
+    }
+
+    fn whole(&self, name: &'static str, value: &ScalarValue, range: std::ops::RangeInclusive<i128>) -> Result<i128> {
+        let number: Option<i128> = match value {
             ScalarValue::Float64(Some(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Some(*x as i128),
             value if value.data_type().is_integer() => value.to_string().parse().ok(),
             ScalarValue::Decimal128(Some(x), _, 0) => Some(*x),
             _ => None,
         };
         match number {
-            Some(number) if range.contains(&number) => Ok(Some(number)),
+            Some(number) if range.contains(&number) => Ok(number),
             _ => plan_err!(
                 "{}: `{name}` must be a whole number from {} to {}, {value} is not",
                 self.function,

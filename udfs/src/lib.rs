@@ -2,9 +2,9 @@
 //!
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
 //! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
-//! `semantic_search`, `validate`, `fidelity`, `compare`, `rake`, `rebalance`, `stereotype_index`,
-//! `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such as `vendi_score`, and the catalogue
-//! `census`. What they need of a host, models above all, is named by small traits.
+//! `semantic_search`, `text_search`, `hybrid_search`, `similar_to`, `duplicates`, `validate`, `fidelity`, `compare`,
+//! `rake`, `rebalance`, `stereotype_index`, `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such
+//! as `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
 mod age_band;
 mod arguments;
@@ -15,6 +15,7 @@ pub mod checks;
 mod compare;
 mod cosine_similarity;
 mod diversity;
+mod duplicates;
 mod embed;
 mod embedder;
 mod estimate;
@@ -24,6 +25,7 @@ mod generate_narrative;
 mod generate_persona;
 mod given;
 mod goodness;
+mod hybrid_search;
 mod narrate;
 mod narrate_calls;
 mod narrator;
@@ -36,13 +38,16 @@ mod row_facts;
 mod sample_persona;
 mod sampling;
 mod scan;
+mod search;
 mod semantic_search;
+mod similar_to;
 mod stereotype_index;
 mod stratified_sample;
 mod table_functions;
 mod table_sample;
 mod table_search;
 mod template;
+mod text_search;
 mod validate;
 mod weighting;
 
@@ -56,6 +61,7 @@ pub use narrator::{
 pub use plugin::{Populace, register};
 pub use rewrite::{rewrite, with_seeds};
 pub use sample_persona::fresh_seed;
+pub use search::{LONGEST_WORD, Words};
 pub use table_functions::table_function;
-pub use table_search::{TableSearch, VectorSearch};
+pub use table_search::{SearchRows, TableSearch, TextQuery};
 pub use template::template_names;

@@ -119,7 +119,7 @@ impl Populace {
         Populace::default()
     }
 
-    /// What `embed` and `semantic_search` turn texts into vectors with.
+    /// What `embed` and the searches by meaning turn texts into vectors with.
     pub fn with_embedder(self, embedder: Arc<dyn Embedder>) -> Populace {
         self.with_lazy_embedder(move || Ok(embedder.clone()))
     }

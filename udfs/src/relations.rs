@@ -12,8 +12,9 @@ use crate::arguments::Arguments;
 use crate::rewrite::call;
 use crate::weighting::{rake, rebalance};
 use crate::{
-    assumed_independences, compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search,
-    stereotype_index, stratified_sample, table_sample, validate,
+    assumed_independences, compare, duplicates, fidelity, generate_persona, hybrid_search, persona_probability,
+    sample_persona, semantic_search, similar_to, stereotype_index, stratified_sample, table_sample, text_search,
+    validate,
 };
 
 #[derive(Debug)]
@@ -91,13 +92,28 @@ impl Relations {
                 rebalance::plan(arguments, packs, context)?
             }
             semantic_search::NAME => {
-                let names = ["table", "query", "k", "column", "where"];
-                let arguments = Arguments::new(semantic_search::NAME, args, &names, 3)?;
+                let arguments = Arguments::new(semantic_search::NAME, args, &semantic_search::ARGUMENTS, 3)?;
                 semantic_search::plan(arguments, &self.0, context)?
             }
             stereotype_index::NAME => {
                 let arguments = Arguments::new(stereotype_index::NAME, args, &stereotype_index::ARGUMENTS, 2)?;
                 stereotype_index::plan(arguments, &self.0, context)?
+            }
+            text_search::NAME => {
+                let arguments = Arguments::new(text_search::NAME, args, &text_search::ARGUMENTS, 3)?;
+                text_search::plan(arguments, &self.0, context)?
+            }
+            hybrid_search::NAME => {
+                let arguments = Arguments::new(hybrid_search::NAME, args, &hybrid_search::ARGUMENTS, 3)?;
+                hybrid_search::plan(arguments, &self.0, context)?
+            }
+            similar_to::NAME => {
+                let arguments = Arguments::new(similar_to::NAME, args, &similar_to::ARGUMENTS, 3)?;
+                similar_to::plan(arguments, &self.0, context)?
+            }
+            duplicates::NAME => {
+                let arguments = Arguments::new(duplicates::NAME, args, &duplicates::ARGUMENTS, 1)?;
+                duplicates::plan(arguments, context)?
             }
             stratified_sample::NAME => {
                 let arguments = Arguments::new(stratified_sample::NAME, args, &stratified_sample::ARGUMENTS, 2)?;

@@ -12,8 +12,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 use crate::sample_persona::fresh_seed;
 use crate::weighting::{rake, rebalance};
 use crate::{
-    compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search, stereotype_index,
-    stratified_sample, table_sample, validate,
+    compare, duplicates, fidelity, generate_persona, hybrid_search, persona_probability, sample_persona,
+    semantic_search, similar_to, stereotype_index, stratified_sample, table_sample, text_search, validate,
 };
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
@@ -83,12 +83,16 @@ impl VisitorMut for Rewrite {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         let name = name.to_string().to_lowercase();
         let of_table = [
+            duplicates::NAME,
             fidelity::NAME,
+            hybrid_search::NAME,
             rake::NAME,
             rebalance::NAME,
             semantic_search::NAME,
+            similar_to::NAME,
             stereotype_index::NAME,
             stratified_sample::NAME,
+            text_search::NAME,
             validate::NAME,
         ];
         let tables: &[&str] = match name.as_str() {

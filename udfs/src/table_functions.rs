@@ -11,8 +11,9 @@ use datafusion::logical_expr::{
 
 use crate::weighting::{rake, rebalance};
 use crate::{
-    assumed_independences, compare, fidelity, generate_persona, persona_probability, sample_persona, semantic_search,
-    stereotype_index, stratified_sample, table_sample, validate,
+    assumed_independences, compare, duplicates, fidelity, generate_persona, hybrid_search, persona_probability,
+    sample_persona, semantic_search, similar_to, stereotype_index, stratified_sample, table_sample, text_search,
+    validate,
 };
 
 /// The entry of one table function.
@@ -42,7 +43,7 @@ pub fn table_function(name: &'static str, description: &str, syntax: &str, examp
 }
 
 /// All table functions, in the order of their names.
-pub(crate) fn documented() -> [TableFunction; 13] {
+pub(crate) fn documented() -> [TableFunction; 17] {
     [
         TableFunction::new(
             assumed_independences::NAME,
@@ -57,6 +58,12 @@ pub(crate) fn documented() -> [TableFunction; 13] {
             "SELECT * FROM compare(usa, imported, columns => (age, state, (sex, marital_status)))",
         ),
         TableFunction::new(
+            duplicates::NAME,
+            "Texts that nearly copy another, one row a copy: the person's `uuid`, whose text it copies (`copy_of`), which `narrative`, and how alike the two are (`similarity`). By words, the estimated Jaccard similarity of runs of three words, without the people's names; by vectors, the cosine similarity. Rows come in the order of the table; the earlier of two texts is the one copied.",
+            "duplicates(table [, \"column\" => narrative | (narrative, …)] [, method => 'words' | 'vectors'] [, threshold => number] [, \"where\" => condition])",
+            "SELECT * FROM duplicates(usa, \"column\" => 'persona', threshold => 0.7)",
+        ),
+        TableFunction::new(
             fidelity::NAME,
             "Whether a table agrees with the figures of a country, one row a figure, a margin or a cell: the total variation distance `tvd`, the one that chance alone makes in a sample of this size (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test with neighbouring cells pooled until 5 rows are expected in each, and a verdict. A figure differs if its joint table or the margin of one of its columns does; Holm's correction over all of them keeps the chance that any figure differs in a sample of the country's people at `alpha`. Figures are judged against the country's network: `basis` is `figure` where it was made to meet them, and otherwise `drift` says how far it is from their own shares. Rows that a figure does not cover are `outside`; values that are no level are `unmatched`. With `weights`, `n` is Kish's effective number of rows.",
             "fidelity(table, country [, figure => name] [, detail => 'figures' | 'margins' | 'cells'] [, weights => number] [, alpha => number])",
@@ -67,6 +74,12 @@ pub(crate) fn documented() -> [TableFunction; 13] {
             "People drawn from a country's official figures and written up: their facts, every narrative, the narrator, and why a narrative is missing.",
             "generate_persona(country, count [, seed => number] [, given => predicate] [, narrator => name])",
             "SELECT first_name, persona FROM generate_persona('usa', 5, seed => 42)",
+        ),
+        TableFunction::new(
+            hybrid_search::NAME,
+            "The k best rows by words and by meaning together: a row's `score` is the sum of 1 / (60 + rank) over its ranks in the two (reciprocal rank fusion, Cormack et al. 2009), of the first 10 k of each, at least 100. `text_score`, `text_rank`, `semantic_score` and `semantic_rank` tell where it comes from. Conditions, several narratives, quotas and diversity as in `semantic_search`, `language` as in `text_search`.",
+            "hybrid_search(table, query [, k] [, \"column\" => narrative | (narrative, …)] [, weights => (number, …)] [, \"where\" => condition] [, max_per => (column, number)] [, diversity => number] [, language => name])",
+            "SELECT * FROM hybrid_search(usa, 'keeps bees', 10, \"where\" => state = 'VT', max_per => (city, 1))",
         ),
         TableFunction::new(
             persona_probability::NAME,
@@ -94,9 +107,15 @@ pub(crate) fn documented() -> [TableFunction; 13] {
         ),
         TableFunction::new(
             semantic_search::NAME,
-            "The k rows of a table that are nearest in meaning to a text, nearest first, with their `score`; the condition is applied before the search.",
-            "semantic_search(table, query [, k] [, \"column\" => narrative] [, \"where\" => condition])",
+            "The k rows of a table that are nearest in meaning to a text, nearest first, with their `score`: the cosine similarity. The condition is applied before the search. Of several narratives the best counts, and `matched` says which, or with `weights` their weighted mean. `max_per` shows at most so many rows of each value of a column. `diversity` (0 to 1) chooses rows that are near the text and unlike each other, by maximal marginal relevance with λ = 1 − diversity.",
+            "semantic_search(table, query [, k] [, \"column\" => narrative | (narrative, …)] [, weights => (number, …)] [, \"where\" => condition] [, max_per => (column, number)] [, diversity => number])",
             "SELECT * FROM semantic_search(usa, 'retired teacher who keeps bees', 10, \"where\" => state = 'VT')",
+        ),
+        TableFunction::new(
+            similar_to::NAME,
+            "The k people nearest to a person, whom their `uuid` names, by the vectors of their texts; the person is left out. Conditions, several narratives, quotas and diversity as in `semantic_search`.",
+            "similar_to(table, uuid [, k] [, \"column\" => narrative | (narrative, …)] [, weights => (number, …)] [, \"where\" => condition] [, max_per => (column, number)] [, diversity => number])",
+            "SELECT first_name, score FROM similar_to(usa, '0123456789abcdef0123456789abcdef', 5, max_per => (state, 1))",
         ),
         TableFunction::new(
             stereotype_index::NAME,
@@ -115,6 +134,12 @@ pub(crate) fn documented() -> [TableFunction; 13] {
             "Some rows of a table or a query, by chance: each by itself (BERNOULLI, and SYSTEM all the same), or so many ROWS. The same rows for the same seed, in whatever order the table has them: by its column `uuid`, or else by what they hold. A larger share of the same seed holds the smaller one.",
             "table TABLESAMPLE BERNOULLI (percentage) | (number PERCENT) | (number ROWS) [REPEATABLE (seed)]",
             "SELECT * FROM usa TABLESAMPLE BERNOULLI (5) REPEATABLE (7)",
+        ),
+        TableFunction::new(
+            text_search::NAME,
+            "The k rows of a table with the words of a text, best first, with their `score`: BM25 (k1 1.2, b 0.75). Words are stemmed in the language of the rows' country, or else as their texts are plainly in; languages without a stemmer are parted into words by ICU. An index made by CREATE INDEX … USING text is used; without one the rows that satisfy the condition are read, and rarity is counted among them. Conditions, several narratives, quotas and diversity as in `semantic_search`.",
+            "text_search(table, query [, k] [, \"column\" => narrative | (narrative, …)] [, weights => (number, …)] [, \"where\" => condition] [, max_per => (column, number)] [, diversity => number] [, language => name])",
+            "SELECT first_name, score FROM text_search(usa, 'keeps bees', 10, \"where\" => state = 'VT')",
         ),
         TableFunction::new(
             validate::NAME,

@@ -18,13 +18,25 @@ const COPY: f64 = 0.8;
 
 /// Finds near-copies among texts, by their shingles of three words (Broder 1997, "On the resemblance and containment of
 /// documents"; banding as in Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Copies {
+    threshold: f64,
     signatures: Vec<(String, [u32; HASHES])>,
     bands: HashMap<(usize, u64), Vec<u32>>,
 }
 
+impl Default for Copies {
+    fn default() -> Copies {
+        Copies::above(COPY)
+    }
+}
+
 impl Copies {
+    /// Those of at least such a similarity, from 0.5 on.
+    pub fn above(threshold: f64) -> Copies {
+        Copies { threshold, signatures: vec![], bands: HashMap::new() }
+    }
+
     /// Adds a text; the key and similarity of the earlier text that it nearly copies, if there is one. `masked` are
     /// words that do not count, such as the person's names.
     pub fn add(&mut self, key: &str, text: &str, masked: &[&str]) -> Option<(String, f64)> {
@@ -37,7 +49,7 @@ impl Copies {
             for other in bucket.iter() {
                 let equal = self.signatures[*other as usize].1.iter().zip(&signature).filter(|(a, b)| a == b).count();
                 let similarity = equal as f64 / HASHES as f64;
-                if similarity >= COPY && best.is_none_or(|(_, s)| similarity > s) {
+                if similarity >= self.threshold && best.is_none_or(|(_, s)| similarity > s) {
                     best = Some((*other as usize, similarity));
                 }
             }

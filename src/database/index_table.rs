@@ -1,0 +1,79 @@
+//! The tables that tell of the database itself, in the schema `populace`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array};
+use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::{MemTable, TableType};
+
+use super::{Database, Index};
+
+const INDEXES: &str = "indexes";
+
+/// `populace.indexes`: the indexes of all tables, as they are when a statement asks.
+#[derive(Debug)]
+pub struct Own {
+    database: Arc<Database>,
+}
+
+impl Own {
+    pub fn new(database: Arc<Database>) -> Own {
+        Own { database }
+    }
+
+    async fn indexes(&self) -> Result<RecordBatch> {
+        let mut found: Vec<(String, Index)> = vec![];
+        for table in self.database.tables() {
+            let indexes = self.database.indexes(&table).await?;
+            found.extend(indexes.into_iter().map(|index| (table.clone(), index)));
+        }
+        let state = |i: &Index| if i.rows_not_indexed == 0 { "current" } else { "behind" };
+        let text = |of: &dyn Fn(&(String, Index)) -> String| -> ArrayRef {
+            Arc::new(found.iter().map(|i| Some(of(i))).collect::<StringArray>())
+        };
+        let number = |of: &dyn Fn(&Index) -> Option<u64>| -> ArrayRef {
+            Arc::new(found.iter().map(|(_, i)| of(i)).collect::<UInt64Array>())
+        };
+        let columns = vec![
+            ("table_name", text(&|(table, _)| table.clone())),
+            ("index_name", text(&|(_, i)| i.name.clone())),
+            ("kind", text(&|(_, i)| i.kind.name().to_string())),
+            ("columns", text(&|(_, i)| i.columns.join(", "))),
+            ("rows_indexed", number(&|i| Some(i.rows_indexed))),
+            ("rows_not_indexed", number(&|i| Some(i.rows_not_indexed))),
+            ("state", text(&|(_, i)| state(i).to_string())),
+            ("bytes", number(&|i| i.bytes)),
+            ("detail", text(&|(_, i)| i.detail.clone())),
+        ];
+        let field = |(name, column): &(&str, ArrayRef)| Field::new(*name, column.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        Ok(RecordBatch::try_new(schema, columns.into_iter().map(|(_, column)| column).collect())?)
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Own {
+    fn table_names(&self) -> Vec<String> {
+        vec![INDEXES.into()]
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        if name != INDEXES {
+            return Ok(None);
+        }
+        let rows = self.indexes().await?;
+        Ok(Some(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?)))
+    }
+
+    // Asked by whoever lists tables, for which none need be read.
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        Ok(self.table_exist(name).then_some(TableType::View))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        name == INDEXES
+    }
+}

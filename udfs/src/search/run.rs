@@ -1,0 +1,396 @@
+//! A search at work.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::datatypes::{Float32Type, SchemaRef};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::datasource::source_as_provider;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan, lit};
+use datafusion::physical_plan::execute_stream;
+use futures::TryStreamExt;
+
+use super::choose::{Quota, unlike, within};
+use super::collected::{Collected, as_vectors};
+use super::rank::{Hit, Ranking, fuse, reciprocal};
+use super::request::vector_column;
+use super::{By, Search, bm25};
+use crate::cosine_similarity::similarity;
+use crate::embed::embed;
+use crate::sampling::strata::Strata;
+use crate::{Purpose, SearchRows, TextQuery};
+
+/// Rows of each ranking that are fused at least, that quotas are filled from, and that diversity chooses among; at
+/// first so many times `k` of them.
+const LEAST: usize = 100;
+const TIMES: usize = 10;
+
+/// Rows that diversity chooses among at most, unless more are asked for.
+const POOL: usize = 10_000;
+
+impl Search {
+    /// The rows found, in the order in which they are shown: these columns of the table and the added ones.
+    pub(super) async fn run(&self, state: &SessionState, projection: &[usize], to: SchemaRef) -> Result<RecordBatch> {
+        let width = self.input.schema().fields().len();
+        let shown: Vec<String> = projection
+            .iter()
+            .filter(|at| **at < width)
+            .map(|at| self.input.schema().field(*at).name().clone())
+            .collect();
+        let filter = match self.by {
+            By::Person => {
+                let others = self.uuid()?.not_eq(lit(self.wanted.as_str()));
+                conjunction(self.filter.clone().into_iter().chain([others]))
+            }
+            _ => self.filter.clone(),
+        };
+        let targets = match self.by {
+            By::Person => self.person(state).await?,
+            _ => vec![],
+        };
+        let rows = self.open(state, filter, &self.needed(&shown)).await?;
+        let targets = match self.by {
+            By::Meaning | By::Both => self.meaning(rows.as_ref()).await?,
+            _ => targets,
+        };
+        let hits = self.found(rows.as_ref(), &targets).await?;
+        self.output(rows.as_ref(), &hits, &shown, projection, to).await
+    }
+
+    fn column(&self, name: &str) -> Result<Expr> {
+        let found = self.input.schema().columns().into_iter().find(|c| c.name == name);
+        found.map(Expr::Column).map_or_else(|| exec_err!("{}: no column {name}", self.function), Ok)
+    }
+
+    fn uuid(&self) -> Result<Expr> {
+        self.column("uuid")
+    }
+
+    /// The column that says which pack a row's person was drawn from.
+    fn pack(&self) -> Option<&str> {
+        let schema = self.input.schema();
+        let has = schema.fields().iter().any(|f| f.name() == "pack" && super::request::is_text(f.data_type()));
+        (has && !self.texts.is_empty()).then_some("pack")
+    }
+
+    /// The columns that are read of a query.
+    fn needed(&self, shown: &[String]) -> Vec<String> {
+        let mut needed: Vec<String> = vec![];
+        let of_quotas = self.quotas.iter().map(|(c, _)| c);
+        let pack = self.pack().map(String::from);
+        let pool = self.pool_vectors().ok().flatten();
+        let all = shown.iter().chain(&self.vectors).chain(&self.texts).chain(of_quotas).chain(&pack).chain(&pool);
+        for name in all {
+            if !needed.contains(name) {
+                needed.push(name.clone());
+            }
+        }
+        needed
+    }
+
+    /// The vectors by which rows are told apart, where diversity is asked for.
+    fn pool_vectors(&self) -> Result<Option<String>> {
+        match self.diversity {
+            Some(_) => vector_column(self.function, &self.input, &self.columns[0]).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The rows to search: by the host where they are those of a table of its, else read whole.
+    async fn open(
+        &self,
+        state: &SessionState,
+        filter: Option<Expr>,
+        columns: &[String],
+    ) -> Result<Arc<dyn SearchRows>> {
+        if let Some(host) = &self.populace.search
+            && let Some((scan, below)) = table_below(&self.input)
+            && let Ok(provider) = source_as_provider(&scan.source)
+        {
+            let filters: Vec<Expr> = below.into_iter().chain(filter.clone()).collect();
+            let plain = |e: &Expr| !e.exists(|e| Ok(is_subquery(e))).unwrap_or(true);
+            if filters.iter().all(plain) {
+                let filter = conjunction(filters.into_iter().map(unnormalize_col));
+                if let Some(rows) = host.open(state, &provider, filter).await? {
+                    return Ok(rows);
+                }
+            }
+        }
+        let mut rows = LogicalPlanBuilder::from(self.input.clone());
+        if let Some(filter) = filter {
+            rows = rows.filter(filter)?;
+        }
+        let columns = columns.iter().map(|c| Ok(self.column(c)?.alias(c))).collect::<Result<Vec<_>>>()?;
+        let plan = state.create_physical_plan(&rows.project(columns)?.build()?).await?;
+        let rows = execute_stream(plan, state.task_ctx())?;
+        Ok(Arc::new(Collected::read(self.function, rows).await?))
+    }
+
+    /// The vector of the text, once for each column.
+    async fn meaning(&self, rows: &dyn SearchRows) -> Result<Vec<Option<Vec<f32>>>> {
+        let Some(embedder) = &self.populace.embedder else {
+            return plan_err!("{}: this session has no embedder", self.function);
+        };
+        let embedder = embedder.get()?;
+        rows.check_embedder(embedder.as_ref())?;
+        let vectors = embed(embedder.as_ref(), &[Some(&self.wanted)], Purpose::Query).await?;
+        let vector = vectors.value(0).as_primitive::<Float32Type>().values().to_vec();
+        Ok(vec![Some(vector); self.vectors.len()])
+    }
+
+    /// The vectors of the person.
+    async fn person(&self, state: &SessionState) -> Result<Vec<Option<Vec<f32>>>> {
+        let this = self.uuid()?.eq(lit(self.wanted.as_str()));
+        let rows = self.open(state, Some(this), &self.vectors).await?;
+        let mut batches = rows.scan(&self.vectors).await?;
+        while let Some(batch) = batches.try_next().await? {
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let found: Vec<Option<Vec<f32>>> = (0..self.vectors.len())
+                .map(|c| Ok(vectors_of(batch.column(c))?.swap_remove(0)))
+                .collect::<Result<_>>()?;
+            if found.iter().all(Option::is_none) {
+                return exec_err!("{}: {} has no vectors of {}", self.function, self.wanted, self.columns.join(", "));
+            }
+            return Ok(found);
+        }
+        exec_err!("{}: the table has nobody with the uuid `{}`", self.function, self.wanted)
+    }
+
+    /// The rows to show.
+    async fn found(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>]) -> Result<Vec<Hit>> {
+        let candidates = match self.diversity {
+            Some(_) => self.k.saturating_mul(TIMES).clamp(LEAST, POOL).max(self.k),
+            None => self.k,
+        };
+        let plain = self.by != By::Both && self.columns.len() == 1 && self.quotas.is_empty();
+        let mut depth = if plain { candidates } else { self.k.saturating_mul(TIMES).max(LEAST).max(candidates) };
+        let mut scanned = None;
+        loop {
+            let found = match self.by {
+                By::Meaning | By::Person => self.by_meaning(rows, targets, depth).await?,
+                By::Words => self.by_words(rows, depth, &mut scanned).await?,
+                By::Both => {
+                    let text = self.by_words(rows, depth, &mut scanned).await?;
+                    reciprocal(&text, &self.by_meaning(rows, targets, depth).await?)
+                }
+            };
+            if found.complete || found.hits.len() >= candidates {
+                let quotas = self.groups(rows, &found.hits).await?;
+                let admitted = within(found.hits.len(), candidates, &quotas);
+                if found.complete || admitted.len() == candidates {
+                    let hits = admitted.into_iter().map(|at| found.hits[at].clone()).collect();
+                    return self.diverse(rows, hits).await;
+                }
+            }
+            depth = depth.saturating_mul(4);
+        }
+    }
+
+    async fn by_meaning(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>], depth: usize) -> Result<Ranking> {
+        let columns = self.vectors.iter().zip(targets).enumerate();
+        let mut scores: HashMap<u64, Vec<Option<f32>>> = HashMap::new();
+        let mut bounds = vec![None; targets.len()];
+        for (at, (column, target)) in columns.clone() {
+            let Some(target) = target else { continue };
+            let found = rows.nearest(column, target, depth).await?;
+            if found.len() >= depth {
+                bounds[at] = found.last().map(|(_, score)| *score);
+            }
+            for (row, score) in found {
+                scores.entry(row).or_insert_with(|| vec![None; targets.len()])[at] = Some(score);
+            }
+        }
+        // What a column's ranking leaves out may still be known by another's.
+        for (at, (column, target)) in columns.filter(|_| targets.len() > 1) {
+            let missing: Vec<u64> = scores.iter().filter(|(_, s)| s[at].is_none()).map(|(row, _)| *row).collect();
+            if let Some(target) = target
+                && bounds[at].is_some()
+                && !missing.is_empty()
+            {
+                let taken = rows.take(&missing, std::slice::from_ref(column)).await?;
+                for (row, vector) in missing.iter().zip(vectors_of(taken.column(0))?) {
+                    if let (Some(scores), Some(vector)) = (scores.get_mut(row), vector) {
+                        scores[at] = similarity(&vector, target);
+                    }
+                }
+            }
+        }
+        Ok(fuse(scores, &bounds, &self.fusion))
+    }
+
+    /// `scanned` keeps what was found by reading all texts, which is all there is.
+    async fn by_words(
+        &self,
+        rows: &dyn SearchRows,
+        depth: usize,
+        scanned: &mut Option<Vec<Vec<(u64, f32)>>>,
+    ) -> Result<Ranking> {
+        let query = TextQuery { text: self.wanted.clone(), words: self.words };
+        // Several columns are fused from all that matches in each.
+        let depth = if self.texts.len() == 1 { depth } else { usize::MAX };
+        let mut found = vec![];
+        if scanned.is_none() {
+            for column in &self.texts {
+                match rows.matching(column, &query, depth).await? {
+                    Some(matching) => found.push(matching),
+                    None => break,
+                }
+            }
+        }
+        let by_index = scanned.is_none() && found.len() == self.texts.len();
+        let found: &Vec<Vec<(u64, f32)>> = if by_index {
+            &found
+        } else {
+            if scanned.is_none() {
+                let language = |pack: &str| self.populace.packs.get(pack).ok().map(|p| p.language().to_string());
+                *scanned = Some(bm25::scan(rows, &self.texts, self.pack(), &query, language).await?);
+            }
+            scanned.get_or_insert_default()
+        };
+        let mut scores: HashMap<u64, Vec<Option<f32>>> = HashMap::new();
+        let mut bounds = vec![None; found.len()];
+        for (at, found) in found.iter().enumerate() {
+            if by_index && found.len() >= depth {
+                bounds[at] = found.last().map(|(_, score)| *score);
+            }
+            for (row, score) in found {
+                scores.entry(*row).or_insert_with(|| vec![None; bounds.len()])[at] = Some(*score);
+            }
+        }
+        Ok(fuse(scores, &bounds, &self.fusion))
+    }
+
+    /// The groups of the rows, for each quota.
+    async fn groups(&self, rows: &dyn SearchRows, hits: &[Hit]) -> Result<Vec<Quota>> {
+        if self.quotas.is_empty() || hits.is_empty() {
+            return Ok(vec![]);
+        }
+        let ids: Vec<u64> = hits.iter().map(|h| h.row).collect();
+        let names: Vec<String> = self.quotas.iter().map(|(column, _)| column.clone()).collect();
+        let taken = rows.take(&ids, &names).await?;
+        let quota = |((_, most), column): (&(String, usize), &ArrayRef)| {
+            let groups = Strata::new([column.data_type()])?.numbers(std::slice::from_ref(column), hits.len())?;
+            Ok(Quota { groups, most: *most })
+        };
+        self.quotas.iter().zip(taken.columns()).map(quota).collect()
+    }
+
+    /// The rows in the order of their marginal relevance, where that is asked for.
+    async fn diverse(&self, rows: &dyn SearchRows, hits: Vec<Hit>) -> Result<Vec<Hit>> {
+        let (Some(weight), Some(column)) = (self.diversity, self.pool_vectors()?) else { return Ok(hits) };
+        let Some(first) = hits.first() else { return Ok(hits) };
+        let ids: Vec<u64> = hits.iter().map(|h| h.row).collect();
+        let taken = rows.take(&ids, &[column]).await?;
+        let vectors = vectors_of(taken.column(0))?;
+        let vectors: Vec<Option<&[f32]>> = vectors.iter().map(Option::as_deref).collect();
+        // Similarities of vectors are compared as they are; other scores by the best of them.
+        let unit = match self.by {
+            By::Meaning | By::Person => 1.0,
+            By::Words | By::Both => first.score.max(f32::MIN_POSITIVE),
+        };
+        let relevance: Vec<f32> = hits.iter().map(|h| h.score / unit).collect();
+        let chosen = unlike(self.k, weight, &relevance, &vectors);
+        Ok(chosen.into_iter().map(|at| hits[at].clone()).collect())
+    }
+
+    async fn output(
+        &self,
+        rows: &dyn SearchRows,
+        hits: &[Hit],
+        shown: &[String],
+        projection: &[usize],
+        to: SchemaRef,
+    ) -> Result<RecordBatch> {
+        let ids: Vec<u64> = hits.iter().map(|h| h.row).collect();
+        if ids.is_empty() {
+            return Ok(RecordBatch::new_empty(to));
+        }
+        let taken = match shown.is_empty() {
+            true => vec![],
+            false => rows.take(&ids, shown).await?.columns().to_vec(),
+        };
+        let mut taken = taken.into_iter();
+        let width = self.input.schema().fields().len();
+        let added = self.added();
+        let mut columns: Vec<ArrayRef> = vec![];
+        for at in projection {
+            let column = match at.checked_sub(width) {
+                None => taken.next(),
+                Some(added_at) => added.get(added_at).map(|f| self.told(f.name(), hits)),
+            };
+            match column {
+                Some(column) => columns.push(column),
+                None => return exec_err!("{}: a column is missing", self.function),
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
+        Ok(RecordBatch::try_new_with_options(to, columns, &options)?)
+    }
+
+    /// What an added column says of the rows.
+    fn told(&self, name: &str, hits: &[Hit]) -> ArrayRef {
+        type Place = Option<(i64, f32)>;
+        let scores = |of: fn(&Hit) -> Place| -> ArrayRef {
+            Arc::new(hits.iter().map(|h| of(h).map(|p| p.1)).collect::<Float32Array>())
+        };
+        let ranks = |of: fn(&Hit) -> Place| -> ArrayRef {
+            Arc::new(hits.iter().map(|h| of(h).map(|p| p.0)).collect::<Int64Array>())
+        };
+        match name {
+            "matched" => Arc::new(hits.iter().map(|h| self.columns.get(h.column)).collect::<StringArray>()),
+            "text_score" => scores(|h| h.text),
+            "text_rank" => ranks(|h| h.text),
+            "semantic_score" => scores(|h| h.semantic),
+            "semantic_rank" => ranks(|h| h.semantic),
+            _ => Arc::new(hits.iter().map(|h| Some(h.score)).collect::<Float32Array>()),
+        }
+    }
+}
+
+/// Vectors, row by row.
+pub(crate) fn vectors_of(column: &ArrayRef) -> Result<Vec<Option<Vec<f32>>>> {
+    let lists = as_vectors(column)?;
+    let lists = lists.as_list::<i32>();
+    let vector = |row| lists.is_valid(row).then(|| lists.value(row).as_primitive::<Float32Type>().values().to_vec());
+    Ok((0..lists.len()).map(vector).collect())
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::ScalarSubquery(_)
+            | Expr::InSubquery(_)
+            | Expr::Exists(_)
+            | Expr::SetComparison(_)
+            | Expr::OuterReferenceColumn(..)
+    )
+}
+
+/// The table whose rows a plan has, as they are but for filters, and those filters.
+fn table_below(plan: &LogicalPlan) -> Option<(&TableScan, Vec<Expr>)> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => table_below(&alias.input),
+        LogicalPlan::Projection(all)
+            if all.expr.len() == all.input.schema().fields().len()
+                && all.expr.iter().zip(all.input.schema().columns()).all(|(e, c)| *e == Expr::Column(c)) =>
+        {
+            table_below(&all.input)
+        }
+        LogicalPlan::Filter(filter) => {
+            let (scan, mut filters) = table_below(&filter.input)?;
+            filters.push(filter.predicate.clone());
+            Some((scan, filters))
+        }
+        LogicalPlan::TableScan(scan) if scan.fetch.is_none() && scan.projection.is_none() => {
+            Some((scan, scan.filters.clone()))
+        }
+        _ => None,
+    }
+}
