@@ -95,7 +95,7 @@ fn what_a_batch_leaves_is_asked_for_again() {
     let complaints = stub.requests.lock().unwrap().iter().filter(|r| r["messages"][2].is_object()).count();
     assert_eq!(complaints, PEOPLE);
     let shown = ran_on(directory.path(), &["runs", "show"]).1;
-    assert!(shown.contains("60 times: the answer has no text"), "{shown}");
+    assert!(shown.contains("60 times: cultural_background: the answer has no such text"), "{shown}");
 }
 
 #[test]
