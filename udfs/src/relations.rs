@@ -120,7 +120,7 @@ impl Relations {
                 stratified_sample::plan(arguments, context)?
             }
             validate::NAME => {
-                let arguments = Arguments::new(validate::NAME, args, &["table"], 1)?;
+                let arguments = Arguments::new(validate::NAME, args, &["table", "country"], 2)?;
                 validate::plan(arguments, &self.0, context)?
             }
             _ => return Ok(None),

@@ -143,8 +143,8 @@ pub(crate) fn documented() -> [TableFunction; 17] {
         ),
         TableFunction::new(
             validate::NAME,
-            "What is wrong with the narratives of a table, one row a violation: blank, refusal, length, the name missing, another age, sex or job than the facts say, contact data, a near-copy of another person's text.",
-            "validate(table)",
+            "What is wrong with the people of a table, one row a violation. Of texts: blank, refusal, length, the name missing, another age, sex, job or place than the facts say, another language, contact data, a near-copy of another person's text. Of columns, by the figures of the country that the row or `country` names: pairs of values that nobody has, or hardly anybody (`geography`, `age_marital`, `education_occupation`, `demographics`), and values that are not known.",
+            "validate(table [, country => text])",
             "SELECT check, count(*) FROM validate(usa) GROUP BY check",
         ),
     ]
