@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::{Catalog, Error, connect, explain};
 
-/// Calls that are committed together at most, and how long the first waits for others.
+/// Calls that are committed together at most. None waits for others: what is not committed yet is paid again after a
+/// kill.
 const GROUP: usize = 1000;
-const GATHER: Duration = Duration::from_millis(2);
 
 /// From one time that the disk has taken what was committed to the next, at least.
 const SYNC: Duration = Duration::from_millis(25);
@@ -207,7 +207,6 @@ fn synced(path: &str) -> Sender<()> {
 fn write(connection: &Connection, path: &str, calls: &Receiver<(Call, Written)>) {
     let synced = synced(path);
     while let Ok(first) = calls.recv() {
-        thread::sleep(GATHER);
         let group: Vec<(Call, Written)> = std::iter::once(first).chain(calls.try_iter().take(GROUP - 1)).collect();
         let insert = || {
             let transaction = connection.unchecked_transaction()?;
