@@ -13,6 +13,9 @@ const PEOPLE: usize = 2000;
 const KILLS: usize = 200;
 const AT_ONCE: usize = 8;
 
+/// Requests that a kill may lose: those in flight, and a quarter as many answers.
+const LOST: usize = AT_ONCE + AT_ONCE / 4;
+
 fn generate(database: &Path, base: &str) -> Command {
     let mut command = populace(database);
     command.env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "sk-secret");
@@ -66,17 +69,16 @@ fn a_run_that_is_killed_two_hundred_times_pays_for_nothing_twice() {
         live(&mut child, &stub, requests, Duration::from_micros(u64::from(chance[1]) * 20));
         child.kill().unwrap();
         child.wait().unwrap();
-        // Those that were on their way when it was killed are all that may be asked for again: the requests at the
-        // server, and as many answers that were not in the catalogue yet.
+        // Those that were on their way when it was killed are all that may be asked for again, now or after another
+        // kill: the requests at the server, and the few answers that were not in the catalogue yet.
         let again = asked_since(&stub, &mut seen).into_iter().filter(|p| !paid.insert(p.clone())).count();
-        assert!(again <= 2 * AT_ONCE, "{again} asked again at kill {kill}");
         twice += again;
+        assert!(twice <= (kill + 1) * LOST, "{twice} asked again after {kill} kills and one");
     }
     assert!(people(broken.path()).lines().count() <= PEOPLE, "it was done before the last kill");
     assert!(generate(broken.path(), &stub.base).status().unwrap().success());
     let again = asked_since(&stub, &mut seen).into_iter().filter(|p| !paid.insert(p.clone())).count();
-    assert!(twice <= KILLS * AT_ONCE, "{twice} asked again");
-    assert!(again <= 2 * AT_ONCE && paid.len() == 2 * PEOPLE, "{again} again, {} in all", paid.len());
+    assert!(twice + again <= KILLS * LOST && paid.len() == 2 * PEOPLE, "{again} again, {} in all", paid.len());
     println!("{KILLS} kills, {} requests of {}, {} in flight", stub.count(), 2 * PEOPLE, twice + again);
     assert_eq!(people(broken.path()), expected);
 }

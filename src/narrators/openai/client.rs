@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::answer::Completion;
 use super::endpoint::Endpoint;
@@ -24,6 +24,9 @@ pub(super) struct Client {
     budget: Arc<Budget>,
     /// Prompts that are made, and answers that are checked, at once
     turns: Semaphore,
+    /// Requests at the servers, and answers that are not in the catalogue yet: what a kill loses is hardly more than may
+    /// be in flight
+    unrecorded: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Client {
@@ -47,7 +50,8 @@ impl Client {
         let servers = endpoint.addresses.iter().map(|a| Server::new(a.clone(), endpoint.clone(), &http)).collect();
         let pace = Pace::new(&endpoint.limits);
         let turns = Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get));
-        Ok(Client { endpoint, servers, pace, budget, turns })
+        let unrecorded = Arc::new(Semaphore::new(endpoint.concurrency + (endpoint.concurrency / 4).max(2)));
+        Ok(Client { endpoint, servers, pace, budget, turns, unrecorded })
     }
 
     pub fn endpoint(&self) -> &Endpoint {
@@ -79,7 +83,8 @@ impl Client {
     }
 
     /// Asks until `accept` takes the answer, an attempt cannot help, or there have been enough; counts the `attempts`.
-    /// What was wrong with an answer is told with the next attempt, which may ask for less.
+    /// What was wrong with an answer is told with the next attempt, which may ask for less. What comes with the answer
+    /// is to be kept until that is in the catalogue.
     ///
     /// # Errors
     /// The last failure.
@@ -89,11 +94,13 @@ impl Client {
         seed: u32,
         attempts: &AtomicU32,
         accept: impl FnMut(Completion) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(T, Option<OwnedSemaphorePermit>), Failure> {
         let (accept, complaint) = (Mutex::new(accept), Mutex::new(None::<String>));
         let attempt = || async {
             let attempt = attempts.fetch_add(1, Ordering::Relaxed);
             let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // It is never closed.
+            let unrecorded = self.unrecorded.clone().acquire_owned().await.ok();
             // An answer that was of no use would come again from the same seed.
             let completion = self.request(&asked(), seed.wrapping_add(attempt), last.as_deref()).await?;
             let _turn = self.turn().await;
@@ -102,7 +109,7 @@ impl Client {
             if let Err(failure) = &accepted {
                 *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.message.clone());
             }
-            accepted
+            accepted.map(|accepted| (accepted, unrecorded))
         };
         attempt.retry(self.policy()).when(|f: &Failure| f.passing).adjust(as_told).await
     }

@@ -396,6 +396,7 @@ impl OpenAiNarrator {
         let took = (attempts, cost, started.elapsed());
         let call = self.call(key, (&pending, error), (prompt_tokens, completion_tokens), took);
         catalog.record(call).await.map_err(|e| Failure::lasting(e.to_string()))?;
+        let answer = answer.map(|((), unrecorded)| drop(unrecorded));
         match answer {
             Err(failure) if failure.outage || !pending.has_some() => {
                 let mut failure = failure;
