@@ -18,7 +18,7 @@ use super::pending::Pending;
 use super::prompts::{Prompts, Rendered, Step};
 use super::provider::{Standing, line};
 use super::server::{Failure, Server};
-use super::{OpenAiNarrator, key};
+use super::{OpenAiNarrator, key, lost};
 use crate::catalog::{Batch, Catalog};
 
 /// People whose requests are handed over together: their facts are in memory meanwhile.
@@ -348,8 +348,4 @@ fn name(key: &Key) -> String {
 
 fn of_name(name: &str) -> Option<Key> {
     blake3::Hash::from_hex(name).ok().map(|h| *h.as_bytes())
-}
-
-fn lost(error: crate::catalog::Error) -> Failure {
-    Failure::outage(error.to_string(), false)
 }

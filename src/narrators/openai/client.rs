@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    /// Asks until `accept` takes the answer, an attempt cannot help, or there have been enough; counts the `attempts`.
+    /// Asks, as long as `may` does not object, until `accept` takes the answer, an attempt cannot help, or there have been enough; counts the `attempts`.
     /// What was wrong with an answer is told with the next attempt, which may ask for less. What comes with the answer
     /// is to be kept until that is in the catalogue.
     ///
@@ -91,16 +91,18 @@ impl Client {
     pub async fn ask<T>(
         &self,
         asked: impl Fn() -> Arc<Rendered>,
+        may: impl Fn() -> Result<(), Failure>,
         seed: u32,
         attempts: &AtomicU32,
         accept: impl FnMut(Completion) -> Result<T, Failure>,
     ) -> Result<(T, Option<OwnedSemaphorePermit>), Failure> {
         let (accept, complaint) = (Mutex::new(accept), Mutex::new(None::<String>));
         let attempt = || async {
-            let attempt = attempts.fetch_add(1, Ordering::Relaxed);
-            let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
             // It is never closed.
             let unrecorded = self.unrecorded.clone().acquire_owned().await.ok();
+            may()?;
+            let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+            let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An answer that was of no use would come again from the same seed.
             let completion = self.request(&asked(), seed.wrapping_add(attempt), last.as_deref()).await?;
             let _turn = self.turn().await;

@@ -316,8 +316,9 @@ impl OpenAiNarrator {
     /// The answer to a prompt: known already, on its way already, or asked for now.
     async fn reply(&self, asked: Rendered, facts: &Arc<Map<String, Value>>) -> Result<Arc<Reply>, Failure> {
         let key = key(self.client.endpoint(), &asked);
-        let catalog = (self.catalog)().map_err(Failure::lasting)?;
-        let known = catalog.answer(&key).map_err(|e| Failure::lasting(e.to_string()))?;
+        // Answers that cannot be kept are paid for again: the run had better stop.
+        let catalog = self.ledger()?;
+        let known = catalog.answer(&key).map_err(lost)?;
         let mut pending = Pending::new(asked);
         if let Some(known) = known {
             match texts(&known.text, pending.whole()) {
@@ -349,6 +350,12 @@ impl OpenAiNarrator {
         reply
     }
 
+    /// Notes an outage: for a while, requests fail at once.
+    fn out(&self, failure: Failure) -> Failure {
+        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), failure.clone()));
+        failure
+    }
+
     async fn ask(
         &self,
         key: [u8; 32],
@@ -358,14 +365,12 @@ impl OpenAiNarrator {
     ) -> Result<Arc<Reply>, Failure> {
         let resting = || {
             let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
-            outage
-                .as_ref()
-                .filter(|(since, _)| since.elapsed() < REST)
-                .map(|(_, failure)| Failure { attempts: 0, ..failure.clone() })
+            match outage.as_ref().filter(|(since, _)| since.elapsed() < REST) {
+                Some((_, failure)) => Err(Failure { attempts: 0, passing: false, ..failure.clone() }),
+                None => Ok(()),
+            }
         };
-        if let Some(failure) = resting() {
-            return Err(failure);
-        }
+        resting()?;
         let started = Instant::now();
         let attempts = AtomicU32::new(0);
         let (mut prompt_tokens, mut completion_tokens) = (None, None);
@@ -378,6 +383,7 @@ impl OpenAiNarrator {
         let lock = || pending.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = self.client.ask(
             || lock().asked(),
+            resting,
             seed(&key),
             &attempts,
             |completion: Completion| {
@@ -395,17 +401,18 @@ impl OpenAiNarrator {
         let cost = self.client.endpoint().price.map(|p| p.of(spent.0, spent.1));
         let took = (attempts, cost, started.elapsed());
         let call = self.call(key, (&pending, error), (prompt_tokens, completion_tokens), took);
-        catalog.record(call).await.map_err(|e| Failure::lasting(e.to_string()))?;
+        // What was not sent is no call.
+        if attempts > 0
+            && let Err(error) = catalog.record(call).await
+        {
+            return Err(self.out(lost(error)));
+        }
         let answer = answer.map(|((), unrecorded)| drop(unrecorded));
         match answer {
             Err(failure) if failure.outage || !pending.has_some() => {
                 let mut failure = failure;
                 failure.attempts = attempts;
-                if failure.outage {
-                    *self.outage.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some((Instant::now(), failure.clone()));
-                }
-                Err(failure)
+                Err(if failure.outage { self.out(failure) } else { failure })
             }
             answer => {
                 let (texts, failed) = pending.end(answer.err().map(|f| f.message));
@@ -515,6 +522,11 @@ fn by_person(requests: Vec<NarrativeRequest>) -> Vec<Person> {
         people[at].1.push((place, prompt));
     }
     people.into_iter().map(|(facts, asked)| (Arc::unwrap_or_clone(facts), asked)).collect()
+}
+
+/// The catalogue cannot be read or written: the disk is full, say.
+fn lost(error: crate::catalog::Error) -> Failure {
+    Failure::outage(error.to_string(), false)
 }
 
 /// What an answer depends on: the model, the parameters, the prompt.
