@@ -1,11 +1,9 @@
 //! Which values of two variables go together, and how often: what records are checked against.
 
 use crate::error::{Error, Result};
-use crate::factor::{Axis, cells, strides};
-use crate::inference::MAX_CELLS;
+use crate::factor::{cells, strides};
 use crate::network::{Rows, UNREACHABLE};
 use crate::pack::Pack;
-use crate::partition::Partition;
 
 /// Pairs up to this many are weighed; of more it is only known whether they occur.
 const WEIGHED: usize = 1 << 17;
@@ -87,13 +85,8 @@ impl Pack {
             };
             return Ok(Pairing { width, pairs: Pairs::Occurring(occurring.ok_or_else(too_large)?) });
         }
-        let axis = |v: usize, levels| Axis { variable: v, partition: Partition::finest(levels) };
-        let joint = self.network.marginal(&[axis(a, height), axis(b, width)], MAX_CELLS);
-        let shares = joint.map(|f| f.values).ok_or_else(|| Error::TooLarge {
-            cells: u128::from(MAX_CELLS) + 1,
-            bound: MAX_CELLS,
-            variables: format!("{first}, {second}"),
-        })?;
+        let every = |levels: usize| (0..levels).map(|l| l as u16).collect::<Vec<u16>>();
+        let shares = self.joint(&[(first, &every(height)), (second, &every(width))])?;
         let first = shares.chunks(width).map(|row| row.iter().sum()).collect();
         let second = (0..width).map(|w| shares.iter().skip(w).step_by(width).sum()).collect();
         Ok(Pairing { width, pairs: Pairs::Weighed { shares, first, second } })

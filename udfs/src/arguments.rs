@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, SchemaError, plan_datafusion_err, plan_err};
-use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArg, FunctionArgExpr};
 use populace_population::there_are;
+
+use crate::semantic_search::relation;
 
 /// The arguments of one call, by name.
 #[derive(Debug)]
@@ -63,6 +65,16 @@ impl Arguments {
 
     pub fn take(&mut self, name: &str) -> Option<SqlExpr> {
         self.given.remove(name)
+    }
+
+    /// The rows of a table, or of a query in parentheses.
+    pub fn table(&mut self, name: &str, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+        match self.take(name) {
+            Some(table) => context.plan(relation(table)?),
+            None => {
+                plan_err!("{}: the argument `{name}` is missing: a table, or a query in parentheses", self.function)
+            }
+        }
     }
 
     /// A constant, folded; `None` if the argument is not given or NULL.
@@ -157,13 +169,9 @@ impl Arguments {
     }
 
     fn number_of(&self, name: &'static str, value: &ScalarValue) -> Result<f64> {
-        let number = match value.data_type().is_numeric() {
-            true => value.cast_to(&DataType::Float64)?,
-            false => ScalarValue::Float64(None),
-        };
-        match number {
-            ScalarValue::Float64(Some(number)) => Ok(number),
-            _ => plan_err!("{}: `{name}` must be a number, {value} is not", self.function),
+        match number(value)? {
+            Some(number) => Ok(number),
+            None => plan_err!("{}: `{name}` must be a number, {value} is not", self.function),
         }
     }
 
@@ -263,15 +271,18 @@ impl Arguments {
 }
 
 /// A constant as a number, if it is one.
-fn finite(value: &ScalarValue) -> Result<Option<f64>> {
-    let number = match value.data_type().is_numeric() {
-        true => value.cast_to(&DataType::Float64)?,
-        false => ScalarValue::Float64(None),
-    };
-    Ok(match number {
-        ScalarValue::Float64(Some(number)) if number.is_finite() => Some(number),
-        _ => None,
+fn number(value: &ScalarValue) -> Result<Option<f64>> {
+    Ok(match value.data_type().is_numeric() {
+        true => match value.cast_to(&DataType::Float64)? {
+            ScalarValue::Float64(number) => number,
+            _ => None,
+        },
+        false => None,
     })
+}
+
+fn finite(value: &ScalarValue) -> Result<Option<f64>> {
+    Ok(number(value)?.filter(|number| number.is_finite()))
 }
 
 /// An argument that is an expression over the columns of a relation.

@@ -5,22 +5,19 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::arguments::{Arguments, expression};
 use crate::checks::Copies;
-use crate::sampling::deferred::DeferredExec;
+use crate::deferred::{Deferred, Wanted, columns_of, table};
 use crate::sampling::passes::run;
 use crate::scan::scan;
 use crate::search::{text_column, vector_column, vectors_of};
-use crate::semantic_search::relation;
 
 pub(crate) const NAME: &str = "duplicates";
 
@@ -45,10 +42,7 @@ const MOST: usize = 50_000;
 const CHUNK: usize = 256;
 
 pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
-    };
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     let methods = [("words", Method::Words), ("vectors", Method::Vectors)];
     let method = arguments.choice("method", &methods, context)?.unwrap_or(Method::Words);
     let names: Vec<&str> = input.schema().fields().iter().map(|f| f.name().as_str()).collect();
@@ -80,7 +74,7 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
     };
     let people = ["uuid", "first_name", "last_name"].into_iter().filter(|n| names.contains(n)).map(String::from);
     let columns = people.chain(compared).collect();
-    scan(NAME, Arc::new(Duplicates(Arc::new(Work { input, filter, narratives, columns, method, threshold }))))
+    scan(NAME, table(Work { input, filter, narratives, columns, method, threshold }))
 }
 
 fn schema() -> SchemaRef {
@@ -90,40 +84,23 @@ fn schema() -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// One call, as a table.
-#[derive(Debug)]
-struct Duplicates(Arc<Work>);
+impl Deferred for Work {
+    const OPERATOR: &'static str = "DuplicatesExec";
 
-#[async_trait]
-impl TableProvider for Duplicates {
+    fn function(&self) -> &'static str {
+        NAME
+    }
+
     fn schema(&self) -> SchemaRef {
         schema()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
+    fn details(&self) -> String {
+        format!("narratives=({}), threshold={}", self.narratives.join(", "), self.threshold)
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{NAME}: this session cannot plan while it runs");
-        };
-        let state = Arc::new(state.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..schema().fields().len()).collect());
-        let projected = Arc::new(schema().project(&projection)?);
-        let work = self.0.clone();
-        let details = format!("narratives=({}), threshold={}", work.narratives.join(", "), work.threshold);
-        let start = move |_| {
-            let (work, state, projection) = (work.clone(), state.clone(), projection.clone());
-            stream::once(async move { Ok(work.found(&state).await?.project(&projection)?) }).boxed()
-        };
-        Ok(Arc::new(DeferredExec::new("DuplicatesExec", details, projected, start)))
+    fn start(self: Arc<Self>, Wanted { state, projection, .. }: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        columns_of(async move { self.found(&state).await }, projection)
     }
 }
 

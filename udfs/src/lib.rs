@@ -14,6 +14,7 @@ mod census;
 pub mod checks;
 mod compare;
 mod cosine_similarity;
+mod deferred;
 mod diversity;
 mod duplicates;
 mod embed;

@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, exec_err, plan_err};
-use datafusion::execution::session_state::SessionState;
+use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
+use futures::stream::BoxStream;
 
 use crate::arguments::{Arguments, expression};
+use crate::deferred::{Deferred, Wanted, table};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
-use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::{SAMPLING_WEIGHT, STRATUM, Sample};
 use crate::sampling::quotas;
 use crate::sampling::ranks::{Key, plain};
@@ -41,10 +39,7 @@ pub(crate) fn is_allocation(name: &str) -> bool {
 }
 
 pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
-    };
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     Key::of(input.schema()).check(NAME, &input)?;
     for added in [STRATUM, SAMPLING_WEIGHT] {
         if input.schema().fields().iter().any(|f| f.name() == added) {
@@ -75,8 +70,7 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
     let seed = seed.map_or_else(fresh_seed, |seed| seed as u64);
     let design = Design { n: n.unwrap_or(0), allocation, min: min.unwrap_or(0), max, on_short };
     let sample = Sample { function: NAME, input, strata, study_variable, design, n, quotas, seed };
-    let table = Arc::new(StratifiedSample { schema: sample.schema(), sample: Arc::new(sample) });
-    scan(NAME, table)
+    scan(NAME, table(StratifiedSample { schema: sample.schema(), sample: Arc::new(sample) }))
 }
 
 /// What tells the strata apart: one expression, or several in parentheses.
@@ -198,48 +192,34 @@ fn study_variable(
     }
 }
 
-/// One sample, as a table.
+/// One sample.
 #[derive(Debug)]
 struct StratifiedSample {
     sample: Arc<Sample>,
     schema: SchemaRef,
 }
 
-#[async_trait]
-impl TableProvider for StratifiedSample {
+impl Deferred for StratifiedSample {
+    const OPERATOR: &'static str = "StratifiedSampleExec";
+
+    fn function(&self) -> &'static str {
+        NAME
+    }
+
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{NAME}: this session cannot plan while it runs");
-        };
-        let state = Arc::new(state.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let schema = Arc::new(self.schema.project(&projection)?);
-        let sample = self.sample.clone();
-        let start = move |task| sample.clone().rows(state.clone(), task, projection.clone());
-        Ok(Arc::new(DeferredExec::new("StratifiedSampleExec", self.details(), schema, start)))
-    }
-}
-
-impl StratifiedSample {
     fn details(&self) -> String {
         let Sample { strata, design, n, seed, .. } = self.sample.as_ref();
         let strata: Vec<String> = strata.iter().map(|e| e.schema_name().to_string()).collect();
         let n = n.map_or(String::new(), |n| format!("n={n}, "));
         let allocation = format!("{:?}", design.allocation).to_lowercase();
         format!("{n}strata=({}), allocation={allocation}, seed={seed}", strata.join(", "))
+    }
+
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, .. } = wanted;
+        self.sample.clone().rows(state, task, projection)
     }
 }

@@ -5,14 +5,11 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue, exec_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, TableFactor, TableSample as Clause, TableSampleKind, TableSampleQuantity, TableSampleSeed,
@@ -22,9 +19,9 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::arguments::fold;
+use crate::deferred::{Deferred, Wanted, table};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
-use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::{Sample, run};
 use crate::sampling::ranks::{Key, Ranks};
 use crate::scan::scan;
@@ -78,8 +75,7 @@ pub(crate) fn plan(
         _ => return plan_err!("{CLAUSE}: how much? Write BERNOULLI (5), (5 PERCENT) or (100 ROWS)"),
     };
     let schema = Arc::new(input.schema().as_arrow().clone());
-    let table = Arc::new(TableSample { input, method, seed, schema });
-    scan(name, table)
+    scan(name, table(TableSample { input, method, seed, schema }))
 }
 
 fn seed_of(seed: &TableSampleSeed) -> Result<u64> {
@@ -119,7 +115,7 @@ enum Method {
     Rows(u64),
 }
 
-/// One sample, as a table.
+/// One sample.
 #[derive(Debug)]
 struct TableSample {
     input: LogicalPlan,
@@ -128,68 +124,43 @@ struct TableSample {
     schema: SchemaRef,
 }
 
-#[async_trait]
-impl TableProvider for TableSample {
+impl Deferred for TableSample {
+    const OPERATOR: &'static str = "TableSampleExec";
+
+    fn function(&self) -> &'static str {
+        CLAUSE
+    }
+
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
+    fn details(&self) -> String {
+        match self.method {
+            Method::Share(share) => format!("share={share}, seed={}", self.seed),
+            Method::Rows(n) => format!("rows={n}, seed={}", self.seed),
+        }
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{CLAUSE}: this session cannot plan while it runs");
-        };
-        let state = Arc::new(state.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let schema = Arc::new(self.schema.project(&projection)?);
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, schema } = wanted;
         let (input, seed) = (self.input.clone(), self.seed);
-        let of_rows = |n: u64| {
-            let (allocation, on_short) = (Allocation::Proportional, OnShort::TakeAll);
-            let design = Design { n, allocation, min: 0, max: None, on_short };
-            let (strata, study_variable, quotas) = (vec![], None, None);
-            let function = CLAUSE;
-            Arc::new(Sample {
-                function,
-                input: input.clone(),
-                strata,
-                study_variable,
-                design,
-                n: Some(n),
-                quotas,
-                seed,
-            })
-        };
-        let details = match self.method {
-            Method::Share(share) => format!("share={share}, seed={seed}"),
-            Method::Rows(n) => format!("rows={n}, seed={seed}"),
-        };
-        let exec = |start: Box<Start>| DeferredExec::new("TableSampleExec", details, schema.clone(), start);
-        Ok(Arc::new(match self.method {
+        match self.method {
             Method::Rows(n) => {
-                let sample = of_rows(n);
-                exec(Box::new(move |task| sample.clone().rows(state.clone(), task, projection.clone())))
+                let (allocation, on_short) = (Allocation::Proportional, OnShort::TakeAll);
+                let design = Design { n, allocation, min: 0, max: None, on_short };
+                let (strata, study_variable, quotas) = (vec![], None, None);
+                let (function, n) = (CLAUSE, Some(n));
+                let sample = Sample { function, input, strata, study_variable, design, n, quotas, seed };
+                Arc::new(sample).rows(state, task, projection)
             }
             Method::Share(share) => {
-                let bernoulli = Arc::new(Bernoulli { input, share, seed, projection, schema: schema.clone() });
-                exec(Box::new(move |task| {
-                    let (bernoulli, state) = (bernoulli.clone(), state.clone());
-                    stream::once(async move { bernoulli.rows(&state, task).await }).try_flatten().boxed()
-                }))
+                let bernoulli = Bernoulli { input, share, seed, projection, schema };
+                stream::once(async move { bernoulli.rows(&state, task).await }).try_flatten().boxed()
             }
-        }))
+        }
     }
 }
-
-type Start = dyn Fn(Arc<TaskContext>) -> BoxStream<'static, Result<RecordBatch>> + Send + Sync;
 
 /// The rows whose rank is in the lowest share of all numbers.
 struct Bernoulli {

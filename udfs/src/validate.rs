@@ -25,7 +25,6 @@ use crate::checks::{Columns, Copies, Severity, Violation, Vocabulary, check_text
 use crate::facts::{facts_of, pack_name};
 use crate::packs::Packs;
 use crate::scan::scan;
-use crate::semantic_search::relation;
 
 pub(crate) const NAME: &str = "validate";
 
@@ -34,14 +33,11 @@ pub(crate) fn plan(
     populace: &Arc<Populace>,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
-    };
     let country = arguments.text("country", context)?;
     if let Some(country) = &country {
         populace.packs.get(country)?;
     }
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     let narrators = populace.narrators.get(None);
     let kinds = narrators.map(|n| n.kinds()).unwrap_or_default();
     let names: Vec<&str> = input.schema().fields().iter().map(|f| f.name().as_str()).collect();

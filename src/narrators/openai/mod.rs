@@ -412,7 +412,8 @@ impl OpenAiNarrator {
             Err(failure) if failure.outage || !pending.has_some() => {
                 let mut failure = failure;
                 failure.attempts = attempts;
-                Err(if failure.outage { self.out(failure) } else { failure })
+                // One that was not even sent because of an outage is no new one.
+                Err(if failure.outage && attempts > 0 { self.out(failure) } else { failure })
             }
             answer => {
                 let (texts, failed) = pending.end(answer.err().map(|f| f.message));

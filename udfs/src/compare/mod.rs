@@ -7,27 +7,24 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Column, Result, exec_err, plan_err};
+use datafusion::common::{Column, Result, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use populace_population::there_are;
 
 use self::numbers::{Cells, Numbers};
 use crate::arguments::Arguments;
+use crate::deferred::{Deferred, Wanted, columns_of, table};
 use crate::goodness::{Test, between_samples, holm, jensen_shannon, total_variation, two_samples};
-use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::run;
 use crate::sampling::ranks::plain;
 use crate::sampling::strata::Strata;
 use crate::scan::scan;
-use crate::semantic_search::relation;
 
 pub(crate) const NAME: &str = "compare";
 
@@ -38,13 +35,7 @@ pub(crate) const ARGUMENTS: [&str; 4] = ["a", "b", "columns", "alpha"];
 const MOST_VALUES: usize = 200_000;
 
 pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
-    let mut inputs = vec![];
-    for name in &ARGUMENTS[..2] {
-        let Some(table) = arguments.take(name) else {
-            return plan_err!("{NAME}: the argument `{name}` is missing: a table, or a query in parentheses");
-        };
-        inputs.push(context.plan(relation(table)?)?);
-    }
+    let inputs = ARGUMENTS[..2].iter().map(|name| arguments.table(name, context)).collect::<Result<Vec<_>>>()?;
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
     let names =
         |input: &LogicalPlan| -> Vec<String> { input.schema().fields().iter().map(|f| f.name().clone()).collect() };
@@ -63,7 +54,7 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
     }
     let units: Vec<Unit> = wanted.into_iter().map(|columns| unit(columns, &inputs)).collect();
     let comparison = Comparison { inputs, units, alpha };
-    scan(NAME, Arc::new(ComparisonTable(Arc::new(comparison))))
+    scan(NAME, table(comparison))
 }
 
 /// Columns, and combinations of columns in parentheses.
@@ -142,9 +133,6 @@ struct Comparison {
     alpha: f64,
 }
 
-#[derive(Debug)]
-struct ComparisonTable(Arc<Comparison>);
-
 fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let number = |name: &str| Field::new(name, DataType::Float64, true);
@@ -167,36 +155,25 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-#[async_trait]
-impl TableProvider for ComparisonTable {
+impl Deferred for Comparison {
+    const OPERATOR: &'static str = "CompareExec";
+
+    fn function(&self) -> &'static str {
+        NAME
+    }
+
     fn schema(&self) -> SchemaRef {
         schema()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
+    fn details(&self) -> String {
+        let details: Vec<String> = self.units.iter().map(|u| format!("({})", u.columns.join(", "))).collect();
+        format!("columns={}", details.join(", "))
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{NAME}: this session cannot plan while it runs");
-        };
-        let (state, comparison) = (Arc::new(state.clone()), self.0.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema().fields().len()).collect());
-        let schema = Arc::new(self.schema().project(&projection)?);
-        let details = comparison.units.iter().map(|u| format!("({})", u.columns.join(", "))).collect::<Vec<_>>();
-        let start = move |task: Arc<TaskContext>| {
-            let (state, comparison, projection) = (state.clone(), comparison.clone(), projection.clone());
-            let rows = async move { Ok(comparison.rows(&state, &task).await?.project(&projection)?) };
-            stream::once(rows).boxed()
-        };
-        Ok(Arc::new(DeferredExec::new("CompareExec", format!("columns={}", details.join(", ")), schema, start)))
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, .. } = wanted;
+        columns_of(async move { self.rows(&state, &task).await }, projection)
     }
 }
 

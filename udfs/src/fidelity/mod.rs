@@ -17,14 +17,11 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Column, DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Figure, Pack, there_are};
@@ -35,11 +32,10 @@ use self::report::{Detail, Judged, Outcome};
 use self::tally::Count;
 use self::verdict::{adjust, compare};
 use crate::arguments::{Arguments, expression};
+use crate::deferred::{Deferred, Wanted, table};
 use crate::packs::Packs;
-use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::run;
 use crate::scan::scan;
-use crate::semantic_search::relation;
 
 pub(crate) const NAME: &str = "fidelity";
 
@@ -54,10 +50,7 @@ pub(crate) fn plan(
     packs: &Packs,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
-    };
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let figure = arguments.text("figure", context)?;
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Figures);
@@ -97,7 +90,7 @@ pub(crate) fn plan(
         _ => {}
     }
     let fidelity = Fidelity { input, pack, figures, found, weights, detail, alpha };
-    scan(NAME, Arc::new(FidelityTable(Arc::new(fidelity))))
+    scan(NAME, table(fidelity))
 }
 
 /// The type of a column by its name.
@@ -144,45 +137,23 @@ struct Fidelity {
     alpha: f64,
 }
 
-#[derive(Debug)]
-struct FidelityTable(Arc<Fidelity>);
+impl Deferred for Fidelity {
+    const OPERATOR: &'static str = "FidelityExec";
 
-#[async_trait]
-impl TableProvider for FidelityTable {
+    fn function(&self) -> &'static str {
+        NAME
+    }
+
     fn schema(&self) -> SchemaRef {
-        report::schema(self.0.detail)
+        report::schema(self.detail)
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
+    fn details(&self) -> String {
+        format!("country={}, figures={}", self.pack.name(), self.figures.len())
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{NAME}: this session cannot plan while it runs");
-        };
-        let (state, fidelity) = (Arc::new(state.clone()), self.0.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema().fields().len()).collect());
-        let schema = Arc::new(self.schema().project(&projection)?);
-        let details = format!("country={}, figures={}", fidelity.pack.name(), fidelity.figures.len());
-        let start = move |task| fidelity.clone().rows(state.clone(), task, projection.clone());
-        Ok(Arc::new(DeferredExec::new("FidelityExec", details, schema, start)))
-    }
-}
-
-impl Fidelity {
-    fn rows(
-        self: Arc<Self>,
-        state: Arc<SessionState>,
-        task: Arc<TaskContext>,
-        projection: Vec<usize>,
-    ) -> BoxStream<'static, Result<RecordBatch>> {
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, .. } = wanted;
         let (detail, alpha) = (self.detail, self.alpha);
         let judged = stream::once(async move { self.judge(&state, &task).await });
         let batches = judged.map_ok(move |judged: Vec<Judged>| match detail {
@@ -191,7 +162,9 @@ impl Fidelity {
         });
         batches.try_flatten().map(move |batch| Ok(batch?.project(&projection)?)).boxed()
     }
+}
 
+impl Fidelity {
     async fn judge(self: Arc<Self>, state: &SessionState, task: &Arc<TaskContext>) -> Result<Vec<Judged>> {
         let this = self.clone();
         let mapped = tokio::task::spawn_blocking(move || this.map());

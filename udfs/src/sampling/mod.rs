@@ -6,7 +6,6 @@
 //! holds the smaller ones of its seed, and samples of one seed overlap as much as they can.
 
 pub(crate) mod allocation;
-pub(crate) mod deferred;
 pub(crate) mod moments;
 pub(crate) mod passes;
 pub(crate) mod quotas;

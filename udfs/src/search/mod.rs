@@ -10,18 +10,16 @@ mod words;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, exec_err};
-use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use self::rank::Fusion;
 use crate::Populace;
-use crate::sampling::deferred::DeferredExec;
+use crate::deferred::{Deferred, Wanted};
 
 pub(crate) use request::{plan, text_column, vector_column};
 pub(crate) use run::vectors_of;
@@ -85,6 +83,18 @@ impl Search {
         fields.extend(self.added());
         Arc::new(Schema::new(fields))
     }
+}
+
+impl Deferred for Search {
+    const OPERATOR: &'static str = "SearchExec";
+
+    fn function(&self) -> &'static str {
+        self.function
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.full_schema()
+    }
 
     fn details(&self) -> String {
         let mut details = format!("k={}, columns=({})", self.k, self.columns.join(", "));
@@ -99,44 +109,9 @@ impl Search {
         }
         details
     }
-}
 
-/// A search with its columns.
-#[derive(Debug)]
-struct SearchTable {
-    search: Arc<Search>,
-    schema: SchemaRef,
-}
-
-#[async_trait]
-impl TableProvider for SearchTable {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{}: this session cannot plan while it runs", self.search.function);
-        };
-        let state = Arc::new(state.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let schema = Arc::new(self.schema.project(&projection)?);
-        let search = self.search.clone();
-        let to = schema.clone();
-        let start = move |_| {
-            let (search, state, projection, to) = (search.clone(), state.clone(), projection.clone(), to.clone());
-            stream::once(async move { search.run(&state, &projection, to).await }).boxed()
-        };
-        Ok(Arc::new(DeferredExec::new("SearchExec", self.search.details(), schema, start)))
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, projection, schema, .. } = wanted;
+        stream::once(async move { self.run(&state, &projection, schema).await }).boxed()
     }
 }

@@ -11,12 +11,12 @@ use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use populace_population::there_are;
 
 use super::rank::Fusion;
-use super::{By, Search, SearchTable, Words};
+use super::{By, Search, Words};
 use crate::Populace;
 use crate::arguments::{Arguments, expression};
+use crate::deferred::table;
 use crate::sampling::ranks::plain;
 use crate::scan::scan;
-use crate::semantic_search::relation;
 
 /// The narrative that is searched where none is named.
 const DEFAULT: &str = "persona";
@@ -29,10 +29,7 @@ pub(crate) fn plan(
     populace: &Arc<Populace>,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{function}: the argument `table` is missing: a table, or a query in parentheses");
-    };
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     let mut names = HashSet::new();
     if let Some(twice) = input.schema().fields().iter().find(|f| !names.insert(f.name())) {
         return plan_err!("{function}: two columns are called `{}`; name them apart in a subquery", twice.name());
@@ -103,8 +100,7 @@ pub(crate) fn plan(
             return plan_err!("{function}: the table has a column `{name}` already; leave it out with a subquery");
         }
     }
-    let schema = search.full_schema();
-    scan(function, Arc::new(SearchTable { search: Arc::new(search), schema }))
+    scan(function, table(search))
 }
 
 pub(super) fn is_text(kind: &DataType) -> bool {

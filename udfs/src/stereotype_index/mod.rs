@@ -9,30 +9,27 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType, cast};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
+use futures::TryStreamExt;
 use futures::future::try_join_all;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::BoxStream;
 use populace_population::{permuted, there_are};
 
 use self::bayes::{Corpus, accuracy, telling};
 use self::words::{Ignored, words};
 use crate::arguments::Arguments;
+use crate::deferred::{Deferred, Wanted, columns_of, table};
 use crate::fidelity::column;
 use crate::goodness::holm;
 use crate::sampling::allocation::{Allocation, Design, OnShort};
-use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::Sample;
 use crate::sampling::ranks::{Key, plain};
 use crate::scan::scan;
-use crate::semantic_search::relation;
 use crate::stratified_sample::value_of_a_row;
 use crate::weighting::strata::elements;
 use crate::{NARRATIVE, Populace};
@@ -84,10 +81,7 @@ pub(crate) fn plan(
     populace: &Populace,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
-    };
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     let Some(sql) = arguments.take(ATTRIBUTE) else {
         return plan_err!("{NAME}: the argument `attribute` is missing, as in attribute => sex");
     };
@@ -132,7 +126,7 @@ pub(crate) fn plan(
     let input = input.filter(datafusion::logical_expr::col(ATTRIBUTE).is_not_null())?.build()?;
     Key::of(input.schema()).check(NAME, &input)?;
     let index = Index { input, attribute: text, names, narratives, ignore, permutations, folds, size, seed, alpha };
-    scan(NAME, Arc::new(IndexTable(Arc::new(index))))
+    scan(NAME, table(index))
 }
 
 /// Narratives as they are named.
@@ -198,42 +192,28 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-#[derive(Debug)]
-struct IndexTable(Arc<Index>);
+impl Deferred for Index {
+    const OPERATOR: &'static str = "StereotypeIndexExec";
 
-#[async_trait]
-impl TableProvider for IndexTable {
+    fn function(&self) -> &'static str {
+        NAME
+    }
+
     fn schema(&self) -> SchemaRef {
         schema()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{NAME}: this session cannot plan while it runs");
-        };
-        let (state, index) = (Arc::new(state.clone()), self.0.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..schema().fields().len()).collect());
-        let projected = Arc::new(schema().project(&projection)?);
-        let Index { attribute, narratives, permutations, folds, size, seed, .. } = index.as_ref();
-        let details = format!(
+    fn details(&self) -> String {
+        let Index { attribute, narratives, permutations, folds, size, seed, .. } = self;
+        format!(
             "attribute={attribute}, narratives={}, permutations={permutations}, folds={folds}, size={size}, seed={seed}",
             narratives.len()
-        );
-        let start = move |task: Arc<TaskContext>| {
-            let (state, index, projection) = (state.clone(), index.clone(), projection.clone());
-            stream::once(async move { Ok(index.batch(state, task).await?.project(&projection)?) }).boxed()
-        };
-        Ok(Arc::new(DeferredExec::new("StereotypeIndexExec", details, projected, start)))
+        )
+    }
+
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, .. } = wanted;
+        columns_of(self.batch(state, task), projection)
     }
 }
 

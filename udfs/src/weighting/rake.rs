@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -23,15 +20,14 @@ use super::fit::{Fitted, Profile, Unmet, fit};
 use super::margins::Margin;
 use super::strata::{CountryStrata, elements};
 use crate::arguments::Arguments;
+use crate::deferred::{Deferred, Wanted, table};
 use crate::fidelity::levels::can_hold;
 use crate::fidelity::mapped::{Found, find};
 use crate::fidelity::{column, typed, weight_values, weights};
 use crate::packs::Packs;
 use crate::sample_persona::MAX_COUNT;
-use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::run;
 use crate::scan::scan;
-use crate::semantic_search::relation;
 
 pub(crate) const NAME: &str = "rake";
 
@@ -80,10 +76,7 @@ pub(crate) fn plan(
     packs: &Packs,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
-    };
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     if column(&input, WEIGHT).is_some() {
         return plan_err!("{NAME}: the table has a column `{WEIGHT}` already; leave it out with a subquery");
     }
@@ -117,7 +110,7 @@ pub(crate) fn plan(
     let total = arguments.integer("total", 1..=MAX_COUNT, context)?.map(|total| total as f64);
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Rows);
     let rake = Rake { input, pack, figures, strata, weights, max_weight, on_empty, total, detail };
-    scan(NAME, Arc::new(RakeTable { schema: rake.schema(), rake: Arc::new(rake) }))
+    scan(NAME, table(rake))
 }
 
 /// A figure by its name, and how it is found in the table.
@@ -156,53 +149,13 @@ fn margins(
     each.into_iter().map(|sql| CountryStrata::plan(NAME, "margins", elements(sql), input, pack, context)).collect()
 }
 
-#[derive(Debug)]
-struct RakeTable {
-    rake: Arc<Rake>,
-    schema: SchemaRef,
-}
+impl Deferred for Rake {
+    const OPERATOR: &'static str = "RakeExec";
 
-#[async_trait]
-impl TableProvider for RakeTable {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+    fn function(&self) -> &'static str {
+        NAME
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{NAME}: this session cannot plan while it runs");
-        };
-        let (state, rake) = (Arc::new(state.clone()), self.rake.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let schema = Arc::new(self.schema.project(&projection)?);
-        let margins = rake.figures.len() + rake.strata.len();
-        let details = format!("country={}, margins={margins}", rake.pack.name());
-        let start = move |task: Arc<TaskContext>| {
-            let (rake, state, projection) = (rake.clone(), state.clone(), projection.clone());
-            stream::once(async move { rake.rows(&state, task, projection).await }).try_flatten().boxed()
-        };
-        Ok(Arc::new(DeferredExec::new("RakeExec", details, schema, start)))
-    }
-}
-
-/// Rows as raking knows them.
-struct Profiles {
-    margins: Vec<Margin>,
-    index: HashMap<Box<[u32]>, usize>,
-    known: Vec<Profile>,
-}
-
-impl Rake {
     fn schema(&self) -> SchemaRef {
         if self.detail == Detail::Margins {
             let field = |(name, kind): (&str, DataType)| Field::new(name, kind, false);
@@ -229,6 +182,24 @@ impl Rake {
         Arc::new(Schema::new(fields))
     }
 
+    fn details(&self) -> String {
+        format!("country={}, margins={}", self.pack.name(), self.figures.len() + self.strata.len())
+    }
+
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, .. } = wanted;
+        stream::once(async move { self.rows(&state, task, projection).await }).try_flatten().boxed()
+    }
+}
+
+/// Rows as raking knows them.
+struct Profiles {
+    margins: Vec<Margin>,
+    index: HashMap<Box<[u32]>, usize>,
+    known: Vec<Profile>,
+}
+
+impl Rake {
     /// What a pass reads of the table: the variables of the figures, the strata, and the weights that rows come with.
     fn columns(&self) -> Result<(Vec<String>, Vec<Expr>)> {
         let mut variables = BTreeSet::new();

@@ -6,25 +6,22 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::common::{Result, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
-use datafusion::physical_plan::ExecutionPlan;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use populace_population::Pack;
 
 use super::strata::{CountryStrata, elements};
 use crate::arguments::Arguments;
+use crate::deferred::{Deferred, Wanted, columns_of, table};
 use crate::packs::Packs;
 use crate::sample_persona::MAX_COUNT;
-use crate::sampling::deferred::DeferredExec;
 use crate::sampling::passes::run;
 use crate::scan::scan;
-use crate::semantic_search::relation;
 
 pub(crate) const NAME: &str = "rebalance";
 
@@ -47,10 +44,7 @@ pub(crate) fn plan(
     packs: &Packs,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
-    let Some(table) = arguments.take("table") else {
-        return plan_err!("{NAME}: the argument `table` is missing: a table, or a query in parentheses");
-    };
-    let input = context.plan(relation(table)?)?;
+    let input = arguments.table("table", context)?;
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let Some(sql) = arguments.take("strata") else {
         return plan_err!("{NAME}: the argument `strata` is missing, as in strata => (sex, age_band(age, 30, 60))");
@@ -65,7 +59,7 @@ pub(crate) fn plan(
     let mut fields: Vec<Field> = strata.columns().map(|(name, kind)| Field::new(name, kind.clone(), true)).collect();
     fields.extend(SAID.map(|(name, kind)| Field::new(name, kind, true)));
     let schema = Arc::new(Schema::new(fields));
-    scan(NAME, Arc::new(RebalanceTable { call: Arc::new(Rebalance { input, pack, strata, size }), schema }))
+    scan(NAME, table(Rebalance { input, pack, strata, size, schema }))
 }
 
 /// One call.
@@ -75,49 +69,32 @@ struct Rebalance {
     pack: Arc<Pack>,
     strata: CountryStrata,
     size: Option<u64>,
-}
-
-#[derive(Debug)]
-struct RebalanceTable {
-    call: Arc<Rebalance>,
     schema: SchemaRef,
 }
 
-#[async_trait]
-impl TableProvider for RebalanceTable {
+impl Deferred for Rebalance {
+    const OPERATOR: &'static str = "RebalanceExec";
+
+    fn function(&self) -> &'static str {
+        NAME
+    }
+
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
+    fn details(&self) -> String {
+        format!("country={}, strata=({})", self.pack.name(), self.strata.text())
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return exec_err!("{NAME}: this session cannot plan while it runs");
-        };
-        let (state, call, all) = (Arc::new(state.clone()), self.call.clone(), self.schema.clone());
-        let projection = projection.cloned().unwrap_or_else(|| (0..all.fields().len()).collect());
-        let schema = Arc::new(all.project(&projection)?);
-        let details = format!("country={}, strata=({})", call.pack.name(), call.strata.text());
-        let start = move |task: Arc<TaskContext>| {
-            let (call, state, all, projection) = (call.clone(), state.clone(), all.clone(), projection.clone());
-            let batch = async move { Ok(call.batch(all, &state, &task).await?.project(&projection)?) };
-            stream::once(batch).boxed()
-        };
-        Ok(Arc::new(DeferredExec::new("RebalanceExec", details, schema, start)))
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, .. } = wanted;
+        columns_of(async move { self.batch(&state, &task).await }, projection)
     }
 }
 
 impl Rebalance {
-    async fn batch(&self, schema: SchemaRef, state: &SessionState, task: &Arc<TaskContext>) -> Result<RecordBatch> {
+    async fn batch(&self, state: &SessionState, task: &Arc<TaskContext>) -> Result<RecordBatch> {
         let (strata, pack) = (self.strata.clone(), self.pack.clone());
         let of_country = tokio::task::spawn_blocking(move || strata.of_country(&pack));
         let (mut strata, mut shares) =
@@ -161,7 +138,7 @@ impl Rebalance {
                 given.into_iter().zip(&order).map(|(g, at)| g.filter(|_| shares[*at] > 0.0)).collect::<StringArray>(),
             ),
         ]);
-        Ok(RecordBatch::try_new(schema, columns)?)
+        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
 }
 
