@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use super::embedding::embed_columns;
 use super::shape::{check_embedder, embedded_narrative};
+use super::versions::gather;
 use super::{Database, WriteLock, check_name, has_key};
 
 /// The property of a commit that names its run.
@@ -224,7 +225,11 @@ impl Database {
         drop(rows);
         let mut transaction = insert.execute_uncommitted(vec![compact(&whole)?]).await.map_err(cannot_write)?;
         transaction.transaction_properties = options.properties();
-        let committed = CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
+        let mut committed = CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
+        // The rows are in the table, whatever becomes of its files.
+        if let Err(error) = gather(&mut committed).await {
+            self.notice(format!("the small files of {table} could not be written together: {error}"));
+        }
         writer.known().version = committed.version().version;
         Ok(count as u64)
     }

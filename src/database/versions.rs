@@ -5,13 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::Dataset;
 use lance::dataset::cleanup::{CleanupPolicy, RemovalStats};
 use lance::dataset::optimize::{CompactionOptions, compact_files};
-use lance::index::DatasetIndexExt;
-use lance_index::optimize::OptimizeOptions;
 use populace_population::there_are;
 
 use super::append::RUN;
@@ -19,6 +17,13 @@ use super::{Database, WriteLock};
 
 /// Versions whose transactions are read at once.
 const AT_ONCE: usize = 8;
+
+/// Files of fewer rows are written together when so many of them follow each other.
+const SMALL: usize = 16_384;
+const MANY: usize = 32;
+
+/// Rows that are read at once to be written anew: with their texts and vectors some 20 MiB.
+const REWRITTEN: usize = 512;
 
 /// A version of a table: by its number, or by a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,14 +199,51 @@ impl Database {
     ///
     /// # Errors
     /// If there is no such table.
-    pub async fn optimize(&self, table: &str, keep: Duration, _: &WriteLock) -> Result<Vec<Step>> {
-        let mut dataset = self.newest(table).await?;
-        let compacted = compact(&mut dataset).await;
-        let indexed = index(&mut dataset).await;
-        let cleaned = clean(&dataset, keep).await;
+    pub async fn optimize(&self, table: &str, keep: Duration, lock: &WriteLock) -> Result<Vec<Step>> {
+        let compacted = compact(&mut self.newest(table).await?).await;
+        let indexed = self.index(table, lock).await;
+        let cleaned = clean(&self.newest(table).await?, keep).await;
         let step = |name, done: lance::Result<String>| Step { name, done: done.map_err(|e| plain(&e)) };
-        Ok(vec![step("compact", compacted), step("index", indexed), step("clean up", cleaned)])
+        Ok(vec![step("compact", compacted), Step { name: "index", done: indexed }, step("clean up", cleaned)])
     }
+
+    /// Brings each index up to the newest row. One that fails does not keep the others back.
+    async fn index(&self, table: &str, lock: &WriteLock) -> Result<String, String> {
+        let refreshed = async {
+            let failed = self.refresh_indexes(table, true, lock).await?;
+            let names: Vec<String> = self.indexes(table).await?.into_iter().map(|i| i.name).collect();
+            Ok::<_, DataFusionError>((names, failed))
+        };
+        let (names, failed) = refreshed.await.map_err(|e| crate::engine::message(&e))?;
+        match (names.is_empty(), failed.is_empty()) {
+            (_, false) => {
+                Err(failed.into_iter().map(|(name, why)| format!("{name}: {why}")).collect::<Vec<_>>().join("; "))
+            }
+            (true, true) => Ok("nothing to do: no index".into()),
+            (false, true) => Ok(format!("up to date: {}", names.join(", "))),
+        }
+    }
+}
+
+/// Writes the small files that a table ends with together, once there are many: each commit of a long run leaves one.
+/// Such a file is written anew once or twice, however long the run.
+///
+/// # Errors
+/// If they cannot be read or written; the table is as it was.
+pub(super) async fn gather(dataset: &mut Dataset) -> lance::Result<()> {
+    let small = |rows: Option<usize>| rows.is_some_and(|rows| rows < SMALL);
+    let last = dataset.fragments().iter().rev().take_while(|f| small(f.num_rows())).count();
+    if last >= MANY {
+        let options = CompactionOptions {
+            target_rows_per_fragment: SMALL,
+            materialize_deletions: false,
+            batch_size: Some(REWRITTEN),
+            num_threads: Some(1),
+            ..CompactionOptions::default()
+        };
+        compact_files(dataset, options, None).await?;
+    }
+    Ok(())
 }
 
 /// Writes small files together, and those with deleted rows anew. One row in a hundred deleted is worth it.
@@ -214,28 +256,6 @@ async fn compact(dataset: &mut Dataset) -> lance::Result<String> {
         0 => format!("nothing to do: {before} files"),
         removed => format!("{removed} of {before} files written anew as {}", done.fragments_added),
     })
-}
-
-/// Brings each index up to the newest row. One that fails does not keep the others back.
-async fn index(dataset: &mut Dataset) -> lance::Result<String> {
-    let mut names: Vec<String> = dataset.load_indices().await?.iter().map(|i| i.name.clone()).collect();
-    // Lance's own begin so.
-    names.retain(|n| !n.starts_with("__lance"));
-    names.sort();
-    names.dedup();
-    let (mut done, mut failed) = (vec![], vec![]);
-    for name in names {
-        let options = OptimizeOptions::new().index_names(vec![name.clone()]);
-        match dataset.optimize_indices(&options).await {
-            Ok(()) => done.push(name),
-            Err(error) => failed.push(format!("{name}: {}", plain(&error))),
-        }
-    }
-    match (done.is_empty(), failed.is_empty()) {
-        (_, false) => Err(lance::Error::invalid_input(failed.join("; "))),
-        (true, true) => Ok("nothing to do: no index".into()),
-        (false, true) => Ok(format!("up to date: {}", done.join(", "))),
-    }
 }
 
 async fn clean(dataset: &Dataset, keep: Duration) -> lance::Result<String> {
@@ -256,7 +276,8 @@ async fn clean(dataset: &Dataset, keep: Duration) -> lance::Result<String> {
     })
 }
 
-fn plain(error: &lance::Error) -> String {
+/// What Lance says, without where in its sources.
+pub(super) fn plain(error: &lance::Error) -> String {
     let text = exec_datafusion_err!("{error}");
     crate::engine::message(&text)
 }

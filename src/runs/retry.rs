@@ -84,7 +84,7 @@ fn missing(rows: &RecordBatch, kinds: &[String]) -> Result<Vec<(Vec<String>, Fac
 }
 
 async fn ask(narrator: &dyn Narrator, kinds: Vec<String>, facts: Facts) -> Result<Vec<Answer>> {
-    let written = narrator.narrate(NarrativeRequest::of_kinds(&kinds, &facts)).await;
+    let written = narrator.narrate(NarrativeRequest::of_kinds(&kinds, facts)).await;
     if let Some(outage) = written.iter().filter_map(|w| w.as_ref().err()).find(|e| e.outage) {
         return Err(DataFusionError::External(Box::new(Outage(outage.message.clone()))));
     }

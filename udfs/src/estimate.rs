@@ -61,7 +61,7 @@ pub async fn of_people(
     let mut any = false;
     while let Some(batch) = people.next().await.transpose()? {
         for facts in facts_of(&batch)? {
-            any |= narrator.estimate(&NarrativeRequest::of_kinds(kinds, &facts), estimate)?;
+            any |= narrator.estimate(&NarrativeRequest::of_kinds(kinds, facts), estimate)?;
             if !any {
                 return Ok(false);
             }

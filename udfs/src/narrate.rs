@@ -167,7 +167,7 @@ async fn write(
     on_outage: OnOutage,
 ) -> Result<Written> {
     let (row, facts) = person?;
-    let written = narrator.narrate(NarrativeRequest::of_kinds(&kinds, &facts)).await;
+    let written = narrator.narrate(NarrativeRequest::of_kinds(&kinds, facts)).await;
     if written.len() != kinds.len() {
         return exec_err!("the narrator {} did not answer each of {} requests", narrator.name(), kinds.len());
     }

@@ -52,8 +52,8 @@ pub struct NarrativeRequest {
 
 impl NarrativeRequest {
     /// A text of each of these kinds about one person.
-    pub fn of_kinds(kinds: &[String], facts: &Map<String, Value>) -> Vec<NarrativeRequest> {
-        let facts = Arc::new(facts.clone());
+    pub fn of_kinds(kinds: &[String], facts: Map<String, Value>) -> Vec<NarrativeRequest> {
+        let facts = Arc::new(facts);
         let of = |kind: &String| NarrativeRequest { prompt: Prompt::Kind(kind.clone()), facts: facts.clone() };
         kinds.iter().map(of).collect()
     }

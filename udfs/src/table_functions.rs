@@ -54,7 +54,7 @@ pub(crate) fn documented() -> [TableFunction; 17] {
         TableFunction::new(
             compare::NAME,
             "Whether two tables agree, one row a column that both have: the total variation distance `tvd`, the one that chance alone makes between samples of these sizes (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test, and a verdict. Numbers of many values are compared in ten bands. `columns` names the columns, and in parentheses the combinations, to compare. Holm's correction over all rows keeps the chance that any of them says `differs` of two samples of the same people at `alpha`.",
-            "compare(a, b [, columns => (column | (column, column [, …]) [, …])] [, alpha => number])",
+            "compare(a, b [, columns => (column | (column, column [, …]) [, …])] [, weights_a => expression] [, weights_b => expression] [, alpha => number])",
             "SELECT * FROM compare(usa, imported, columns => (age, state, (sex, marital_status)))",
         ),
         TableFunction::new(

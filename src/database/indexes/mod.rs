@@ -19,6 +19,7 @@ use lance_index::scalar::{BuiltinIndexType, InvertedIndexParams, ScalarIndexPara
 use populace_population::there_are;
 use populace_udfs::{LONGEST_WORD, Words};
 
+use super::versions::plain;
 use super::{Database, WriteLock, embedding_column};
 
 pub(super) use probes::Probes;
@@ -181,8 +182,7 @@ impl Database {
             return exec_err!("the table {table} has such an index already: {}", index.name);
         }
         let failed = |e: lance::Error| {
-            let why = e.to_string();
-            let why = why.split(", rust/").next().unwrap_or_default().to_string();
+            let why = plain(&e);
             exec_datafusion_err!("the index of {column} cannot be made: {why}")
         };
         match kind {
@@ -243,7 +243,7 @@ impl Database {
             let mut dataset = self.newest(table).await?;
             let options = OptimizeOptions::default().index_names(vec![index.name.clone()]);
             if let Err(error) = dataset.optimize_indices(&options).await {
-                failed.push((index.name, error.to_string()));
+                failed.push((index.name, plain(&error)));
             }
         }
         Ok(failed)
@@ -262,7 +262,7 @@ impl Database {
         };
         let failed = match refresh.await {
             Ok(failed) => failed,
-            Err(error) => vec![("the indexes".into(), error.to_string())],
+            Err(error) => vec![("the indexes".into(), crate::engine::message(&error))],
         };
         for (index, why) in failed {
             self.notice(format!("{index} of {table} could not be brought up to date: {why}"));

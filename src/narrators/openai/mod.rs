@@ -511,17 +511,18 @@ type Person<F = Map<String, Value>> = (F, Vec<(usize, Prompt)>);
 fn by_person(requests: Vec<NarrativeRequest>) -> Vec<Person> {
     let mut people: Vec<Person<Arc<Map<String, Value>>>> = vec![];
     // Most share the facts of the one before; who does not may still be the same person.
-    let mut known: HashMap<String, usize> = HashMap::new();
+    let mut known: HashMap<Arc<Map<String, Value>>, usize> = HashMap::new();
     for (place, NarrativeRequest { prompt, facts }) in requests.into_iter().enumerate() {
         let at = match people.last() {
             Some((last, _)) if Arc::ptr_eq(last, &facts) => people.len() - 1,
-            _ => *known.entry(serde_json::json!(&*facts).to_string()).or_insert_with(|| {
+            _ => *known.entry(facts.clone()).or_insert_with(|| {
                 people.push((facts, vec![]));
                 people.len() - 1
             }),
         };
         people[at].1.push((place, prompt));
     }
+    drop(known);
     people.into_iter().map(|(facts, asked)| (Arc::unwrap_or_clone(facts), asked)).collect()
 }
 

@@ -97,6 +97,30 @@ impl Drop for Load<'_> {
     }
 }
 
+/// Which parameters, that some servers turn down, a request has.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    schema: bool,
+    json: bool,
+    seed: bool,
+    temperature: bool,
+    new_limit: bool,
+}
+
+impl Sent {
+    fn of(body: &Value) -> Sent {
+        let has = |name: &str| body.get(name).is_some();
+        let form = body.get("response_format").and_then(|f| f.get("type")?.as_str());
+        Sent {
+            schema: form == Some("json_schema"),
+            json: form.is_some_and(|f| f != "json_schema"),
+            seed: has("seed"),
+            temperature: has("temperature"),
+            new_limit: has(NEW_LIMIT),
+        }
+    }
+}
+
 impl Server {
     pub fn new(address: Address, endpoint: Arc<Endpoint>, http: &reqwest::Client) -> Server {
         let key = if address.key.is_empty() { "none" } else { &address.key };
@@ -150,18 +174,18 @@ impl Server {
         while forms < 5 {
             self.health.wait().await.map_err(|message| Failure::outage(message, false))?;
             pace.turn(asked.tokens()).await;
+            // Made before there is a place for it, so that no place waits for it.
+            let body = self.body(asked, seed, complaint);
+            let sent = Sent::of(&body);
             let slot = self.gate.enter().await;
             if elsewhere && !self.health.is_up() {
                 return Ok(None);
             }
             budget.take().map_err(|limit| Failure { of_server: false, ..Failure::outage(limit, false) })?;
-            let sent = self.body(asked, seed, complaint);
-            match self.api.chat().create_byot::<_, Value>(sent.clone()).await {
-                Ok(answer) => {
+            match self.api.chat().create_byot::<_, Completion>(body).await {
+                Ok(completion) => {
                     self.health.answered();
                     slot.answered();
-                    let completion: Completion = serde_json::from_value(answer)
-                        .map_err(|e| Failure::answer(format!("{} answers nonsense: {e}", self.address.base)))?;
                     let (asked, answered) = (completion.prompt_tokens(), completion.completion_tokens());
                     let (asked, answered) = (asked.unwrap_or(0), answered.unwrap_or(0));
                     budget.spend(asked + answered, self.endpoint.price.map(|p| p.of(asked, answered)));
@@ -175,7 +199,7 @@ impl Server {
                             continue;
                         }
                     }
-                    if !(failure.unsupported && self.leave_out(&sent, &failure.message)) {
+                    if !(failure.unsupported && self.leave_out(sent, &failure.message)) {
                         return Err(failure);
                     }
                     forms += 1;
@@ -256,20 +280,20 @@ impl Server {
     }
 
     /// Notes which parameter a server turned down; false if it cannot be told, or was not sent.
-    fn leave_out(&self, sent: &Value, complaint: &str) -> bool {
+    fn leave_out(&self, sent: Sent, complaint: &str) -> bool {
         let complaint = complaint.to_lowercase();
         let about = |words: &[&str]| words.iter().any(|w| complaint.contains(w));
-        let flag = if about(&["temperature"]) && sent.get("temperature").is_some() {
+        let flag = if about(&["temperature"]) && sent.temperature {
             &self.no_temperature
-        } else if about(&[NEW_LIMIT]) && sent.get(NEW_LIMIT).is_some() {
+        } else if about(&[NEW_LIMIT]) && sent.new_limit {
             &self.old_limit
-        } else if about(&["seed"]) && sent.get("seed").is_some() {
+        } else if about(&["seed"]) && sent.seed {
             &self.no_seed
         } else if about(&["response_format", "json_schema", "json_object", "schema", "response format", "grammar"]) {
-            match sent.get("response_format").and_then(|f| f.get("type")?.as_str()) {
-                Some("json_schema") => &self.no_schema,
-                Some(_) => &self.no_json,
-                None => return false,
+            match (sent.schema, sent.json) {
+                (true, _) => &self.no_schema,
+                (_, true) => &self.no_json,
+                _ => return false,
             }
         } else {
             return false;

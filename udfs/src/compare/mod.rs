@@ -20,6 +20,7 @@ use populace_population::there_are;
 use self::numbers::{Cells, Numbers};
 use crate::arguments::Arguments;
 use crate::deferred::{Deferred, Wanted, columns_of, table};
+use crate::fidelity::{weight_values, weights as weights_of};
 use crate::goodness::{Test, between_samples, holm, jensen_shannon, total_variation, two_samples};
 use crate::sampling::passes::run;
 use crate::sampling::ranks::plain;
@@ -29,13 +30,19 @@ use crate::scan::scan;
 pub(crate) const NAME: &str = "compare";
 
 /// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 4] = ["a", "b", "columns", "alpha"];
+pub(crate) const ARGUMENTS: [&str; 6] = ["a", "b", "columns", "alpha", "weights_a", "weights_b"];
 
 /// The most different values of a text, or combinations of values, that are counted.
 const MOST_VALUES: usize = 200_000;
 
 pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let inputs = ARGUMENTS[..2].iter().map(|name| arguments.table(name, context)).collect::<Result<Vec<_>>>()?;
+    let mut weights = [None, None];
+    for (at, name) in ["weights_a", "weights_b"].into_iter().enumerate() {
+        if let Some(sql) = arguments.take(name) {
+            weights[at] = Some(weights_of(NAME, name, sql, &inputs[at], context)?);
+        }
+    }
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
     let names =
         |input: &LogicalPlan| -> Vec<String> { input.schema().fields().iter().map(|f| f.name().clone()).collect() };
@@ -53,7 +60,7 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
         return plan_err!("{NAME}: `columns`: table {lacks} has no column `{name}`{}", there_are(name, &shared));
     }
     let units: Vec<Unit> = wanted.into_iter().map(|columns| unit(columns, &inputs)).collect();
-    let comparison = Comparison { inputs, units, alpha };
+    let comparison = Comparison { inputs, weights, units, alpha };
     scan(NAME, table(comparison))
 }
 
@@ -129,6 +136,8 @@ fn unit(columns: Vec<String>, inputs: &[LogicalPlan]) -> Unit {
 struct Comparison {
     /// The two tables
     inputs: Vec<LogicalPlan>,
+    /// What each of their rows counts for
+    weights: [Option<Expr>; 2],
     units: Vec<Unit>,
     alpha: f64,
 }
@@ -199,13 +208,13 @@ impl Counter {
         })
     }
 
-    fn add(&mut self, table: usize, columns: &[ArrayRef], rows: usize) -> Result<()> {
+    fn add(&mut self, table: usize, columns: &[ArrayRef], weights: &[f64]) -> Result<()> {
         match self {
             Counter::Texts { strata, cells } => {
                 let texts = columns.iter().map(|c| cast_array(c, &DataType::Utf8)).collect::<Result<Vec<_>, _>>()?;
-                for number in strata.numbers(&texts, rows)? {
-                    cells.resize(cells.len().max(number + 1), [0, 0]);
-                    cells[number][table] += 1;
+                for (number, weight) in strata.numbers(&texts, weights.len())?.into_iter().zip(weights) {
+                    cells.resize(cells.len().max(number + 1), [0.0, 0.0]);
+                    cells[number][table] += weight;
                 }
                 if cells.len() > MOST_VALUES {
                     *self = Counter::Not(format!("it has more than {MOST_VALUES} different values"));
@@ -214,7 +223,8 @@ impl Counter {
             Counter::Numbers(numbers) => {
                 for column in columns {
                     let values = cast_array(column, &DataType::Float64)?;
-                    values.as_primitive::<Float64Type>().iter().for_each(|value| numbers.add(table, value));
+                    let values = values.as_primitive::<Float64Type>().iter().zip(weights);
+                    values.for_each(|(value, weight)| numbers.add(table, value, *weight));
                 }
             }
             Counter::Not(_) => {}
@@ -238,13 +248,35 @@ impl Counter {
     }
 }
 
+/// The rows of a table.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rows {
+    count: u64,
+    weight: f64,
+    /// Of the weights
+    squares: f64,
+}
+
+impl Rows {
+    fn add(&mut self, weights: &[f64]) {
+        self.count += weights.len() as u64;
+        self.weight += weights.iter().sum::<f64>();
+        self.squares += weights.iter().map(|w| w * w).sum::<f64>();
+    }
+
+    /// How many rows of equal weight would tell as much: (Σw)² / Σw² (Kish, Survey Sampling, 1965).
+    fn effective(&self) -> f64 {
+        if self.squares > 0.0 { self.weight * self.weight / self.squares } else { 0.0 }
+    }
+}
+
 /// One row of the result.
 #[derive(Debug)]
 struct Compared {
     columns: String,
     cells_are: Option<&'static str>,
     cells: Option<usize>,
-    rows: [u64; 2],
+    rows: [Rows; 2],
     /// Total variation distance, its noise floor, Jensen-Shannon distance
     distances: Option<[f64; 3]>,
     test: Option<Test>,
@@ -259,17 +291,23 @@ impl Comparison {
         names.dedup();
         let place = |name: &String| names.iter().position(|n| n == name);
         let mut counters = self.units.iter().map(Counter::of).collect::<Result<Vec<_>>>()?;
-        let mut rows = [0u64; 2];
+        let mut rows = [Rows::default(); 2];
         for (table, input) in self.inputs.iter().enumerate() {
             let all = input.schema().columns();
             let columns = names.iter().filter_map(|name| all.iter().find(|c: &&Column| c.name == *name));
-            let columns: Vec<Expr> = columns.cloned().map(Expr::Column).collect();
+            let mut columns: Vec<Expr> = columns.cloned().map(Expr::Column).collect();
+            let width = columns.len();
+            columns.extend(self.weights[table].clone());
             let mut batches = run(input, None, columns, state, task).await?;
             while let Some(batch) = batches.try_next().await? {
-                rows[table] += batch.num_rows() as u64;
+                let weights = match &self.weights[table] {
+                    Some(_) => weight_values(NAME, &batch, width)?,
+                    None => vec![1.0; batch.num_rows()],
+                };
+                rows[table].add(&weights);
                 for (unit, counter) in self.units.iter().zip(&mut counters) {
                     let columns = unit.columns.iter().filter_map(|name| batch.columns().get(place(name)?).cloned());
-                    counter.add(table, &columns.collect::<Vec<_>>(), batch.num_rows())?;
+                    counter.add(table, &columns.collect::<Vec<_>>(), &weights)?;
                 }
             }
         }
@@ -278,7 +316,7 @@ impl Comparison {
     }
 }
 
-fn compared(unit: &Unit, cells: Result<(Cells, &'static str), String>, rows: [u64; 2]) -> Compared {
+fn compared(unit: &Unit, cells: Result<(Cells, &'static str), String>, rows: [Rows; 2]) -> Compared {
     let columns = unit.columns.join(", ");
     let (cells, cells_are) = match cells {
         Ok(cells) => cells,
@@ -287,10 +325,13 @@ fn compared(unit: &Unit, cells: Result<(Cells, &'static str), String>, rows: [u6
             return Compared { columns, cells_are, cells, rows, distances, test, reason: Some(reason) };
         }
     };
-    let [n, m] = rows.map(|n| n as f64);
-    let of = |table: usize, n: f64| cells.iter().map(|c| c[table] as f64 / n.max(1.0)).collect::<Vec<f64>>();
-    let (p, q) = (of(0, n), of(1, m));
-    let together: Vec<f64> = cells.iter().map(|[a, b]| (a + b) as f64 / (n + m).max(1.0)).collect();
+    let [n, m] = rows.map(|r| r.effective());
+    let of = |table: usize| {
+        let weight = rows[table].weight;
+        cells.iter().map(|c| if weight > 0.0 { c[table] / weight } else { 0.0 }).collect::<Vec<f64>>()
+    };
+    let (p, q) = (of(0), of(1));
+    let together: Vec<f64> = p.iter().zip(&q).map(|(p, q)| (n * p + m * q) / (n + m).max(1.0)).collect();
     let distances = (n > 0.0 && m > 0.0)
         .then(|| [total_variation(&p, &q), between_samples(n, m, &together), jensen_shannon(&p, &q)]);
     let test = match cells.len() {
@@ -318,8 +359,8 @@ fn report(rows: &[Compared], alpha: f64) -> Result<RecordBatch> {
         Arc::new(rows.iter().map(|r| Some(r.columns.as_str())).collect::<StringArray>()),
         Arc::new(rows.iter().map(|r| r.cells_are).collect::<StringArray>()),
         count(&|r| Some(r.cells? as i64)),
-        count(&|r| Some(r.rows[0] as i64)),
-        count(&|r| Some(r.rows[1] as i64)),
+        count(&|r| Some(r.rows[0].count as i64)),
+        count(&|r| Some(r.rows[1].count as i64)),
         number(&|r| Some(r.distances?[0])),
         number(&|r| Some(r.distances?[1])),
         number(&|r| Some(r.distances?[2])),

@@ -56,7 +56,7 @@ pub(crate) fn plan(
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Figures);
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
     let weights = match arguments.take("weights") {
-        Some(sql) => Some(weights(NAME, sql, &input, context)?),
+        Some(sql) => Some(weights(NAME, "weights", sql, &input, context)?),
         None => None,
     };
     let figures: Vec<usize> = match &figure {
@@ -107,18 +107,19 @@ pub(crate) fn typed(why: String, input: &LogicalPlan, pack: &Pack) -> String {
     }
 }
 
-/// The argument `weights`: a number of each row.
+/// An argument that is a number of each row.
 pub(crate) fn weights(
     function: &str,
+    name: &'static str,
     sql: datafusion::sql::sqlparser::ast::Expr,
     input: &LogicalPlan,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Expr> {
     let text = sql.to_string();
-    let expr = expression(function, "weights", sql, input.schema(), context)?;
+    let expr = expression(function, name, sql, input.schema(), context)?;
     let kind = expr.get_type(input.schema())?;
     if !kind.is_numeric() {
-        return plan_err!("{function}: `weights` must be a number, `{text}` is {kind}");
+        return plan_err!("{function}: `{name}` must be a number, `{text}` is {kind}");
     }
     Ok(expr)
 }

@@ -97,7 +97,7 @@ pub(crate) fn plan(
         );
     }
     let weights = match arguments.take("weights") {
-        Some(sql) => Some(weights(NAME, sql, &input, context)?),
+        Some(sql) => Some(weights(NAME, "weights", sql, &input, context)?),
         None => None,
     };
     let max_weight = arguments.number("max_weight", context)?;
