@@ -74,6 +74,25 @@ fn the_same_command_again_writes_nobody_and_a_larger_count_extends() {
 }
 
 #[test]
+fn a_run_in_a_language_has_a_table_of_its_own_and_is_resumed_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let generate = ["generate", "usa", "--count", "20", "--seed", "3", "--language", "EN"];
+    let (code, output, error) = ran_on(directory.path(), &generate);
+    assert!(code == 0 && output.contains("usa_en: 20 people written"), "{output}{error}");
+    let id = output.split("run ").nth(1).unwrap().trim_end().trim_end_matches(')');
+    let half = ["sql", "DELETE FROM usa_en WHERE row_index >= 10"];
+    assert_eq!(ran_on(directory.path(), &half).0, 0);
+    let (code, output, error) = ran_on(directory.path(), &["runs", "resume", id]);
+    assert!(code == 0 && output.contains("10 people written"), "{output}{error}");
+    let count = ["sql", "--format", "csv", "SELECT narrative_language, count(persona) FROM usa_en GROUP BY 1"];
+    assert!(ran_on(directory.path(), &count).1.ends_with("en,20\n"));
+    // A table without the column cannot say what its texts are in.
+    assert_eq!(ran_on(directory.path(), &["generate", "usa", "--count", "5", "--seed", "3"]).0, 0);
+    let (code, _, error) = ran_on(directory.path(), &[&generate[..], &["--into", "usa"]].concat());
+    assert!(code == 1 && error.contains("ADD COLUMN narrative_language VARCHAR"), "{error}");
+}
+
+#[test]
 fn a_search_returns_the_nearest_of_those_that_match() {
     let directory = tempfile::tempdir().unwrap();
     let made = "CREATE TABLE usa AS SELECT *, 'keeps ' || CASE WHEN age < 40 THEN 'bees' ELSE 'goats' END AS persona
@@ -152,6 +171,8 @@ fn a_run_that_cannot_begin_leaves_nothing() {
         (&["generate", "usa", "--count", "5", "--narrator", "openai:m"], "OPENAI_API_KEY"),
         (&["generate", "usa", "--count", "5", "--narrator", "outlin"], "did you mean `outline`?"),
         (&["generate", "usa", "--count", "5", "--embedder", "hsh"], "did you mean `hash`?"),
+        (&["generate", "usa", "--count", "5", "--language", "fr"], "in the language `fr`. There are: en"),
+        (&["generate", "usa", "--count", "5", "--language", "en", "--narrator", "none"], "without narratives"),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));

@@ -106,6 +106,8 @@ const MIGRATIONS: &[&str] = &[
     // Answers of which some is of use are found again too.
     "DROP INDEX calls_by_key;
     CREATE INDEX calls_by_key ON calls (key) WHERE answer IS NOT NULL;",
+    // Texts in another language than the pack's own.
+    "ALTER TABLE runs ADD COLUMN language TEXT;",
 ];
 
 /// Why the catalogue did not answer.

@@ -55,6 +55,8 @@ pub struct Run {
     pub narrator: String,
     /// Those that it writes; all that the narrator knows without this
     pub narratives: Option<Vec<String>>,
+    /// What the narratives are in, where that is not the pack's own language
+    pub language: Option<String>,
     /// Whether people are left out whose texts did not all come, and others drawn in their place
     pub exactly: bool,
     /// What scores the texts
@@ -80,6 +82,7 @@ impl Run {
             work,
             narrator: narrator.into(),
             narratives: None,
+            language: None,
             exactly: false,
             judge: None,
             batch: false,
@@ -109,15 +112,16 @@ impl Catalog {
         };
         let sql =
             "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, narratives, destination,
-                                     embed, exactly, judge, batch, status)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'running')
+                                     embed, exactly, judge, batch, language, status)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 'running')
                    ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL";
-        let Run { id, narrator, table, embed, exactly, judge, batch, .. } = run;
+        let Run { id, narrator, table, embed, exactly, judge, batch, language, .. } = run;
         let texts = run.narratives.as_ref().map(|n| n.join(","));
         self.execute(
             sql,
             params![
-                id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly, judge, batch
+                id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly, judge, batch,
+                language
             ],
         )?;
         Ok(())
@@ -137,9 +141,9 @@ impl Catalog {
                        FROM (SELECT * FROM runs WHERE id = ?1) AS n
                        WHERE r.id < n.id AND r.status IN ('running', 'failed')
                          AND (r.statement, r.country, r.pack, r.seed, r.given, r.narrator, r.narratives, r.exactly,
-                              r.judge, r.destination)
+                              r.judge, r.destination, r.language)
                           IS (n.statement, n.country, n.pack, n.seed, n.given, n.narrator, n.narratives, n.exactly,
-                              n.judge, n.destination)
+                              n.judge, n.destination, n.language)
                          AND ifnull(r.count <= n.count, true)";
             self.execute(sql, [id])?;
         }
@@ -199,6 +203,7 @@ fn run(row: &Row) -> rusqlite::Result<Run> {
         work,
         narrator: row.get("narrator")?,
         narratives: row.get::<_, Option<String>>("narratives")?.map(|n| n.split(',').map(String::from).collect()),
+        language: row.get("language")?,
         exactly: row.get("exactly")?,
         judge: row.get("judge")?,
         batch: row.get("batch")?,
@@ -223,7 +228,7 @@ mod tests {
         let work = |seed| Work::Generate { country: "usa".into(), pack: "usa@1".into(), seed, given: None, count: 10 };
         let (killed, other, again) = (
             Run { id: "1".into(), ..Run::new(work(u64::MAX), "people", "none", true) },
-            Run { id: "2".into(), ..Run::new(work(8), "people", "none", true) },
+            Run { id: "2".into(), language: Some("hi".into()), ..Run::new(work(u64::MAX), "people", "none", true) },
             Run { id: "3".into(), ..Run::new(work(u64::MAX), "people", "none", true) },
         );
         for run in [&killed, &other, &again] {
@@ -233,6 +238,7 @@ mod tests {
         let status = |id| catalog.run(id).unwrap().unwrap().status;
         assert_eq!((status("1"), status("2"), status("3")), (Status::Done, Status::Running, Status::Done));
         assert_eq!(catalog.run("1").unwrap().unwrap().work, work(u64::MAX));
+        assert_eq!(catalog.run("2").unwrap().unwrap().language.as_deref(), Some("hi"));
         assert!(!catalog.cancel("3").unwrap());
         assert!(catalog.cancel("2").unwrap());
     }

@@ -43,6 +43,9 @@ pub(super) struct GenerateArguments {
     /// The narratives to write, parted by commas: persona,finance_persona; all that the narrator knows without this
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     narratives: Option<Vec<String>>,
+    /// The language of the narratives, where that is not the country's own: hi, hi-Latn
+    #[arg(long, value_name = "CODE")]
+    language: Option<String>,
     /// A model that scores the texts from 1 to 5, into columns of their own: openai:MODEL
     #[arg(long, value_name = "NAME")]
     judge: Option<String>,
@@ -51,7 +54,8 @@ pub(super) struct GenerateArguments {
     batch: bool,
     #[command(flatten)]
     asking: AskingArguments,
-    /// The table, made where it is not there yet; named like the country without this
+    /// The table, made where it is not there yet; named like the country without this, and the language if one is named:
+    /// india, india_hi
     #[arg(long, value_name = "TABLE")]
     into: Option<String>,
     /// Make a table without columns of vectors
@@ -72,7 +76,9 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         eprintln!("seed {seed}");
         seed
     };
-    let table = arguments.into.unwrap_or_else(|| arguments.country.clone());
+    let language = arguments.language.iter().map(|code| format!("_{}", code.to_lowercase().replace('-', "_")));
+    let named = || arguments.country.chars().chain(language.collect::<String>().chars()).collect();
+    let table = arguments.into.unwrap_or_else(named);
     let work = Work::Generate {
         country: arguments.country,
         pack,
@@ -83,6 +89,7 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
     let run = Run::new(work, &table, &arguments.narrator, !arguments.no_embeddings);
     let run = Run {
         narratives: arguments.narratives,
+        language: arguments.language,
         exactly: arguments.exactly.is_some(),
         judge: arguments.judge,
         batch: arguments.batch,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use populace_population::{did_you_mean, there_are};
-use populace_udfs::{NARRATIVES, template_names};
+use populace_udfs::template_names;
 
 use super::{DatabaseArguments, Failure, read_text};
 use crate::catalog::Catalog;
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: NarrativesArguments, database: &DatabaseArguments) 
     };
     match arguments.command {
         None => {
-            for name in NARRATIVES {
+            for name in packs::all_kinds() {
                 writeln!(out, "{name:28} built in")?;
             }
             let own = if known { catalog()?.narratives()? } else { vec![] };
@@ -104,7 +104,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
     }
     // What a judge says has columns too.
     let taken = PROVENANCE.contains(&name) || name.ends_with("_embedding") || name.starts_with("judge");
-    if taken || NARRATIVES.contains(&name) || columns().iter().any(|c| c == name) {
+    if taken || packs::is_narrative(name) || columns().iter().any(|c| c == name) {
         return Err(Failure(format!("tables of people have a column {name} of another kind: take another name")));
     }
     Ok(())
@@ -122,7 +122,7 @@ fn check_template(template: &str) -> Result<Vec<String>, Failure> {
         ));
     }
     let columns = columns();
-    Ok(names.into_iter().filter(|n| !columns.contains(n) && !NARRATIVES.contains(&n.as_str())).collect())
+    Ok(names.into_iter().filter(|n| !columns.contains(n) && !packs::is_narrative(n)).collect())
 }
 
 /// The columns of the countries.

@@ -118,6 +118,9 @@ fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) 
         Work::Statement(sql) => writeln!(out, "people    {}\nstatement {sql}", run.done)?,
     }
     writeln!(out, "narrator  {}", run.narrator)?;
+    if let Some(language) = &run.language {
+        writeln!(out, "language  {language}")?;
+    }
     if calls.answered + calls.failed > 0 {
         bill(out, calls)?;
     }

@@ -7,6 +7,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
 use populace_udfs::{Embedder, NARRATIVE, NARRATIVES, narrative_field};
 
+use crate::packs;
+
 /// Provenance that a run writes beside what a draw carries.
 pub(crate) const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error"];
 
@@ -27,13 +29,13 @@ const EMBEDS: &str = "populace:embeds";
 /// The narrative whose vectors a column holds.
 pub(crate) fn embedded_narrative(column: &Field) -> Option<&str> {
     let told = column.metadata().get(EMBEDS).map(String::as_str);
-    told.or_else(|| column.name().strip_suffix("_embedding").filter(|n| NARRATIVES.contains(n)))
+    told.or_else(|| column.name().strip_suffix("_embedding").filter(|n| packs::is_narrative(n)))
 }
 
 /// Whether a column holds texts that get vectors.
 pub(crate) fn is_narrative(column: &Field) -> bool {
     let marked = column.metadata().contains_key(NARRATIVE);
-    *column.data_type() == DataType::Utf8 && (marked || NARRATIVES.contains(&column.name().as_str()))
+    *column.data_type() == DataType::Utf8 && (marked || packs::is_narrative(column.name()))
 }
 
 /// What columns a new table gets.
@@ -41,14 +43,14 @@ pub(crate) fn is_narrative(column: &Field) -> bool {
 pub enum Shape {
     /// Those of the rows
     AsQueried,
-    /// All of the persona table: every narrative and the provenance, whether the rows have them or not
+    /// All of the persona table: every narrative of the pack and the provenance, whether the rows have them or not
     Persona,
 }
 
 impl Shape {
     /// Rows of people with a text make a persona table; others keep their columns.
     pub fn of(rows: &Schema) -> Shape {
-        let narrated = NARRATIVES.iter().any(|n| rows.column_with_name(n).is_some());
+        let narrated = packs::all_kinds().iter().any(|n| rows.column_with_name(n).is_some());
         if narrated && rows.column_with_name("uuid").is_some() { Shape::Persona } else { Shape::AsQueried }
     }
 
@@ -56,7 +58,7 @@ impl Shape {
     /// for each narrative (none without an embedder).
     pub fn schema(self, rows: &Schema, embedder: Option<&dyn Embedder>, pack: Option<&str>) -> SchemaRef {
         let mut fields: Vec<Field> = Vec::new();
-        let plain = |f: &Field| match is_narrative(f) || (NARRATIVES.contains(&f.name().as_str()) && is_text(f)) {
+        let plain = |f: &Field| match is_narrative(f) || (packs::is_narrative(f.name()) && is_text(f)) {
             true => narrative_field(f.name()),
             false => plain_field(f.name(), f.data_type()),
         };
@@ -64,9 +66,14 @@ impl Shape {
         match self {
             Shape::AsQueried => fields.extend(given().map(|f| plain(f))),
             Shape::Persona => {
-                let ours = |name: &str| name == "uuid" || NARRATIVES.contains(&name) || PROVENANCE.contains(&name);
+                let kinds = match pack.and_then(|pack| pack.split('@').next()) {
+                    Some(name) => packs::kinds(name),
+                    None => NARRATIVES.map(String::from).to_vec(),
+                };
+                let is_kind = |name: &str| kinds.iter().any(|kind| kind == name);
+                let ours = |name: &str| name == "uuid" || is_kind(name) || PROVENANCE.contains(&name);
                 fields.push(Field::new("uuid", DataType::Utf8, true));
-                fields.extend(NARRATIVES.iter().map(|n| narrative_field(n)));
+                fields.extend(kinds.iter().map(|n| narrative_field(n)));
                 fields.extend(given().filter(|f| !ours(f.name())).map(|f| plain(f)));
                 fields.extend(PROVENANCE.iter().map(|n| Field::new(*n, DataType::Utf8, true)));
             }

@@ -5,10 +5,10 @@ use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, DataType, Ident, RenameTableNameKind};
-use populace_udfs::NARRATIVES;
 
 use super::Engine;
 use crate::database::{Table, counted, plain_field};
+use crate::packs;
 
 impl Engine {
     pub(super) async fn alter(&self, alter: &AlterTable) -> Result<SendableRecordBatchStream> {
@@ -32,7 +32,7 @@ impl Engine {
                     }
                     let column = folded(&column_def.name);
                     let own = (self.common.templates)().map_err(DataFusionError::Execution)?;
-                    let narrative = NARRATIVES.contains(&column.as_str()) || own.iter().any(|(n, _)| *n == column);
+                    let narrative = packs::is_narrative(&column) || own.iter().any(|(n, _)| *n == column);
                     let field = self.field(&column, &column_def.data_type).await?;
                     database.add_column(name, field, narrative, &lock).await?;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
 use populace_population::did_you_mean;
-use populace_udfs::{NARRATIVE, NARRATIVES};
+use populace_udfs::NARRATIVE;
 
 use super::Import;
 use super::convert::{can_convert, is_text};
@@ -216,7 +216,7 @@ fn new_type(import: &Import, name: &str, found: &[(&Source, &Field)]) -> Result<
     if name == "uuid" || PROVENANCE.contains(&name) {
         return Ok(text());
     }
-    if NARRATIVES.contains(&name) || import.narratives.iter().any(|n| n == name) {
+    if packs::is_narrative(name) || import.narratives.iter().any(|n| n == name) {
         return Ok(text());
     }
     if name.ends_with("_list") && (is_text(&kind) || kind == DataType::Null) {

@@ -1,52 +1,43 @@
-//! The outline narrator: plain English from the facts of a person alone, the same text for the same person.
+//! The outline narrator: plain texts from the facts of a person alone, the same text for the same person.
 //!
 //! It stands in for a language model where none is at hand, and says so in the `narrator` column. It writes by a
-//! generative grammar: sentence plans chosen by what is known of the person, filled with facts and with clauses about
-//! temperament, work, household and place. Every alternative is drawn from a generator keyed by the person's uuid and
-//! the kind. It cannot obey a free prompt: a template is refused with a hint to name a model.
+//! generative grammar for each country and language, an [`Outline`]: sentence plans chosen by what is known of the
+//! person, filled with facts and with clauses about temperament, work, household and place. Every alternative is drawn
+//! from a generator keyed by the person's uuid and the kind. It cannot obey a free prompt: a template is refused with a
+//! hint to name a model.
 
+mod finish;
 mod grammar;
+mod lexicon;
+mod manifest;
+mod pen;
 mod person;
+mod read;
 mod write;
 
-use async_trait::async_trait;
-use populace_udfs::{NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+#[cfg(test)]
+use std::sync::Arc;
+use std::sync::LazyLock;
 
+use async_trait::async_trait;
+use datafusion::common::{DataFusionError, Result};
+use populace_udfs::{LANGUAGE, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+
+use crate::packs;
+
+pub use read::Outline;
+pub(crate) use read::{columns_of, read_folder};
 pub use write::write;
 
-/// The columns that the texts are written from; any of them may be missing.
-const COLUMNS: [&str; 30] = [
-    "uuid",
-    "first_name",
-    "last_name",
-    "sex",
-    "age",
-    "marital_status",
-    "education_level",
-    "bachelors_field",
-    "college_enrolment",
-    "labour_status",
-    "occupation",
-    "occupation_group",
-    "industry",
-    "city",
-    "county",
-    "state",
-    "census_region",
-    "nativity",
-    "language_at_home",
-    "veteran_status",
-    "living_arrangement",
-    "household_size",
-    "children_at_home",
-    "openness",
-    "conscientiousness",
-    "extraversion",
-    "agreeableness",
-    "neuroticism",
-    "skills_and_expertise_list",
-    "hobbies_and_interests_list",
-];
+/// The columns that some country's texts are written from, and those that say which country's they are.
+static COLUMNS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let of = |name: &&str| packs::outline_columns(name);
+    let mut columns: Vec<String> = packs::NAMES.iter().flat_map(of).collect();
+    columns.extend(["uuid", "pack", "country", LANGUAGE].map(String::from));
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+});
 
 /// Writes narratives without a model.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,24 +50,32 @@ impl Narrator for OutlineNarrator {
     }
 
     fn kinds(&self) -> Vec<String> {
-        NARRATIVES.map(String::from).to_vec()
+        packs::all_kinds().to_vec()
+    }
+
+    fn languages(&self, pack: &str) -> Vec<String> {
+        packs::outline_languages(pack)
+    }
+
+    fn kinds_of(&self, pack: &str, language: Option<&str>) -> Result<Vec<String>> {
+        packs::outline(pack, language).map(|o| o.kinds().to_vec()).map_err(DataFusionError::Plan)
     }
 
     fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
         let wanted = |column: &&String| match prompt {
-            Prompt::Kind(_) => COLUMNS.contains(&column.as_str()),
+            Prompt::Kind(_) => COLUMNS.contains(column),
             // It will be refused; the names it mentions are all it could have asked for.
             Prompt::Template(template) => template.contains(column.as_str()),
         };
         available.iter().filter(wanted).cloned().collect()
     }
 
-    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
+    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<std::result::Result<Narrative, NarrativeError>> {
         requests.iter().map(narrate).collect()
     }
 }
 
-fn narrate(request: &NarrativeRequest) -> Result<Narrative, NarrativeError> {
+fn narrate(request: &NarrativeRequest) -> std::result::Result<Narrative, NarrativeError> {
     let text = match &request.prompt {
         Prompt::Kind(kind) => write(kind, &request.facts),
         Prompt::Template(_) => Err("the outline narrator cannot follow a template: it takes a model, named by \
@@ -97,9 +96,10 @@ fn narrate(request: &NarrativeRequest) -> Result<Narrative, NarrativeError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+mod everyone;
 
+#[cfg(test)]
+mod tests {
     use super::*;
 
     #[tokio::test]

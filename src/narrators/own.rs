@@ -39,6 +39,14 @@ impl WithOwn {
         Ok(self.templates.get_or_init(|| read))
     }
 
+    /// The names of the templates, if the narrator can write them.
+    fn own_kinds(&self) -> Vec<String> {
+        match self.inner.window() {
+            ..=1 => vec![],
+            _ => self.templates().unwrap_or_default().iter().map(|(name, _)| name.clone()).collect(),
+        }
+    }
+
     /// A prompt in the words of the narrator, which does not know the names of templates.
     fn inner_prompt(&self, prompt: Prompt) -> Prompt {
         match &prompt {
@@ -85,10 +93,18 @@ impl Narrator for WithOwn {
     /// Those of the narrator, then the user's own if it can write them: one that calls nobody obeys no template.
     fn kinds(&self) -> Vec<String> {
         let mut kinds = self.inner.kinds();
-        if self.inner.window() > 1 {
-            kinds.extend(self.templates().unwrap_or_default().iter().map(|(name, _)| name.clone()));
-        }
+        kinds.extend(self.own_kinds());
         kinds
+    }
+
+    fn languages(&self, pack: &str) -> Vec<String> {
+        self.inner.languages(pack)
+    }
+
+    fn kinds_of(&self, pack: &str, language: Option<&str>) -> Result<Vec<String>> {
+        let mut kinds = self.inner.kinds_of(pack, language)?;
+        kinds.extend(self.own_kinds());
+        Ok(kinds)
     }
 
     fn scores(&self) -> Vec<String> {

@@ -15,7 +15,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::there_are;
-use populace_udfs::{Estimate, Narrator, OnOutage, estimate_people, narrate, narrated};
+use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, estimate_people, narrate, narrated};
 
 use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, Shape, Uuids};
@@ -45,11 +45,13 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
     }
     let narrator = narrator(engine, run)?;
     let kinds = kinds(engine, run, narrator.as_deref()).await?;
+    let language = language(run, narrator.as_deref())?;
     let judge = judge(engine, run).await?;
-    let people = draw(engine, country, 0..*count, *seed, given.as_deref()).await?;
+    let people = draw(engine, (country, language.as_deref()), 0..*count, *seed, given.as_deref()).await?;
     let database = engine.database();
     if database.tables().contains(&run.table) {
         database.check_table(&run.table).await?;
+        check_language(engine, run).await?;
     } else {
         let mut schema = match narrator {
             Some(_) => narrated(&people.schema(), &kinds),
@@ -78,7 +80,8 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
         return exec_err!("run {} is a statement", run.id);
     };
     let narrator = narrator(engine, run)?;
-    let people = draw(engine, country, 0..*count, *seed, given.as_deref()).await?;
+    let language = language(run, narrator.as_deref())?;
+    let people = draw(engine, (country, language.as_deref()), 0..*count, *seed, given.as_deref()).await?;
     let known = engine.database().uuids(&run.table).await?;
     let (mut people, there) = unknown(people, known);
     // One that calls nobody costs nothing.
@@ -110,6 +113,36 @@ fn narrator(engine: &Engine, run: &Run) -> Result<Option<Arc<dyn Narrator>>> {
     }
 }
 
+/// The language of a run's texts, where that is not the pack's own, as the narrator has it.
+///
+/// # Errors
+/// If the narrator does not write in it, or nothing is written.
+fn language(run: &Run, narrator: Option<&dyn Narrator>) -> Result<Option<String>> {
+    let (Some(asked), Work::Generate { pack, .. }) = (&run.language, &run.work) else { return Ok(None) };
+    match narrator {
+        Some(narrator) => narrator.language(pack_name(pack), asked).map(Some),
+        None => plan_err!("without narratives there is nothing to write in the language `{asked}`"),
+    }
+}
+
+/// The name of a pack by its identifier: `usa` of `usa@2024.1`.
+fn pack_name(id: &str) -> &str {
+    id.split('@').next().unwrap_or_default()
+}
+
+/// A table tells the language of texts that are not in the pack's own, or has none such.
+async fn check_language(engine: &Engine, run: &Run) -> Result<()> {
+    let columns = engine.database().columns(&run.table).await?.unwrap_or_default();
+    match &run.language {
+        Some(language) if !columns.iter().any(|c| c == LANGUAGE) => plan_err!(
+            "the table {0} has no column {LANGUAGE}, which would say that texts are in the language `{language}`: name \
+             another with --into, or ALTER TABLE {0} ADD COLUMN {LANGUAGE} VARCHAR",
+            run.table
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// What scores the texts of a run, if anything does.
 async fn judge(engine: &Engine, run: &Run) -> Result<Option<Judge>> {
     let Some(name) = &run.judge else { return Ok(None) };
@@ -134,7 +167,13 @@ async fn judge(engine: &Engine, run: &Run) -> Result<Option<Judge>> {
 /// already takes those that it has a column for: a text that nobody would keep is not paid for.
 async fn kinds(engine: &Engine, run: &Run, narrator: Option<&dyn Narrator>) -> Result<Vec<String>> {
     let Some(narrator) = narrator else { return Ok(vec![]) };
-    let known = narrator.kinds();
+    let known = match &run.work {
+        Work::Generate { pack, .. } => {
+            let language = language(run, Some(narrator))?;
+            narrator.kinds_of(pack_name(pack), language.as_deref())?
+        }
+        Work::Statement(_) => narrator.kinds(),
+    };
     if let Some(wanted) = &run.narratives
         && let Some(unknown) = wanted.iter().find(|w| !known.contains(w))
     {
@@ -167,7 +206,7 @@ pub fn pack_id(country: &str) -> Result<String> {
 
 async fn draw(
     engine: &Engine,
-    country: &str,
+    (country, language): (&str, Option<&str>),
     rows: Range<u64>,
     seed: u64,
     given: Option<&str>,
@@ -176,7 +215,11 @@ async fn draw(
         Some(text) => format!(", given => {}", expression(text)?),
         None => String::new(),
     };
-    let mut sql = format!("SELECT * FROM sample_persona('{country}', {}, seed => {seed}{given})", rows.end);
+    let language = match language {
+        Some(code) => format!(", arrow_cast('{}', 'Dictionary(Int32, Utf8)') AS {LANGUAGE}", code.replace('\'', "''")),
+        None => String::new(),
+    };
+    let mut sql = format!("SELECT *{language} FROM sample_persona('{country}', {}, seed => {seed}{given})", rows.end);
     if rows.start > 0 {
         sql += &format!(" WHERE row_index >= {}", rows.start);
     }
@@ -209,6 +252,10 @@ async fn write(
         return exec_err!("run {} is a statement", run.id);
     };
     let database = engine.database();
+    let language = match &writer {
+        Some((narrator, _)) => language(run, Some(narrator.as_ref()))?,
+        None => None,
+    };
     let (mut people, mut drawn, mut before, mut written) = (people, *count, 0, 0);
     let failures = Failures::default();
     loop {
@@ -241,7 +288,7 @@ async fn write(
             );
         }
         let missing = count - before;
-        people = draw(engine, country, drawn..drawn + missing, *seed, given.as_deref()).await?;
+        people = draw(engine, (country, language.as_deref()), drawn..drawn + missing, *seed, given.as_deref()).await?;
         drawn += missing;
     }
 }

@@ -21,6 +21,14 @@ pub fn pack_name(facts: &Map<String, Value>) -> Option<&str> {
     facts.get("pack")?.as_str()?.split('@').next()
 }
 
+/// The column that says in what language a row's texts are, where that is not its pack's own; BCP 47.
+pub const LANGUAGE: &str = "narrative_language";
+
+/// The language of a person's texts, where the row says it.
+pub fn language_of(facts: &Map<String, Value>) -> Option<&str> {
+    facts.get(LANGUAGE)?.as_str().filter(|language| !language.is_empty())
+}
+
 /// One object a row, by column name; what is NULL is absent.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! `generate_persona(country, count [, seed => …] [, given => …] [, narrator => …])`: whole people, every narrative.
+//! `generate_persona(country, count [, seed => …] [, given => …] [, narrator => …] [, language => …])`: whole people,
+//! every narrative of their pack; in another of its languages, which the column `narrative_language` then names.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::StreamExt;
 
 use crate::arguments::Arguments;
-use crate::narrate::{OnOutage, narrate, narrated};
+use crate::narrate::{OnOutage, in_language, in_language_schema, narrate, narrated};
 use crate::sample_persona::{Draw, draw_stream};
 use crate::scan::scan;
 use crate::{Narrator, Populace};
@@ -35,15 +36,27 @@ pub(crate) fn plan(
 ) -> Result<LogicalPlan> {
     let narrator = arguments.text("narrator", context)?;
     let narrator = populace.narrators.get(narrator.as_deref())?;
+    let language = arguments.text("language", context)?;
     let draw = Draw::plan(NAME, &mut arguments, &populace.packs, context)?;
-    let schema = narrated(&draw.sampler.schema(), &narrator.kinds());
-    scan(NAME, Arc::new(Personas { draw, narrator, schema }))
+    let pack = draw.sampler.pack().name();
+    let language = language.map(|asked| narrator.language(pack, &asked)).transpose()?;
+    let kinds = narrator.kinds_of(pack, language.as_deref())?;
+    let people = match language {
+        Some(_) => in_language_schema(&draw.sampler.schema()),
+        None => draw.sampler.schema(),
+    };
+    let schema = narrated(&people, &kinds);
+    scan(NAME, Arc::new(Personas { draw, language, narrator, kinds, schema }))
 }
 
 #[derive(Debug)]
 struct Personas {
     draw: Draw,
+    /// Where it was asked for
+    language: Option<String>,
     narrator: Arc<dyn Narrator>,
+    /// All that it writes of these people
+    kinds: Vec<String>,
     schema: SchemaRef,
 }
 
@@ -71,11 +84,11 @@ impl TableProvider for Personas {
             None => (0..self.schema.fields().len()).collect(),
         };
         // Texts that nobody asked for are not written. `narrator` and `narrative_error` speak of all of them.
-        let kinds = self.narrator.kinds();
         let asked = |name: &str| columns.iter().any(|c| self.schema.field(*c).name() == name);
         let provenance = asked("narrator") || asked("narrative_error");
-        let kinds: Vec<String> = kinds.into_iter().filter(|k| provenance || asked(k)).collect();
-        Ok(Arc::new(NarrateExec::new(draw, self.narrator.clone(), kinds, &self.schema, &columns)?))
+        let kinds: Vec<String> = self.kinds.iter().filter(|k| provenance || asked(k)).cloned().collect();
+        let narrator = (self.narrator.clone(), kinds);
+        Ok(Arc::new(NarrateExec::new(draw, self.language.clone(), narrator, &self.schema, &columns)?))
     }
 }
 
@@ -83,6 +96,7 @@ impl TableProvider for Personas {
 #[derive(Debug)]
 pub(crate) struct NarrateExec {
     draw: Draw,
+    language: Option<String>,
     narrator: Arc<dyn Narrator>,
     kinds: Vec<String>,
     properties: Arc<PlanProperties>,
@@ -91,8 +105,8 @@ pub(crate) struct NarrateExec {
 impl NarrateExec {
     fn new(
         draw: Draw,
-        narrator: Arc<dyn Narrator>,
-        kinds: Vec<String>,
+        language: Option<String>,
+        (narrator, kinds): (Arc<dyn Narrator>, Vec<String>),
         schema: &SchemaRef,
         columns: &[usize],
     ) -> Result<NarrateExec> {
@@ -102,7 +116,7 @@ impl NarrateExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(NarrateExec { draw, narrator, kinds, properties: Arc::new(properties) })
+        Ok(NarrateExec { draw, language, narrator, kinds, properties: Arc::new(properties) })
     }
 
     pub fn narrator(&self) -> &Arc<dyn Narrator> {
@@ -116,7 +130,11 @@ impl NarrateExec {
     /// The people, not written up.
     pub fn people(&self) -> SendableRecordBatchStream {
         let people = draw_stream(self.draw.clone(), None, BATCH);
-        Box::pin(RecordBatchStreamAdapter::new(self.draw.sampler.schema(), people))
+        let people = Box::pin(RecordBatchStreamAdapter::new(self.draw.sampler.schema(), people));
+        match &self.language {
+            Some(language) => in_language(people, language),
+            None => people,
+        }
     }
 }
 
@@ -126,6 +144,7 @@ impl DisplayAs for NarrateExec {
         let (country, seed) = (sampler.pack().id(), sampler.seed());
         write!(f, "NarrateExec: narrator={}, kinds=[{}], ", self.narrator.name(), self.kinds.join(", "))?;
         write!(f, "country={country}, rows={count}, seed={seed}")?;
+        self.language.as_ref().map_or(Ok(()), |language| write!(f, ", language={language}"))?;
         given.as_ref().map_or(Ok(()), |g| write!(f, ", given={g}, probability={:.6e}", sampler.probability()))
     }
 }

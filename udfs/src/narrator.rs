@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use async_trait::async_trait;
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_datafusion_err};
+use populace_population::there_are;
 use serde_json::{Map, Value};
 
 /// The narrative columns of a persona table, in its order.
@@ -105,8 +106,34 @@ pub trait Narrator: Debug + Send + Sync {
     /// As the `narrator` column has it: `outline`, or `openai:MODEL`.
     fn name(&self) -> &str;
 
-    /// The kinds this narrator knows, in the order of the persona table.
+    /// The kinds this narrator knows, of all countries, in the order of the persona table.
     fn kinds(&self) -> Vec<String>;
+
+    /// The languages that it writes people of a pack in, by their codes in BCP 47, the pack's own first; none where it
+    /// does not tell languages apart.
+    fn languages(&self, _pack: &str) -> Vec<String> {
+        vec![]
+    }
+
+    /// The kinds that it writes of people of a pack, in a language or in the pack's own, in the order of their table.
+    ///
+    /// # Errors
+    /// If it cannot write of them, or not in this language.
+    fn kinds_of(&self, _pack: &str, _language: Option<&str>) -> Result<Vec<String>> {
+        Ok(self.kinds())
+    }
+
+    /// A language as this narrator has it, of one that is asked for: `hi-Latn` of `hi-latn`.
+    ///
+    /// # Errors
+    /// If it does not write people of the pack in it; the message says in what it does.
+    fn language(&self, pack: &str, asked: &str) -> Result<String> {
+        let there = self.languages(pack);
+        there.iter().find(|l| l.eq_ignore_ascii_case(asked)).cloned().ok_or_else(|| {
+            let there = there_are(asked, &there);
+            plan_datafusion_err!("{} does not write people of {pack} in the language `{asked}`{there}", self.name())
+        })
+    }
 
     /// The scores that this narrator gives as a judge of texts: each is asked for as a kind is, and its text is a whole
     /// number from 1 to 5.

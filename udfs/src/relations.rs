@@ -63,7 +63,7 @@ impl Relations {
                 sample_persona::plan(arguments, packs, context)?
             }
             generate_persona::NAME => {
-                let names = ["country", "count", "seed", "given", "narrator"];
+                let names = ["country", "count", "seed", "given", "narrator", "language"];
                 let arguments = Arguments::new(generate_persona::NAME, args, &names, 2)?;
                 generate_persona::plan(arguments, &self.0, context)?
             }
@@ -120,7 +120,7 @@ impl Relations {
                 stratified_sample::plan(arguments, context)?
             }
             validate::NAME => {
-                let arguments = Arguments::new(validate::NAME, args, &["table", "country"], 2)?;
+                let arguments = Arguments::new(validate::NAME, args, &["table", "country", "language"], 2)?;
                 validate::plan(arguments, &self.0, context)?
             }
             _ => return Ok(None),

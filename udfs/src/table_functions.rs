@@ -71,8 +71,8 @@ pub(crate) fn documented() -> [TableFunction; 17] {
         ),
         TableFunction::new(
             generate_persona::NAME,
-            "People drawn from a country's official figures and written up: their facts, every narrative, the narrator, and why a narrative is missing.",
-            "generate_persona(country, count [, seed => number] [, given => predicate] [, narrator => name])",
+            "People drawn from a country's official figures and written up: their facts, every narrative, the narrator, and why a narrative is missing. `language` is one of those that the country's texts are written in; the column `narrative_language` then says which.",
+            "generate_persona(country, count [, seed => number] [, given => predicate] [, narrator => name] [, language => code])",
             "SELECT first_name, persona FROM generate_persona('usa', 5, seed => 42)",
         ),
         TableFunction::new(
@@ -143,8 +143,8 @@ pub(crate) fn documented() -> [TableFunction; 17] {
         ),
         TableFunction::new(
             validate::NAME,
-            "What is wrong with the people of a table, one row a violation. Of texts: blank, refusal, length, the name missing, another age, sex, job or place than the facts say, another language, contact data, a near-copy of another person's text. Of columns, by the figures of the country that the row or `country` names: pairs of values that nobody has, or hardly anybody (`geography`, `age_marital`, `education_occupation`, `demographics`), and values that are not known.",
-            "validate(table [, country => text])",
+            "What is wrong with the people of a table, one row a violation. Of texts: blank, refusal, length, the name missing, another age, sex, job or place than the facts say, another language, contact data, a near-copy of another person's text. Of columns, by the figures of the country that the row or `country` names: pairs of values that nobody has, or hardly anybody (`geography`, `age_marital`, `education_occupation`, `demographics`), and values that are not known. Texts are checked in the language that the row (`narrative_language`) or `language` names, or else in the country's.",
+            "validate(table [, country => text] [, language => code])",
             "SELECT check, count(*) FROM validate(usa) GROUP BY check",
         ),
     ]

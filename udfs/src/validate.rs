@@ -1,4 +1,5 @@
-//! `validate(table)`: what is wrong with the people of a table, their columns and their texts, one row a violation.
+//! `validate(table [, country => …] [, language => …])`: what is wrong with the people of a table, their columns and
+//! their texts, one row a violation.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::Populace;
 use crate::arguments::Arguments;
 use crate::checks::{Columns, Copies, Severity, Violation, Vocabulary, check_text};
-use crate::facts::{facts_of, pack_name};
+use crate::facts::{facts_of, language_of, pack_name};
 use crate::packs::Packs;
 use crate::scan::scan;
 
@@ -37,6 +38,7 @@ pub(crate) fn plan(
     if let Some(country) = &country {
         populace.packs.get(country)?;
     }
+    let language = arguments.text("language", context)?;
     let input = arguments.table("table", context)?;
     let narrators = populace.narrators.get(None);
     let kinds = narrators.map(|n| n.kinds()).unwrap_or_default();
@@ -55,7 +57,7 @@ pub(crate) fn plan(
     let columns = input.schema().columns().into_iter().filter(|c| !c.name.ends_with("_embedding"));
     let columns: Vec<Expr> = columns.map(|c| Expr::Column(c.clone()).alias(c.name)).collect();
     let input = LogicalPlanBuilder::from(input).project(columns)?.build()?;
-    let validation = Arc::new(Validation { input, texts, country, populace: populace.clone() });
+    let validation = Arc::new(Validation { input, texts, country, language, populace: populace.clone() });
     scan(NAME, validation)
 }
 
@@ -69,6 +71,7 @@ struct Validation {
     input: LogicalPlan,
     texts: Vec<String>,
     country: Option<String>,
+    language: Option<String>,
     populace: Arc<Populace>,
 }
 
@@ -90,8 +93,9 @@ impl TableProvider for Validation {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = session.create_physical_plan(&self.input).await?;
-        let (texts, country, populace) = (self.texts.clone(), self.country.clone(), self.populace.clone());
-        let violations = Arc::new(Violations { rows, texts, country, populace, schema: schema() });
+        let (texts, country, language) = (self.texts.clone(), self.country.clone(), self.language.clone());
+        let populace = self.populace.clone();
+        let violations = Arc::new(Violations { rows, texts, country, language, populace, schema: schema() });
         StreamingTable::try_new(schema(), vec![violations])?.scan(session, projection, filters, limit).await
     }
 }
@@ -101,6 +105,7 @@ struct Violations {
     rows: Arc<dyn ExecutionPlan>,
     texts: Vec<String>,
     country: Option<String>,
+    language: Option<String>,
     populace: Arc<Populace>,
     schema: SchemaRef,
 }
@@ -111,13 +116,14 @@ impl PartitionStream for Violations {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (texts, country, populace) = (self.texts.clone(), self.country.clone(), self.populace.clone());
+        let (texts, country, language) = (self.texts.clone(), self.country.clone(), self.language.clone());
+        let populace = self.populace.clone();
         let rows = match execute_stream(self.rows.clone(), context) {
             Ok(rows) => rows.left_stream(),
             Err(error) => stream::iter([Err(error)]).right_stream(),
         };
         let (vocabularies, columns, copies) = Default::default();
-        let mut validator = Validator { texts, country, populace, vocabularies, columns, copies };
+        let mut validator = Validator { texts, country, language, populace, vocabularies, columns, copies };
         let found = rows.map(move |batch| validator.batch(&batch?));
         let found = found.try_filter(|batch| futures::future::ready(batch.num_rows() > 0));
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), found))
@@ -131,9 +137,11 @@ struct Validator {
     texts: Vec<String>,
     /// By whose figures all are judged
     country: Option<String>,
+    /// What texts are in whose rows do not say it
+    language: Option<String>,
     populace: Arc<Populace>,
-    /// By country
-    vocabularies: HashMap<String, Vocabulary>,
+    /// By country and language
+    vocabularies: HashMap<(String, Option<String>), Vocabulary>,
     columns: HashMap<String, Option<Columns>>,
     /// By narrative
     copies: HashMap<String, Copies>,
@@ -222,7 +230,10 @@ impl Validator {
     fn text(&mut self, kind: &str, text: &str, facts: &Map<String, Value>) -> Vec<Violation> {
         let pack = self.country.as_deref().or(pack_name(facts)).unwrap_or_default();
         let populace = &self.populace;
-        let vocabulary = self.vocabularies.entry(pack.to_string()).or_insert_with(|| vocabulary(&populace.packs, pack));
+        let language = language_of(facts).or(self.language.as_deref()).map(String::from);
+        let key = (pack.to_string(), language.clone());
+        let made = || vocabulary(&populace.packs, pack).in_language(language.as_deref());
+        let vocabulary = self.vocabularies.entry(key).or_insert_with(made);
         let mut found = check_text(text, facts, vocabulary);
         let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| facts.get(*n)?.as_str()).collect();
         let key = facts.get("uuid").and_then(Value::as_str).unwrap_or_default();

@@ -102,8 +102,8 @@ impl OpenAiNarrator {
     ) -> Result<Vec<Option<(Key, Rendered)>>, Failure> {
         let (mut calls, mut wanted) = (Vec::with_capacity(people.len()), BTreeMap::new());
         for (person, facts) in people.iter_mut().enumerate() {
-            let call = facts.as_mut().and_then(|facts| Some((self.prompts(facts)?, facts)));
-            let call = call.and_then(|(prompts, facts)| render(prompts, facts));
+            let call = facts.as_mut().and_then(|facts| Some((self.prompts(facts).ok()?, facts)));
+            let call = call.and_then(|(prompts, facts)| render(&prompts, facts));
             let call = call.map(|asked| (key(self.client.endpoint(), &asked), asked));
             if let Some((key, asked)) = &call
                 && self.known(key, asked)?.is_none()

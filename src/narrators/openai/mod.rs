@@ -19,7 +19,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -28,7 +28,9 @@ use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
 use populace_udfs::checks::Vocabulary;
-use populace_udfs::{Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, pack_name};
+use populace_udfs::{
+    Estimate, LANGUAGE, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, language_of, pack_name,
+};
 use serde_json::{Map, Value};
 use tokio::task::JoinError;
 
@@ -61,8 +63,11 @@ const REST: Duration = Duration::from_secs(30);
 pub struct OpenAiNarrator {
     name: String,
     client: Client,
-    prompts: Vec<(&'static str, Prompts)>,
-    vocabularies: Vec<(&'static str, OnceLock<Vocabulary>)>,
+    /// Those of a row that does not say whose it is, or of a pack without prompts
+    first: Arc<Prompts>,
+    /// By pack and language
+    prompts: Mutex<HashMap<Origin, Arc<Prompts>>>,
+    vocabularies: Mutex<HashMap<Origin, Arc<Vocabulary>>>,
     catalog: OpenCatalog,
     run: CurrentRun,
     in_flight: Mutex<HashMap<[u8; 32], WeakShared<Asking>>>,
@@ -71,6 +76,9 @@ pub struct OpenAiNarrator {
     typical: Mutex<HashMap<String, Option<Typical>>>,
     this: Weak<OpenAiNarrator>,
 }
+
+/// A pack, and a language where it is not the pack's own.
+type Origin = (String, Option<String>);
 
 /// A call that several rows may wait for; it ends when none of them does any more.
 type Asking = BoxFuture<'static, Result<Arc<Reply>, Failure>>;
@@ -97,16 +105,16 @@ impl OpenAiNarrator {
     /// # Errors
     /// If the prompts of a country do not parse, or there is no way to speak TLS.
     pub fn open(endpoint: Endpoint, common: &Common) -> Result<Arc<OpenAiNarrator>, String> {
-        let prompts = packs::NAMES.iter().filter_map(|name| Some((*name, packs::prompts(name)?)));
-        let prompts =
-            prompts.map(|(name, files)| Ok((name, Prompts::new(files)?))).collect::<Result<Vec<_>, String>>()?;
+        let first = packs::prompts("usa", None)?.ok_or("no country has prompts")?;
+        let first = Arc::new(Prompts::new(&first)?);
         let name = format!("openai:{}", endpoint.model);
         let client = Client::new(endpoint, common.spent.clone())?;
         Ok(Arc::new_cyclic(|this| OpenAiNarrator {
             name,
             client,
-            prompts,
-            vocabularies: packs::NAMES.map(|name| (name, OnceLock::new())).into(),
+            first,
+            prompts: Mutex::default(),
+            vocabularies: Mutex::default(),
             catalog: common.catalog.clone(),
             run: common.run.clone(),
             in_flight: Mutex::default(),
@@ -116,15 +124,20 @@ impl OpenAiNarrator {
         }))
     }
 
-    /// What jobs are called in the country that a person lives in.
-    fn vocabulary(&self, facts: &Map<String, Value>) -> &Vocabulary {
-        static NONE: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::default);
-        let pack = pack_name(facts).unwrap_or_default();
-        let Some((_, vocabulary)) = self.vocabularies.iter().find(|(name, _)| *name == pack) else { return &NONE };
-        vocabulary.get_or_init(|| match packs::open(pack) {
+    /// What jobs are called in the country that a person lives in, and the language of the person's texts.
+    fn vocabulary(&self, facts: &Map<String, Value>) -> Arc<Vocabulary> {
+        let origin = origin(facts).unwrap_or_default();
+        let mut known = self.vocabularies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(vocabulary) = known.get(&origin) {
+            return vocabulary.clone();
+        }
+        let vocabulary = match packs::open(&origin.0).filter(|_| pack_name(facts).is_some()) {
             Some(Ok(pack)) => Vocabulary::of(&pack),
             _ => Vocabulary::default(),
-        })
+        };
+        let vocabulary = Arc::new(vocabulary.in_language(origin.1.as_deref()));
+        known.insert(origin, vocabulary.clone());
+        vocabulary
     }
 
     fn ledger(&self) -> Result<Arc<Catalog>, Failure> {
@@ -167,19 +180,40 @@ impl OpenAiNarrator {
         Some(self.client.endpoint().price?.of(tokens.0, tokens.1))
     }
 
-    /// The prompts of the country that a person lives in; of the first where the row does not say.
-    fn prompts(&self, facts: &Map<String, Value>) -> Option<&Prompts> {
-        let found = pack_name(facts).and_then(|pack| self.prompts.iter().find(|(name, _)| *name == pack));
-        found.or(self.prompts.first()).map(|(_, prompts)| prompts)
+    /// The prompts of the country that a person lives in, in the language of the person's texts; the USA's where the
+    /// row does not say, or the country has none.
+    ///
+    /// # Errors
+    /// If the country has none in this language, or its prompts are at fault.
+    fn prompts(&self, facts: &Map<String, Value>) -> Result<Arc<Prompts>, String> {
+        let Ok((pack, language)) = origin(facts) else { return Ok(self.first.clone()) };
+        self.prompts_of(&pack, language.as_deref())
+    }
+
+    fn prompts_of(&self, pack: &str, language: Option<&str>) -> Result<Arc<Prompts>, String> {
+        let origin = (pack.to_string(), language.map(String::from));
+        let mut known = self.prompts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prompts) = known.get(&origin) {
+            return Ok(prompts.clone());
+        }
+        let prompts = match packs::prompts(pack, language)? {
+            Some(files) => Arc::new(Prompts::new(&files).map_err(|e| format!("the pack {pack}: {e}"))?),
+            None => self.first.clone(),
+        };
+        known.insert(origin, prompts.clone());
+        Ok(prompts)
     }
 
     /// All texts about one person: an answer for each place that was asked for.
     async fn person(&self, facts: Map<String, Value>, asked: Vec<(usize, Prompt)>) -> Vec<(usize, Outcome)> {
         let mut facts = Arc::new(facts);
         let mut outcomes = Vec::with_capacity(asked.len());
-        let Some(prompts) = self.prompts(&facts) else {
-            let error = Failure::lasting("no country has prompts".into());
-            return asked.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect();
+        let prompts = match self.prompts(&facts) {
+            Ok(prompts) => prompts,
+            Err(message) => {
+                let error = Failure::lasting(message);
+                return asked.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect();
+            }
         };
         for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let (places, wanted) = prompts.wanted(step, &asked);
@@ -232,7 +266,7 @@ impl OpenAiNarrator {
         asked: &[(usize, Prompt)],
         estimate: &mut Estimate,
     ) -> Result<(), String> {
-        let Some(prompts) = self.prompts(&facts) else { return Ok(()) };
+        let prompts = self.prompts(&facts)?;
         for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let (_, wanted) = prompts.wanted(step, asked);
             if wanted.is_empty() {
@@ -433,13 +467,20 @@ impl Narrator for OpenAiNarrator {
     }
 
     fn kinds(&self) -> Vec<String> {
-        let kinds = self.prompts.first().map(|(_, p)| p.kinds.as_slice()).unwrap_or_default();
-        kinds.iter().map(|k| k.name.clone()).collect()
+        packs::all_kinds().to_vec()
+    }
+
+    fn languages(&self, pack: &str) -> Vec<String> {
+        packs::prompt_languages(pack)
+    }
+
+    fn kinds_of(&self, pack: &str, language: Option<&str>) -> Result<Vec<String>> {
+        let prompts = self.prompts_of(pack, language).map_err(DataFusionError::Plan)?;
+        Ok(prompts.kinds.iter().map(|k| k.name.clone()).collect())
     }
 
     fn scores(&self) -> Vec<String> {
-        let scores = self.prompts.first().map(|(_, p)| p.scores.as_slice()).unwrap_or_default();
-        scores.iter().map(|k| k.name.clone()).collect()
+        self.first.scores.iter().map(|k| k.name.clone()).collect()
     }
 
     fn window(&self) -> usize {
@@ -461,10 +502,13 @@ impl Narrator for OpenAiNarrator {
                 populace_udfs::template_names(template).unwrap_or_default().into_iter().collect()
             }
             Prompt::Kind(name) => {
-                let of = |(_, p): &(&str, Prompts)| p.kind(name).map(|k| p.names(k.step));
-                let mut names: BTreeSet<String> = self.prompts.iter().filter_map(of).flatten().collect();
-                // Whose prompts they are; a text is not written from itself.
-                names.insert("pack".into());
+                let of = |pack: &&str| {
+                    let prompts = self.prompts_of(pack, None).ok()?;
+                    prompts.kind(name).map(|k| prompts.names(k.step))
+                };
+                let mut names: BTreeSet<String> = packs::NAMES.iter().filter_map(of).flatten().collect();
+                // Whose prompts they are, and in what language; a text is not written from itself.
+                names.extend(["pack", "country", LANGUAGE].map(String::from));
                 names.remove(name);
                 names
             }
@@ -503,6 +547,14 @@ impl Narrator for OpenAiNarrator {
         let silent = || Err(NarrativeError { message: "nothing was asked".into(), attempts: 0, outage: false });
         written.into_iter().map(|w| w.unwrap_or_else(silent)).collect()
     }
+}
+
+/// The pack that a person's prompts go by, and the language where the row names one.
+///
+/// # Errors
+/// If no pack is of the row's country.
+fn origin(facts: &Map<String, Value>) -> Result<Origin, String> {
+    Ok((packs::country_of(facts)?, language_of(facts).map(String::from)))
 }
 
 /// What is asked of one person: facts, and prompts with their places among the requests.

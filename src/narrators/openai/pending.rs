@@ -104,7 +104,7 @@ impl OpenAiNarrator {
 
     /// Asks for what is missing alone, from now on.
     fn narrow(&self, pending: &mut Pending, facts: &Map<String, Value>) {
-        let narrowed = self.prompts(facts).and_then(|p| p.narrowed(&pending.whole, &pending.missing(), facts));
+        let narrowed = self.prompts(facts).ok().and_then(|p| p.narrowed(&pending.whole, &pending.missing(), facts));
         pending.asked = narrowed.map_or(pending.asked.clone(), Arc::new);
     }
 
@@ -120,11 +120,12 @@ impl OpenAiNarrator {
         let asked = pending.asked.clone();
         let (texts, missing) = read(text, &asked, cut)?;
         pending.failed.extend(missing);
+        let vocabulary = self.vocabulary(facts);
         for (kind, text) in texts {
             // A text of the caller's own kind may be anything; scores were checked as they were read.
             let found = match asked.free || asked.scores {
                 true => vec![],
-                false => check_text(text.as_str().unwrap_or_default(), facts, self.vocabulary(facts)),
+                false => check_text(text.as_str().unwrap_or_default(), facts, &vocabulary),
             };
             match found.iter().find(|v| first || v.severity == Severity::Error) {
                 Some(Violation { check, detail, .. }) => {

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     fn usa() -> Prompts {
-        Prompts::new(crate::packs::prompts("usa").unwrap()).unwrap()
+        Prompts::new(&crate::packs::prompts("usa", None).unwrap().unwrap()).unwrap()
     }
 
     fn facts() -> Map<String, Value> {

@@ -1,142 +1,121 @@
 //! What the outline narrator knows of a person: conditions that hold, and words for the facts.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+use super::grammar::Grammar;
+use super::lexicon::inflect;
+use super::manifest::{Flag, Manifest, Slot, TEMPERAMENT, Test, pieces};
+use super::read::Outline;
+
 /// A person as the grammar sees one.
 #[derive(Debug)]
-pub struct Person {
-    pub first: String,
+pub(super) struct Person<'a> {
+    pub short: String,
     pub full: String,
-    /// Subject, object, possessive, absolute possessive, reflexive; `None` where the sex is not known.
-    pub pronoun: Option<[&'static str; 5]>,
+    /// Subject, object, possessive, absolute possessive, reflexive; the short name stands for one that is empty.
+    pub pronouns: Option<&'a [String; 5]>,
+    pub female: Option<bool>,
     /// Begins elsewhere for every kind.
-    pub hobbies: Vec<Hobby>,
+    pub hobbies: Vec<Hobby<'a>>,
     /// What is marked in the temperament, as symbols of the grammar, the most marked first.
     pub traits: Vec<&'static str>,
     flags: HashSet<String>,
-    values: HashMap<&'static str, Vec<String>>,
+    values: HashMap<&'a str, Vec<String>>,
 }
 
 /// Something a person likes.
 #[derive(Debug)]
-pub struct Hobby {
-    pub class: &'static str,
+pub(super) struct Hobby<'a> {
+    pub class: &'a str,
+    families: Vec<&'a str>,
     /// A noun phrase: "pottery".
     pub phrase: String,
     /// A verb phrase in the third person: "throws pots".
     pub does: String,
+    /// Whether it is not done of an evening.
+    pub away: bool,
 }
 
-impl Hobby {
-    /// Whether it is of a class, or of one of the classes of a family: sport, art, food, active.
+impl Hobby<'_> {
+    /// Whether it is of a class, or of one of the classes of a family.
     pub fn is(&self, class: &str) -> bool {
-        let active =
-            class == "active" && (family(self.class) == "sport" || ["outdoor", "garden"].contains(&self.class));
-        self.class == class || family(self.class) == class || active
+        self.class == class || self.families.contains(&class)
     }
 }
 
-/// The kinds of text that a class of hobbies belongs to.
-fn family(class: &str) -> &str {
-    match class {
-        "team" | "fit" | "play" => "sport",
-        "make" | "read" | "screen" | "live" | "music" => "art",
-        "cook" | "eat" => "food",
-        other => other,
+/// The facts of a row.
+struct Facts<'a>(&'a Map<String, Value>);
+
+impl Facts<'_> {
+    fn text(&self, column: &str) -> Option<String> {
+        let text = match self.0.get(column)? {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(value) => value.to_string(),
+            _ => return None,
+        };
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    fn number(&self, column: &str) -> Option<f64> {
+        let value = self.0.get(column)?;
+        value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+    }
+
+    fn list(&self, column: &str) -> Vec<String> {
+        let items = self.0.get(column).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let items = items.iter().filter_map(|v| v.as_str().map(str::to_owned));
+        items.filter(|v| !v.trim().is_empty()).collect()
     }
 }
 
-/// The occupation's singular noun phrase, and the group whose duties describe it best: mostly its own.
-static OCCUPATIONS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
-    LazyLock::new(|| three_columns(include_str!("occupations.csv")));
-/// The hobby's class, and its noun phrase and verb phrase.
-static HOBBIES: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
-    LazyLock::new(|| three_columns(include_str!("hobbies.csv")));
-/// The skill's class, an ability, one that others ask for, or a tool, and its phrase. Others are the names of programs.
-static SKILLS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
-    LazyLock::new(|| three_columns(include_str!("skills.csv")));
-/// The titles with duties of their own.
-static TITLES: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| include_str!("titles.txt").lines().filter_map(|line| line.strip_prefix("@d_")).collect());
-static PLACES: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
-    include_str!("places.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once('|').map(|(code, rest)| (code, rest.split('|').collect())))
-        .collect()
-});
-
-fn three_columns(file: &'static str) -> HashMap<&'static str, (&'static str, &'static str)> {
-    file.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let (key, rest) = line.split_once(',')?;
-            Some((key, rest.split_once(',')?))
-        })
-        .collect()
-}
-
-impl Person {
-    /// Reads the facts of a row; `turn` rotates lists, so that every kind begins elsewhere in them.
-    pub fn new(facts: &Map<String, Value>, turn: u64) -> Person {
-        let text = |name: &str| facts.get(name).and_then(Value::as_str).map(str::trim).filter(|v| !v.is_empty());
-        let number = |name: &str| facts.get(name).and_then(|v| v.as_i64().or_else(|| v.as_str()?.trim().parse().ok()));
-        let first = text("first_name").or(text("last_name")).unwrap_or("this person").to_owned();
-        let full = match (text("first_name"), text("last_name")) {
-            (Some(first), Some(last)) => format!("{first} {last}"),
-            _ => first.clone(),
-        };
-        let pronoun = match text("sex") {
-            Some("Female") => Some(["she", "her", "her", "hers", "herself"]),
-            Some("Male") => Some(["he", "him", "his", "his", "himself"]),
-            _ => None,
-        };
+impl<'a> Person<'a> {
+    /// Reads the facts of a row; `turn` rotates lists, so that every kind begins elsewhere in them. `None` if there is
+    /// nothing to call the person by.
+    pub fn new(outline: &'a Outline, facts: &Map<String, Value>, turn: u64) -> Option<Person<'a>> {
+        let facts = &Facts(facts);
+        let manifest = &outline.manifest;
+        let sex = manifest.sex.as_ref().and_then(|sex| {
+            let level = facts.text(&sex.column)?;
+            let female = sex.female.contains(&level);
+            (female || sex.male.contains(&level)).then_some(female)
+        });
+        let pronouns = manifest.pronouns.as_ref().map(|p| match sex {
+            Some(true) => &p.female,
+            Some(false) => &p.male,
+            None => &p.other,
+        });
         let mut person = Person {
-            first,
-            full,
-            pronoun,
+            short: String::new(),
+            full: String::new(),
+            pronouns,
+            female: sex,
             hobbies: Vec::new(),
             traits: Vec::new(),
             flags: HashSet::new(),
             values: HashMap::new(),
         };
-        for name in [
-            "marital_status",
-            "education_level",
-            "bachelors_field",
-            "labour_status",
-            "living_arrangement",
-            "nativity",
-            "census_region",
-            "veteran_status",
-            "college_enrolment",
-        ] {
-            if let Some(value) = text(name) {
-                person.flags.insert(value.to_owned());
-            }
+        person.levels(manifest, facts);
+        person.temperament(facts);
+        person.hobbies(outline, facts, turn);
+        person.lists(outline, facts, turn);
+        // What a lexicon takes may hang on a flag, and a flag on what a lexicon says: flags are told twice.
+        let plain = person.flags.clone();
+        person.flags(&manifest.flags, facts);
+        let said = person.lexicons(outline, facts, turn);
+        person.flags = plain;
+        person.flags.extend(said);
+        person.flags(&manifest.flags, facts);
+        for slot in &manifest.slots {
+            person.constant(slot, &outline.grammar, facts);
         }
-        if let Some(language) = text("language_at_home") {
-            person.flags.insert(format!("lang_{language}"));
-        }
-        let age = number("age");
-        // Children in the household are one's own to raise only in some households: others may be brothers, sisters
-        // or grandchildren.
-        let own = matches!(text("living_arrangement"), Some("with_spouse" | "with_unmarried_partner"));
-        if text("children_at_home") == Some("yes") && own && age.is_none_or(|age| (20..65).contains(&age)) {
-            person.flag("kids");
-        }
-        if let Some(age) = age {
-            person.age(age);
-        }
-        person.household(number("household_size"));
-        person.temperament(&number);
-        person.work(text("occupation"), text("labour_status"), age);
-        person.place(text("city"), text("county"), text("state"), turn);
-        person.lists(facts, turn);
-        person
+        let first = |templates: &[String]| templates.iter().find_map(|t| person.filled(t, facts));
+        let (short, full) = (first(manifest.short.all()), first(manifest.full.all()));
+        person.short = short.clone().or(full.clone()).or(manifest.nameless.clone())?;
+        person.full = full.unwrap_or(person.short.clone());
+        Some(person)
     }
 
     /// Whether a condition of the grammar holds.
@@ -149,181 +128,172 @@ impl Person {
         self.values.get(slot)
     }
 
-    fn flag(&mut self, flag: &str) {
-        self.flags.insert(flag.to_owned());
+    fn all(&self, when: &[String]) -> bool {
+        when.iter().all(|flag| flag.strip_prefix('!').map_or_else(|| self.is(flag), |flag| !self.is(flag)))
     }
 
-    fn set(&mut self, slot: &'static str, value: impl Into<String>) {
-        self.values.insert(slot, vec![value.into()]);
+    fn inflected(&self, word: &str) -> String {
+        if word.contains('<') { inflect(word, self.female == Some(true)) } else { word.to_owned() }
     }
 
-    fn age(&mut self, age: i64) {
-        self.set("age", age.to_string());
-        self.flag(match age {
-            ..=24 => "a18",
-            25..=34 => "a25",
-            35..=44 => "a35",
-            45..=54 => "a45",
-            55..=64 => "a55",
-            65..=74 => "a65",
-            75..=84 => "a75",
-            _ => "a85",
-        });
-        self.flag(match age {
-            ..=34 => "young",
-            35..=54 => "mid",
-            55..=64 => "late",
-            _ => "old",
-        });
-        if age >= 80 {
-            self.flag("frail");
+    /// A template with every name in it filled in by a slot's first word, or else by a column.
+    fn filled(&self, template: &str, facts: &Facts) -> Option<String> {
+        let mut out = String::new();
+        for (text, name) in pieces(template) {
+            out.push_str(text);
+            if let Some(name) = name {
+                let slot = self.values.get(name).and_then(|words| words.first().cloned());
+                out.push_str(&slot.or_else(|| facts.text(name))?);
+            }
         }
-        // Where a decade is worth saying at all: "in her thirties".
-        let decade = match age {
-            20..=29 => "twenties",
-            30..=39 => "thirties",
-            40..=49 => "forties",
-            50..=59 => "fifties",
-            60..=69 => "sixties",
-            70..=79 => "seventies",
-            80..=89 => "eighties",
-            90..=99 => "nineties",
-            _ => return,
-        };
-        let part = match age % 10 {
-            0..=2 => "early ",
-            3..=6 => "middle ",
-            _ => "late ",
-        };
-        self.set("decade", format!("{part}{decade}"));
+        Some(self.inflected(out.trim())).filter(|name| !name.is_empty())
     }
 
-    fn household(&mut self, size: Option<i64>) {
-        let words = ["two", "three", "four", "five", "six"];
-        if let Some(word) = size.and_then(|s| words.get(usize::try_from(s).ok()?.checked_sub(2)?)) {
-            self.set("household", *word);
+    fn levels(&mut self, manifest: &Manifest, facts: &Facts) {
+        for levels in &manifest.levels {
+            if let Some(level) = facts.text(&levels.column) {
+                self.flags.insert(format!("{}{}", levels.prefix, level.replace(' ', "_")));
+            }
         }
     }
 
-    fn temperament(&mut self, number: &dyn Fn(&str) -> Option<i64>) {
-        let poles = [
-            ("openness", "o_hi", "o_lo"),
-            ("conscientiousness", "c_hi", "c_lo"),
-            ("extraversion", "e_hi", "e_lo"),
-            ("agreeableness", "a_hi", "a_lo"),
-            ("neuroticism", "n_hi", "n_lo"),
-        ];
-        let mut traits: Vec<(i64, &'static str)> = poles
+    fn flags(&mut self, flags: &[Flag], facts: &Facts) {
+        for flag in flags {
+            if flag.all.iter().all(|test| self.passes(test, facts)) {
+                self.flags.insert(flag.name.clone());
+            }
+        }
+    }
+
+    fn passes(&self, test: &Test, facts: &Facts) -> bool {
+        let flags = test.flag.as_ref().is_none_or(|flag| self.is(flag))
+            && test.no_flag.as_ref().is_none_or(|flag| !self.is(flag));
+        let Some(column) = &test.column else { return flags };
+        let Some(value) = facts.text(column) else { return test.missing };
+        let number = |holds: &dyn Fn(f64) -> bool| facts.number(column).is_some_and(holds);
+        flags
+            && !test.missing
+            && test.is.as_ref().is_none_or(|levels| levels.contains(&value))
+            && test.not.as_ref().is_none_or(|levels| !levels.contains(&value))
+            && test.min.is_none_or(|min| number(&|n| n >= min))
+            && test.max.is_none_or(|max| number(&|n| n <= max))
+    }
+
+    fn temperament(&mut self, facts: &Facts) {
+        let mut traits: Vec<(i64, &'static str)> = TEMPERAMENT
             .into_iter()
-            .filter_map(|(name, high, low)| number(name).map(|score| (score, high, low)))
+            .filter_map(|(name, high, low)| facts.number(name).map(|score| (score.round() as i64, high, low)))
             .filter(|(score, ..)| *score >= 55 || *score <= 44)
             .map(|(score, high, low)| ((score - 50).abs(), if score >= 55 { high } else { low }))
             .collect();
         traits.sort_by_key(|(distance, _)| -distance);
         for (_, name) in traits {
-            self.flag(name);
+            self.flags.insert(name.to_owned());
             self.traits.push(name);
         }
     }
 
-    fn work(&mut self, occupation: Option<&str>, labour: Option<&str>, age: Option<i64>) {
-        let known = occupation.filter(|o| *o != "not_in_workforce");
-        match (known, labour) {
-            (_, Some("unemployed")) => self.flag("seeking"),
-            (_, Some("not_in_labor_force")) => self.flag("no_job"),
-            (None, Some("armed_forces")) => {
-                self.flag("job");
-                self.set("job", "service member");
-                self.set("duty", "@d_military_specific");
-                self.flag("g_military_specific");
-            }
-            (Some(code), _) => {
-                self.flag("job");
-                match OCCUPATIONS.get(code) {
-                    Some((phrase, group)) => {
-                        self.set("job", *phrase);
-                        let duties = if TITLES.contains(code) { code } else { group };
-                        self.set("duty", format!("@d_{duties}"));
-                        self.flags.insert(format!("g_{group}"));
-                        self.flags.insert(format!("is_{code}"));
+    /// Sets the slots of the lexicons; the flags that they add.
+    fn lexicons(&mut self, outline: &'a Outline, facts: &Facts, turn: u64) -> Vec<String> {
+        let mut flags = vec![];
+        for (wanted, lexicon) in outline.manifest.lexicons.iter().zip(&outline.lexicons) {
+            let Some(level) = facts.text(&wanted.column).filter(|_| self.all(&wanted.when)) else { continue };
+            let Some(cells) = lexicon.get(&level) else {
+                if let Some(slot) = &wanted.otherwise {
+                    self.values.entry(slot.as_str()).or_insert_with(|| vec![level.replace('_', " ")]);
+                }
+                continue;
+            };
+            for (slot, cell) in lexicon.headers.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+                if slot == "flags" {
+                    flags.extend(cell.split_whitespace().map(String::from));
+                    continue;
+                }
+                if let Some(symbols) = cell.strip_prefix('@') {
+                    if let Some(symbol) = first_symbol(&outline.grammar, symbols, &level) {
+                        self.values.entry(slot.as_str()).or_insert_with(|| vec![format!("@{symbol}")]);
                     }
-                    // A title of another vintage: its own words.
-                    None => self.set("job", code.replace('_', " ")),
+                    continue;
                 }
+                let mut words: Vec<String> =
+                    cell.split(';').map(|w| self.inflected(w.trim())).filter(|w| !w.is_empty()).collect();
+                rotate(&mut words, turn);
+                self.values.entry(slot.as_str()).or_insert(words);
             }
-            (None, _) if occupation == Some("not_in_workforce") => self.flag("no_job"),
-            _ => {}
         }
-        if self.is("no_job") {
-            self.flag(if age.is_some_and(|age| age >= 65) { "retired" } else { "at_home" });
-        }
-        if self.is("public_college") || self.is("private_college") {
-            self.flag("student");
-        }
+        flags
     }
 
-    fn place(&mut self, city: Option<&str>, county: Option<&str>, state: Option<&str>, turn: u64) {
-        if let Some(city) = city {
-            self.set("city", city);
+    /// Sets a slot that nothing has set yet.
+    fn constant(&mut self, slot: &'a Slot, grammar: &Grammar, facts: &Facts) {
+        if self.values.contains_key(slot.name.as_str()) || !self.all(&slot.when) {
+            return;
         }
-        // Some cities are counties of their own: "Norfolk city".
-        if let Some(county) = county.filter(|county| {
-            !county.ends_with(" city")
-                && !county.ends_with(" Municipio")
-                && Some(*county) != city
-                && state != Some("DC")
-        }) {
-            self.set("county", county);
-        }
-        let Some(code) = state else { return };
-        self.flags.insert(format!("st_{code}"));
-        match PLACES.get(code) {
-            Some(place) => {
-                for (slot, words) in ["state", "food", "land", "pastime", "weather"].into_iter().zip(place) {
-                    let mut words: Vec<String> = words.split("; ").map(str::to_owned).collect();
-                    rotate(&mut words, turn);
-                    self.values.insert(slot, words);
-                }
-            }
-            None => self.set("state", code),
-        }
-    }
-
-    fn lists(&mut self, facts: &Map<String, Value>, turn: u64) {
-        let strings = |name: &str| -> Vec<String> {
-            let items = facts.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            items.iter().filter_map(|v| v.as_str().map(str::to_owned)).filter(|v| !v.trim().is_empty()).collect()
+        let value = match (&slot.column, &slot.value) {
+            (Some(column), _) => facts.text(column),
+            (None, Some(value)) => match value.strip_prefix('@') {
+                Some(symbols) => first_symbol(grammar, symbols, "").map(|symbol| format!("@{symbol}")),
+                None => Some(self.inflected(value)),
+            },
+            (None, None) => None,
         };
-        for hobby in strings("hobbies_and_interests_list") {
-            let (class, phrases) = HOBBIES.get(hobby.as_str()).copied().unwrap_or(("other", ""));
-            let (phrase, does) = phrases.split_once(',').unwrap_or((phrases, ""));
-            let phrase = if phrase.is_empty() { hobby } else { phrase.to_owned() };
-            let does = if does.is_empty() { format!("spends time on {phrase}") } else { does.to_owned() };
-            self.flags.insert(format!("h_{class}"));
-            self.flags.insert(format!("h_{}", family(class)));
-            self.hobbies.push(Hobby { class, phrase, does });
+        let Some(value) = value else { return };
+        let differs = || slot.differs_from.iter().all(|column| facts.text(column).as_ref() != Some(&value));
+        if !slot.no_ending.iter().any(|ending| value.ends_with(ending.as_str())) && differs() {
+            self.values.insert(&slot.name, vec![value]);
+        }
+    }
+
+    fn hobbies(&mut self, outline: &'a Outline, facts: &Facts, turn: u64) {
+        let Some((wanted, lexicon)) = outline.manifest.hobbies.as_ref().zip(outline.hobbies.as_ref()) else { return };
+        let [class, phrase, does] = ["class", "phrase", "does"].map(|name| lexicon.column(name));
+        for hobby in facts.list(&wanted.column) {
+            let cells = lexicon.get(&hobby);
+            let cell = |at: Option<usize>| at.and_then(|at| cells.map(|c| c[at].as_str())).filter(|c| !c.is_empty());
+            let class = cell(class).unwrap_or("other");
+            let families = outline.manifest.families.iter().filter(|(_, classes)| classes.iter().any(|c| c == class));
+            let families: Vec<&str> = families.map(|(family, _)| family.as_str()).collect();
+            let phrase = cell(phrase).map_or(hobby.clone(), |phrase| self.inflected(phrase));
+            let does = match cell(does) {
+                Some(does) => self.inflected(does),
+                None => self.inflected(&wanted.otherwise).replace("{phrase}", &phrase),
+            };
+            self.flags.extend(families.iter().chain([&class]).map(|class| format!("h_{class}")));
+            let away = wanted.away.iter().any(|c| c == class);
+            self.hobbies.push(Hobby { class, families, phrase, does, away });
         }
         rotate(&mut self.hobbies, turn);
-        let (mut skills, mut handy, mut tools) = (Vec::new(), Vec::new(), Vec::new());
-        for skill in strings("skills_and_expertise_list") {
-            match SKILLS.get(skill.as_str()) {
-                Some(("skill", phrase)) => skills.push((*phrase).to_owned()),
-                Some(("handy", phrase)) => {
-                    skills.push((*phrase).to_owned());
-                    handy.push((*phrase).to_owned());
+    }
+
+    fn lists(&mut self, outline: &'a Outline, facts: &Facts, turn: u64) {
+        for (wanted, lexicon) in outline.manifest.lists.iter().zip(&outline.lists) {
+            let [class, phrase] = ["class", "phrase"].map(|name| lexicon.column(name));
+            let mut lists: HashMap<&str, Vec<String>> = HashMap::new();
+            for item in facts.list(&wanted.column) {
+                let cells = lexicon.get(&item);
+                let cell =
+                    |at: Option<usize>| at.and_then(|at| cells.map(|c| c[at].as_str())).filter(|c| !c.is_empty());
+                let Some(slot) = cell(class).or(wanted.otherwise.as_deref()) else { continue };
+                let phrase = cell(phrase).map_or(item.clone(), |phrase| self.inflected(phrase));
+                let also = wanted.also.get(slot).map(String::as_str);
+                for slot in also.into_iter().chain([slot]) {
+                    lists.entry(slot).or_default().push(phrase.clone());
                 }
-                Some((_, phrase)) => tools.push((*phrase).to_owned()),
-                None => tools.push(skill),
             }
-        }
-        for (slot, mut phrases) in [("skill", skills), ("handy", handy), ("tool", tools)] {
-            rotate(&mut phrases, turn);
-            if !phrases.is_empty() {
-                self.flag(slot);
+            for (slot, mut phrases) in lists {
+                rotate(&mut phrases, turn);
+                self.flags.insert(slot.to_owned());
                 self.values.insert(slot, phrases);
             }
         }
     }
+}
+
+/// The first symbol that there is of `d_*|@d_group`, with the level in the place of `*`.
+pub(super) fn first_symbol(grammar: &Grammar, symbols: &str, level: &str) -> Option<String> {
+    let named = symbols.split('|').map(|symbol| symbol.trim().trim_start_matches('@'));
+    let of = |symbol: &str| [symbol.replace('*', level), symbol.replace('*', &level.replace(' ', "_"))];
+    named.flat_map(of).find(|symbol| grammar.contains(symbol))
 }
 
 fn rotate<T>(list: &mut [T], turn: u64) {

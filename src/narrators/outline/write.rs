@@ -1,56 +1,39 @@
-//! The synchronous core: one text of one kind from the facts of one person.
+//! The synchronous core: one text of one kind from the facts of one person, by the outline of the person's country.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
-use populace_udfs::NARRATIVES;
+use populace_udfs::{LANGUAGE, language_of};
 use serde_json::{Map, Value};
 
-use super::grammar::Grammar;
-use super::person::Person;
+use super::read::Outline;
+use crate::packs;
 
-static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
-    Grammar::parse(&[
-        include_str!("temperament.txt"),
-        include_str!("duties.txt"),
-        include_str!("titles.txt"),
-        include_str!("life.txt"),
-        include_str!("professional.txt"),
-        include_str!("sports.txt"),
-        include_str!("arts.txt"),
-        include_str!("travel.txt"),
-        include_str!("culinary.txt"),
-        include_str!("persona.txt"),
-        include_str!("culture.txt"),
-        include_str!("skilled.txt"),
-        include_str!("leisure.txt"),
-        include_str!("career.txt"),
-    ])
-});
-
-/// Writes the text of a kind from the facts of a person, the same text for the same facts.
+/// Writes the text of a kind from the facts of a person, the same text for the same facts: in the language that the
+/// row says (`narrative_language`), or else that of the country.
 ///
 /// # Errors
-/// Where the kind is not one of [`NARRATIVES`].
+/// Where the country has no outline, or none in this language, where it has no such kind, or the facts are too few.
 pub fn write(kind: &str, facts: &Map<String, Value>) -> Result<String, String> {
-    let symbol = NARRATIVES
-        .iter()
-        .find(|k| **k == kind)
-        .ok_or_else(|| format!("the outline narrator does not write {kind:?}; it writes {}", NARRATIVES.join(", ")))?;
-    let seed = seed(kind, facts);
-    GRAMMAR
-        .write(symbol, &Person::new(facts, seed >> 32), seed)
-        .ok_or_else(|| format!("the facts given are too few for {kind:?}; pass the columns of the row"))
+    outline(facts)?.write(kind, facts)
 }
 
+/// The outline for a person: that of the pack that the row was drawn from, or else of its country, or else the USA's.
+fn outline(facts: &Map<String, Value>) -> Result<Arc<Outline>, String> {
+    packs::outline(&packs::country_of(facts)?, language_of(facts))
+}
+
+/// Columns that say where a row comes from, not who the person is.
+const ORIGIN: [&str; 3] = ["pack", "country", LANGUAGE];
+
 /// The key of a text: the person's uuid where it is known, else every fact, and the kind.
-fn seed(kind: &str, facts: &Map<String, Value>) -> u64 {
+pub(super) fn seed(kind: &str, facts: &Map<String, Value>) -> u64 {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     hash.add(kind);
     match facts.get("uuid").and_then(Value::as_str) {
         Some(uuid) => hash.add(uuid),
         None => {
             // By name, so that the order of the columns does not matter.
-            let mut sorted: Vec<_> = facts.iter().collect();
+            let mut sorted: Vec<_> = facts.iter().filter(|(name, _)| !ORIGIN.contains(&name.as_str())).collect();
             sorted.sort_by_key(|(name, _)| *name);
             for (name, value) in sorted {
                 hash.add(name);

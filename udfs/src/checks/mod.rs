@@ -1,12 +1,15 @@
 //! Checks of what is written about a person: against the facts, against good sense, and against other texts.
 //!
-//! Deterministic, and wary: a text is accused of what it plainly says. Patterns are English; other languages get the
-//! checks that need none.
+//! Deterministic, and wary: a text is accused of what it plainly says. English texts are checked in full. Portuguese,
+//! Japanese and Hindi ones are checked for what they say of the person by name (`speech.rs`), others by what needs no
+//! words of the language. A Japanese text is measured in characters. That a text is in another language than it should
+//! be is told by whatlang, but for Hindi in Latin letters, which it knows nothing of: there this check is left out.
 
 mod claims;
 mod columns;
 mod copies;
 mod place;
+mod speech;
 mod vocabulary;
 
 use std::fmt;
@@ -15,6 +18,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value};
 use whatlang::Detector;
+
+use speech::Speech;
 
 pub(crate) use columns::Columns;
 pub use copies::Copies;
@@ -53,37 +58,43 @@ impl Violation {
     }
 }
 
-/// Words that a text of any kind has at least and at most.
-const SHORTEST: usize = 6;
-const LONGEST: usize = 260;
-
 /// Checks one text of a kind about one person. `facts` are by column name, as a narrator is given them.
 pub fn check_text(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabulary) -> Vec<Violation> {
     let text = text.trim();
     if text.is_empty() {
         return vec![Violation::error("blank", "the text is blank".into())];
     }
-    let mut found = vec![];
-    if let Some(phrase) = REFUSAL.find(text) {
+    let (mut found, speech) = (vec![], vocabulary.speech());
+    if let Some(phrase) = REFUSAL.find(text).or_else(|| speech.refusal()?.find(text)) {
         found.push(Violation::error("refusal", format!("the model speaks of itself: {:?}", phrase.as_str())));
     }
-    match text.split_whitespace().count() {
-        words if words < SHORTEST => found.push(Violation::error("too_short", format!("{words} words"))),
-        words if words > LONGEST => found.push(Violation::error("too_long", format!("{words} words"))),
+    match speech.length(text) {
+        (length, unit, least, _) if length < least => {
+            found.push(Violation::error("too_short", format!("{length} {unit}")));
+        }
+        (length, unit, _, most) if length > most => {
+            found.push(Violation::error("too_long", format!("{length} {unit}")));
+        }
         _ => {}
     }
-    found.extend(name(text, facts));
-    found.extend(claims::age(text, facts));
-    found.extend(claims::sex(text, facts));
-    found.extend(claims::job(text, facts, vocabulary));
-    found.extend(place::place(text, facts, vocabulary));
+    found.extend(name(text, facts, speech));
+    if speech == Speech::English {
+        found.extend(claims::age(text, facts));
+        found.extend(claims::sex(text, facts));
+        found.extend(claims::job(text, facts, vocabulary));
+        found.extend(place::place(text, facts, vocabulary));
+    } else {
+        let names = names(facts);
+        found.extend(speech.age(text, facts, &names));
+        found.extend(is_female(facts).and_then(|female| speech.sex(text, female, &names)));
+    }
     found.extend(language(text, vocabulary));
     found.extend(contact(text));
     found
 }
 
-/// Words from which a language can be told, and how sure that has to be.
-const TELLING: usize = 10;
+/// Words from which a language can be told, or characters where words are not parted, and how sure that has to be.
+const TELLING: (usize, usize) = (10, 40);
 const SURE: f64 = 0.95;
 
 /// Languages that a model may slip into. Of those that are written in the letters of others there are many more, which
@@ -119,7 +130,9 @@ fn language(text: &str, vocabulary: &Vocabulary) -> Option<Violation> {
     if wanted == whatlang::Lang::Eng && is_plainly_english(text) {
         return None;
     }
-    let told = DETECTOR.detect(text).filter(|_| text.split_whitespace().count() >= TELLING)?;
+    let enough = text.split_whitespace().count() >= TELLING.0
+        || text.chars().filter(|c| c.is_alphabetic() && !c.is_ascii()).count() >= TELLING.1;
+    let told = DETECTOR.detect(text).filter(|_| enough)?;
     (told.lang() != wanted && told.is_reliable() && told.confidence() >= SURE).then(|| {
         let detail = format!("the text is in {}, not in {}", told.lang().eng_name(), wanted.eng_name());
         Violation::error("wrong_language", detail)
@@ -136,12 +149,48 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).unwrap_or_else(|e| unreachable!("{text}: {e}"))
 }
 
+/// Columns with names of a person, in whatever script.
+const NAMES: [&str; 5] = ["first_name", "last_name", "given_name", "family_name", "surname"];
+
+/// The names that a text may call a person by.
+fn names(facts: &Map<String, Value>) -> Vec<&str> {
+    let is_name =
+        |column: &str| NAMES.iter().any(|n| column == *n || column.strip_prefix(n).is_some_and(|r| r.starts_with('_')));
+    let names = facts.iter().filter(|(column, _)| is_name(column)).filter_map(|(_, name)| name.as_str());
+    names.map(str::trim).filter(|name| !name.is_empty()).collect()
+}
+
+/// Whether the facts are of a woman, in the languages of the countries.
+fn is_female(facts: &Map<String, Value>) -> Option<bool> {
+    match text_of(facts, "sex")?.to_lowercase().as_str() {
+        "female" | "f" | "feminino" | "mulher" | "女" | "女性" | "महिला" | "स्त्री" => {
+            Some(true)
+        }
+        "male" | "m" | "masculino" | "homem" | "男" | "男性" | "पुरुष" => Some(false),
+        _ => None,
+    }
+}
+
 fn text_of<'a>(facts: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     facts.get(name)?.as_str().filter(|t| !t.is_empty())
 }
 
 /// Either name will do: a text may say Mr. Tucker throughout. As it is written: Day is a name, and a day is not.
-fn name(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
+/// Where words are not parted by spaces, or letters are joined by marks, the name is looked for within words; one that is
+/// in another script than the text cannot be looked for.
+fn name(text: &str, facts: &Map<String, Value>, speech: Speech) -> Option<Violation> {
+    if speech != Speech::English {
+        let wanted: Vec<&str> = match speech {
+            Speech::Japanese | Speech::Hindi => names(facts).into_iter().filter(|n| !n.is_ascii()).collect(),
+            _ => names(facts),
+        };
+        let within = |name: &&str| match speech {
+            Speech::Japanese | Speech::Hindi => text.contains(name),
+            _ => words(text).any(|w| w == *name) || (!name.chars().all(char::is_alphanumeric) && text.contains(name)),
+        };
+        let missing = !wanted.is_empty() && !wanted.iter().any(within);
+        return missing.then(|| Violation::error("name_missing", format!("neither {} is named", wanted.join(" nor "))));
+    }
     let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
     let there =
         names.iter().any(|n| words(text).any(|w| w == *n) || (n.contains([' ', '-', '\'']) && text.contains(n)));
@@ -170,6 +219,8 @@ enum Needs {
 static CONTACT: LazyLock<Vec<(&str, Needs, Regex)>> = LazyLock::new(|| {
     [
         ("an e-mail address", Needs::At, r"(?i)\b[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,}\b"),
+        ("a phone number", Needs::Number, r"(?:\(0?\d{1,3}\) ?|0\d{1,3}[ -])\d{3,5}-\d{4}"),
+        ("an identity number", Needs::Number, r"\d{3}\.\d{3}\.\d{3}-\d{2}"),
         ("a phone number", Needs::Number, r"(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}\b"),
         ("an identity number", Needs::Number, r"\b\d{3}-\d{2}-\d{4}\b"),
         ("an address on the web", Needs::Nothing, r"(?i)\bhttps?://|\bwww\.[a-z0-9-]+\."),

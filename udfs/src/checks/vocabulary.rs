@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use populace_population::{Levels, Pack};
 
+use super::speech::Speech;
+
 /// The words that checks know of a country.
 #[derive(Debug, Default, Clone)]
 pub struct Vocabulary {
@@ -13,6 +15,7 @@ pub struct Vocabulary {
     /// The codes of first-level regions by their names in ISO 3166-2: California, CA
     regions: HashMap<String, String>,
     language: Option<whatlang::Lang>,
+    speech: Speech,
 }
 
 impl Vocabulary {
@@ -37,9 +40,22 @@ impl Vocabulary {
         Vocabulary {
             cities: levels("city").into_iter().collect(),
             regions: levels("state").into_iter().filter_map(region).collect(),
-            language: language(pack.language()),
             ..Vocabulary::new(levels("occupation").iter().map(String::as_str))
         }
+        .in_language(Some(pack.language()))
+    }
+
+    /// The same for texts in a language, by its code in BCP 47; as it was where none is named.
+    pub fn in_language(mut self, code: Option<&str>) -> Vocabulary {
+        if let Some(code) = code {
+            self.speech = Speech::of(code);
+            self.language = language(code).filter(|_| self.speech != Speech::HindiLatin);
+        }
+        self
+    }
+
+    pub(super) fn speech(&self) -> Speech {
+        self.speech
     }
 
     pub(super) fn is_city(&self, name: &str) -> bool {
@@ -64,7 +80,7 @@ impl Vocabulary {
 /// A language by its code in ISO 639-1; those of the countries.
 fn language(code: &str) -> Option<whatlang::Lang> {
     use whatlang::Lang;
-    Some(match code {
+    Some(match code.split(['-', '_']).next().unwrap_or_default() {
         "en" => Lang::Eng,
         "pt" => Lang::Por,
         "ja" => Lang::Jpn,
