@@ -1,9 +1,10 @@
 """What they are called and like: names, hobbies, skills."""
 
+import json
 import re
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, read
+from usa_pack.tables import assumption, figure, levels, manifest_section, read
 
 from .codes import RACES, REGIONS, SEX, SEXES, first
 
@@ -22,6 +23,10 @@ def accented(name, known):
     m = re.fullmatch(r"(.*?)([aeou]|i)([bcdfglmnprstvz]|rc|rl|rn|rt|rs|rg|nc|lm|lv|lc|ns|nd)i([ao])", name)
     if m and not re.search(r"[kwy]|th|ph|aria$", name.lower()) and len(name) > 4:
         head, vowel, middle, end = m.groups()
+        if head.endswith("a") and vowel == "u":  # a diphthong: Bráulio
+            return f"{head[:-1]}áu{middle}i{end}"
+        if head == "A" and vowel == "u":
+            return f"Áu{middle}i{end}"
         table = CLOSED if middle[0] in "nm" and vowel in CLOSED else VOWEL
         return f"{head}{table[vowel]}{middle}i{end}"
     return name[:-2] + "ão" if name.endswith("ao") else name
@@ -41,23 +46,56 @@ def names(per_group=1100):
     # A second given name: the published parts of names that are given names; those of women are common to Marias.
     second = defaultdict(float)
     for r in read("middle_names.csv"):
-        if r["middle_name"] not in TITLES_OF_MARY:
-            second[SEX[r["sex"]], r["middle_name"]] += float(r["count"])
-    whole = {sex: sum(v for (s, _), v in second.items() if s == sex) for sex in SEXES}
-    middle = {(sex, name): SECOND * v / whole[sex] for (sex, name), v in second.items()}
-    for sex in SEXES:
-        middle[sex, "sem segundo nome"] = 1 - SECOND
+        second[SEX[r["sex"]], OF_MARY.get(r["middle_name"], r["middle_name"])] += float(r["count"])
+    # In a decade it is as common, next to others, as it is as a first name.
+    ever = {sex: sum(sum(v.values()) for (s, _), v in listed.items() if s == sex) for sex in SEXES}
+    middle = {}
+    for (sex, age), names_ in listed.items():
+        part, born = {}, sum(names_.values())
+        for (s, name), v in second.items():
+            if s == sex:
+                always = sum(x.get(name, 0.0) for (t, _), x in listed.items() if t == sex) / ever[sex]
+                part[name] = v * min(4.0, max(0.02, names_.get(name, 0.0) / born / always if always else 1.0))
+        for name, v in part.items():
+            middle[sex, age, name] = SECOND * v / sum(part.values())
+        middle[sex, age, "sem segundo nome"] = 1 - SECOND
     figure("first_name_sex_decade", ["sex", "age", "first_name"], cells)
-    figure("middle_name_sex", ["sex", "middle_name"], middle, "share", sig=5)
-    levels("first_name", ["level"], [[n] for n in sorted({k[2] for k in cells})])
+    figure("middle_name_sex_decade", ["sex", "age", "middle_name"], middle, "share", sig=5)
+    written = {k[2] for k in cells}
+    # No one bears the same name twice; "das Graças" and the like stand after Maria alone, "de Cássia" after Rita.
+    cells, own = {}, set(OF_MARY.values())
+    for group, first_names in FIRST.items():
+        for name in {n for _, n in second} | {"sem segundo nome"}:
+            fits = group == "Rita" if name == "de Cássia" else group == "Maria" if name in own else True
+            weight = float(fits and name not in first_names)
+            if group == "Maria":
+                weight *= 0.45 if name == "sem segundo nome" else 1.5
+            elif name == "de Cássia":
+                weight *= 12.0
+            cells[group, name] = weight
+    figure("middle_name_first_name", ["first_name", "middle_name"], cells, "weight")
+    levels("first_name", ["level"], [[n] for n in sorted(written)])
     levels("middle_name", ["level"], [["sem segundo nome"]] + [[n] for n in sorted({k[1] for k in second})])
+    alike = {g: [n for n in l if n in written] for g, l in FIRST.items() if g != "other"}
+    alike["other"] = sorted(written - {n for l in alike.values() for n in l})
+    lines = [f"{json.dumps(g, ensure_ascii=False)} = {json.dumps(sorted(l), ensure_ascii=False)}" for g, l in alike.items()]
+    manifest_section("alike", lines)
     surnames()
 
 
-# ASSUMPTION: a third of the people have a second given name; the parts "das Graças", "de Fátima" need a Maria before
-# them and are left out.
+# ASSUMPTION: a third of the people have a second given name, more of the Marias.
 SECOND = 0.34
-TITLES_OF_MARY = {"Graças", "Socorro", "Dores", "Lurdes", "Lourdes", "Fátima"}
+OF_MARY = {"Graças": "das Graças", "Socorro": "do Socorro", "Dores": "das Dores", "Lurdes": "de Lurdes",
+           "Lourdes": "de Lourdes", "Fátima": "de Fátima", "Cássia": "de Cássia"}
+ALIKE = [["Maria"], ["Rita"], ["José"], ["João"], ["Antônio"], ["Antônia"], ["Francisco"], ["Francisca"], ["Carlos"],
+         ["Paulo"], ["Pedro"], ["Luiz", "Luís"], ["Marcos"], ["Lucas"], ["Gabriel"], ["Gabriela", "Gabriele"],
+         ["Rafael"], ["Daniel"], ["Eduardo"], ["Felipe"], ["Fernanda"], ["Fernando"], ["Vitória", "Victória"],
+         ["Vítor", "Victor"], ["Aparecida"], ["Helena"], ["Beatriz"], ["Raimundo"], ["Manoel", "Manuel"], ["Miguel"],
+         ["Regina"], ["Cristina"], ["Júlia"], ["Matheus"], ["Gustavo"], ["Guilherme"], ["Ricardo"], ["Roberto"],
+         ["Rodrigo"], ["Leonardo"], ["Geraldo"], ["Sebastião"], ["Carolina", "Caroline"], ["Lúcia"], ["Eduarda"],
+         ["Henrique"], ["Carla"], ["Luiza"], ["Davi"], ["Adriano"], ["Luciano"], ["Marcelo"], ["Joaquim"], ["Sofia"],
+         ["Clara"], ["Alexandre"], ["André"], ["Benedito"]]
+FIRST = {names_[0]: names_ for names_ in ALIKE} | {"other": []}
 
 # ASSUMPTION: how much more often than in the country those of a race and a region bear a surname of a heritage.
 HERITAGE_REGION = {"italian": (0.15, 0.08, 1.3, 3.2, 0.8), "german": (0.15, 0.05, 0.7, 5.0, 0.7),

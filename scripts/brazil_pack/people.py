@@ -238,7 +238,7 @@ def homes(by_state):
                 elif home == "Casal sem filhos":
                     weight = (0, 0, 0.93, 0.05, 0.02)[size] if size < 5 else 0.0
                 else:
-                    weight = 0.0 if size < smallest else seen * 0.85 ** size * max(1, size - (first(age) < 30) * 0)
+                    weight = 0.0 if size < smallest else seen * 0.9 ** size
                 cells[age, home, str(size)] = weight
             whole = sum(cells[age, home, str(s)] for s in range(1, 9))
             for size in range(1, 9):

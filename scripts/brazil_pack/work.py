@@ -4,11 +4,11 @@ import csv
 import os
 from collections import defaultdict
 
-from usa_pack.raking import shrunk
+from usa_pack.raking import rake, shrunk
 from usa_pack.tables import FOLDERS, assumption, figure, levels, read
 
 from .codes import (AGE5, AGE_WORK, EDUCATION4, GROUPS, LABOUR, OF_DETAIL, DETAIL, POSITION6, POSITIONS, PUBLISHED4,
-                    REGIONS, SAMPLE_GROUPS, SEX, SEXES, STATES, band_of, first)
+                    REGIONS, SAMPLE_GROUPS, SEX, SEXES, STATES, first, last)
 
 NO_JOB = "none"
 UNNAMED = ("999999", "Trabalhador de ocupação não especificada")
@@ -45,14 +45,25 @@ def kinds():
     return assumption("occupation_kinds.csv")
 
 
+# ASSUMPTION: share of each group among the employed, of the order of the PNAD Contínua of 2022-2024; and how many women
+# there are for a man among soldiers and police, next to what a handful of people in the sample say.
+GROUP_SHARES = {"0": 0.9, "1": 3.4, "2": 12.2, "3": 8.6, "4": 8.2, "5": 22.0, "6": 5.9, "7": 12.8, "8": 9.0, "9": 16.7,
+                "X": 0.3}
+WOMEN_IN_UNIFORM = 0.12
+
+
 def group_shares():
-    """Share of each IBGE group by sex and schooling (estimate), with 0.3 % for ill-defined occupations."""
-    share = {}
+    """Share of each IBGE group by sex and schooling (estimate): the sample, raked to the groups' shares in all."""
+    employed, cells = defaultdict(float), {}
+    for r in read("employment_position_sex_education_estimate.csv"):
+        employed[SEX[r["sex"]], PUBLISHED4[r["education_level"]]] += float(r["count"])
     for r in read("occupation_major_group_sex_education_estimate.csv"):
-        key = SEX[r["sex"]], PUBLISHED4[r["education_level"]]
-        share[(*key, SAMPLE_GROUPS[r["occupation_major_group"]])] = 0.997 * float(r["share"])
-        share[(*key, "X")] = 0.003
-    return share
+        key, group = (SEX[r["sex"]], PUBLISHED4[r["education_level"]]), SAMPLE_GROUPS[r["occupation_major_group"]]
+        sure = WOMEN_IN_UNIFORM if group == "0" and key[0] == "Feminino" else 1.0
+        cells[key, group] = employed[key] * float(r["share"]) * sure
+        cells[key, "X"] = employed[key] * 0.003
+    raked = rake(cells, employed, {g: v * sum(employed.values()) / 100 for g, v in GROUP_SHARES.items()})
+    return {(*key, group): v / employed[key] for (key, group), v in raked.items()}
 
 
 def occupation_kinds():
@@ -78,7 +89,7 @@ def occupation_kinds():
         for zone in ("Urbana", "Rural"):
             seed[age, zone, NO_JOB] = 1.0
             for r in rows:
-                possible = int(r["youngest"]) <= (20 if age == "18-20" else 24 if age == "21-24" else 99)
+                possible = int(r["youngest"]) <= last(age) and first(age) <= int(r["oldest"])
                 young = int(r["youngest"]) - first(age)  # a kind that opens within the band is rare there
                 weight = AGES[r["age"]][at] * (float(r["rural"]) if zone == "Rural" else 1.0)
                 seed[age, zone, r["kind"]] = weight * (0.0 if not possible else 0.4 if young > 0 else 1.0)
@@ -86,12 +97,12 @@ def occupation_kinds():
 
 
 SPELLING = [("ü", "u"), ("vôo", "voo"), ("policia militar", "polícia militar"), ("jóias", "joias"), ("(p&d)", "(P&D)"),
-            ("farmacêuticos", "farmacêuticos"), ("famacêuticos", "farmacêuticos"), ("Dj (", "DJ ("),
-            ("(a mão)", "(à mão)"), (", a mão", ", à mão"), ("biojoias", "biojoias"), ("idéia", "ideia"),
+            ("famacêuticos", "farmacêuticos"), ("Dj (", "DJ ("),
+            ("(a mão)", "(à mão)"), (", a mão", ", à mão"), ("ecojóias", "ecojoias"), ("idéia", "ideia"),
             ("necrópsia", "necropsia"), ("Secretária(o) executiva(o)", "Secretário executivo"),
-            ("mau hálito", "mau hálito"), ("auto-escola", "autoescola"), (", em geral", ""), (" em geral", ""),
-            ("tv", "TV"), ("ferri-horário", "ferri-horário"), ("mão-de-obra", "mão de obra"),
-            ("guarda-civil", "guarda-civil"), ("coco-da-baia", "coco-da-baía"), ("pãina", "paina"),
+            ("Dirigentes de entidades", "Dirigente de entidades"), ("Professores de", "Professor de"), ("Mestre de cerimonias", "Mestre de cerimônias"), ("auto-escola", "autoescola"), (", em geral", ""), (" em geral", ""),
+            ("tv", "TV"), ("mão-de-obra", "mão de obra"),
+            ("coco-da-baia", "coco-da-baía"), ("pãina", "paina"),
             ("Cirurgião dentista", "Cirurgião-dentista"), ("Desenhista industrial gráfico (designer gráfico)",
                                                            "Designer gráfico")]
 WOMEN_ONLY = ("Costureira", "Mãe", "Camareira", "Arrematadeira", "Passadeira", "Parteira", "Guarda-roupeira",
@@ -125,9 +136,10 @@ def titles():
     for _, kind, share, weight in out.values():
         rest[kind] += weight if share is None else 0.0
         named[kind] += share or 0.0
+    rarer = {r["kind"]: float(r["rarer"]) for r in kinds()}
     for code, (title, kind, share, weight) in out.items():
-        left = max(0.04, 1 - named[kind])
-        out[code] = (title, kind, share if share is not None else left * weight / rest[kind])
+        left = 1.0 if named[kind] == 0 else rarer[kind] if rest[kind] > 0 else 0.0
+        out[code] = (title, kind, (1 - left) * share / named[kind] if share is not None else left * weight / rest[kind])
     return out
 
 
@@ -180,7 +192,7 @@ def positions():
             signed = min(0.99, float(r["formal"]) * SIGNED[at])
             private, public, domestic = float(r["private"]), float(r["public"]), float(r["domestic"])
             split = (1, 0, 0) if r["group"] == "0" else PUBLIC[at]
-            home = 0.24 + 0.06 * at
+            home = (0.3 + 0.06 * at) * float(r["formal"])
             row = (private * signed, private * (1 - signed), domestic * home, domestic * (1 - home), public * split[1],
                    public * split[2], public * split[0], float(r["employer"]) * (0.6, 0.75, 1, 1.5)[at],
                    float(r["self"]), float(r["family"]))
