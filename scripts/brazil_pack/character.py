@@ -185,6 +185,10 @@ def hobbies():
                     weight *= 5.0
                 cells[region, faith, r["hobby"]] = weight
     figure("hobby_region_faith", ["region", "religion", "hobby"], cells, "weight", sig=3)
+    # Those without schooling do not name pastimes of reading and writing.
+    cells = {(schooling, r["hobby"]): float(schooling == "schooled" or r["reads"] == "no")
+             for schooling in ("unschooled", "schooled") for r in rows}
+    figure("hobby_schooling", ["education_detail", "hobby"], cells, "weight")
     levels("hobby", ["level", "class"], [[r["hobby"], r["class"]] for r in rows])
 
 
@@ -192,4 +196,8 @@ def skills():
     rows = assumption("skills.csv")
     figure("skill_occupation", ["occupation_kind", "skill"],
            {(r["occupation_kind"], r["skill"]): float(r["weight"]) for r in rows}, "weight")
+    reads = {r["skill"] for r in rows if r["reads"] == "yes"}
+    figure("skill_schooling", ["education_detail", "skill"],
+           {(schooling, skill): float(schooling == "schooled" or skill not in reads)
+            for schooling in ("unschooled", "schooled") for skill in {r["skill"] for r in rows}}, "weight")
     levels("skill", ["level"], [[s] for s in sorted({r["skill"] for r in rows})])

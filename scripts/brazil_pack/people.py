@@ -38,6 +38,7 @@ def municipalities():
     kind, adults = {}, {}
     rows = read("municipalities.csv")
     for r in rows:
+        r["municipality"] = r["municipality"].replace(" d ", " d'")  # Pau d'Alho, Olho d'Água
         people = float(r["count"])
         kind[r["municipality_code"]] = ("capital" if r["is_state_capital"] == "1" else "grande" if people >= 1e5 else
                                         "media" if people >= 2e4 else "pequena")
