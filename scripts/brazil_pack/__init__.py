@@ -1,0 +1,1 @@
+"""The converter of the pack `brazil`, in parts. Run scripts/convert_brazil.py."""

@@ -1,0 +1,203 @@
+"""What they are called and like: names, hobbies, skills."""
+
+import json
+import re
+from collections import defaultdict
+
+from usa_pack.tables import assumption, figure, levels, manifest_section, read
+
+from .codes import RACES, REGIONS, SEX, SEXES, first
+
+# Ages in 2022 of those born in a decade.
+DECADES = {"2000": "18-22", "1990": "23-32", "1980": "33-42", "1970": "43-52", "1960": "53-62", "1950": "63-72",
+           "1940": "73-82", "1930": "83-92", "before_1930": "93+"}
+VOWEL = {"a": "á", "e": "é", "i": "í", "o": "ó", "u": "ú"}
+CLOSED = {"a": "â", "e": "ê", "o": "ô"}  # before n and m
+
+
+def accented(name, known):
+    """A first name as it is written: from the list of assumptions/first_name_accents.csv, or by the rule that words
+    in -ia and -io after a consonant bear the stress before it (Marília, Tarcísio), and -ao is -ão."""
+    if name in known:
+        return known[name]
+    m = re.fullmatch(r"(.*?)([aeou]|i)([bcdfglmnprstvz]|rc|rl|rn|rt|rs|rg|nc|lm|lv|lc|ns|nd)i([ao])", name)
+    if m and not re.search(r"[kwy]|th|ph|aria$", name.lower()) and len(name) > 4:
+        head, vowel, middle, end = m.groups()
+        if head.endswith("a") and vowel == "u":  # a diphthong: Bráulio
+            return f"{head[:-1]}áu{middle}i{end}"
+        if head == "A" and vowel == "u":
+            return f"Áu{middle}i{end}"
+        table = CLOSED if middle[0] in "nm" and vowel in CLOSED else VOWEL
+        return f"{head}{table[vowel]}{middle}i{end}"
+    return name[:-2] + "ão" if name.endswith("ao") else name
+
+
+def names(per_group=1100):
+    known = {r["first_name"]: r["written"] for r in assumption("first_name_accents.csv")}
+    dropped = {r["first_name"] for r in assumption("first_names_dropped.csv")}
+    listed = defaultdict(lambda: defaultdict(float))
+    for r in read("first_names_sex_decade.csv"):
+        if r["first_name"] not in dropped:
+            listed[SEX[r["sex"]], DECADES[r["birth_decade"]]][accented(r["first_name"], known)] += float(r["count"])
+    cells = {}
+    for (sex, age), names_ in listed.items():
+        for name, v in sorted(names_.items(), key=lambda x: (-x[1], x[0]))[:per_group]:
+            cells[sex, age, name] = round(v)
+    # A second given name: the published parts of names that are given names; those of women are common to Marias.
+    second = defaultdict(float)
+    for r in read("middle_names.csv"):
+        second[SEX[r["sex"]], OF_MARY.get(r["middle_name"], r["middle_name"])] += float(r["count"])
+    # In a decade it is as common, next to others, as it is as a first name.
+    ever = {sex: sum(sum(v.values()) for (s, _), v in listed.items() if s == sex) for sex in SEXES}
+    middle = {}
+    for (sex, age), names_ in listed.items():
+        part, born = {}, sum(names_.values())
+        for (s, name), v in second.items():
+            if s == sex:
+                always = sum(x.get(name, 0.0) for (t, _), x in listed.items() if t == sex) / ever[sex]
+                part[name] = v * min(4.0, max(0.02, names_.get(name, 0.0) / born / always if always else 1.0))
+        for name, v in part.items():
+            middle[sex, age, name] = SECOND * v / sum(part.values())
+        middle[sex, age, "sem segundo nome"] = 1 - SECOND
+    figure("first_name_sex_decade", ["sex", "age", "first_name"], cells)
+    figure("middle_name_sex_decade", ["sex", "age", "middle_name"], middle, "share", sig=5)
+    written = {k[2] for k in cells}
+    # No one bears the same name twice; "das Graças" and the like stand after Maria alone, "de Cássia" after Rita.
+    cells, own = {}, set(OF_MARY.values())
+    for group, first_names in FIRST.items():
+        for name in {n for _, n in second} | {"sem segundo nome"}:
+            fits = group == "Rita" if name == "de Cássia" else group == "Maria" if name in own else True
+            weight = float(fits and name not in first_names)
+            if group == "Maria":
+                weight *= 0.45 if name == "sem segundo nome" else 1.5
+            elif name == "de Cássia":
+                weight *= 12.0
+            cells[group, name] = weight
+    figure("middle_name_first_name", ["first_name", "middle_name"], cells, "weight")
+    levels("first_name", ["level"], [[n] for n in sorted(written)])
+    levels("middle_name", ["level"], [["sem segundo nome"]] + [[n] for n in sorted({k[1] for k in second})])
+    alike = {g: [n for n in l if n in written] for g, l in FIRST.items() if g != "other"}
+    alike["other"] = sorted(written - {n for l in alike.values() for n in l})
+    lines = [f"{json.dumps(g, ensure_ascii=False)} = {json.dumps(sorted(l), ensure_ascii=False)}" for g, l in alike.items()]
+    manifest_section("alike", lines)
+    surnames()
+
+
+# ASSUMPTION: a third of the people have a second given name, more of the Marias.
+SECOND = 0.34
+OF_MARY = {"Graças": "das Graças", "Socorro": "do Socorro", "Dores": "das Dores", "Lurdes": "de Lurdes",
+           "Lourdes": "de Lourdes", "Fátima": "de Fátima", "Cássia": "de Cássia"}
+ALIKE = [["Maria"], ["Rita"], ["José"], ["João"], ["Antônio"], ["Antônia"], ["Francisco"], ["Francisca"], ["Carlos"],
+         ["Paulo"], ["Pedro"], ["Luiz", "Luís"], ["Marcos"], ["Lucas"], ["Gabriel"], ["Gabriela", "Gabriele"],
+         ["Rafael"], ["Daniel"], ["Eduardo"], ["Felipe"], ["Fernanda"], ["Fernando"], ["Vitória", "Victória"],
+         ["Vítor", "Victor"], ["Aparecida"], ["Helena"], ["Beatriz"], ["Raimundo"], ["Manoel", "Manuel"], ["Miguel"],
+         ["Regina"], ["Cristina"], ["Júlia"], ["Matheus"], ["Gustavo"], ["Guilherme"], ["Ricardo"], ["Roberto"],
+         ["Rodrigo"], ["Leonardo"], ["Geraldo"], ["Sebastião"], ["Carolina", "Caroline"], ["Lúcia"], ["Eduarda"],
+         ["Henrique"], ["Carla"], ["Luiza"], ["Davi"], ["Adriano"], ["Luciano"], ["Marcelo"], ["Joaquim"], ["Sofia"],
+         ["Clara"], ["Alexandre"], ["André"], ["Benedito"]]
+FIRST = {names_[0]: names_ for names_ in ALIKE} | {"other": []}
+
+# ASSUMPTION: how much more often than in the country those of a race and a region bear a surname of a heritage.
+HERITAGE_REGION = {"italian": (0.15, 0.08, 1.3, 3.2, 0.8), "german": (0.15, 0.05, 0.7, 5.0, 0.7),
+                   "japanese": (1.0, 0.2, 1.2, 1.1, 1.2), "arab": (0.8, 0.4, 1.4, 1.0, 1.2),
+                   "indigenous": (1.0, 1.0, 0.3, 0.5, 1.0), "slavic": (0.05, 0.02, 0.4, 4.0, 0.4)}
+HERITAGE_RACE = {"Branca": {"italian": 1.9, "german": 1.9, "slavic": 2.0, "arab": 1.5, "japanese": 0.004},
+                 "Preta": {"italian": 0.12, "german": 0.1, "slavic": 0.05, "arab": 0.3, "japanese": 0.001},
+                 "Parda": {"italian": 0.4, "german": 0.3, "slavic": 0.25, "arab": 0.8, "japanese": 0.004},
+                 "Amarela": {"italian": 0.2, "german": 0.1, "slavic": 0.05, "arab": 0.2, "japanese": 1.0},
+                 "Indígena": {"italian": 0.05, "german": 0.03, "slavic": 0.02, "arab": 0.1, "japanese": 0.0,
+                              "indigenous": 1.0}}
+JAPANESE, INDIGENOUS = 0.62, 0.14  # share of the surnames of the Amarela and of the Indígena
+
+
+def surnames():
+    heritage, assumed = {}, {}
+    for r in assumption("surnames_heritage.csv"):
+        heritage[r["last_name"]] = r["heritage"]
+        assumed[r["last_name"]] = float(r["count"] or 0)
+    count = dict(assumed)
+    for r in read("surnames.csv"):
+        if r["last_name"] not in ("Deus",):
+            count[r["last_name"]] = float(r["count"])
+    of = defaultdict(float)
+    for name, v in count.items():
+        of[heritage.get(name)] += v
+    cells = {}
+    for race in RACES:
+        for at, region in enumerate(REGIONS):
+            for name, v in count.items():
+                root = heritage.get(name)
+                share = 1.0 if root is None else HERITAGE_RACE[race].get(root, 0.0) * HERITAGE_REGION[root][at]
+                if race == "Amarela" and root == "japanese":
+                    weight = JAPANESE / (1 - JAPANESE) * of[None] * v / of[root]
+                elif race == "Indígena" and root == "indigenous":
+                    weight = INDIGENOUS / (1 - INDIGENOUS) * of[None] * v / of[root] * HERITAGE_REGION[root][at]
+                else:
+                    weight = v * share
+                if weight >= 1:
+                    cells[race, region, name] = weight
+    figure("last_name_race_region", ["race", "region", "last_name"], cells, "weight", sig=4)
+    levels("last_name", ["level"], [[n] for n in sorted({k[2] for k in cells})])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Hobbies and skills
+
+LEISURE = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
+# ASSUMPTION: how common a pastime is at an age: young, even, adult, older, of elders alone.
+AT_AGE = {"Y": (2.0, 1.6, 1.0, 0.6, 0.35, 0.15, 0.05), "F": (1,) * 7, "A": (0.9, 1.2, 1.3, 1.2, 0.9, 0.6, 0.3),
+          "O": (0.3, 0.5, 0.8, 1.1, 1.4, 1.6, 1.5), "E": (0, 0, 0, 0.05, 0.8, 1.8, 2.0)}
+HARD = {"team", "outdoor", "fit"}  # sport, whose share by sex is published
+TIRING = {"team": (1, 1, 0.9, 0.5, 0.25, 0.1, 0.02), "outdoor": (1, 1, 1, 0.9, 0.7, 0.4, 0.15)}
+FAITH = {"r": ("catholic", "evangelical"), "c": ("catholic",), "e": ("evangelical",), "a": ("afro",), "s": ("spiritist",)}
+FAITHS = ["catholic", "evangelical", "spiritist", "afro", "other"]
+
+
+def hobbies():
+    rows = assumption("hobbies.csv")
+    sport = {SEX[r["group"]]: float(r["rate"]) for r in read("leisure_sport_2015.csv") if r["group_variable"] == "sex"}
+    cells = {}
+    for sex in SEXES:
+        for at, age in enumerate(LEISURE):
+            for r in rows:
+                women = float(r["women"])
+                weight = float(r["weight"]) * 2 * (women if sex == "Feminino" else 1 - women) * AT_AGE[r["age"]][at]
+                cells[sex, age, r["hobby"]] = weight * TIRING.get(r["class"], (1,) * 7)[at]
+    hard = {r["hobby"] for r in rows if r["class"] in HARD}
+    part = {sex: sum(v for (s, _, h), v in cells.items() if s == sex and h in hard) for sex in SEXES}
+    mean = sum(part.values()) / sum(sport.values())
+    for key, v in cells.items():
+        if key[2] in hard:
+            cells[key] = v * sport[key[0]] * mean / part[key[0]]
+    figure("hobby_age_sex", ["sex", "age", "hobby"], cells, "weight", sig=4)
+    cells = {}
+    for region in REGIONS:
+        for faith in FAITHS:
+            for r in rows:
+                weight = float(r[region])
+                if r["faith"] == "x":
+                    weight *= 0.12 if faith == "evangelical" else 1.0
+                elif r["faith"]:
+                    weight *= 1.6 if faith in FAITH[r["faith"]] else 0.0
+                if r["faith"] == "a":
+                    weight *= 6.0
+                elif r["faith"] == "s":
+                    weight *= 5.0
+                cells[region, faith, r["hobby"]] = weight
+    figure("hobby_region_faith", ["region", "religion", "hobby"], cells, "weight", sig=3)
+    # Those without schooling do not name pastimes of reading and writing.
+    cells = {(schooling, r["hobby"]): float(schooling == "schooled" or r["reads"] == "no")
+             for schooling in ("unschooled", "schooled") for r in rows}
+    figure("hobby_schooling", ["education_detail", "hobby"], cells, "weight")
+    levels("hobby", ["level", "class"], [[r["hobby"], r["class"]] for r in rows])
+
+
+def skills():
+    rows = assumption("skills.csv")
+    figure("skill_occupation", ["occupation_kind", "skill"],
+           {(r["occupation_kind"], r["skill"]): float(r["weight"]) for r in rows}, "weight")
+    reads = {r["skill"] for r in rows if r["reads"] == "yes"}
+    figure("skill_schooling", ["education_detail", "skill"],
+           {(schooling, skill): float(schooling == "schooled" or skill not in reads)
+            for schooling in ("unschooled", "schooled") for skill in {r["skill"] for r in rows}}, "weight")
+    levels("skill", ["level"], [[s] for s in sorted({r["skill"] for r in rows})])

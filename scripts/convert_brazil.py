@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Converts a folder of tidy tables of Brazilian statistics into the figures and level lists of the pack `brazil`.
+
+Usage: python3 scripts/convert_brazil.py TABLES_DIR datasets/brazil
+
+TABLES_DIR holds one CSV a table (SOURCES.csv there says what each is); the script writes DIR/figures/*.csv.gz,
+DIR/levels/*.csv and DIR/occupation_isco.csv, byte for byte the same on every run, and reads the pack's own assumptions
+from DIR/assumptions/. Python 3, standard library only. What each figure means, and which are estimates, is in
+DIR/pack.toml.
+"""
+
+import os
+import sys
+
+sys.dont_write_bytecode = True  # leave the source tree as it is
+
+from brazil_pack.character import hobbies, names, skills
+from brazil_pack.people import education, homes, marital, municipalities, population, race, religion, zone
+from brazil_pack.work import labour, occupation_kinds, occupations, positions
+from usa_pack.character import personality
+from usa_pack.tables import FOLDERS
+
+
+def main():
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
+    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
+        if not os.path.exists(os.path.join(folder, holds)):
+            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
+    _, by_state = population()
+    municipalities()
+    indigenous = race()
+    education()
+    marital()
+    religion(by_state, indigenous)
+    zone()
+    homes(by_state)
+    labour()
+    occupation_kinds()
+    occupations()
+    positions()
+    names()
+    personality()
+    hobbies()
+    skills()
+
+
+if __name__ == "__main__":
+    main()
