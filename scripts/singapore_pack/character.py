@@ -76,7 +76,7 @@ def skills():
     by_age = {}
     for r in assumption("skills.csv"):
         for age in ("18-24", "25-34", "35-59", "60+"):
-            v = {"18-24": 1.0, "25-34": 0.35, "35-59": 0.06, "60+": 0.02}[age] if r["skill"] in young else 1.0
+            v = {"18-24": 1.0, "25-34": 0.35, "35-59": 0.004, "60+": 0.001}[age] if r["skill"] in young else 1.0
             if r["skill"] in ("Helping with Homework", "Childcare", "Caregiving", "Sewing", "Gardening", "Eldercare",
                               "Conversation across Dialects", "Household Budgeting"):
                 v = {"18-24": 0.08, "25-34": 0.5, "35-59": 1.0, "60+": 1.0}[age]

@@ -17,7 +17,7 @@ DIALECT = {"hokkien": "Hokkien", "teochew": "Teochew", "cantonese": "Cantonese",
 ORIGINS = {"chinese": ["Hokkien", "Teochew", "Cantonese", "Hakka", "Hainanese", "Foochow", "Henghua", "Shanghainese",
                        "Hockchia", "Other Chinese"],
            "malay": ["Malay", "Javanese", "Boyanese", "Other Malays"], "tamil": ["Tamil"], "malayalee": ["Malayalee"],
-           "punjabi": ["Sikh", "Punjabi"], "north_indian": ["Hindi", "Hindustani", "Gujarati", "Sindhi"],
+           "punjabi": ["Sikh"], "north_indian": ["Punjabi", "Hindi", "Hindustani", "Gujarati", "Sindhi"],
            "urdu": ["Urdu"], "sinhalese": ["Sinhalese"], "other_indian": ["Other Indians"], "filipino": ["Filipino"],
            "caucasian": ["Caucasian"], "eurasian": ["Eurasian"], "arab": ["Arab"], "thai": ["Thai"],
            "japanese": ["Japanese"], "other": ["Others"]}
@@ -138,7 +138,8 @@ AGES_MARITAL = ["18-19", "20-22", "23-24"] + AGES5[2:]
 AGES_RELIGION = ["18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
 AGES_LABOUR = ["18", "19", "20", "21", "22-24"] + AGES5[2:]
 AGES_WORK = ["18-19", "20-21", "22-24", "25-29", "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64", "65+"]
-AGES_CAREER = ["18-24", "25-34", "35-49", "50-64", "65+"]
+AGES_CAREER = ["18-22", "23-34", "35-49", "50-64", "65+"]
+AGES_PAY = ["18-22", "23-27", "28-44", "45-64", "65+"]
 
 
 def first(band):

@@ -115,10 +115,16 @@ def chinese_given():
             weight[name, sex] = w ** 0.8
     whole = {sex: sum(v for (_, x), v in weight.items() if x == sex) for sex in SEXES}
     singles = {r["given_name"]: float(r["count"]) for r in read("names_single_given_chinese.csv")}
-    for name, n in singles.items():
-        if n >= 3 and len(name) > 2:
-            for sex in SEXES:
-                weight[name, sex] = 0.12 * whole[sex] * n / sum(singles.values())
+    merged = {name: n for name, n in singles.items() if n >= 3 and len(name) > 4}
+    for name, n in merged.items():
+        # written as one word: the sex that its two syllables tell
+        odds = [female["1", name[:k]] / (1 - female["1", name[:k]]) * female["2", name[k:].capitalize()] /
+                (1 - female["2", name[k:].capitalize()])
+                for k in range(2, len(name) - 1) if ("1", name[:k]) in female and
+                ("2", name[k:].capitalize()) in female]
+        p = odds[0] / (1 + odds[0]) if odds else 0.5
+        for sex in SEXES:
+            weight[name, sex] = 0.10 * whole[sex] * n / sum(merged.values()) * 2 * (p if sex == "Female" else 1 - p)
     return weight
 
 
@@ -159,7 +165,8 @@ def names():
                     cells["chinese", sex, band, name] = w
             for minus, name in ordered[sex]:
                 middle["chinese_western", sex, band, name] = -minus * age_weight(name.split(), cohort, known)
-            middle["chinese_western", sex, band, "None"] = 0.04 * sum(-m for m, _ in ordered[sex])
+            given_too = sum(v for k, v in middle.items() if k[:3] == ("chinese_western", sex, band))
+            middle["chinese_western", sex, band, "None"] = 0.10 * given_too  # 1,048 of 10,904 in the register
             for (name, x), v in west.items():
                 if x == sex:
                     old, young = name in WESTERN_OLD, name in WESTERN_YOUNG

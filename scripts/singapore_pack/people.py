@@ -240,5 +240,5 @@ def language():
     seed = {}
     for speech in SPEECH_ETHNICITY:
         for level in dict.fromkeys(LANGUAGE7.values()):
-            seed[speech, level] = tilt.get((speech, level), 0.01)
+            seed[speech, level] = tilt.get((speech, level), 0.0008)
     figure("second_language_seed", ["dialect_group", "second_language_at_home"], seed, "share", sig=5)

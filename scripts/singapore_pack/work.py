@@ -7,7 +7,7 @@ from itertools import product
 
 from usa_pack.tables import assumption, figure, levels, manifest_section, read
 
-from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4, FIELD,
+from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4, FIELD,
                     FORCES, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, NO_JOB, SEXES, STATUS, TRANSPORT, first,
                     holds, last, within)
 
@@ -231,9 +231,9 @@ def field(jobs):
 
 
 # ASSUMPTION: employees, own account workers, employers and family workers by kind of work, in %.
-STATUS_KINDS = {"emp": (97, 2, 0.8, 0.2), "pro": (76, 14, 9.5, 0.5), "boss": (62, 5, 32.5, 0.5), "agent": (14, 84, 2, 0),
+STATUS_KINDS = {"emp": (99.2, 0.35, 0.25, 0.2), "pro": (76, 14, 9.5, 0.5), "boss": (62, 5, 32.5, 0.5), "agent": (14, 84, 2, 0),
                 "driver": (7, 92.5, 0.5, 0), "trade": (82, 14, 3.5, 0.5), "hawker": (16, 52, 22, 10),
-                "freelance": (48, 45, 5.5, 1.5)}
+                "freelance": (42, 50, 6.5, 1.5)}
 
 
 def employment_status(jobs):
@@ -261,7 +261,7 @@ def pay_class(jobs, title):
 
 
 PAY = {"low": -0.35, "mid": 0.0, "high": 0.55}  # ASSUMPTION: log pay against the median of the major group
-AGE_PAY = {"18-24": -0.45, "25-34": -0.15, "35-49": 0.12, "50-64": 0.02, "65+": -0.45}
+AGE_PAY = {"18-22": -0.9, "23-27": -0.45, "28-44": 0.08, "45-64": 0.05, "65+": -0.45}
 SCHOOL_PAY = {"secondary_or_less": -0.30, "post_secondary_or_diploma": -0.10, "degree": 0.22}
 HOME_PAY = dict(zip(DWELLING.values(), (-0.95, -0.20, -0.06, 0.06, 0.42, 0.40, 0.0)))
 
@@ -282,19 +282,19 @@ def incomes(jobs):
                     share = [cells[MAJORS["cleaners_labourers"], sex, INCOME[b]] for b in INCOME_BANDS]
                 mean = sum(p * z for p, z in zip(share, middle))
                 spread = sum(p * (z - mean) ** 2 for p, z in zip(share, middle))
-            for age, school, home in product(AGES_CAREER, EDUCATION3, HOME_PAY):
+            for age, school, home in product(AGES_PAY, EDUCATION3, HOME_PAY):
                 shift = AGE_PAY[age] + SCHOOL_PAY[school] + HOME_PAY[home]
                 if name != "forces":
                     shift += PAY[name.split()[-1]]
                     tilted = [p * math.exp(shift * (z - mean) / spread) for p, z in zip(share, middle)]
-                elif age == "18-24":  # full-time servicemen live on an allowance
+                elif age == "18-22":  # full-time servicemen live on an allowance
                     tilted = [85, 10, 1, 1, 2, 1] + [0] * 9
                 else:
                     centre = math.log(5200) + shift
                     tilted = [math.exp(-((z - centre) / 0.4) ** 2 / 2) * (z > 7.6) for z in middle]
                 for b, v in zip(INCOME_BANDS, tilted):
                     seed[name, sex, age, school, home, INCOME[b]] = v / sum(tilted)
-    for key in product(SEXES, AGES_CAREER, EDUCATION3, HOME_PAY):
+    for key in product(SEXES, AGES_PAY, EDUCATION3, HOME_PAY):
         seed[("none",) + key + ("None",)] = 1.0
     figure("income_seed", ["occupation", "sex", "age", "education_level", "dwelling_type", "monthly_income"], seed,
            "share", sig=4)
@@ -338,13 +338,13 @@ def national_service():
         for sex in SEXES:
             seed[age, "Female", "other", "None"] = 1.0
             seed[age, "Female", "forces", "Regular"] = 1.0
-            row = {"18-20": (1, 0, 0, 0, 84, 15), "21-22": (1, 0, 62, 0, 20, 17), "23-24": (0, 0, 80, 0, 2, 18),
-                   "25-39": (0, 0, 82, 2, 0, 16), "40-49": (0, 0, 22, 60, 0, 18), "50-75": (0, 0, 0, 80, 0, 20),
+            row = {"18-20": (1, 0, 2, 0, 88, 9), "21-22": (1, 0, 70, 0, 18, 11), "23-24": (0, 0, 86, 0, 2, 12),
+                   "25-39": (0, 0, 84, 2, 0, 14), "40-49": (0, 0, 15, 67, 0, 18), "50-75": (0, 0, 0, 80, 0, 20),
                    "76+": (0, 0, 0, 3, 0, 97)}[age]
             for level, v in zip(("Full-Time National Serviceman", "Regular", "Operationally Ready NSman", "Completed",
                                  "Not Yet Enlisted", "Not Liable or Exempt"), row):
                 seed[age, "Male", "other", level] = 0.0 if level in NATIONAL_SERVICE[1:3] else v
-            full = {"18-20": 97, "21-22": 90, "23-24": 6}.get(age, 0)
+            full = {"18-20": 98, "21-22": 92}.get(age, 0)
             seed[age, "Male", "forces", "Full-Time National Serviceman"] = full
             seed[age, "Male", "forces", "Regular"] = 100 - full
     figure("national_service_seed", ["age", "sex", "occupation", "national_service"], seed, "share")
