@@ -81,9 +81,9 @@ def age_weight(parts, cohort, known):
     weight = 1.0
     for s in parts:
         near = {"young": 1.0, "mid": 1.0, "old": 1.0}
-        if known[s]:
+        if known[s] or len(parts) == 1 and len(s) > 4:  # written as one word: of the young
             order = ["young", "mid", "old"]
-            gap = min(abs(order.index(cohort) - order.index(k)) for k in known[s])
+            gap = min(abs(order.index(cohort) - order.index(k)) for k in known[s] or {"young"})
             near[cohort] = (1.0, 0.3, 0.03)[gap]
         weight *= near[cohort]
     return weight

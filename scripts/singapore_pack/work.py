@@ -263,7 +263,7 @@ def pay_class(jobs, title):
 PAY = {"low": -0.35, "mid": 0.0, "high": 0.55}  # ASSUMPTION: log pay against the median of the major group
 AGE_PAY = {"18-22": -0.9, "23-27": -0.45, "28-44": 0.08, "45-64": 0.05, "65+": -0.45}
 SCHOOL_PAY = {"secondary_or_less": -0.30, "post_secondary_or_diploma": -0.10, "degree": 0.22}
-HOME_PAY = dict(zip(DWELLING.values(), (-0.95, -0.20, -0.06, 0.06, 0.42, 0.40, 0.0)))
+HOME_PAY = dict(zip(DWELLING.values(), (-1.5, -0.20, -0.06, 0.06, 0.42, 0.40, 0.0)))
 
 
 def incomes(jobs):
