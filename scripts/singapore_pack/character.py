@@ -80,7 +80,7 @@ def skills():
             if r["skill"] in ("Helping with Homework", "Childcare", "Caregiving", "Sewing", "Gardening", "Eldercare",
                               "Conversation across Dialects", "Household Budgeting"):
                 v = {"18-24": 0.08, "25-34": 0.5, "35-59": 1.0, "60+": 1.0}[age]
-            if r["skill"] in screens:
+            if r["skill"] in screens - young:
                 v = {"60+": 0.25}.get(age, 1.0)
             by_age[age, r["skill"]] = v
     figure("skill_age", ["age", "skill"], by_age, "share")

@@ -154,9 +154,11 @@ def occupations(jobs):
         for group, digit in zip(EDUCATION4, r["education"]):
             if int(digit):
                 by_education[group, t] = int(digit) / 10
-        for band, digit in zip(AGES_CAREER, r["age"]):
+        # ASSUMPTION: those in charge have seen some years
+        charge = re.search("supervisor|manager|head|chief|senior|foreman|captain|principal|director", t.lower())
+        for band, digit, rank in zip(AGES_CAREER, r["age"], (0.04, 0.6, 1, 1, 1) if charge else (1,) * 5):
             if int(digit):
-                by_age[band, t] = int(digit) / 10
+                by_age[band, t] = int(digit) / 10 * rank
     for keys, cell in ((SEXES, by_sex), (EDUCATION4, by_education), (AGES_CAREER, by_age)):
         cell |= {(k, NO_JOB): 1.0 for k in keys}
     figure("occupation_weights", ["occupation_group", "occupation"], table, "share", sig=5)
