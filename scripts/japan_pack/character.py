@@ -61,14 +61,15 @@ def surnames(people):
 ENDINGS = {
     "女": [(r"子$", (.12, .25, .8, 2.2, 4.0, 6.0, 8.0, 8.0)), (r"(江|枝|代|恵子|美子)$", (.05, .1, .4, 1.2, 2.0, 2.5, 2.5, 2.0)),
           (r"[^子]美$", (.7, 1.3, 2.0, 2.2, 1.8, .8, .3, .1)), (r"(香|奈|菜|花|佳|希|音|乃|葉|彩|莉|愛|衣|咲|月|羽|陽|心)", (3.0, 2.6, 1.6, .6, .2, .05, .01, .0)),
-          (r"(織|穂|紀|里|恵|絵|麻|亜)", (.8, 1.6, 2.2, 1.6, .8, .3, .1, .05))],
-    "男": [(r"(雄|夫|男|吉|蔵|造|松|治郎)$", (.02, .04, .15, .7, 2.0, 3.5, 5.0, 5.0)),
+          (r"(織|穂|紀|里|恵|絵|麻|亜)", (.8, 1.6, 2.2, 1.6, .8, .3, .1, .05)),
+          (r"", (.6, .8, 1.0, .7, .3, .1, .05, .05))],
+    "男": [(r"(斗|太(?!郎)|翔|介|輔|真|大|輝|海|陸|翼|蓮|颯|悠|優|陽|空|樹|哉|平)", (3.0, 2.6, 1.8, .7, .25, .1, .04, .03)),
+          (r"(雄|夫|男|吉|蔵|造|松|治郎)$", (.02, .04, .15, .7, 2.0, 3.5, 5.0, 5.0)),
           (r"(一|二|三|司|治|次|郎)$", (.5, .6, 1.0, 1.4, 1.7, 2.0, 2.4, 3.0)),
           (r"(之|彦|幸|明|弘|正|昭|博|浩|文)$", (.2, .4, .9, 1.6, 2.0, 1.8, 1.5, 1.2)),
-          (r"(斗|太|翔|介|輔|真|大|輝|海|陸|翼|蓮|颯|悠|優|陽|空|樹|哉|平)", (3.0, 2.6, 1.8, .7, .25, .1, .04, .03)),
           (r"(也|人|樹|史|志|規|紀)$", (1.2, 1.6, 1.8, 1.5, 1.0, .5, .3, .2))]}
 ERA = {"newer": (4.0, 2.5, 1.0, .3, .1, .05, .02, .02), "older": (.1, .2, .5, 1.3, 1.8, 2.2, 2.4, 2.4), "any": (1,) * 8}
-TYPICAL = .62  # ASSUMPTION: share of a decade's people with a name that the list of typical names has
+TYPICAL = .70  # ASSUMPTION: share of a decade's people with a name that the list of typical names has
 PER_DECADE = 700  # spellings kept for a decade and sex
 
 
@@ -79,6 +80,9 @@ def given_names():
         typical[r["sex"], band][r["first_name"], r["reading"]] = float(r["weight"])
     listed = [(SEX[r["sex"]], (r["first_name_kanji"], r["first_name_kana"]), r["era"], float(r["share"]))
               for r in read("first_names_open_estimate.csv")]
+    usual = defaultdict(float)  # of the spellings of a reading, the common ones weigh most
+    for sex, name, _, share in listed:
+        usual[sex, name[1]] = max(usual[sex, name[1]], share)
     cells, pairs = {}, set()
     for x in SEXES:
         for i, band in enumerate(DECADES):
@@ -86,7 +90,7 @@ def given_names():
             for sex, name, era, share in listed:
                 if sex != x or share < 2.6e-5 or name in typical[x, band]:
                     continue
-                weight = share * ERA[era][i]
+                weight = share * ERA[era][i] * (1.0 if share > .5 * usual[sex, name[1]] else .12)
                 for pattern, lift in ENDINGS[x]:
                     if re.search(pattern, name[0]):
                         weight *= lift[i]
@@ -139,7 +143,9 @@ CURVE_OF = {
 # in the year of the survey.
 NAMED = {"movies_at_home": .5, "listening_to_music": .5, "reading_manga": .6, "walking_light_exercise": .6, "day_trip": .5,
          "video_games": .6, "overseas_sightseeing": 15.0, "watching_sports": 1.5, "popular_music_concerts": 1.5,
-         "other_hobby": 4.0, "domestic_sightseeing": .8, "vol_community_building": .5, "photography": .7}
+         "other_hobby": 4.0, "domestic_sightseeing": .8, "vol_community_building": .5, "photography": .7,
+         "cinema": .55, "information_processing_pc": .12, "english": .5, "arts_culture": .1, "commercial_business": .5,
+         "humanities_social_natural_sciences": .4, "vol_children": .3, "vol_environment": .4, "pachinko": .7}
 RARELY = .08  # ASSUMPTION: next to the sex that mostly does it
 
 

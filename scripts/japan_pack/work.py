@@ -1,6 +1,7 @@
 """What they do: labour status, kind of employment, occupation, industry."""
 
 from collections import defaultdict
+from itertools import product
 
 from usa_pack.raking import rake
 from usa_pack.tables import assumption, figure, levels, manifest_section, read, total
@@ -14,6 +15,7 @@ YOUNG = {"15-17": {"男": (.055, .004), "女": (.065, .004)}, "18-19": {"男": (
 # ASSUMPTION: odds of work and of looking for it by marital status (before 60, and after) and by enrolment.
 MARRIED = {"男": {"未婚": (1, 1), "既婚": (4.0, .7), "離別": (1.6, 1.2), "死別": (1.6, 1.0)},
            "女": {"未婚": (1, 1), "既婚": (.33, .33), "離別": (1.25, 1.1), "死別": (.8, .6)}}
+STUDYING = {"high_school": (.028, .03), "yes": (.10, .12), "no": (1.0, 1.0)}
 
 
 def labour(people):
@@ -54,12 +56,12 @@ def labour(people):
         for (a, k), v in fitted.items():
             shares[x, a, k] = v / old[x, a]
             for m in MARITAL.values():
-                for enrolled in ("yes", "no"):
+                for enrolled, (work, seek) in STUDYING.items():
                     share = shares[x, a, k]
                     if k == kinds[0]:
-                        share *= MARRIED[x][m][0 if first(a) < 60 else 1] * (.09 if enrolled == "yes" else 1.0)
+                        share *= MARRIED[x][m][0 if first(a) < 60 else 1] * work
                     if k == kinds[1]:
-                        share *= (.5 if m == "既婚" else 1.0) * (.15 if enrolled == "yes" else 1.0)
+                        share *= (.5 if m == "既婚" else 1.0) * seek
                     seed[x, a, m, enrolled, k] = share
     figure("labour_sex_age", ["sex", "age", "labour_status"], shares, "share", digits=12)
     figure("labour_seed", ["sex", "age", "marital_status", "enrolment", "labour_status"], seed, "share", sig=5)
@@ -100,6 +102,8 @@ AGES_WORK = ["18-24", "25-34", "35-49", "50-64", "65+"]
 SURVEY_EDUCATION = {"junior_high_school": ["中学卒"], "high_school": ["高校卒"], "vocational_school": ["college"],
                     "junior_college_technical_college": ["college"], "university": ["arts", "science"],
                     "graduate_school": ["arts", "science"]}
+TRAINING_OF = {"中学卒": ["high_school"], "高校卒": ["high_school"], "college": ["college"],
+               "arts": ["arts", "graduate_arts"], "science": ["science", "graduate_science"]}
 SCHOOLING = ["中学卒", "高校卒", "college", "arts", "science"]
 # ASSUMPTION: main occupation groups of all the employed, men and women, in per cent, rounded, in the order of GROUPS.
 MARGIN = {"男": (3.0, 17.0, 14.8, 12.9, 7.0, 3.2, 4.0, 17.0, 5.9, 7.5, 7.0),
@@ -175,7 +179,7 @@ def quoted(text):
     return f'"{text}"'
 
 
-def occupation_groups(jobs):
+def occupation_groups(jobs, possible):
     codes = {k: r["prefecture"] for k, r in prefectures().items()}
     survey = total(read("occupation_major_sex_education_age_employees.csv"),
                    [lambda r: GROUPS.get(r["occupation"]), lambda r: SEX[r["sex"]], "education_level", "age_group"])
@@ -206,12 +210,14 @@ def occupation_groups(jobs):
                             if kind == "part_time":
                                 cell *= (YOUNG_PART_TIME if a == "18-24" else OLD_PART_TIME if a == "65+" else {}).get(
                                     g, 1.0)
-                        seed[kind, x, a, s, g] = cell * lean
+                        for section, part in {"農林漁業": {"農林業": .93, "漁業": .07}}.get(g, {g: 1.0}).items():
+                            if all((kind, section, x, a, t) in possible for t in TRAINING_OF[s]):
+                                seed[kind, x, a, s, section] = cell * lean * part
     for x in SEXES:
         for a in AGES_WORK:
             for s in SCHOOLING:
                 seed["none", x, a, s, "なし"] = 1.0
-    figure("occupation_group_seed", ["employment_type", "sex", "age", "education_level", "occupation_group"], seed, "share",
+    figure("occupation_group_seed", ["employment_type", "sex", "age", "education_level", "occupation_section"], seed, "share",
            sig=4)
 
     # By prefecture: how the employees of firms depart from the country, on the groups of all the employed; farming,
@@ -236,8 +242,17 @@ def occupation_groups(jobs):
                     row[g] / rest * (1 - row["農林漁業"] / sum(MARGIN[x])))
                 cells[p, x, "employed", g] = share
             cells[p, x, "not", "なし"] = 1.0
-    figure("occupation_group_sex_prefecture", ["prefecture", "sex", "employment_type", "occupation_group"],
+    figure("occupation_group_sex_prefecture", ["prefecture", "sex", "employment_type", "occupation_section"],
            {k: v for k, v in cells.items() if k[2] == "employed"}, "share", digits=9)
+
+
+def sections():
+    """Fishing apart from farming and forestry: its part of the group in each prefecture."""
+    cells = {}
+    for p in prefectures().values():
+        cells[p["prefecture"], "漁業"] = float(p["fishers"])
+        cells[p["prefecture"], "農林業"] = 1 - float(p["fishers"])
+    figure("fishers_prefecture", ["prefecture", "occupation_section"], cells, "share", digits=6)
 
 
 TILTS = ["high_school", "college", "arts", "science", "graduate_arts", "graduate_science"]
@@ -248,8 +263,15 @@ NOT_BEFORE_35 = {"大学教授(高専含む)"}
 NOT_AFTER_64 = {"航空機客室乗務員", "航空機操縦士", "ダム・トンネル掘削従事者,採掘従事者"}
 
 
+# ASSUMPTION: part-time work to 24, next to that of all ages; most of those who do it are at school.
+STUDENT_JOBS = {"飲食物給仕従事者": 2.5, "個人教師": 3.5, "販売店員": 1.5, "飲食物調理従事者": 1.0, "娯楽場等接客員": 1.8, "その他の運搬従事者": .8,
+                "ビル・建物清掃員": .05, "清掃員(ビル・建物を除く),廃棄物処理従事者": .05, "介護職員(医療・福祉施設等)": .15,
+                "訪問介護従事者": .03, "看護助手": .1, "居住施設・ビル等管理人": .02, "総合事務員": .25, "包装従事者": .4,
+                "食料品・飲料・たばこ製造従事者": .35, "他に分類されない運搬・清掃・包装等従事者": .4, "警備員": .4}
+
+
 def occupation_classes(jobs):
-    figure("occupation_class_sex", ["employment_type", "occupation_group", "sex", "occupation_detail"],
+    figure("occupation_class_sex", ["employment_type", "occupation_section", "sex", "occupation_detail"],
            {("regular", jobs.group[c], x, published(c)): v for (c, x), v in jobs.official.items()
             if jobs.weight[c, "regular", x] > 0})
     staff = total(read("occupation145_age_employees.csv"), ["occupation", "age_group"])
@@ -275,25 +297,32 @@ def occupation_classes(jobs):
                 lift = 0.0
             if a == "65+" and c in NOT_AFTER_64:
                 lift = 0.0
+            if e == "part_time" and a == "18-24":
+                lift *= STUDENT_JOBS.get(c, .6)
             for s in TILTS:
                 w = v * lift * float(tilts[c][s] if c in tilts else 1.0)
                 for f in families[c]:
                     if w * jobs.share[c, e, f] > 0:
-                        cells[e, g, x, a, s, detail(c, f)] = w * jobs.share[c, e, f]
+                        cells[e, section(g, f), x, a, s, detail(c, f)] = w * jobs.share[c, e, f]
+    possible = {key[:5] for key in cells}
     # Configurations that nobody is in get one certain level: that keeps the table small.
-    filled = {k[:5] for k in cells}
     for e in list(LETTERS) + ["none"]:
-        for g in list(GROUPS.values()) + ["なし"]:
+        for g in [g for g in GROUPS.values() if g != "農林漁業"] + ["農林業", "漁業", "なし"]:
             for x in SEXES:
                 for a in AGES_WORK:
                     for s in TILTS:
-                        if (e, g, x, a, s) not in filled:
+                        if (e, g, x, a, s) not in possible:
                             cells[e, g, x, a, s, "なし"] = 1.0
-    figure("occupation_class_seed", ["employment_type", "occupation_group", "sex", "age", "education_level",
+    figure("occupation_class_seed", ["employment_type", "occupation_section", "sex", "age", "education_level",
                                      "occupation_detail"], cells, "count", sig=3)
+    return possible
 
 
-AGES_TITLE = ["18-34", "35-59", "60+"]
+def section(group, family):
+    return group if group != "農林漁業" else "漁業" if family == "漁業" else "農林業"
+
+
+AGES_TITLE = ["18-24", "25-34", "35-59", "60+"]
 MANLY, WOMANLY = ("旅館の女将", "ホテルの客室係", "内職", "着付師", "ベビーシッター", "和裁士", "洋裁師", "養護教諭", "ピアノ講師", "歯科受付",
                   "歯科助手", "レジ係", "学校栄養士"), ("個人タクシー運転手", "宮大工", "消防士", "寿司職人", "とび職", "落語家", "バーテンダー",
                                             "そば職人", "杜氏", "陸上自衛官", "機械警備員", "ラーメン店の店主")
@@ -313,12 +342,19 @@ def titles(jobs):
                     few = .12 if r["occupation"] in (MANLY if x == "男" else WOMANLY) else 1.0
                     if r["occupation"] == "旅館の女将" and x == "男":
                         continue
-                    cells[detail(r["occupation_class"], r["family"]), e, x, a, r["occupation"]] = float(r["weight"]) * few
-    for e in list(LETTERS) + ["none"]:
-        for x in SEXES:
-            for a in AGES_TITLE:
-                cells["なし", e, x, a, "無職"] = 1.0
-    figure("occupation_title", ["occupation_detail", "employment_type", "sex", "age", "occupation"], cells, "weight", sig=4)
+                    for lean in ("science", "other"):
+                        fits = .04 if {"science": "arts", "other": "science"}[lean] == r["lean"] else 1.0
+                        cells[detail(r["occupation_class"], r["family"]), e, x, a, lean, r["occupation"]] = (
+                            float(r["weight"]) * few * fits)
+    # Pairs of occupation and employment that nobody is in get one certain level: that keeps the table small.
+    held = {k[:2] for k in cells}
+    for d in {k[0] for k in cells} | {"なし"}:
+        for e in list(LETTERS) + ["none"]:
+            for x, a, lean in product(SEXES, AGES_TITLE, ("science", "other")):
+                if (d, e) not in held:
+                    cells[d, e, x, a, lean, "無職"] = 1.0
+    figure("occupation_title", ["occupation_detail", "employment_type", "sex", "age", "education_level",
+                                "occupation"], cells, "weight", sig=4)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
