@@ -45,7 +45,8 @@ def main():
     workers(adults)
     divisions()
     rows = occupations()
-    employment_types()
+    units = list(dict.fromkeys(u for _, u, _ in rows))
+    employment_types(units)
     household_size()
     goods()
     digital()
@@ -53,7 +54,7 @@ def main():
     cultures(used)
     personality()
     hobbies()
-    skills(list(dict.fromkeys(u for _, u, _ in rows)))
+    skills(units)
 
 
 if __name__ == "__main__":

@@ -38,16 +38,20 @@ def hobbies():
         if r["hobby"] == "visiting monasteries":
             continue
         h, school, urban = r["hobby"], float(r["school"]), float(r["urban"])
+        female, young, old = float(r["female"]), float(r["young"]), float(r["old"])
+        lean = {"Male": 1.0, "Female": female}
+        if female > 1:  # the weight lies between what women and what men have
+            lean = {"Male": 0.0 if female >= 12 else female ** -0.9, "Female": female ** 0.45}
         for x in SEXES:
-            for age, f in (("18-29", float(r["young"])), ("30-54", 1.0), ("55-100", float(r["old"]))):
-                v = float(r["weight"]) * (float(r["female"]) if x == "Female" else 1.0) * f
+            for age, f in (("18-29", young), ("30-54", 0.5 if young >= 1.6 and old <= 0.1 else 1.0), ("55-100", old)):
+                v = float(r["weight"]) * lean[x] * f
                 if "grandchildren" in h and age == "30-54":
                     v *= 0.2
                 if v:
                     by_age[x, age, h] = v
         for zone in ZONES.values():
             for e in SCHOOL:
-                v = urban if zone == "Urban" else 1.0
+                v = urban if zone == "Urban" else min(1.0, urban ** -0.7)
                 v *= school if e == "high" else 1.0
                 if e == "illiterate" and (r["class"] == "read" or school >= 1.6 or h in (
                         "writing poems", "keeping a diary", "chatting on WhatsApp", "learning computers",
@@ -85,7 +89,7 @@ SKILLS = {
     "723": "motor", "7233": "metal", "73": "craft", "7318": "cloth", "732": "machine", "74": "electric", "75": "craft",
     "751": "food", "7516": "craft", "752": "wood", "753": "cloth", "7535": "craft", "7536": "craft", "754": "machine",
     "81": "machine", "82": "machine", "83": "drive", "911": "house", "912": "house", "9122": "labour", "92": "farm",
-    "93": "labour", "9321": "machine", "9331": "drive", "9332": "drive", "94": "food", "95": "sell", "96": "labour",
+    "93": "labour", "9321": "machine", "9331": "cart", "9332": "cart", "94": "food", "95": "sell", "96": "labour",
     "9629": "guard", "9621": "labour", "none": "none",
 }
 
@@ -119,6 +123,9 @@ def skills(units):
                     if who == "looking":
                         for skill, literate in listed["sell"] + listed["build"]:
                             row[skill] += (0.4 if sex == "Male" else 0.1) / 20
+                    if who in ("retired", "other"):
+                        row.pop("UPI payments", None)
+                        row.pop("mobile internet use", None)
                     for skill, literate in listed["general"] + listed["home"] + listed[main]:
                         if literate and reads == "illiterate":
                             row.pop(skill, None)

@@ -50,7 +50,7 @@ MAIN = {
     "Madhya Pradesh": ("Hindi",), "Gujarat": ("Gujarati",), "Daman and Diu": ("Gujarati",),
     "Dadra and Nagar Haveli": ("Gujarati", "Bhili"), "Maharashtra": ("Marathi",), AP: ("Telugu",), TS: ("Telugu",),
     "Karnataka": ("Kannada",), "Goa": ("Konkani",), "Lakshadweep": ("Malayalam",), "Kerala": ("Malayalam",),
-    "Tamil Nadu": ("Tamil",), "Puducherry": ("Tamil",), "Andaman and Nicobar Islands": ("Bengali", "Hindi"),
+    "Tamil Nadu": ("Tamil",), "Puducherry": ("Tamil",), "Andaman and Nicobar Islands": ("Hindi", "Bengali"),
 }
 STATES = list(MAIN)
 SCHEDULED = ["Assamese", "Bengali", "Bodo", "Dogri", "Gujarati", "Hindi", "Kannada", "Kashmiri", "Konkani", "Maithili",

@@ -19,6 +19,7 @@ AFFINITY = {
     "Marathi": (0.2, 0.05, 0.5, 1), "Gujarati": (0.6, 0.05, 0.5, 1), "Bengali": (1.2, 0.05, 0.5, 1),
     "Assamese": (0.8, 0.1, 0.6, 1), "Odia": (0.2, 0.1, 0.6, 1), "Maithili": (0.4, 0.05, 0.1, 1),
     "Dogri": (0.1, 0.5, 0.2, 1), "Nepali": (0.02, 0.01, 0.8, 1), "Tulu": (0.1, 0.02, 0.8, 1),
+    "Santali": (0.005, 0.005, 4, 1), "Bodo": (0.005, 0.005, 3, 1), "Sanskrit": (0.01, 0.01, 0.01, 1),
     "Manipuri": (0.4, 0.02, 0.3, 1), "Balti": (30, 0, 0.1, 0.5), "Shina": (30, 0, 0.1, 0.1),
 }
 HILLS = (0.02, 0.02, 6, 1)  # the languages of the hills and forests
@@ -138,7 +139,7 @@ FURTHER = {
     "Uttarakhand": {"Punjabi": 0.1, "Sanskrit": 0.05}, "Andaman and Nicobar Islands": {"Bengali": 1, "Tamil": 0.5},
     "Daman and Diu": {"Marathi": 0.3}, "Dadra and Nagar Haveli": {"Marathi": 1},
 }
-SCHOOLED = {"low": 0.06, "middle": 0.8, "high": 4.0}
+SCHOOLED = {"low": 0.02, "middle": 0.8, "high": 4.0}
 
 
 def kits(used):
@@ -148,8 +149,8 @@ def kits(used):
         for own in sorted(set(classes.values())):
             for e, schooling in SCHOOLED.items():
                 weight = defaultdict(float)
-                for k in MAIN[state]:
-                    weight[k] += 7.0 / len(MAIN[state])
+                for i, k in enumerate(MAIN[state]):
+                    weight[k] += 7.0 if i == 0 else 0.5
                 if "Hindi" not in MAIN[state]:
                     weight["Hindi"] += HINDI.get(state, 2)
                 weight["English"] += ENGLISH.get(state, 2) * schooling

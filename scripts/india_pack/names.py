@@ -28,6 +28,9 @@ STATE = {"Karnataka": "kannada", "Kerala": "malayali", "Lakshadweep": "malayali"
          "Andaman and Nicobar Islands": "christian_ne", "Delhi": "delhi", "Chandigarh": "delhi"}
 
 
+URDU = {"Maharashtra": "marathi", "Gujarat": "gujarati", "West Bengal": "bengali", "Odisha": "odia"}
+
+
 def tribal(state):
     return "adivasi_east" if state in EAST else "adivasi_centre" if state in CENTRE else "adivasi_west"
 
@@ -81,7 +84,7 @@ def culture(religion, language, state):
     if language == "Bengali" and state in NORTHEAST and religion == "Buddhist":
         return "chakma"
     if language == "Urdu":
-        return HINDI.get(state, "uttar_pradesh")
+        return STATE.get(state) or URDU.get(state) or HINDI.get(state, "uttar_pradesh")
     if language in LANGUAGE:
         return LANGUAGE[language]
     if language in ("Hindi", "English", "Sanskrit"):
@@ -157,7 +160,7 @@ MUSLIM = {"muslim_north": "Uttar Pradesh", "muslim_bihar": "Bihar", "muslim_beng
 MUSLIM_MEN_ALSO = {"muslim_tamil": "Mohamed Abdul Ibrahim Sahib Rahman Hussain Ali Sheriff Basha Rowther Maraikkayar Kader "
                                    "Gani Jamal Hameed Nazeer Yousuf Sulaiman Begum Beevi Banu Nisha"}
 # Tokens that are no surname, or of another culture than the state's
-NOT = set("""Sing Kha Ray. Sk. Ji Kunju Koya Miya Bhai Mohanbhai Somabhai Bhikhabhai Harijan Urang Kour Masih Mohammad
+NOT = set("""Din Deen Pas Vati Dulare Pratap Begam Sajivan Nand Bahan Sing Kha Ray. Sk. Ji Kunju Koya Miya Bhai Mohanbhai Somabhai Bhikhabhai Harijan Urang Kour Masih Mohammad
 Unknown Name Mr Late Wife Father Mother""".split())
 FEMALE_ENDINGS = ("ben", "bai")
 

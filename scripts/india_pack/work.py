@@ -1,9 +1,11 @@
 """Whether they work, as the Census counts work, and at what, by the National Classification of Occupations 2015."""
 
+import csv
+import os
 import re
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, read
+from usa_pack.tables import FOLDERS, assumption, figure, levels, manifest_section, read
 
 from .codes import EDU3, EDU5, SEXES, STATES, ZONES
 from .people import PLACES
@@ -148,7 +150,7 @@ def divisions():
 
 
 NONE = "not_in_workforce"
-FARM_UNITS = {"6111": 80, "6112": 4, "6113": 2.5, "6114": 2, "6121": 8, "6122": 1.5, "6310": 2, "6222": 0.3}
+FARM_UNITS = {"6111": 80, "6112": 1.2, "6113": 1.5, "6114": 2, "6121": 8, "6122": 1.2, "6310": 0.3, "6222": 0.3}
 LABOUR_UNITS = {"9211": 1.0}
 
 
@@ -251,12 +253,18 @@ def occupations():
     hand = {r["title"]: r for r in assumption("occupation_titles.csv")}
     unknown = set(hand) - {n for n, _, _ in rows}
     assert not unknown, f"occupation_titles.csv: no title {unknown}"
+    chosen = {unit for name, unit, _ in rows if name in hand and float(hand[name]["weight"]) >= 1}
     inside, first = {("none", NONE): 1.0}, set()
     for name, unit, _ in rows:
         if unit not in used:
             continue
         base = 3.0 if unit not in first else 1.0
+        if unit in chosen:  # the titles that count are listed
+            base = 0.12 if unit in ("1120", "2611", "7318", "7231", "6111", "6112") else 0.4
         first.add(unit)
+        if unit[0] in "56789" and re.search(r"Engineer|Technician|Executive|Specialist|Manager|Supervisor|Level|Inspector|"
+                                            r"Analyst|Trainee|Assistant|Associate|Examiner|Tester|Operator, |Setter", name):
+            base *= 0.3
         if re.search(r", Others?\b|^Other |, All Other", name):
             base = 0.35
         if name in hand:
@@ -267,6 +275,13 @@ def occupations():
     figure("occupation_title_assumed", ["occupation_unit", "occupation"], inside, "share")
     levels("occupation", ["level", "unit", "division"],
            [[NONE, "none", "none"]] + [[n, u, d] for n, u, d in rows if n in kept])
+    # NCO 2015 follows ISCO-08 but for a few groups of its own
+    wider = {"6116": "611", "7419": "741", "8190": "81"}
+    with open(os.path.join(FOLDERS["pack"], "occupation_isco.csv"), "w", encoding="utf-8", newline="") as f:
+        out = csv.writer(f, lineterminator="\n")
+        out.writerow(["level", "isco"])
+        out.writerow([NONE, ""])
+        out.writerows([n, wider.get(u, u)] for n, u, _ in rows if n in kept)
     regional = {}
     names = ["north", "centre", "west", "south", "east", "northeast"]
     for name, row in hand.items():
@@ -277,22 +292,38 @@ def occupations():
     return [(n, u, d) for n, u, d in rows if n in kept]
 
 
-# How those at work are employed, from the order of magnitude of the labour force surveys. ASSUMPTION.
+# How those at work are employed, from the order of magnitude of the labour force surveys. ASSUMPTION. Own account,
+# employer, unpaid family worker, wage or salary, casual labour, by what kind of trade it is.
 TYPES = ["own_account_worker", "employer", "unpaid_family_worker", "regular_wage_or_salary", "casual_labour"]
+FORMS = {
+    "owner": (66, 16, 7, 11, 0), "practice": (45, 5, 2, 48, 0), "hired": (0, 0, 0, 98, 2), "trader": (72, 3, 14, 9, 2),
+    "shop_hand": (8, 0, 14, 74, 4), "artisan": (50, 3, 8, 17, 22), "site": (5, 1, 0, 8, 86), "herder": (52, 2, 22, 10, 14),
+    "driver": (34, 1, 1, 56, 8), "plant": (3, 0, 1, 76, 20), "help": (4, 0, 1, 62, 33), "none": (1, 1, 1, 1, 1),
+}
+FORM_OF = {
+    "1": "hired", "112": "owner", "14": "owner", "2": "hired", "2161": "practice", "221": "practice", "2230": "practice",
+    "2261": "practice", "2611": "practice", "2636": "practice", "265": "practice", "2411": "hired", "3": "hired",
+    "3321": "practice", "3334": "trader", "3431": "practice", "3323": "practice", "4": "hired", "4213": "owner",
+    "5": "hired", "512": "help", "513": "help", "514": "practice", "5161": "practice", "5212": "trader", "5223": "shop_hand",
+    "5211": "shop_hand", "5249": "trader", "531": "hired", "6": "herder", "6112": "help", "6113": "help", "621": "help",
+    "6221": "herder", "71": "site", "7115": "artisan", "7126": "artisan", "7111": "artisan", "72": "plant",
+    "7221": "artisan", "7212": "artisan", "7231": "artisan", "73": "artisan", "732": "plant", "74": "artisan",
+    "7413": "hired", "75": "artisan", "7514": "artisan", "754": "plant", "8": "plant", "8321": "driver", "8322": "driver",
+    "8332": "driver", "8341": "driver", "9": "help", "9121": "artisan", "92": "site", "931": "site", "932": "plant",
+    "9331": "trader", "9332": "trader", "9333": "site", "95": "trader", "none": "none", "9613": "hired", "9629": "hired",
+}
 
 
-def employment_types():
+def employment_types(units):
+    form_of = {u: next(FORM_OF[u[:n]] for n in (4, 3, 2, 1) if u[:n] in FORM_OF) for u in ["none"] + units}
+    manifest_section("forms of work", [f"{f} = [{', '.join(chr(34) + u + chr(34) for u in form_of if form_of[u] == f)}]"
+                                       for f in FORMS])
     cells = {}
     for kind in KINDS:
-        for d in ["none"] + DIVISIONS:
+        for form, shares in FORMS.items():
             for sex in SEXES:
                 for zone in ZONES.values():
-                    own, boss, family, wage, casual = {
-                        "managers": (60, 14, 6, 20, 0), "professionals": (13, 2, 1, 84, 0),
-                        "technicians_associate_professionals": (16, 1, 1, 82, 0), "clerical_support": (3, 0, 1, 96, 0),
-                        "service_sales": (38, 2, 6, 48, 6), FARM: (60, 2, 20, 8, 10), "craft_trades": (38, 3, 5, 26, 28),
-                        "plant_machine_operators": (25, 1, 1, 62, 11), "elementary_occupations": (12, 0, 2, 34, 52),
-                        "none": (1, 1, 1, 1, 1)}[d]
+                    own, boss, family, wage, casual = shares
                     if kind == "cultivator":
                         own, boss, family, wage, casual = (76, 3, 21, 0, 0) if sex == "Male" else (28, 0.5, 71.5, 0, 0)
                     elif kind == "agricultural_labourer":
@@ -302,14 +333,12 @@ def employment_types():
                     elif sex == "Female":
                         family *= 2.5
                         boss *= 0.4
-                    if zone == "Rural" and kind == "other":
-                        casual *= 1.4
                     row = dict(zip(TYPES, (own, boss, family, wage, casual)))
-                    if kind == "none" or d == "none":
+                    if kind == "none" or form == "none":
                         row = {"none": 1.0}
                     whole = sum(row.values())
                     for t, v in row.items():
                         if v:
-                            cells[kind, d, sex, zone, t] = v / whole
-    figure("employment_type_assumed", ["worker_category", "occupation_division", "sex", "zone", "employment_type"], cells,
+                            cells[kind, form, sex, zone, t] = v / whole
+    figure("employment_type_assumed", ["worker_category", "occupation_unit", "sex", "zone", "employment_type"], cells,
            "share", sig=4)
