@@ -163,7 +163,7 @@ def clean(title):
     if re.search(r"(,|/|&|;| and| or|-)$", title.strip()):
         title = re.sub(r"/[^/]*$", "", title.strip()) if "/" in title else title
         title = re.sub(r"([\s,;&/-]|\band\b|\bor\b)+$", "", title.strip())
-    return re.sub(r"\s+", " ", title).strip(" ,;/")
+    return re.sub(r"\s+", " ", title).strip(" ,;/`")
 
 
 def titles():
