@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Converts a folder of tidy tables of Indian statistics into the figures and level lists of the pack `india`.
+
+Usage: python3 scripts/convert_india.py TABLES_DIR datasets/india
+
+TABLES_DIR holds one CSV a table (SOURCES.csv there says what each is); the script writes DIR/figures/*.csv.gz and
+DIR/levels/*.csv, byte for byte the same on every run, and reads the pack's own assumptions from DIR/assumptions/.
+Python 3, standard library only. What each figure means, and which are estimates, is in DIR/pack.toml.
+"""
+
+import os
+import sys
+
+sys.dont_write_bytecode = True  # leave the source tree as it is
+
+from india_pack.character import hobbies, skills
+from india_pack.homes import diet, digital, goods, household_size
+from india_pack.languages import first_language, kits, languages_spoken, mother_tongue
+from india_pack.names import cultures
+from india_pack.people import degrees, education, marital, places, population, religion, social_category
+from india_pack.work import divisions, employment_types, occupations, workers
+from usa_pack.character import personality
+from usa_pack.tables import FOLDERS, manifest_section
+
+
+def main():
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
+    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
+        if not os.path.exists(os.path.join(folder, holds)):
+            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
+    places()
+    adults = population()
+    faiths = religion()
+    social_category()
+    used = first_language(faiths)
+    mother_tongue(used)
+    languages_spoken()
+    classes = kits(used)
+    manifest_section("other languages", ["other = [" + ", ".join(f'"{k}"' for k in used if classes[k] == "other") + "]"])
+    education()
+    degrees()
+    marital()
+    workers(adults)
+    divisions()
+    rows = occupations()
+    units = list(dict.fromkeys(u for _, u, _ in rows))
+    employment_types(units)
+    household_size()
+    goods()
+    digital()
+    diet()
+    cultures(used)
+    personality()
+    hobbies()
+    skills(units)
+
+
+if __name__ == "__main__":
+    main()
