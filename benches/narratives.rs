@@ -131,7 +131,10 @@ fn texts(asked: &Value) -> Option<String> {
     let name = prompt.lines().find_map(|l| l.strip_prefix("- Name: ")).unwrap_or("nobody");
     let keys = asked["response_format"]["json_schema"]["schema"]["required"].as_array()?;
     let text = |key: &Value| {
-        let text = format!("{name} goes about the day in a way of their own, and says so. ").repeat(4);
+        let of = key.as_str().and_then(|key| key.split('_').next()).unwrap_or_default();
+        let text =
+            format!("{name} goes about the {of} of a day in {of} ways, with {of} and for {of} and to {of} ends. ");
+        let text = text.repeat(3);
         (key.as_str().unwrap_or_default().to_string(), Value::String(text.trim().into()))
     };
     let content = Value::Object(keys.iter().map(text).collect()).to_string();

@@ -3,7 +3,7 @@
 use populace::narrators::outline::write;
 use populace::packs;
 use populace_population::Sampler;
-use populace_udfs::checks::{Vocabulary, check_text};
+use populace_udfs::checks::{Vocabulary, check_text, repeats};
 use populace_udfs::{NARRATIVES, facts_of};
 use serde_json::{Map, Value};
 
@@ -133,6 +133,16 @@ fn planted(check: &str, sound: &str, facts: &Facts, i: usize) -> Option<String> 
             ];
             Some(forms[i % 5].clone())
         }
+        "trait_named" => {
+            let forms = [
+                format!("{first} has a high level of openness."),
+                format!("With low neuroticism, {first} sleeps well."),
+                format!("Much of it comes from {first}'s conscientiousness."),
+                format!("It is {first}'s agreeableness that others notice."),
+                format!("On extraversion, {first} is about average."),
+            ];
+            Some(format!("{sound} {}", forms[i % 5]))
+        }
         "blank" => Some("   ".into()),
         _ => None,
     }
@@ -151,6 +161,7 @@ fn planted_contradictions_are_found_and_sound_texts_pass() {
         "wrong_language",
         "contact_data",
         "refusal",
+        "trait_named",
         "blank",
     ];
     let mut missed: Vec<(&str, usize, Vec<String>)> = checks.iter().map(|c| (*c, 0, vec![])).collect();
@@ -181,4 +192,36 @@ fn planted_contradictions_are_found_and_sound_texts_pass() {
     for (check, count, missed) in missed {
         assert!(count > 500 && missed.len() * 100 <= count, "{check}: {} of {count} missed", missed.len());
     }
+}
+
+#[test]
+fn texts_that_repeat_another_are_found_and_those_about_one_person_pass() {
+    let (people, _) = people();
+    let (mut pairs, mut accused, mut planted, mut missed) = (0, vec![], 0, vec![]);
+    for (i, facts) in people.iter().enumerate() {
+        let texts: Vec<(&str, String)> = NARRATIVES.iter().map(|kind| (*kind, write(kind, facts).unwrap())).collect();
+        for (at, (kind, text)) in texts.iter().enumerate() {
+            let before: Vec<(&str, &str)> = texts[..at].iter().map(|(kind, text)| (*kind, text.as_str())).collect();
+            pairs += 1;
+            if let Some(violation) = repeats(text, before.iter().copied(), "en") {
+                accused.push(format!("{kind}: {}: {text}", violation.detail));
+            }
+            let Some((_, other)) = before.get(i % before.len().max(1)) else { continue };
+            // As it is, with a sentence of its own before or after it, or without its last word.
+            let again = match i % 4 {
+                0 => other.to_string(),
+                1 => format!("{other} That is about all there is to say of it."),
+                2 => format!("There is more to say of it. {other}"),
+                _ => other.rsplit_once(' ').map_or(other.to_string(), |(most, _)| most.to_string()),
+            };
+            planted += 1;
+            if repeats(&again, before.iter().copied(), "en").is_none() {
+                missed.push(again);
+            }
+        }
+    }
+    println!("{pairs} sound texts, {} accused; {planted} planted, {} missed", accused.len(), missed.len());
+    accused.iter().take(10).for_each(|a| println!("accused: {a}"));
+    missed.iter().take(10).for_each(|m| println!("missed: {m}"));
+    assert!(accused.len() * 100 <= pairs && missed.len() * 100 <= planted && planted > 5000);
 }

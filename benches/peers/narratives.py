@@ -54,9 +54,11 @@ class Recorder(ThreadingHTTPServer):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.server.asked.append(asked)
             name = re.search("^- Name: (.*)$", text(asked["messages"][1]), re.M)[1]
-            written = " ".join([f"{name} goes about the day in a way of their own, and says so."] * 4)
             keys = asked["response_format"]["json_schema"]["schema"]["required"]
-            message = {"role": "assistant", "content": json.dumps(dict.fromkeys(keys, written))}
+            of = {key: key.split("_")[0] for key in keys}
+            said = "{} goes about the {o} of a day in {o} ways, with {o} and for {o} and to {o} ends."
+            written = {key: " ".join([said.format(name, o=o)] * 3) for key, o in of.items()}
+            message = {"role": "assistant", "content": json.dumps(written)}
             answer = {"choices": [{"message": message, "finish_reason": "stop"}],
                       "usage": {"prompt_tokens": 900, "completion_tokens": 300}}
             body = json.dumps(answer).encode()

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::checks::{Columns, Copies, Severity, Violation, Vocabulary, check_text};
+use crate::checks::{Columns, Copies, Severity, Violation, Vocabulary, check_text, repeats};
 use crate::facts::{facts_of, language_of, pack_name};
 use crate::packs::Packs;
 use crate::scan::scan;
@@ -235,6 +235,10 @@ impl Validator {
         let made = || vocabulary(&populace.packs, pack).in_language(language.as_deref());
         let vocabulary = self.vocabularies.entry(key).or_insert_with(made);
         let mut found = check_text(text, facts, vocabulary);
+        // The later of two texts, in the order of the columns, is the one that repeats.
+        let before = self.texts.iter().take_while(|name| *name != kind);
+        let before = before.filter_map(|name| Some((name.as_str(), facts.get(name)?.as_str()?)));
+        found.extend(repeats(text, before, vocabulary.code()));
         let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| facts.get(*n)?.as_str()).collect();
         let key = facts.get("uuid").and_then(Value::as_str).unwrap_or_default();
         if let Some((of, similarity)) = self.copies.entry(kind.to_string()).or_default().add(key, text, &names) {

@@ -106,7 +106,7 @@ impl OpenAiNarrator {
     /// If the prompts of a country do not parse, or there is no way to speak TLS.
     pub fn open(endpoint: Endpoint, common: &Common) -> Result<Arc<OpenAiNarrator>, String> {
         let first = packs::prompts("usa", None)?.ok_or("no country has prompts")?;
-        let first = Arc::new(Prompts::new(&first)?);
+        let first = Arc::new(Prompts::new(&first, "en")?);
         let name = format!("openai:{}", endpoint.model);
         let client = Client::new(endpoint, common.spent.clone())?;
         Ok(Arc::new_cyclic(|this| OpenAiNarrator {
@@ -197,7 +197,11 @@ impl OpenAiNarrator {
             return Ok(prompts.clone());
         }
         let prompts = match packs::prompts(pack, language)? {
-            Some(files) => Arc::new(Prompts::new(&files).map_err(|e| format!("the pack {pack}: {e}"))?),
+            Some(files) => {
+                let own = || packs::prompt_languages(pack).into_iter().next().unwrap_or_default();
+                let language = language.map_or_else(own, String::from);
+                Arc::new(Prompts::new(&files, &language).map_err(|e| format!("the pack {pack}: {e}"))?)
+            }
             None => self.first.clone(),
         };
         known.insert(origin, prompts.clone());

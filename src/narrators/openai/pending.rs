@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use populace_udfs::checks::{Severity, Violation, check_text};
+use populace_udfs::checks::{Severity, Violation, check_text, repeats};
 use serde_json::{Map, Value};
 
 use super::OpenAiNarrator;
@@ -121,11 +121,20 @@ impl OpenAiNarrator {
         let (texts, missing) = read(text, &asked, cut)?;
         pending.failed.extend(missing);
         let vocabulary = self.vocabulary(facts);
+        let prompts = self.prompts(facts).ok();
         for (kind, text) in texts {
             // A text of the caller's own kind may be anything; scores were checked as they were read.
-            let found = match asked.free || asked.scores {
-                true => vec![],
-                false => check_text(text.as_str().unwrap_or_default(), facts, &vocabulary),
+            let found = match (text.as_str().filter(|_| !asked.free && !asked.scores), &prompts) {
+                (Some(text), Some(prompts)) => {
+                    let mut found = check_text(text, facts, &vocabulary);
+                    found.extend(prompts.instructions.echo(text, vocabulary.code()));
+                    let written = prompts.kinds.iter().map(|k| k.name.as_str()).filter(|name| *name != kind);
+                    let others =
+                        written.filter_map(|name| Some((name, pending.kept.get(name).or(facts.get(name))?.as_str()?)));
+                    found.extend(repeats(text, others, vocabulary.code()));
+                    found
+                }
+                _ => vec![],
             };
             match found.iter().find(|v| first || v.severity == Severity::Error) {
                 Some(Violation { check, detail, .. }) => {

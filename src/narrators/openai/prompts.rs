@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use minijinja::{Environment, UndefinedBehavior, context};
 use populace_udfs::Prompt;
+use populace_udfs::checks::Instructions;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -118,6 +119,9 @@ pub(super) fn words(ask: &str) -> u64 {
     }
 }
 
+/// The templates that tell a writer what to do.
+const TOLD: [&str; 3] = ["system.j2", "attributes.j2", "personas.j2"];
+
 /// The prompts of a country.
 #[derive(Debug)]
 pub(super) struct Prompts {
@@ -125,15 +129,17 @@ pub(super) struct Prompts {
     pub kinds: Vec<Kind>,
     /// What a judge scores
     pub scores: Vec<Kind>,
+    /// All that a writer is told, whoever the person is
+    pub instructions: Instructions,
 }
 
 impl Prompts {
     /// Reads the templates of a pack: `kinds.toml`, `system.j2`, `attributes.j2`, `personas.j2`, `template.j2`,
-    /// `judge.j2`, `judge_system.j2`, and what they include.
+    /// `judge.j2`, `judge_system.j2`, and what they include. They are in a language, by its code in BCP 47.
     ///
     /// # Errors
     /// If one is missing, or does not parse; the message names it.
-    pub fn new(files: &[(&'static str, &'static str)]) -> Result<Prompts, String> {
+    pub fn new(files: &[(&'static str, &'static str)], language: &str) -> Result<Prompts, String> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_trim_blocks(false);
@@ -151,7 +157,9 @@ impl Prompts {
         }
         let Kinds { kind, score } = kinds.ok_or("prompts/kinds.toml is missing")?;
         let scores = score.into_iter().map(|Score { name, ask }| Kind { name, step: Step::Judge, ask });
-        Ok(Prompts { environment, kinds: kind, scores: scores.collect() })
+        let told = files.iter().filter(|(name, _)| TOLD.contains(name)).map(|(_, text)| *text);
+        let instructions = Instructions::new(told.chain(kind.iter().map(|k| k.ask.as_str())), language);
+        Ok(Prompts { environment, kinds: kind, scores: scores.collect(), instructions })
     }
 
     /// A kind of text, or of score, by its name.
@@ -236,7 +244,7 @@ mod tests {
     use super::*;
 
     fn usa() -> Prompts {
-        Prompts::new(&crate::packs::prompts("usa", None).unwrap().unwrap()).unwrap()
+        Prompts::new(&crate::packs::prompts("usa", None).unwrap().unwrap(), "en").unwrap()
     }
 
     fn facts() -> Map<String, Value> {

@@ -8,6 +8,7 @@
 mod claims;
 mod columns;
 mod copies;
+mod echoes;
 mod place;
 mod speech;
 mod vocabulary;
@@ -23,6 +24,7 @@ use speech::Speech;
 
 pub(crate) use columns::Columns;
 pub use copies::Copies;
+pub use echoes::{Instructions, repeats};
 pub use vocabulary::Vocabulary;
 
 /// How grave a violation is.
@@ -87,6 +89,10 @@ pub fn check_text(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabular
         let names = names(facts);
         found.extend(speech.age(text, facts, &names));
         found.extend(is_female(facts).and_then(|female| speech.sex(text, female, &names)));
+    }
+    if let Some(named) = speech.personality().and_then(|names| names.find(text)) {
+        found
+            .push(Violation::error("trait_named", format!("a scale of personality by its name: {:?}", named.as_str())));
     }
     found.extend(language(text, vocabulary));
     found.extend(contact(text));
@@ -265,6 +271,7 @@ mod tests {
             "Ada drives her 12-year-old son to practice in a 15-year-old truck after her shift.",
             "Moss, who is in her early forties, married an electrician; he rewired the house.",
             "Ada's father was a lawyer, and at age 9 she read his books under the desk.",
+            "Ada has an openness about money that her neighbours in Dayton do not expect of her.",
             "Since 1995 Ada has walked 10000 steps a day, 365 days a year, with 2 dogs.",
         ] {
             assert_eq!(found(text), Vec::<&str>::new(), "{text}");
@@ -295,6 +302,8 @@ mod tests {
             ("another_sex", "Ada is a quiet man from Dayton with bees behind the house."),
             ("another_job", "Ada works as an electrician in Dayton and keeps bees behind the house."),
             ("another_job", "Ada is a busy lawyer in Dayton with bees behind the house."),
+            ("trait_named", "Ada Moss shows a high level of openness at work, and keeps bees behind the house."),
+            ("trait_named", "Her agreeableness makes Ada the one whom neighbours in Dayton ask about bees."),
             ("contact_data", "Write to Ada at ada.moss@example.com about the honey in May."),
             ("contact_data", "Call Ada at (555) 123-4567 about the honey that she sells."),
             ("contact_data", "Ada Moss lives at 12 Maple Street in Dayton and keeps bees."),

@@ -51,6 +51,29 @@ impl Speech {
         }
     }
 
+    /// The names of the scales of personality, which are facts for a writer and no words for a text; those that are
+    /// words of every day besides are left out, or looked for as scales alone.
+    pub fn personality(self) -> Option<&'static Regex> {
+        static ENGLISH: LazyLock<Regex> = LazyLock::new(|| {
+            pattern(
+                r"(?i)\b(?:conscientiousness|agreeableness|extraversion|extroversion|neuroticism|openness to experience|big five|t-scores?)\b|\b(?:high|low|higher|lower|average|strong|level of|sense of|degree of) (?:in )?openness\b",
+            )
+        });
+        static PORTUGUESE: LazyLock<Regex> = LazyLock::new(|| {
+            pattern(
+                r"(?i)\bconscienciosidade\b|\bneuroticismo\b|\bextroversão\b|\bextraversão\b|\babertura à experiência\b|\bbig five\b",
+            )
+        });
+        static JAPANESE: LazyLock<Regex> =
+            LazyLock::new(|| pattern(r"神経症傾向|開放性|誠実性|調和性|外向性|ビッグファイブ|Tスコア"));
+        match self {
+            Speech::English | Speech::HindiLatin => Some(&ENGLISH),
+            Speech::Portuguese => Some(&PORTUGUESE),
+            Speech::Japanese => Some(&JAPANESE),
+            Speech::Hindi | Speech::Other => None,
+        }
+    }
+
     /// What a model says that will not write; English in any language.
     pub fn refusal(self) -> Option<&'static Regex> {
         static PORTUGUESE: LazyLock<Regex> = LazyLock::new(|| {

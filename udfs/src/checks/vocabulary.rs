@@ -15,6 +15,8 @@ pub struct Vocabulary {
     /// The codes of first-level regions by their names in ISO 3166-2: California, CA
     regions: HashMap<String, String>,
     language: Option<whatlang::Lang>,
+    /// Its code, in BCP 47
+    code: String,
     speech: Speech,
 }
 
@@ -49,6 +51,7 @@ impl Vocabulary {
     pub fn in_language(mut self, code: Option<&str>) -> Vocabulary {
         if let Some(code) = code {
             self.speech = Speech::of(code);
+            self.code = code.into();
             self.language = language(code).filter(|_| self.speech != Speech::HindiLatin);
         }
         self
@@ -56,6 +59,11 @@ impl Vocabulary {
 
     pub(super) fn speech(&self) -> Speech {
         self.speech
+    }
+
+    /// The code of the language that texts are in, in BCP 47; empty where nobody says.
+    pub fn code(&self) -> &str {
+        &self.code
     }
 
     pub(super) fn is_city(&self, name: &str) -> bool {
