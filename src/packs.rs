@@ -1,5 +1,10 @@
 //! The country packs that the binary carries.
 
+pub mod check;
+pub mod harmonised;
+pub mod path;
+pub mod skeleton;
+
 use std::sync::{Arc, OnceLock};
 
 use populace_population::{Pack, Result};
@@ -8,6 +13,12 @@ static USA: &[u8] = include_bytes!("../datasets/usa/usa.pack");
 
 /// The names of the countries.
 pub const NAMES: [&str; 1] = ["usa"];
+
+/// A country as whoever runs the program names it: by its name, or by the path of a pack of one's own. `None` if there
+/// is no such country.
+pub fn named(country: &str) -> Option<Result<Arc<Pack>>> {
+    if path::is_path(country) { Some(path::open(country)) } else { open(country) }
+}
 
 /// The pack of a country by name, read once and only when asked for; `None` if there is no such country.
 pub fn open(name: &str) -> Option<Result<Arc<Pack>>> {

@@ -60,7 +60,8 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
         }
         let empty = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
         let shape = Shape::Persona;
-        let options = CreateTable { embed: run.embed, pack: Some(pack.clone()), ..CreateTable::new(shape) };
+        let pack_path = packs::path::is_path(country).then(|| country.clone());
+        let options = CreateTable { embed: run.embed, pack: Some(pack.clone()), pack_path, ..CreateTable::new(shape) };
         database.create_table(&run.table, empty, options).await?;
     }
     let recorded = engine.begin(run)?;
@@ -159,7 +160,7 @@ async fn kinds(engine: &Engine, run: &Run, narrator: Option<&dyn Narrator>) -> R
 /// # Errors
 /// If there is no such country.
 pub fn pack_id(country: &str) -> Result<String> {
-    match packs::open(country) {
+    match packs::named(country) {
         Some(pack) => Ok(pack.map_err(|e| DataFusionError::Plan(e.to_string()))?.id()),
         None => plan_err!("unknown country `{country}`{}", there_are(country, &packs::NAMES)),
     }
@@ -176,6 +177,7 @@ async fn draw(
         Some(text) => format!(", given => {}", expression(text)?),
         None => String::new(),
     };
+    let country = country.replace('\'', "''");
     let mut sql = format!("SELECT * FROM sample_persona('{country}', {}, seed => {seed}{given})", rows.end);
     if rows.start > 0 {
         sql += &format!(" WHERE row_index >= {}", rows.start);
