@@ -1,5 +1,10 @@
 //! The country packs that the binary carries, with the prompts and outlines of each; and the texts of packs of one's own.
 
+pub mod check;
+pub mod harmonised;
+pub mod path;
+pub mod skeleton;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
@@ -53,6 +58,12 @@ static COUNTRIES: [Country; NAMES.len()] = [country!(
     "$CARGO_MANIFEST_DIR/datasets/usa/prompts",
     "$CARGO_MANIFEST_DIR/datasets/usa/outline"
 )];
+
+/// A country as whoever runs the program names it: by its name, or by the path of a pack of one's own. `None` if there
+/// is no such country.
+pub fn named(country: &str) -> Option<Result<Arc<Pack>>> {
+    if path::is_path(country) { Some(path::open(country)) } else { open(country) }
+}
 
 fn built_in(name: &str) -> Option<&'static Country> {
     COUNTRIES.iter().find(|c| c.name == name)
@@ -224,6 +235,12 @@ pub fn prompts(name: &str, asked: Option<&str>) -> std::result::Result<Option<Fi
 
 /// The kinds of text that a pack's `prompts/kinds.toml` lists.
 fn own_kinds(name: &str) -> Vec<String> {
+    let files = files(name, "prompts").ok().flatten().unwrap_or_default();
+    files.iter().find(|(file, _)| *file == "kinds.toml").map(|(_, text)| kinds_in(text)).unwrap_or_default()
+}
+
+/// The kinds of text in such a list; none where it is at fault, which is said where prompts are made of it.
+fn kinds_in(text: &str) -> Vec<String> {
     #[derive(Deserialize)]
     struct Kind {
         name: String,
@@ -233,11 +250,8 @@ fn own_kinds(name: &str) -> Vec<String> {
         #[serde(default)]
         kind: Vec<Kind>,
     }
-    let files = files(name, "prompts").ok().flatten().unwrap_or_default();
-    let text = files.iter().find(|(file, _)| *file == "kinds.toml").map(|(_, text)| *text);
-    // What is wrong with the file is said where prompts are made of it.
-    let kinds = text.and_then(|text| toml::from_str::<Kinds>(text).ok());
-    kinds.map(|kinds| kinds.kind.into_iter().map(|k| k.name).collect()).unwrap_or_default()
+    let kinds = toml::from_str::<Kinds>(text).map(|kinds| kinds.kind).unwrap_or_default();
+    kinds.into_iter().map(|k| k.name).collect()
 }
 
 /// The kinds of text that people of a pack are written up with, in the order of their table: those of its

@@ -85,9 +85,13 @@ fn faults_in_figures_are_named_with_their_line() {
         ("sex,size\nf,51\n", AGES, "must be `count`, `share` or `weight`"),
         ("sexx,count\nf,51\n", AGES, "did you mean `sex`?"),
         ("sex,count\nf,0\nm,0\n", AGES, "no cell above 0"),
-        (SEXES, "sex,band,share\nf,18-21,1\nf,20-29,1\n", "ages.csv:3: `20-29` overlaps `18-21`"),
-        (SEXES, "sex,band,share\nf,15-19,1\n", "ages.csv:2: band 15-19 reaches outside the range of `age`"),
-        (SEXES, "sex,band,share\nf,young,1\n", "ages.csv:2: unknown level of `age`: `young`"),
+        (SEXES, "sex,band,share\nf,18-21,1\nf,20-29,1\n", "ages.csv:3, column `band`: `20-29` overlaps `18-21`"),
+        (
+            SEXES,
+            "sex,band,share\nf,15-19,1\n",
+            "ages.csv:2, column `band`: band 15-19 reaches outside the range of `age`",
+        ),
+        (SEXES, "sex,band,share\nf,young,1\n", "ages.csv:2, column `band`: unknown level of `age`: `young`"),
     ] {
         let message = error(&sound(), sexes, ages);
         assert!(message.contains(expected), "{message}\nshould say: {expected}");
@@ -107,7 +111,7 @@ fn faults_in_manifests_are_named() {
         ("levels = [\"f\", \"m\"]", "levels = [\"f\", \"f\"]", "level `f` stands there twice"),
         ("columns = [\"sex\", \"age\"]", "columns = [\"sex\", \"agge\"]", "did you mean `age`?"),
         ("variable = \"age\"\nparents", "variable = \"sex\"\nparents", "two nodes"),
-        ("[pack]", "[pack]\nflavour = 1", "pack.toml:3: unknown field `flavour`"),
+        ("[pack]", "[pack]\nflavour = 1", "pack.toml:3:1: unknown field `flavour`"),
     ] {
         let manifest = sound().replace(from, to);
         let message = error(&manifest, SEXES, AGES);
@@ -165,4 +169,59 @@ fn the_same_sources_give_the_same_bytes() {
     let files = [("pack.toml", sound()), ("sexes.csv", SEXES.into()), ("ages.csv", AGES.into())];
     let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (*n, t.as_str())).collect();
     assert_eq!(compile_files(&files).unwrap().bytes, compile_files(&files).unwrap().bytes);
+}
+
+/// A joint table of counts is enough: the first variables are drawn from its sums. One that lacks a cell, or is of
+/// shares, has no sums to be sure of.
+#[test]
+fn counts_are_summed_over_what_a_node_does_not_need() {
+    let manifest = sound()
+        .replace("figure = \"sexes\" }", "figure = \"ages\" }")
+        .replace("figure = \"ages\", given = [\"sex\"] }", "figure = \"ages\" }")
+        .replace("population_figure = \"sexes\"", "population_figure = \"ages\"");
+    let compiled = |ages: &str| compile_files(&[("pack.toml", &manifest), ("sexes.csv", SEXES), ("ages.csv", ages)]);
+    let whole = "sex,band,count\nf,18-19,10\nf,20-29,50\nm,18-19,20\nm,20-29,20\nf,0-17,9\n";
+    let pack = compiled(whole).unwrap().pack;
+    let sexes = pack.marginal("sex").unwrap();
+    assert!((sexes[0] - 0.6).abs() < 1e-9, "{sexes:?}");
+    let ages = pack.marginal("age").unwrap();
+    assert!((ages[..2].iter().sum::<f64>() - 0.3).abs() < 1e-9);
+    // What is said of the figure is said of the whole of it.
+    let fits: Vec<&str> = pack.figures()[1].fits.iter().map(|f| f.node.as_str()).collect();
+    assert_eq!(fits, ["age"]);
+    assert!(pack.figures()[1].fits[0].max_difference < 1e-9);
+    for partial in [
+        "sex,band,count\nf,18-19,10\nf,20-29,50\nm,18-19,20\n",
+        "sex,band,count\nf,18-19,10\nm,18-19,20\n",
+        "sex,band,share\nf,18-19,0.1\nf,20-29,0.5\nm,18-19,0.2\nm,20-29,0.2\n",
+    ] {
+        let error = compiled(partial).unwrap_err().to_string();
+        assert!(
+            error.contains("has a column for `age`, which is neither this node's variable nor a parent"),
+            "{error}"
+        );
+    }
+}
+
+/// Sections are read one by one, so that what is wrong with one hides nothing of the others.
+#[test]
+fn every_section_that_is_wrong_is_told() {
+    let manifest = sound()
+        .replace("year = \"2000\"\npopulation", "flavour = 1\nyear = \"2000\"\npopulation")
+        .replace("integers = [18, 29]", "integers = \"18-29\"")
+        .replace("file = \"ages.csv\"\n", "")
+        + "[[nodes]]\nvariable = \"age\"\n";
+    let message = error(&manifest, SEXES, AGES);
+    for told in [
+        "4 errors in the pack",
+        "pack.toml:6:1: unknown field `flavour`",
+        "pack.toml:21:12: invalid type: string",
+        "missing field `file`",
+        "unknown section `nodes`; did you mean `node`?",
+    ] {
+        assert!(message.contains(told), "{message}\nshould say: {told}");
+    }
+    let empty = error("", SEXES, AGES);
+    assert!(empty.contains("there is no [pack]") && empty.contains("there is no [[node]]"), "{empty}");
+    assert!(error("[pack", SEXES, AGES).contains("pack.toml:1:"), "{empty}");
 }

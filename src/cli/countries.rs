@@ -17,9 +17,17 @@ pub(super) struct CountriesArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Figures, sources, licences and fit of one country
+    /// Figures, sources, licences and fit of one country, by name or by the path of its pack
     Show { country: String },
-    /// Read and fit a pack's folder, and say everything that is wrong with it
+    /// Write a skeleton of a pack, which compiles as it is
+    New {
+        /// Of the pack, and of its folder: small letters, digits and _
+        name: String,
+        /// Where the folder is made
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Read and fit a pack's folder, and say everything that is wrong with it, with file and line
     Check { dir: PathBuf },
     /// Fit a pack's folder and write the compiled pack into it
     Compile { dir: PathBuf },
@@ -37,10 +45,29 @@ pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
             Ok(())
         }
         Some(Command::Show { country }) => show(&*open(&country)?, out),
-        Some(Command::Check { dir }) => {
-            let compiled = compile(&dir)?;
-            writeln!(out, "{}: {} figures, all met", dir.display(), compiled.pack.figures().len())?;
+        Some(Command::New { name, dir }) => {
+            let (folder, files) = packs::skeleton::write(&name, &dir).map_err(Failure)?;
+            let folder = folder.display();
+            writeln!(out, "{folder}: {}", files.join(", "))?;
+            writeln!(out, "populace countries check {folder}      says what is wrong, with file and line")?;
+            writeln!(
+                out,
+                "populace countries compile {folder}    makes it one to draw from: populace generate {folder} …"
+            )?;
             Ok(())
+        }
+        Some(Command::Check { dir }) => {
+            let wrong = packs::check::check(&dir);
+            match &wrong[..] {
+                [] => {
+                    writeln!(out, "{}: nothing is wrong, and all figures are met", dir.display())?;
+                    Ok(())
+                }
+                [one] => Err(Failure(format!("{}: {one}", dir.display()))),
+                many => {
+                    Err(Failure(format!("{}: {} things are wrong\n  {}", dir.display(), many.len(), many.join("\n  "))))
+                }
+            }
         }
         Some(Command::Compile { dir }) => {
             let compiled = compile(&dir)?;
@@ -58,7 +85,7 @@ pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
 }
 
 fn open(name: &str) -> Result<std::sync::Arc<Pack>, Failure> {
-    match packs::open(name) {
+    match packs::named(name) {
         Some(pack) => Ok(pack?),
         None => Err(Failure(format!("unknown country `{name}`{}", there_are(name, &packs::NAMES)))),
     }

@@ -10,16 +10,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{Run, Work};
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, Files, Options};
 use crate::narrators::Asking;
-use crate::runs;
+use crate::{packs, runs};
 
 /// Between two lines of progress, where there is no terminal to draw a bar on.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct GenerateArguments {
-    /// The country to draw from
+    /// The country to draw from: by name, or a pack of one's own by the path of its file or folder
     country: String,
     /// How many people of the seed's stream the table is to hold
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
@@ -71,16 +71,19 @@ pub(super) struct GenerateArguments {
 
 pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let pack = runs::pack_id(&arguments.country)?;
+    let name = pack.split('@').next().unwrap_or(&pack).to_string();
     let fresh = || {
         let seed = populace_udfs::fresh_seed();
         eprintln!("seed {seed}");
         seed
     };
+    let by_path = packs::path::is_path(&arguments.country);
+    let base = if by_path { name } else { arguments.country.clone() };
     let language = arguments.language.iter().map(|code| format!("_{}", code.to_lowercase().replace('-', "_")));
-    let named = || arguments.country.chars().chain(language.collect::<String>().chars()).collect();
+    let named = || base.chars().chain(language.collect::<String>().chars()).collect();
     let table = arguments.into.unwrap_or_else(named);
     let work = Work::Generate {
-        country: arguments.country,
+        country: packs::path::absolute(&arguments.country),
         pack,
         seed: arguments.seed.unwrap_or_else(fresh),
         given: arguments.given,
@@ -99,18 +102,23 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
     if arguments.dry_run {
         return dry_run(&run, arguments.asking.asking(), database);
     }
-    finish(&run, arguments.asking.asking(), chunk, database)
+    finish(&run, arguments.asking.asking(), chunk, false, database)
 }
 
 /// A session that asks as the run does.
-fn session(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<Engine, Failure> {
+fn session(run: &Run, asking: Asking, allow_files: bool, database: &DatabaseArguments) -> Result<Engine, Failure> {
     let narrator = Some(run.narrator.clone()).filter(|n| n != "none");
     let asking = Asking { batch: run.batch, ..asking };
-    Ok(Engine::new(database.open()?, Options { narrator, asking, ..Options::default() })?)
+    let packs = match &run.work {
+        Work::Generate { country, .. } => vec![country.clone()],
+        Work::Statement(_) => vec![],
+    };
+    let files = if allow_files { Files::Allowed } else { Files::Forbidden };
+    Ok(Engine::new(database.open()?, Options { narrator, asking, packs, files })?)
 }
 
 fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<(), Failure> {
-    let engine = session(run, asking, database)?;
+    let engine = session(run, asking, false, database)?;
     let (people, estimate) = super::runtime()?.block_on(runs::estimate(&engine, run))?;
     engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
     let out = &mut io::stdout();
@@ -126,9 +134,10 @@ pub(super) fn finish(
     run: &Run,
     asking: Asking,
     chunk: Option<usize>,
+    allow_files: bool,
     database: &DatabaseArguments,
 ) -> Result<(), Failure> {
-    let engine = session(run, asking, database)?;
+    let engine = session(run, asking, allow_files, database)?;
     let runtime = super::runtime()?;
     let interrupted =
         || Failure(format!("interrupted; what is committed stays, and `populace runs resume {}` finishes it", run.id));

@@ -101,6 +101,7 @@ async fn names(engine: &Engine) -> Vec<String> {
         "census.usa.",
     ];
     names.extend(functions.map(String::from));
+    names.push(crate::database::VIEW.into());
     names.extend(crate::packs::NAMES.map(String::from));
     for table in engine.database().tables() {
         if let Ok(provider) = engine.context().table_provider(table.as_str()).await {

@@ -22,6 +22,9 @@ enum Command {
     /// Finish a run that was interrupted; without a name, the newest
     Resume {
         run: Option<String>,
+        /// Let a statement that the run repeats reach files outside of the database, as when it was first run
+        #[arg(long)]
+        allow_files: bool,
         #[command(flatten)]
         asking: AskingArguments,
     },
@@ -70,7 +73,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
             let run = newest(run)?;
             show(out, &run, &catalog.calls(&run.id)?, &catalog.batches(&run.id)?)?;
         }
-        Some(Command::Resume { run, asking }) => {
+        Some(Command::Resume { run, allow_files, asking }) => {
             let run = match run {
                 Some(id) => find(&id)?,
                 None => match catalog.runs()?.into_iter().find(|r| r.status.is_open()) {
@@ -81,7 +84,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
                     }
                 },
             };
-            super::generate::finish(&run, asking.asking(), None, database)?;
+            super::generate::finish(&run, asking.asking(), None, allow_files, database)?;
         }
         Some(Command::Retry { run, asking, .. }) => {
             let run = newest(run)?;

@@ -29,8 +29,9 @@ pub(super) struct SearchArguments {
     /// How many people
     #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     k: u32,
-    #[arg(long, default_value = "usa")]
-    table: String,
+    /// The table that is searched; all tables of people without it, each by its own indexes, merged by score
+    #[arg(long)]
+    table: Option<String>,
     /// The narrative that is searched
     #[arg(long, default_value = "persona")]
     column: String,

@@ -31,7 +31,8 @@ pub(super) struct SqlArguments {
 pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let runtime = super::runtime()?;
     let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
-    let options = Options { files, narrator: Some(arguments.narrator), asking: arguments.asking.asking() };
+    let narrator = Some(arguments.narrator);
+    let options = Options { files, narrator, asking: arguments.asking.asking(), ..Options::default() };
     let engine = Engine::new(database.open()?, options)?;
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,

@@ -20,12 +20,23 @@ use lance::io::exec::topk_late_materialization::TopKLateMaterialization;
 #[derive(Debug)]
 pub(super) struct Bare {
     rows: Arc<dyn ExecutionPlan>,
+    /// The table in the view over all of them, whose columns the rows have
+    of: Option<(String, SchemaRef)>,
     properties: Arc<PlanProperties>,
 }
 
 impl Bare {
     pub fn new(rows: Arc<dyn ExecutionPlan>) -> Bare {
         let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
+        Bare::with_schema(rows, None, schema)
+    }
+
+    /// Rows of a table with the names and types of a schema, under that schema.
+    pub fn under(table: &str, rows: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Bare {
+        Bare::with_schema(rows, Some((table.into(), schema.clone())), schema)
+    }
+
+    fn with_schema(rows: Arc<dyn ExecutionPlan>, table: Option<(String, SchemaRef)>, schema: SchemaRef) -> Bare {
         let of = rows.properties();
         // What the rows are sorted by stays so: a sort may be put beneath.
         let ordered = of.equivalence_properties().clone().with_new_schema(schema.clone());
@@ -35,24 +46,30 @@ impl Bare {
             of.emission_type,
             of.boundedness,
         );
-        Bare { rows, properties: Arc::new(properties) }
+        Bare { rows, of: table, properties: Arc::new(properties) }
     }
 }
 
 /// Has `ORDER BY … LIMIT` read what it sorts by, and of the rows that are left the other columns.
 pub(crate) fn late_columns() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
-    Arc::new(TopKLateMaterialization::new().with_pass_through(|plan| plan.downcast_ref::<Bare>().is_some()))
+    Arc::new(
+        TopKLateMaterialization::new()
+            .with_pass_through(|plan| plan.downcast_ref::<Bare>().is_some_and(|b| b.of.is_none())),
+    )
 }
 
 impl DisplayAs for Bare {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("TableScan")
+        match &self.of {
+            Some((table, _)) => write!(f, "Harmonised: table={table}"),
+            None => f.write_str("TableScan"),
+        }
     }
 }
 
 impl ExecutionPlan for Bare {
     fn name(&self) -> &str {
-        "TableScan"
+        if self.of.is_some() { "Harmonised" } else { "TableScan" }
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -65,7 +82,10 @@ impl ExecutionPlan for Bare {
 
     fn with_new_children(self: Arc<Self>, mut rows: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (rows.pop(), rows.is_empty()) {
-            (Some(rows), true) => Ok(Arc::new(Bare::new(rows))),
+            (Some(rows), true) => Ok(Arc::new(match &self.of {
+                Some((table, schema)) => Bare::under(table, rows, schema.clone()),
+                None => Bare::new(rows),
+            })),
             _ => exec_err!("TableScan has one input"),
         }
     }

@@ -10,8 +10,8 @@ use lance::dataset::{Dataset, WriteMode, WriteParams};
 use populace_udfs::narrative_field;
 
 use super::append::cannot_write;
-use super::shape::{Shape, embedded_narrative, is_narrative};
-use super::{Append, Appended, Database, check_name};
+use super::shape::{PACK_PATH, Shape, embedded_narrative, is_narrative};
+use super::{Append, Appended, Database, VIEW, check_name};
 
 impl Database {
     /// Makes a table of rows. It is there as a whole or, if anything fails, not at all; so is the one it replaces.
@@ -25,6 +25,9 @@ impl Database {
         options: CreateTable,
     ) -> Result<Appended> {
         check_name(table)?;
+        if table == VIEW {
+            return exec_err!("{VIEW} is the view over all tables: choose another name");
+        }
         let lock = self.lock(table).await?;
         let path = self.path(table);
         self.sweep(table);
@@ -44,6 +47,11 @@ impl Database {
             let kept = |f: &&Arc<Field>| embedded_narrative(f).is_none_or(|n| only.iter().any(|o| o == n));
             let fields: Vec<_> = schema.fields().iter().filter(kept).cloned().collect();
             schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        }
+        if let Some(path) = &options.pack_path {
+            let mut metadata = schema.metadata().clone();
+            metadata.insert(PACK_PATH.into(), path.clone());
+            schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
         }
         let beside = self.root().join("tables").join(format!(".{table}.{}.new", uuid::Uuid::now_v7()));
         let made = async {
@@ -97,6 +105,8 @@ pub struct CreateTable {
     pub narratives: Vec<String>,
     /// The pack that its people are drawn from, kept with the table
     pub pack: Option<String>,
+    /// Where that pack lies, if it is one of the user's own
+    pub pack_path: Option<String>,
     /// As in [`Append`]
     pub run: Option<String>,
     /// As in [`Append`]
@@ -112,6 +122,7 @@ impl CreateTable {
             vectors: None,
             narratives: vec![],
             pack: None,
+            pack_path: None,
             run: None,
             narrator: None,
         }

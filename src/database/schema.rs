@@ -6,11 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::empty::EmptyTable;
 
-use super::{At, Database, Table};
+use super::{At, Database, Harmonised, Table, VIEW};
 
 /// Opens a table when a statement names it, at its newest version; `NAME@VERSION` and `NAME@TAG` are older ones.
 #[derive(Debug)]
@@ -43,6 +43,9 @@ impl SchemaProvider for Tables {
         if let Some(view) = self.view(name) {
             return Ok(Some(view));
         }
+        if name == VIEW {
+            return Ok(Some(Arc::new(Harmonised::of(&self.database).await?)));
+        }
         let (table, at) = match name.rsplit_once('@') {
             Some((table, at)) => (table, Some(At::named(at))),
             None => (name, None),
@@ -57,11 +60,14 @@ impl SchemaProvider for Tables {
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
         match self.view(name) {
             Some(view) => Ok(Some(view.table_type())),
-            None => Ok(self.table_exist(name).then_some(TableType::Base)),
+            None => Ok(self.table_exist(name).then_some(if name == VIEW { TableType::View } else { TableType::Base })),
         }
     }
 
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+        if name == VIEW {
+            return exec_err!("{VIEW} is the view over all tables: choose another name");
+        }
         Ok(self.views.write().unwrap_or_else(PoisonError::into_inner).insert(name, table))
     }
 
@@ -69,6 +75,9 @@ impl SchemaProvider for Tables {
         let view = self.views.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         if view.is_some() {
             return Ok(view);
+        }
+        if name == VIEW {
+            return exec_err!("{VIEW} is the view over all tables: it goes with them");
         }
         if !self.table_exist(name) {
             return Ok(None);
@@ -79,6 +88,6 @@ impl SchemaProvider for Tables {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.view(name).is_some() || self.database.tables().iter().any(|t| t == name)
+        name == VIEW || self.view(name).is_some() || self.database.tables().iter().any(|t| t == name)
     }
 }

@@ -21,12 +21,13 @@ use lance_linalg::distance::MetricType;
 use populace_udfs::{Embedder, SearchRows, TableSearch, TextQuery};
 use tokio::sync::OnceCell;
 
-use super::Database;
+use super::harmonised::AllRows;
 use super::indexes::{Kind, Probes};
 use super::numbered::Numbered;
 use super::shape::check_embedder;
 use super::table::{Table, is_plain};
 use super::vectors::matching;
+use super::{Database, Harmonised};
 
 /// Rows that are compared one by one rather than found by an index of vectors, which would have to look nearly
 /// everywhere for so few.
@@ -50,6 +51,9 @@ impl TableSearch for LanceSearch {
         table: &Arc<dyn TableProvider>,
         filter: Option<Expr>,
     ) -> Result<Option<Arc<dyn SearchRows>>> {
+        if let Some(view) = table.downcast_ref::<Harmonised>() {
+            return Ok(Some(Arc::new(AllRows::open(view.clone(), session, filter).await?)));
+        }
         let Some(of) = table.downcast_ref::<Table>() else { return Ok(None) };
         let (database, dataset, name) = (of.database().clone(), of.dataset(), of.name().to_string());
         let (filter, rows) = match filter {

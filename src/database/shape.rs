@@ -15,6 +15,7 @@ pub(crate) const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error
 pub(super) const EMBEDDER: &str = "populace:embedder";
 pub(super) const DIMENSION: &str = "populace:embedding_dimension";
 pub(crate) const PACK: &str = "populace:pack";
+pub(super) const PACK_PATH: &str = "populace:pack_path";
 const VERSION: &str = "populace:schema_version";
 const SCHEMA_VERSION: &str = "1";
 

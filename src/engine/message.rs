@@ -3,6 +3,8 @@
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use populace_population::{did_you_mean, there_are};
 
+use crate::database::VIEW;
+
 /// The innermost message of an error, without the names of the layers it came through.
 pub fn message(error: &DataFusionError) -> String {
     match error {
@@ -64,7 +66,9 @@ fn strip(text: &str) -> String {
 /// Names the nearest table or table function where a statement named one that there is not.
 pub(super) fn with_names(error: DataFusionError, tables: &[String], functions: &[String]) -> DataFusionError {
     let text = message(&error);
-    let near = |name: &str, among: &[String]| did_you_mean(name, among.iter().map(String::as_str));
+    let near = |name: &str, among: &[String]| {
+        did_you_mean(name, among.iter().map(String::as_str).chain([VIEW]).filter(|n| *n != name))
+    };
     let all = |hint: String, tables: &[String]| match (hint.is_empty(), tables.is_empty()) {
         (true, false) if tables.len() <= 20 => format!(". There are: {}", tables.join(", ")),
         (true, true) => "; the database has no tables yet, `populace generate` makes one".to_string(),

@@ -25,7 +25,7 @@ use populace_population::did_you_mean;
 use populace_udfs::{Estimate, Narrator, Populace};
 
 use crate::catalog::{Catalog, Run};
-use crate::database::{Database, LanceSearch, Own, Tables, late_columns};
+use crate::database::{Database, Harmonised, LanceSearch, Own, Tables, VIEW, late_columns};
 use crate::narrators::openai::OpenCatalog;
 use crate::narrators::{Asking, Common, ReadTemplates};
 use crate::{commands, statements};
@@ -56,7 +56,8 @@ pub enum By {
 pub struct Search {
     pub text: String,
     pub by: By,
-    pub table: String,
+    /// All tables of people without it
+    pub table: Option<String>,
     /// The narrative, `persona`
     pub column: String,
     pub k: usize,
@@ -71,6 +72,9 @@ pub struct Options {
     /// What writes where no narrator is named; `outline` without it
     pub narrator: Option<String>,
     pub asking: Asking,
+    /// Packs by their paths that whoever runs the program has named: statements may draw from them, whatever `files`
+    /// says
+    pub packs: Vec<String>,
 }
 
 /// A session. Cheap to make: packs are read when a statement first names them, and models opened.
@@ -108,6 +112,19 @@ impl Engine {
                 packs::open(name).unwrap_or_else(|| Err(populace_population::Error::NotAPack(name.into())))
             });
         }
+        let (files, named) = (options.files, options.packs.clone());
+        populace = populace.with_pack_opener(move |country| {
+            let path = packs::path::is_path(country);
+            path.then(|| match files == Files::Allowed || named.iter().any(|n| packs::path::same(n, country)) {
+                true => packs::path::open(country),
+                false => Err(populace_population::Error::Source {
+                    place: country.into(),
+                    message:
+                        "a pack by its path is a file outside of the database; start with --allow-files to allow it"
+                            .into(),
+                }),
+            })
+        });
         populace_udfs::register(&context, populace)?;
         context.register_udtf("versions", Arc::new(command::Versions(database.clone())));
         for function in command::documented() {
@@ -285,17 +302,19 @@ impl Engine {
     /// If there is no such table or column, the predicate is no expression over its columns, or the table was made with
     /// another embedder.
     pub async fn search(&self, search: Search) -> Result<SendableRecordBatchStream> {
-        let found = self.context.table_provider(TableReference::bare(search.table.as_str())).await;
+        let table = match &search.table {
+            Some(table) => table.clone(),
+            None => self.people().await?,
+        };
+        let found = self.context.table_provider(TableReference::bare(table.as_str())).await;
         let schema = found.map_err(|e| self.explained(e))?.schema();
-        let shown = ["uuid", "first_name", "last_name", "age", "city", "state", "occupation", search.column.as_str()];
+        let place: &[&str] = if table == VIEW { &["region_code"] } else { &["city", "state"] };
+        let before = ["table_name", "uuid", "first_name", "last_name", "age"];
+        let shown = before.iter().chain(place).chain(&["occupation"]).copied().chain([search.column.as_str()]);
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
-        let shown: Vec<String> = shown
-            .iter()
-            .filter(|n| schema.column_with_name(n).is_some())
-            .map(|n| quoted(n))
-            .chain(["score".into()])
-            .collect();
+        let shown: Vec<String> =
+            shown.filter(|n| schema.column_with_name(n).is_some()).map(|n| quoted(n)).chain(["score".into()]).collect();
         let function = match search.by {
             By::Meaning => "semantic_search",
             By::Words => "text_search",
@@ -308,13 +327,27 @@ impl Engine {
             },
             None => String::new(),
         };
-        let (shown, table) = (shown.join(", "), quoted(&search.table));
+        let (shown, table) = (shown.join(", "), quoted(&table));
         let (wanted, column) = (text(&search.text), text(&search.column));
         let sql =
             format!("SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter})", search.k);
         match self.parse(&sql)?.pop() {
             Some(statement) => self.run(statement).await,
             None => plan_err!("nothing to search for"),
+        }
+    }
+
+    /// The table of people, or the view over all of them where there are several.
+    async fn people(&self) -> Result<String> {
+        let view = Harmonised::of(&self.database).await?;
+        match (&view.tables()[..], &self.database.tables()[..]) {
+            ([one], _) => Ok(one.to_string()),
+            ([], [one]) => Ok(one.clone()),
+            ([], []) => plan_err!("the database has no tables yet, `populace generate` makes one"),
+            ([], tables) => {
+                plan_err!("no table has people of a known country: name one of {} with --table", tables.join(", "))
+            }
+            _ => Ok(VIEW.into()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, plan_err};
@@ -16,6 +17,7 @@ use super::{Engine, message};
 use crate::catalog::{Catalog, Run, Status, Work};
 use crate::database::{Append, Appended, CreateTable, Shape, Table, counted};
 use crate::narrators::CurrentRun;
+use crate::{packs, statements};
 
 impl Engine {
     pub(super) async fn create_table(
@@ -37,7 +39,10 @@ impl Engine {
         let rows = self.rows(create.input.as_ref().clone()).await?;
         let (id, replace) = (run.id(), create.or_replace);
         let narratives = narrated_columns(&create.input);
-        let options = CreateTable { replace, narratives, run: id, narrator, ..CreateTable::new(shape) };
+        let own = own_pack(create.input.schema().as_arrow(), statement)?;
+        let (pack, pack_path) = own.unzip();
+        let options =
+            CreateTable { replace, narratives, run: id, narrator, pack, pack_path, ..CreateTable::new(shape) };
         let made = self.database.create_table(table, rows, options).await;
         counted(run.end(made.map(|m| (m.written, m.written)))?)
     }
@@ -172,6 +177,19 @@ impl Engine {
         };
         counted(count)
     }
+}
+
+/// The pack of one's own that all people of a new table are drawn from, and where it lies. Of built-in packs the people
+/// tell themselves.
+fn own_pack(rows: &Schema, statement: &Statement) -> Result<Option<(String, String)>> {
+    let mut statement = statement.clone();
+    let countries = statements::ast(&mut statement).map(populace_udfs::drawn_from).unwrap_or_default();
+    let [country] = &countries[..] else { return Ok(None) };
+    if !packs::path::is_path(country) || rows.column_with_name("uuid").is_none() {
+        return Ok(None);
+    }
+    let pack = packs::path::open(country).map_err(|e| DataFusionError::Plan(e.to_string()))?;
+    Ok(Some((pack.id(), packs::path::absolute(country))))
 }
 
 /// A run that the catalogue knows of, or none.

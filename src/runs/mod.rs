@@ -62,7 +62,8 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
         }
         let empty = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
         let shape = Shape::Persona;
-        let options = CreateTable { embed: run.embed, pack: Some(pack.clone()), ..CreateTable::new(shape) };
+        let pack_path = packs::path::is_path(country).then(|| country.clone());
+        let options = CreateTable { embed: run.embed, pack: Some(pack.clone()), pack_path, ..CreateTable::new(shape) };
         database.create_table(&run.table, empty, options).await?;
     }
     let recorded = engine.begin(run)?;
@@ -198,7 +199,7 @@ async fn kinds(engine: &Engine, run: &Run, narrator: Option<&dyn Narrator>) -> R
 /// # Errors
 /// If there is no such country.
 pub fn pack_id(country: &str) -> Result<String> {
-    match packs::open(country) {
+    match packs::named(country) {
         Some(pack) => Ok(pack.map_err(|e| DataFusionError::Plan(e.to_string()))?.id()),
         None => plan_err!("unknown country `{country}`{}", there_are(country, &packs::NAMES)),
     }
@@ -219,6 +220,7 @@ async fn draw(
         Some(code) => format!(", arrow_cast('{}', 'Dictionary(Int32, Utf8)') AS {LANGUAGE}", code.replace('\'', "''")),
         None => String::new(),
     };
+    let country = country.replace('\'', "''");
     let mut sql = format!("SELECT *{language} FROM sample_persona('{country}', {}, seed => {seed}{given})", rows.end);
     if rows.start > 0 {
         sql += &format!(" WHERE row_index >= {}", rows.start);

@@ -3,7 +3,7 @@
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
 //! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
 //! `semantic_search`, `text_search`, `hybrid_search`, `similar_to`, `duplicates`, `validate`, `fidelity`, `compare`,
-//! `rake`, `rebalance`, `stereotype_index`, `stratified_sample`, TABLESAMPLE, `age_band`, aggregates of diversity such
+//! `rake`, `rebalance`, `stereotype_index`, `stratified_sample`, TABLESAMPLE, `age_band`, `unaccent`, aggregates of diversity such
 //! as `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
 mod age_band;
@@ -49,6 +49,7 @@ mod table_sample;
 mod table_search;
 mod template;
 mod text_search;
+mod unaccent;
 mod validate;
 mod weighting;
 
@@ -60,7 +61,7 @@ pub use narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, narrative_field,
 };
 pub use plugin::{Populace, register};
-pub use rewrite::{rewrite, with_seeds};
+pub use rewrite::{drawn_from, rewrite, with_seeds};
 pub use sample_persona::fresh_seed;
 pub use search::{LONGEST_WORD, Words};
 pub use table_functions::table_function;

@@ -21,22 +21,41 @@ impl fmt::Debug for LazyPack {
     }
 }
 
+type Open = dyn Fn(&str) -> Option<populace_population::Result<Arc<Pack>>> + Send + Sync;
+
 /// All packs of a session, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Packs(Vec<LazyPack>);
+#[derive(Default)]
+pub(crate) struct Packs {
+    known: Vec<LazyPack>,
+    /// Opens packs that are not known by name
+    open: Option<Box<Open>>,
+}
+
+impl fmt::Debug for Packs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.known).finish()
+    }
+}
 
 impl Packs {
     pub fn add(&mut self, name: String, load: Box<Load>) {
-        self.0.retain(|p| p.name != name);
-        self.0.push(LazyPack { name, load, pack: OnceLock::new() });
+        self.known.retain(|p| p.name != name);
+        self.known.push(LazyPack { name, load, pack: OnceLock::new() });
+    }
+
+    pub fn open_with(&mut self, open: Box<Open>) {
+        self.open = Some(open);
     }
 
     pub fn names(&self) -> Vec<String> {
-        self.0.iter().map(|p| p.name.clone()).collect()
+        self.known.iter().map(|p| p.name.clone()).collect()
     }
 
     pub fn get(&self, name: &str) -> Result<Arc<Pack>> {
-        let Some(lazy) = self.0.iter().find(|p| p.name.eq_ignore_ascii_case(name)) else {
+        let Some(lazy) = self.known.iter().find(|p| p.name.eq_ignore_ascii_case(name)) else {
+            if let Some(opened) = self.open.as_ref().and_then(|open| open(name)) {
+                return opened.map_err(population_error);
+            }
             let names = self.names();
             return Err(plan_datafusion_err!("unknown country `{name}`{}", there_are(name, &names)));
         };

@@ -23,6 +23,7 @@ use crate::packs::Packs;
 use crate::relations::Relations;
 use crate::row_facts::RowFacts;
 use crate::table_functions::documented;
+use crate::unaccent::Unaccent;
 use crate::{Embedder, Narrator, TableSearch};
 
 type OpenEmbedder = dyn Fn() -> Result<Arc<dyn Embedder>> + Send + Sync;
@@ -168,6 +169,16 @@ impl Populace {
         self.packs.add(name.into(), Box::new(load));
         self
     }
+
+    /// How a country is opened that a statement names and the session does not know by name, such as a pack by its path;
+    /// `None` where there is no such country.
+    pub fn with_pack_opener(
+        mut self,
+        open: impl Fn(&str) -> Option<populace_population::Result<Arc<Pack>>> + Send + Sync + 'static,
+    ) -> Populace {
+        self.packs.open_with(Box::new(open));
+        self
+    }
 }
 
 /// Adds the functions to a session, and the catalogue `census`.
@@ -182,6 +193,7 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     }
     context.register_udf(ScalarUDF::from(AgeBand::new()));
     context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
+    context.register_udf(ScalarUDF::from(Unaccent::new()));
     for aggregate in diversity::aggregates() {
         context.register_udaf(aggregate);
     }

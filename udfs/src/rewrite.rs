@@ -34,6 +34,32 @@ pub fn with_seeds(statement: &mut Statement) {
     let _: ControlFlow<()> = statement.visit(&mut Seeds);
 }
 
+/// The countries that a statement draws people from, as it names them, each once.
+pub fn drawn_from(statement: &mut Statement) -> Vec<String> {
+    let mut countries = Countries(vec![]);
+    let _: ControlFlow<()> = statement.visit(&mut countries);
+    countries.0
+}
+
+struct Countries(Vec<String>);
+
+impl VisitorMut for Countries {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
+        let name = name.to_string().to_lowercase();
+        if (name == sample_persona::NAME || name == generate_persona::NAME)
+            && let Some(Expr::Value(value)) = table_argument(args, "country", 0)
+            && let Value::SingleQuotedString(country) = &value.value
+            && !self.0.contains(country)
+        {
+            self.0.push(country.clone());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 struct Seeds;
 
 impl VisitorMut for Seeds {
@@ -214,6 +240,14 @@ mod tests {
         for same in ["SELECT * FROM sample_persona('usa', 5, 7)", "SELECT * FROM sample_persona('usa', 5, SEED => 7)"] {
             assert_eq!(seeded(same), same);
         }
+    }
+
+    #[test]
+    fn the_countries_of_draws_are_found() {
+        let sql = "CREATE TABLE t AS SELECT * FROM sample_persona('a', 5) JOIN generate_persona(count => 2, country => 'b/c') \
+            USING (uuid), sample_persona('a', 1), stratified_sample(usa, 5, strata => (a))";
+        let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        assert_eq!(drawn_from(&mut statement), ["a", "b/c"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::manifest::{FigureSection, GroupingSection};
+use super::places::csv_error;
 use crate::error::{Error, Result, did_you_mean};
 use crate::partition::Partition;
 use crate::variable::Variable;
@@ -18,7 +19,7 @@ pub(super) struct Grouping {
 }
 
 /// The figures' own columns: a variable, the labels that occur, and the label of each level.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Column {
     pub name: String,
     pub variable: usize,
@@ -29,7 +30,7 @@ pub(super) struct Column {
 }
 
 /// A figure as read: one value for each cell that it has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Figure {
     pub name: String,
     pub measure: String,
@@ -42,8 +43,11 @@ fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
     Error::Source { place: place.into(), message: message.into() }
 }
 
-/// The text of a file, inflated if its name ends in `.gz`.
-pub(super) fn read_text(dir: &Path, file: &str) -> Result<String> {
+/// The text of a file of a pack's folder, inflated if its name ends in `.gz`.
+///
+/// # Errors
+/// If it cannot be read, or is not UTF-8: the first byte that is not, by file, line and place in the line.
+pub fn read_text(dir: &Path, file: &str) -> Result<String> {
     let path = dir.join(file);
     let io = |source| Error::Io { path: path.clone(), source };
     let bytes = std::fs::read(&path).map_err(io)?;
@@ -55,17 +59,29 @@ pub(super) fn read_text(dir: &Path, file: &str) -> Result<String> {
         bytes
     };
     String::from_utf8(bytes).map_err(|e| {
-        let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let bad = e.utf8_error().valid_up_to();
+        let (good, byte) = (&e.as_bytes()[..bad], e.as_bytes().get(bad).copied().unwrap_or_default());
         let line = good.iter().filter(|b| **b == b'\n').count() + 1;
-        source(format!("{file}:{line}"), "not UTF-8 text; save the file in that encoding")
+        let column = bad - good.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1) + 1;
+        let message =
+            format!("byte {column} of the line, {byte:#04x}, is not UTF-8 text; save the file in that encoding");
+        source(format!("{file}:{line}"), message)
     })
 }
 
+/// A row of a level file.
+pub(super) struct LevelRow {
+    pub level: String,
+    /// What one column says of it
+    pub value: String,
+    pub line: u64,
+}
+
 /// One column of a level file, by the value of its column `level`.
-pub(super) fn read_levels(dir: &Path, file: &str, column: &str) -> Result<Vec<(String, String)>> {
+pub(super) fn read_levels(dir: &Path, file: &str, column: &str) -> Result<Vec<LevelRow>> {
     let text = read_text(dir, file)?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|e| source(file, e.to_string()))?.clone();
+    let headers = reader.headers().map_err(|e| source(format!("{file}:1"), e.to_string()))?.clone();
     let find = |name: &str| {
         headers.iter().position(|h| h == name).ok_or_else(|| {
             let have = headers.iter().collect::<Vec<_>>().join(", ");
@@ -73,11 +89,17 @@ pub(super) fn read_levels(dir: &Path, file: &str, column: &str) -> Result<Vec<(S
         })
     };
     let (level, column) = (find("level")?, find(column)?);
-    let mut rows = vec![];
+    let (mut rows, mut errors) = (vec![], vec![]);
     for record in reader.records() {
-        let record = record.map_err(|e| source(file, e.to_string()))?;
-        rows.push((record[level].to_string(), record[column].to_string()));
+        match record {
+            Ok(record) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                rows.push(LevelRow { level: record[level].into(), value: record[column].into(), line });
+            }
+            Err(error) => errors.push(csv_error(file, &error)),
+        }
     }
+    super::gather(errors)?;
     Ok(rows)
 }
 
@@ -163,13 +185,17 @@ pub(super) fn partition(variable: &Variable, grouping: Option<&Grouping>) -> Res
     Ok(Partition::by_signature(&grouping.label_of))
 }
 
-/// Reads a figure. `extra` are further variables that its columns may name: the items of lists.
+/// The faults of one file that are told.
+const MOST: usize = 20;
+
+/// Reads a figure; nothing where it has a column for what is `broken`, of which enough has been said.
 pub(super) fn read(
     dir: &Path,
     section: &FigureSection,
     variables: &[Variable],
     groupings: &HashMap<String, Grouping>,
-) -> Result<Figure> {
+    broken: &dyn Fn(&str) -> bool,
+) -> Result<Option<Figure>> {
     let text = read_text(dir, &section.file)?;
     let file = &section.file;
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
@@ -180,13 +206,16 @@ pub(super) fn read(
         return Err(source(format!("{file}:1"), message));
     }
     if let Some(unknown) = section.columns.keys().find(|c| !headers.iter().any(|h| h == c.as_str())) {
-        let message = format!("`columns` names `{unknown}`, which {file} does not have");
+        let message = format!("{file} has no column `{unknown}`");
         return Err(source(format!("pack.toml, figure `{}`", section.name), message));
     }
     let mut columns: Vec<Column> = vec![];
     let mut views: Vec<Option<&Grouping>> = vec![];
     for header in headers.iter().take(headers.len() - 1) {
         let target = section.columns.get(header).map_or(header, String::as_str);
+        if broken(target) {
+            return Ok(None);
+        }
         let (variable, grouping) =
             view(target, variables, groupings).map_err(|e| source(format!("{file}:1, column `{header}`"), e))?;
         if columns.iter().any(|c| c.variable == variable) {
@@ -201,13 +230,20 @@ pub(super) fn read(
         });
         views.push(grouping);
     }
-    let mut known: Vec<BTreeMap<String, Option<u16>>> = columns.iter().map(|_| BTreeMap::new()).collect();
+    // What each column knows of a label: its code, nothing where it lies outside, and nothing at all where it is wrong.
+    let mut known: Vec<BTreeMap<String, Option<Option<u16>>>> = columns.iter().map(|_| BTreeMap::new()).collect();
     let mut figure =
         Figure { name: section.name.clone(), measure, columns, codes: vec![vec![]; views.len()], values: vec![] };
     let mut cells = HashSet::new();
+    let mut errors = vec![];
     for record in reader.records() {
-        let record =
-            record.map_err(|e| source(format!("{file}:{}", e.position().map_or(0, |p| p.line())), e.to_string()))?;
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                errors.push(csv_error(file, &error));
+                continue;
+            }
+        };
         let line = record.position().map_or(0, |p| p.line());
         let place = || format!("{file}:{line}");
         let mut codes = vec![];
@@ -216,8 +252,17 @@ pub(super) fn read(
                 Some(code) => *code,
                 None => {
                     let variable = &variables[figure.columns[at].variable];
-                    let code =
-                        admit(&mut figure.columns[at], views[at], variable, label).map_err(|m| source(place(), m))?;
+                    let code = match admit(&mut figure.columns[at], views[at], variable, label) {
+                        Ok(code) => Some(code),
+                        Err(message) => {
+                            let column = &figure.columns[at].name;
+                            errors.push(match *column == variable.name {
+                                true => source(place(), message),
+                                false => source(format!("{file}:{line}, column `{column}`"), message),
+                            });
+                            None
+                        }
+                    };
                     known[at].insert(label.to_string(), code);
                     code
                 }
@@ -225,24 +270,40 @@ pub(super) fn read(
             codes.push(code);
         }
         let text = record.iter().next_back().unwrap_or_default().trim();
-        let value: f64 = text.parse().map_err(|_| source(place(), format!("`{text}` is not a number")))?;
+        let value: f64 = match text.parse() {
+            Ok(value) => value,
+            Err(_) => {
+                errors.push(source(place(), format!("`{text}` is not a number")));
+                continue;
+            }
+        };
         if !value.is_finite() || value < 0.0 {
-            return Err(source(place(), format!("{text} cannot be a {}: it must be 0 or more", figure.measure)));
+            errors.push(source(place(), format!("{text} cannot be a {}: it must be 0 or more", figure.measure)));
+            continue;
         }
-        // A band outside the variable's range, children where the pack is of adults, is no part of the figure here.
-        let Some(codes) = codes.into_iter().collect::<Option<Vec<u16>>>() else {
+        // A band outside the variable's range, children where the pack is of adults, is no part of the figure here; what
+        // is wrong with a label has been said.
+        let Some(codes) = codes.into_iter().map(Option::flatten).collect::<Option<Vec<u16>>>() else {
             continue;
         };
         if !cells.insert(codes.clone()) {
-            return Err(source(place(), "this cell stands in the table twice"));
+            errors.push(source(place(), "this cell stands in the table twice"));
+            continue;
         }
         figure.codes.iter_mut().zip(codes).for_each(|(column, code)| column.push(code));
         figure.values.push(value);
     }
-    if figure.values.iter().sum::<f64>() <= 0.0 {
-        return Err(source(file, "the figure has no cell above 0 within the ranges of its variables"));
+    if errors.len() > MOST {
+        let more = errors.len() - MOST;
+        errors.truncate(MOST);
+        errors.push(source(file, format!("{more} more lines are wrong")));
     }
-    Ok(figure)
+    super::gather(errors)?;
+    if figure.values.iter().sum::<f64>() <= 0.0 {
+        let message = "the figure has no cell above 0 within the ranges of its variables";
+        return Err(source(format!("{file}:1"), message));
+    }
+    Ok(Some(figure))
 }
 
 /// The code of a label met for the first time; `None` if it lies outside the variable's range.
@@ -281,6 +342,28 @@ fn admit(
 }
 
 impl Figure {
+    /// A table of counts without its columns for other variables: the sums over them. `None` where it is no table of
+    /// counts, or lacks a cell or a level that would have to be counted.
+    pub fn summed(&self, kept: &dyn Fn(usize) -> bool) -> Option<Figure> {
+        let whole = self.columns.iter().map(|c| c.labels.len()).product::<usize>() == self.values.len();
+        let covers = |c: &Column| kept(c.variable) || c.label_of.iter().all(Option::is_some);
+        if self.measure != "count" || !whole || !self.columns.iter().all(covers) {
+            return None;
+        }
+        let places: Vec<usize> = (0..self.columns.len()).filter(|at| kept(self.columns[*at].variable)).collect();
+        let mut cells: BTreeMap<Vec<u16>, f64> = BTreeMap::new();
+        for (cell, value) in self.values.iter().enumerate() {
+            *cells.entry(places.iter().map(|at| self.codes[*at][cell]).collect()).or_default() += value;
+        }
+        let mut codes = vec![vec![]; places.len()];
+        for key in cells.keys() {
+            codes.iter_mut().zip(key).for_each(|(column, code)| column.push(*code));
+        }
+        let columns = places.iter().map(|at| self.columns[*at].clone()).collect();
+        let values = cells.into_values().collect();
+        Some(Figure { name: self.name.clone(), measure: self.measure.clone(), columns, codes, values })
+    }
+
     /// The label of each class of a partition; an error if a class is torn apart.
     pub fn class_labels(
         &self,

@@ -1,5 +1,6 @@
 //! Fitting a node: its table given its parents, of maximum entropy under the figures named for it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::figure::Figure;
@@ -17,7 +18,9 @@ const MAX_JOINT: u128 = 16 << 20;
 
 /// A figure that a node is to meet.
 pub(super) struct Target<'a> {
-    pub figure: &'a Figure,
+    pub figure: Cow<'a, Figure>,
+    /// Whether it is a sum of the figure that was named, which tells of less than that figure does
+    pub summed: bool,
     /// The variables within which its shares hold; none if it is a joint margin.
     pub given: Vec<usize>,
     pub pass: Option<&'a str>,
@@ -73,7 +76,8 @@ impl Fitting<'_> {
             let axis = axes.iter().position(|a| a.variable == column.variable).ok_or_else(|| {
                 let name = &self.variables[column.variable].name;
                 let message = format!(
-                    "figure `{}` has a column for `{name}`, which is neither this node's variable nor a parent",
+                    "figure `{}` has a column for `{name}`, which is neither this node's variable nor a parent; only \
+                         counts of every cell can be summed over it",
                     figure.name
                 );
                 source(self.place(), message)
@@ -98,7 +102,7 @@ impl Fitting<'_> {
     }
 
     fn margin(&self, target: &Target) -> Result<Margin> {
-        let figure = target.figure;
+        let figure = target.figure.as_ref();
         let cell = self.cell_map(figure)?;
         let given: Vec<usize> = target
             .given
@@ -260,7 +264,7 @@ impl Fitting<'_> {
                 pass: pass.to_string(),
                 figures: format!("`{}`", names[raked.worst_margin].figure.name),
                 gap: raked.worst.max_difference,
-                cell: cell_name(names[raked.worst_margin].figure, raked.worst.worst),
+                cell: cell_name(&names[raked.worst_margin].figure, raked.worst.worst),
                 sweeps: raked.sweeps,
             });
         }
@@ -276,8 +280,9 @@ impl Fitting<'_> {
             };
             (target.figure.name.clone(), fit)
         };
-        let mut fits: Vec<(String, Fit)> = names.iter().zip(&rakes).map(|(t, m)| report(t, m, true)).collect();
-        fits.extend(others.iter().map(|(t, _, m)| report(t, m, false)));
+        let whole = names.iter().zip(&rakes).filter(|(t, _)| !t.summed);
+        let mut fits: Vec<(String, Fit)> = whole.map(|(t, m)| report(t, m, true)).collect();
+        fits.extend(others.iter().filter(|(t, ..)| !t.summed).map(|(t, _, m)| report(t, m, false)));
         // A configuration that nobody is in keeps what the seed says of it.
         let mut conditional = table;
         for (row, start) in conditional.chunks_exact_mut(width).zip(start.chunks_exact(width)) {

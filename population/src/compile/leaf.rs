@@ -169,9 +169,12 @@ pub(super) fn function(
     };
     match (&map.file, &map.column, &map.groups, &map.bands) {
         (Some(file), Some(column), None, None) => {
-            for (level, label) in read_levels(dir, file, column)? {
-                let at = from.level(&level).ok_or_else(|| source(file, from.unknown_level(&level).to_string()))?;
-                levels[at] = Some(target(&label)?);
+            for row in read_levels(dir, file, column)? {
+                let place = format!("{file}:{}", row.line);
+                let unknown = |e: crate::Error| source(&place, e.to_string());
+                let at = from.level(&row.level).ok_or_else(|| unknown(from.unknown_level(&row.level)))?;
+                let to = to.level(&row.value).ok_or_else(|| unknown(to.unknown_level(&row.value)))?;
+                levels[at] = Some(to as u16);
             }
         }
         (None, None, Some(groups), None) => {

@@ -4,26 +4,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::error::{Error, Result};
+use super::places::place;
+use crate::error::{Error, Result, there_are};
 use crate::pack::{Source, Status};
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub(super) struct Manifest {
     pub pack: PackSection,
-    #[serde(default, rename = "source")]
     pub sources: Vec<Source>,
-    #[serde(rename = "variable")]
     pub variables: Vec<VariableSection>,
-    #[serde(default, rename = "grouping")]
     pub groupings: Vec<GroupingSection>,
-    #[serde(default, rename = "figure")]
     pub figures: Vec<FigureSection>,
-    #[serde(rename = "node")]
     pub nodes: Vec<NodeSection>,
-    #[serde(default, rename = "list")]
     pub lists: Vec<ListSection>,
+    /// The file
+    pub text: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,11 +154,61 @@ pub(super) struct ListSection {
     pub size: [usize; 2],
 }
 
+/// The sections that the manifest is made of.
+const SECTIONS: [&str; 7] = ["pack", "source", "variable", "grouping", "figure", "node", "list"];
+
+/// Reads the manifest.
+///
+/// # Errors
+/// If it cannot be read; all sections that are wrong, with line and column.
 pub(super) fn read(dir: &Path) -> Result<Manifest> {
-    let path = dir.join("pack.toml");
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-    toml::from_str(&text).map_err(|e| {
-        let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        Error::Source { place: format!("pack.toml:{line}"), message: e.message().to_string() }
-    })
+    let text = super::figure::read_text(dir, FILE)?;
+    let fault = |e: &toml::de::Error| Error::Source {
+        place: place(FILE, &text, e.span().map_or(0, |span| span.start)),
+        message: e.message().to_string(),
+    };
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    super::gather(errors.iter().map(fault).collect())?;
+    let table = table.get_ref();
+    let mut errors = vec![];
+    for (name, _) in table.iter().filter(|(name, _)| !SECTIONS.contains(&name.get_ref().as_ref())) {
+        let message = format!("unknown section `{}`{}", name.get_ref(), there_are(name.get_ref(), &SECTIONS));
+        errors.push(Error::Source { place: place(FILE, &text, name.span().start), message });
+    }
+    for name in ["pack", "variable", "node"].into_iter().filter(|n| !table.contains_key(*n)) {
+        let section = if name == "pack" { "[pack]".into() } else { format!("[[{name}]]") };
+        errors.push(Error::Source { place: format!("{FILE}:1:1"), message: format!("there is no {section}") });
+    }
+    let mut wrong = |e: toml::de::Error| errors.push(fault(&e));
+    let pack = table.get("pack").and_then(|pack| match one(pack) {
+        Ok(pack) => Some(pack),
+        Err(error) => {
+            wrong(error);
+            None
+        }
+    });
+    let (sources, variables) = (many(table, "source", &mut wrong), many(table, "variable", &mut wrong));
+    let (groupings, figures) = (many(table, "grouping", &mut wrong), many(table, "figure", &mut wrong));
+    let (nodes, lists) = (many(table, "node", &mut wrong), many(table, "list", &mut wrong));
+    super::gather(errors)?;
+    match pack {
+        Some(pack) => Ok(Manifest { pack, sources, variables, groupings, figures, nodes, lists, text }),
+        None => Err(Error::Source { place: format!("{FILE}:1:1"), message: "there is no [pack]".into() }),
+    }
+}
+
+pub(super) const FILE: &str = "pack.toml";
+
+fn one<T: DeserializeOwned>(value: &Spanned<DeValue<'_>>) -> Result<T, toml::de::Error> {
+    T::deserialize(ValueDeserializer::from(value.clone()))
+}
+
+/// The sections of one kind, each read by itself.
+fn many<T: DeserializeOwned>(table: &DeTable<'_>, name: &str, wrong: &mut impl FnMut(toml::de::Error)) -> Vec<T> {
+    let Some(value) = table.get(name) else { return vec![] };
+    let Some(sections) = value.get_ref().as_array() else {
+        one::<Vec<T>>(value).err().into_iter().for_each(wrong);
+        return vec![];
+    };
+    sections.iter().filter_map(|section| one(section).map_err(&mut *wrong).ok()).collect()
 }

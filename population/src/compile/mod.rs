@@ -4,7 +4,9 @@ mod figure;
 mod fit;
 mod leaf;
 mod manifest;
+mod places;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +14,16 @@ use std::sync::Arc;
 use arrow_array::StringArray;
 use arrow_schema::Schema;
 
+pub use self::figure::read_text;
 use self::figure::{Figure as Read, Grouping};
 use self::fit::{Fitting, Target};
 use self::manifest::{Manifest, NodeSection, VariableSection};
+pub(crate) use self::places::csv_error;
+pub use self::places::place;
 use crate::binary::{Cells, encode};
 use crate::error::{Error, Result, did_you_mean};
 use crate::factor::Axis;
+use crate::harmonised::{self, Harmonised};
 use crate::network::{Network, Table};
 use crate::pack::{Figure, FigureColumn, Fit, List, Pack};
 use crate::variable::{Levels, MAX_LEVELS, Variable};
@@ -34,7 +40,7 @@ fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
 }
 
 /// Several errors as one.
-fn gather(mut errors: Vec<Error>) -> Result<()> {
+pub(crate) fn gather(mut errors: Vec<Error>) -> Result<()> {
     match errors.len() {
         0 => Ok(()),
         1 => Err(errors.remove(0)),
@@ -50,11 +56,62 @@ fn gather(mut errors: Vec<Error>) -> Result<()> {
 /// other, with the gap.
 pub fn compile(dir: &Path) -> Result<Compiled> {
     let manifest = manifest::read(dir)?;
-    let sources = Sources::read(dir, &manifest)?;
-    let (network, mut fits) = sources.fit(dir, &manifest)?;
-    let lists = sources.lists(&manifest)?;
+    compiled(dir, &manifest, false).map_err(|e| places::located(&manifest.text, e))
+}
+
+/// Compiles the pack in a folder as [`compile`] does, and reads what lies beside it for the view over all countries
+/// (`harmonised.toml`).
+///
+/// # Errors
+/// All that is wrong with either, with file and line.
+pub fn check(dir: &Path) -> Result<Compiled> {
+    let manifest = match manifest::read(dir) {
+        Ok(manifest) => manifest,
+        // Without variables the mapping can be read alone.
+        Err(error) => {
+            let mut errors = vec![error];
+            if let Ok(text) = figure::read_text(dir, harmonised::FILE)
+                && let Err(error) = Harmonised::parse(&text, &|file| figure::read_text(dir, file))
+            {
+                errors.push(error);
+            }
+            return Err(Error::Sources(flat(errors)));
+        }
+    };
+    compiled(dir, &manifest, true).map_err(|e| places::located(&manifest.text, e))
+}
+
+/// Errors one by one.
+fn flat(errors: Vec<Error>) -> Vec<Error> {
+    let one = |error| match error {
+        Error::Sources(errors) => flat(errors),
+        error => vec![error],
+    };
+    errors.into_iter().flat_map(one).collect()
+}
+
+fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> {
+    let mut faults = Faults::default();
+    let sources = Sources::read(dir, manifest, &mut faults);
+    let leaves = sources.check_nodes(dir, manifest, &mut faults);
+    if mapping {
+        sources.check_levels(dir, manifest, &mut faults);
+        match figure::read_text(dir, harmonised::FILE) {
+            Ok(text) => {
+                let file = |file: &str| figure::read_text(dir, file);
+                let found = harmonised::faults(&text, &file, &sources.variables[..sources.nodes], &faults.broken);
+                faults.errors.extend(found);
+            }
+            Err(Error::Io { source: why, .. }) if why.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => faults.errors.push(error),
+        }
+    }
+    gather(flat(std::mem::take(&mut faults.errors)))?;
+    let (network, mut fits) = sources.fit(manifest, leaves)?;
+    let lists = sources.lists(manifest)?;
     let mut figures = vec![];
-    for (section, read) in manifest.figures.iter().zip(&sources.figures) {
+    let read = sources.figures.iter().flatten();
+    for (section, read) in manifest.figures.iter().zip(read) {
         let columns = read.columns.iter().map(|c| FigureColumn {
             name: c.name.clone(),
             variable: sources.variables[c.variable].name.clone(),
@@ -77,7 +134,7 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
         });
     }
     let p = &manifest.pack;
-    let population = &sources.figures[sources.figure(&manifest, "[pack]", &p.population_figure)?];
+    let population = sources.figure(manifest, "[pack]", &p.population_figure)?;
     let pack = Pack {
         name: p.name.clone(),
         title: p.title.clone(),
@@ -92,7 +149,7 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
         columns: vec![],
         schema: Arc::new(Schema::empty()),
         figures,
-        sources: manifest.sources,
+        sources: manifest.sources.clone(),
         addresses: vec![],
         list_addresses: vec![],
         parents: vec![],
@@ -110,28 +167,63 @@ pub fn compile(dir: &Path) -> Result<Compiled> {
     Ok(Compiled { bytes, pack })
 }
 
+/// What was found wrong so far.
+#[derive(Default)]
+struct Faults {
+    errors: Vec<Error>,
+    /// Variables and groupings that are wrong: nothing more is said of what names them
+    broken: HashSet<String>,
+}
+
+impl Faults {
+    /// Keeps what could be read; notes what could not.
+    fn keep<T>(&mut self, name: &str, read: Result<T>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.errors.push(error);
+                self.broken.insert(name.to_string());
+                None
+            }
+        }
+    }
+
+    /// Whether `variable` or `variable:grouping` names what is wrong.
+    fn is_broken(&self, view: &str) -> bool {
+        view.split(':').any(|part| self.broken.contains(part))
+    }
+}
+
+/// Levels of one variable that are told of as standing in no figure.
+const MOST_LEVELS: usize = 10;
+
+/// In the place of a variable that could not be read.
+fn stand_in(name: &str) -> Variable {
+    Variable::new(name.into(), String::new(), Levels::Text([String::new()].into()), true, None)
+}
+
 /// A pack's sources, read and checked.
 struct Sources {
     /// In the order of the nodes; then one for the items of each list, which figures may name but nodes may not.
     variables: Vec<Variable>,
     nodes: usize,
     groupings: HashMap<String, Grouping>,
-    figures: Vec<Read>,
+    /// One for each of the manifest; nothing where it could not be read
+    figures: Vec<Option<Read>>,
 }
 
 impl Sources {
-    fn read(dir: &Path, manifest: &Manifest) -> Result<Sources> {
-        let mut errors = vec![];
+    fn read(dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Sources {
         let mut declared: HashMap<&str, Variable> = HashMap::new();
         for section in &manifest.variables {
-            match variable(dir, section) {
-                Ok(v) if !declared.contains_key(section.name.as_str()) => _ = declared.insert(&section.name, v),
-                Ok(_) => errors.push(source("pack.toml", format!("variable `{}` is declared twice", section.name))),
-                Err(e) => errors.push(e),
+            if declared.contains_key(section.name.as_str()) {
+                let place = format!("pack.toml, variable `{}`", section.name);
+                faults.errors.push(source(place, format!("variable `{}` is declared twice", section.name)));
+                continue;
             }
+            let read = faults.keep(&section.name, variable(dir, section));
+            declared.insert(&section.name, read.unwrap_or_else(|| stand_in(&section.name)));
         }
-        gather(errors)?;
-        let mut errors = vec![];
         let mut variables = vec![];
         let declared_names: Vec<String> = declared.keys().map(|k| k.to_string()).collect();
         for node in &manifest.nodes {
@@ -139,56 +231,165 @@ impl Sources {
             match declared.remove(node.variable.as_str()) {
                 Some(v) => variables.push(v),
                 None if variables.iter().any(|v: &Variable| v.name == node.variable) => {
-                    errors.push(source(place, "there are two nodes for this variable"));
+                    faults.errors.push(source(place, "there are two nodes for this variable"));
                 }
                 None => {
                     let hint = did_you_mean(&node.variable, declared_names.iter().map(String::as_str));
-                    errors.push(source(place, format!("there is no such variable{hint}")));
+                    faults.errors.push(source(place, format!("there is no such variable `{}`{hint}", node.variable)));
                 }
             }
         }
         let mut left: Vec<&str> = declared.keys().copied().collect();
         left.sort_unstable();
-        errors.extend(left.iter().map(|v| source(format!("pack.toml, variable `{v}`"), "no node draws it")));
-        gather(errors)?;
+        for name in left {
+            let place = format!("pack.toml, variable `{name}`");
+            faults.errors.push(source(place, "no node draws it"));
+            // Figures may name it; it is not told of twice.
+            faults.broken.insert(name.to_string());
+        }
         let nodes = variables.len();
         for list in &manifest.lists {
-            let items = figure::read_levels(dir, &list.items_file, "level")?;
-            let items: Vec<String> = items.into_iter().map(|(level, _)| level).collect();
-            check_levels(&items, &list.items_file)?;
-            variables.push(Variable::new(list.item.clone(), String::new(), Levels::Text(items.into()), true, None));
+            let items = figure::read_levels(dir, &list.items_file, "level")
+                .map_err(|e| of_manifest(e, &format!("list `{}`", list.name), &list.items_file))
+                .and_then(|rows| levels_of(rows, &list.items_file));
+            let item = match faults.keep(&list.item, items) {
+                Some(items) => Variable::new(list.item.clone(), String::new(), Levels::Text(items.into()), true, None),
+                None => stand_in(&list.item),
+            };
+            variables.push(item);
         }
-        let mut errors = vec![];
         let mut groupings = HashMap::new();
         for section in &manifest.groupings {
-            match figure::grouping(section, &variables) {
-                Ok(grouping) => _ = groupings.insert(section.name.clone(), grouping),
-                Err(e) => errors.push(e),
+            if faults.is_broken(&section.variable) {
+                faults.broken.insert(section.name.clone());
+            } else if let Some(grouping) = faults.keep(&section.name, figure::grouping(section, &variables)) {
+                groupings.insert(section.name.clone(), grouping);
             }
         }
-        gather(errors)?;
-        let mut errors = vec![];
         let mut figures = vec![];
         let mut names = HashSet::new();
         for section in &manifest.figures {
             let place = format!("pack.toml, figure `{}`", section.name);
             if !names.insert(&section.name) {
-                errors.push(source(&place, "is declared twice"));
+                faults.errors.push(source(&place, "is declared twice"));
             }
             if !manifest.sources.iter().any(|s| s.id == section.source) {
-                errors.push(source(&place, format!("no [[source]] has the id `{}`", section.source)));
+                let hint = did_you_mean(&section.source, manifest.sources.iter().map(|s| s.id.as_str()));
+                faults.errors.push(source(&place, format!("no [[source]] has the id `{}`{hint}", section.source)));
             }
-            match figure::read(dir, section, &variables, &groupings) {
-                Ok(figure) => figures.push(figure),
-                Err(e) => errors.push(e),
-            }
+            figures.push(match figure::read(dir, section, &variables, &groupings, &|view| faults.is_broken(view)) {
+                Ok(figure) => figure,
+                Err(error) => {
+                    faults.errors.push(of_manifest(error, &format!("figure `{}`", section.name), &section.file));
+                    None
+                }
+            });
         }
-        gather(errors)?;
-        Ok(Sources { variables, nodes, groupings, figures })
+        Sources { variables, nodes, groupings, figures }
     }
 
-    fn figure(&self, manifest: &Manifest, place: &str, name: &str) -> Result<usize> {
-        manifest.figures.iter().position(|f| f.name == name).ok_or_else(|| {
+    /// Whether all that a node names was read: what is wrong with the rest has been said.
+    fn is_whole(&self, manifest: &Manifest, node: &NodeSection, faults: &Faults) -> bool {
+        let unread = |name: &String| {
+            let at = manifest.figures.iter().position(|f| f.name == *name);
+            at.is_some_and(|at| self.figures[at].is_none())
+        };
+        let figures = node.figures.iter().map(|c| &c.figure).chain(node.seed.iter().map(|s| &s.figure));
+        !figures.chain(&node.tables).any(unread)
+            && !node.parents.iter().chain([&node.variable]).any(|p| faults.is_broken(p))
+    }
+
+    /// Reads the leaves, and says what is wrong with any node.
+    fn check_nodes(&self, dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Vec<Option<Table>> {
+        let mut leaves = vec![];
+        if let Err(error) = self.figure(manifest, "[pack]", &manifest.pack.population_figure)
+            && !self.is_unread(manifest, &manifest.pack.population_figure)
+        {
+            faults.errors.push(error);
+        }
+        // Where nodes and variables do not answer to each other, their places mean nothing.
+        if manifest.nodes.len() != self.nodes {
+            return leaves;
+        }
+        for (v, node) in manifest.nodes.iter().enumerate() {
+            let unknown = node.figures.iter().filter_map(|c| c.pass.as_ref());
+            for pass in unknown.filter(|p| !manifest.pack.passes.contains(p)) {
+                let message = format!("unknown pass `{pass}`; there are {}", manifest.pack.passes.join(", "));
+                faults.errors.push(source(format!("pack.toml, node `{}`", node.variable), message));
+            }
+            leaves.push(None);
+            if !self.is_whole(manifest, node, faults) {
+                continue;
+            }
+            let leaf = !node.tables.is_empty() || node.map.is_some();
+            let read = match leaf {
+                true => self.leaf(dir, manifest, v, node).map(Some),
+                false => self.fitting(manifest, v, node).map(|_| None),
+            };
+            match read {
+                Ok(leaf) => leaves[v] = leaf,
+                Err(error) => faults.errors.push(error),
+            }
+        }
+        leaves
+    }
+
+    /// Says which levels no figure of their node knows: nobody, or anybody, could have them.
+    fn check_levels(&self, dir: &Path, manifest: &Manifest, faults: &mut Faults) {
+        if manifest.nodes.len() != self.nodes {
+            return;
+        }
+        for (v, node) in manifest.nodes.iter().enumerate() {
+            let variable = &self.variables[v];
+            let (Levels::Text(levels), true) = (&variable.levels, self.is_whole(manifest, node, faults)) else {
+                continue;
+            };
+            let named = node.figures.iter().map(|c| &c.figure).chain(node.seed.iter().map(|s| &s.figure));
+            let known = |name: &String| {
+                let at = manifest.figures.iter().position(|f| f.name == *name)?;
+                let figure = self.figures[at].as_ref()?;
+                figure.column(v).map(|c| &figure.columns[c].label_of)
+            };
+            let known: Vec<&Vec<Option<u16>>> = named.chain(&node.tables).filter_map(known).collect();
+            // Structural zeros may leave a level to those of whom the figures do not speak.
+            if known.is_empty() || !node.zeros.is_empty() {
+                continue;
+            }
+            let unknown: Vec<&String> = levels
+                .iter()
+                .enumerate()
+                .filter(|(l, _)| {
+                    variable.null_level != Some(*l as u16) && known.iter().all(|labels| labels[*l].is_none())
+                })
+                .map(|(_, level)| level)
+                .collect();
+            let section = manifest.variables.iter().find(|s| s.name == variable.name);
+            let file = section.and_then(|s| s.levels_file.as_ref());
+            let rows = file.and_then(|f| figure::read_levels(dir, f, "level").ok()).unwrap_or_default();
+            for (at, level) in unknown.iter().enumerate() {
+                let row = rows.iter().find(|r| r.level == **level);
+                let place = match (file, row) {
+                    (Some(file), Some(row)) => format!("{file}:{}", row.line),
+                    _ => format!("pack.toml, variable `{}`", variable.name),
+                };
+                if at == MOST_LEVELS {
+                    faults.errors.push(source(place, format!("nor {} more levels", unknown.len() - at)));
+                    break;
+                }
+                let message = format!("the level `{level}` of `{}` stands in no figure of its node", variable.name);
+                faults.errors.push(source(place, message));
+            }
+        }
+    }
+
+    fn is_unread(&self, manifest: &Manifest, name: &str) -> bool {
+        let at = manifest.figures.iter().position(|f| f.name == name);
+        at.is_some_and(|at| self.figures[at].is_none())
+    }
+
+    fn figure(&self, manifest: &Manifest, place: &str, name: &str) -> Result<&Read> {
+        let at = manifest.figures.iter().position(|f| f.name == name);
+        at.and_then(|at| self.figures[at].as_ref()).ok_or_else(|| {
             let hint = did_you_mean(name, manifest.figures.iter().map(|f| f.name.as_str()));
             source(format!("pack.toml, {place}"), format!("unknown figure `{name}`{hint}"))
         })
@@ -216,27 +417,14 @@ impl Sources {
     }
 
     /// Fits all nodes, pass by pass. The fits are by figure.
-    fn fit(&self, dir: &Path, manifest: &Manifest) -> Result<(Network, HashMap<String, Vec<Fit>>)> {
+    fn fit(&self, manifest: &Manifest, leaves: Vec<Option<Table>>) -> Result<(Network, HashMap<String, Vec<Fit>>)> {
         let mut fits: HashMap<String, Vec<Fit>> = HashMap::new();
         let mut conditionals: Vec<Option<Vec<f64>>> = vec![None; self.nodes];
-        let mut leaves: Vec<Option<Table>> = vec![None; self.nodes];
         let mut network = Network { variables: self.variables[..self.nodes].to_vec(), tables: vec![] };
-        if let Some((node, pass)) = manifest.nodes.iter().find_map(|n| {
-            let unknown =
-                |c: &&manifest::ConstraintSection| c.pass.as_ref().is_some_and(|p| !manifest.pack.passes.contains(p));
-            n.figures.iter().find(unknown).map(|c| (n, c.pass.clone().unwrap_or_default()))
-        }) {
-            let message = format!("unknown pass `{pass}`; there are {}", manifest.pack.passes.join(", "));
-            return Err(source(format!("pack.toml, node `{}`", node.variable), message));
-        }
         for pass in &manifest.pack.passes {
             network.tables.clear();
             for (v, node) in manifest.nodes.iter().enumerate() {
-                let leaf = !node.tables.is_empty() || node.map.is_some();
-                if leaf && leaves[v].is_none() {
-                    leaves[v] = Some(self.leaf(dir, manifest, v, node)?);
-                }
-                if let Some(table) = &leaves[v] {
+                if let Some(Some(table)) = leaves.get(v) {
                     network.tables.push(table.clone());
                     continue;
                 }
@@ -267,29 +455,37 @@ impl Sources {
     }
 
     fn tables(&self, manifest: &Manifest, names: &[String], place: &str) -> Result<Vec<&Read>> {
-        names.iter().map(|n| self.figure(manifest, place, n).map(|f| &self.figures[f])).collect()
+        names.iter().map(|n| self.figure(manifest, place, n)).collect()
     }
 
     fn fitting<'a>(&'a self, manifest: &'a Manifest, v: usize, node: &'a NodeSection) -> Result<Fitting<'a>> {
         let place = format!("node `{}`", node.variable);
+        let parents = self.axes(&node.parents, v, &place)?;
         let mut targets = vec![];
         for constraint in &node.figures {
-            let figure = &self.figures[self.figure(manifest, &place, &constraint.figure)?];
+            let figure = self.figure(manifest, &place, &constraint.figure)?;
             let given = constraint.given.iter().map(|g| {
                 let found = crate::variable::find(&self.variables, g);
                 found.map_err(|e| source(format!("pack.toml, {place}, `given`"), e.to_string()))
             });
-            targets.push(Target { figure, given: given.collect::<Result<_>>()?, pass: constraint.pass.as_deref() });
+            let given = given.collect::<Result<Vec<usize>>>()?;
+            // A table of counts over more variables than the node and its parents says how many there are of these.
+            let kept = |variable: usize| variable == v || parents.iter().any(|p| p.variable == variable);
+            let own = figure.column(v).is_some() && given.iter().all(|g| kept(*g));
+            let wide = figure.columns.iter().any(|c| !kept(c.variable));
+            let sums = if own && wide { figure.summed(&kept) } else { None };
+            let summed = sums.is_some();
+            let figure = sums.map_or(Cow::Borrowed(figure), Cow::Owned);
+            targets.push(Target { figure, summed, given, pass: constraint.pass.as_deref() });
         }
         let seed = match &node.seed {
-            Some(seed) => Some((&self.figures[self.figure(manifest, &place, &seed.figure)?], seed.smoothing)),
+            Some(seed) => Some((self.figure(manifest, &place, &seed.figure)?, seed.smoothing)),
             None => None,
         };
         if targets.is_empty() && seed.is_none() {
             let message = "it has neither figures, tables, a seed nor a map: nothing says how it is distributed";
             return Err(source(format!("pack.toml, {place}"), message));
         }
-        let parents = self.axes(&node.parents, v, &place)?;
         Ok(Fitting { section: node, variables: &self.variables, variable: v, parents, targets, seed })
     }
 
@@ -323,9 +519,9 @@ fn variable(dir: &Path, section: &VariableSection) -> Result<Variable> {
             Levels::Text(levels.clone().into())
         }
         (None, Some(file), None) => {
-            let levels: Vec<String> = figure::read_levels(dir, file, "level")?.into_iter().map(|(l, _)| l).collect();
-            check_levels(&levels, file)?;
-            Levels::Text(levels.into())
+            let rows = figure::read_levels(dir, file, "level");
+            let rows = rows.map_err(|e| of_manifest(e, &format!("variable `{}`", section.name), file))?;
+            Levels::Text(levels_of(rows, file)?.into())
         }
         (None, None, Some([min, max])) if min <= max && i64::from(max) - i64::from(min) < MAX_LEVELS as i64 => {
             Levels::Integer { min, max }
@@ -339,6 +535,34 @@ fn variable(dir: &Path, section: &VariableSection) -> Result<Variable> {
         variable.null_level = Some(level as u16);
     }
     Ok(variable)
+}
+
+/// What is wrong with a file that is not there is wrong with what names it.
+fn of_manifest(error: Error, section: &str, file: &str) -> Error {
+    match error {
+        Error::Io { source: why, .. } => source(format!("pack.toml, {section}"), format!("{file}: {why}")),
+        error => error,
+    }
+}
+
+/// The levels of a file, each in a row of its own.
+fn levels_of(rows: Vec<figure::LevelRow>, file: &str) -> Result<Vec<String>> {
+    let mut first: HashMap<String, u64> = HashMap::new();
+    let mut errors = vec![];
+    for row in &rows {
+        if let Some(before) = first.insert(row.level.clone(), row.line) {
+            let message = format!("level `{}` stands there twice, first in line {before}", row.level);
+            errors.push(source(format!("{file}:{}", row.line), message));
+        }
+        if row.level.is_empty() || row.level.contains('\n') {
+            let message = "a level without a name, or with a line break in it";
+            errors.push(source(format!("{file}:{}", row.line), message));
+        }
+    }
+    gather(errors)?;
+    let levels: Vec<String> = rows.into_iter().map(|row| row.level).collect();
+    check_levels(&levels, &format!("{file}:1"))?;
+    Ok(levels)
 }
 
 fn check_levels(levels: &[String], place: &str) -> Result<()> {
