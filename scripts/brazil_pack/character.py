@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from usa_pack.tables import assumption, figure, levels, manifest_section, read
 
-from .codes import RACES, REGIONS, SEX, SEXES, first
+from .codes import INLAND, RACES, REGION_OF_SHORE, REGIONS, SEX, SEXES, SHORES
 
 # Ages in 2022 of those born in a decade.
 DECADES = {"2000": "18-22", "1990": "23-32", "1980": "33-42", "1970": "43-52", "1960": "53-62", "1950": "63-72",
@@ -171,10 +171,12 @@ def hobbies():
             cells[key] = v * sport[key[0]] * mean / part[key[0]]
     figure("hobby_age_sex", ["sex", "age", "hobby"], cells, "weight", sig=4)
     cells = {}
-    for region in REGIONS:
+    for shore in SHORES:
         for faith in FAITHS:
             for r in rows:
-                weight = float(r[region])
+                weight = float(r[REGION_OF_SHORE.get(shore, shore)])
+                if r["coast"] == "yes" and shore in INLAND:
+                    weight = 0.0
                 if r["faith"] == "x":
                     weight *= 0.12 if faith == "evangelical" else 1.0
                 elif r["faith"]:
@@ -183,8 +185,8 @@ def hobbies():
                     weight *= 6.0
                 elif r["faith"] == "s":
                     weight *= 5.0
-                cells[region, faith, r["hobby"]] = weight
-    figure("hobby_region_faith", ["region", "religion", "hobby"], cells, "weight", sig=3)
+                cells[shore, faith, r["hobby"]] = weight
+    figure("hobby_shore_faith", ["shore", "religion", "hobby"], cells, "weight", sig=3)
     # Those without schooling do not name pastimes of reading and writing.
     cells = {(schooling, r["hobby"]): float(schooling == "schooled" or r["reads"] == "no")
              for schooling in ("unschooled", "schooled") for r in rows}

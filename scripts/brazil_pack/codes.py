@@ -9,6 +9,11 @@ STATES = {"AC": "Acre", "AL": "Alagoas", "AM": "Amazonas", "AP": "Amapá", "BA":
 REGIONS = {"Norte": "RO AC AM RR PA AP TO", "Nordeste": "MA PI CE RN PB PE AL SE BA", "Sudeste": "MG ES RJ SP",
            "Sul": "PR SC RS", "Centro-Oeste": "MS MT GO DF"}
 REGION = {code: region for region, codes in REGIONS.items() for code in codes.split()}
+# Regions parted where a coast makes a difference to pastimes; the two parts of a region share its weights.
+SHORES = {"Norte": "RO AC AM RR TO", "Norte, costa": "PA AP", "Nordeste": "MA PI CE RN PB PE AL SE BA",
+          "Minas Gerais": "MG", "Sudeste, costa": "ES RJ SP", "Sul": "PR SC RS", "Centro-Oeste": "MS MT GO DF"}
+REGION_OF_SHORE = {"Norte, costa": "Norte", "Minas Gerais": "Sudeste", "Sudeste, costa": "Sudeste"}
+INLAND = ["Norte", "Minas Gerais", "Centro-Oeste"]
 SEX = {"Male": "Masculino", "Female": "Feminino"}
 SEXES = ["Masculino", "Feminino"]
 RACE = {"branca": "Branca", "preta": "Preta", "amarela": "Amarela", "parda": "Parda", "indigena": "Indígena"}
