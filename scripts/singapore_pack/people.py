@@ -78,39 +78,53 @@ def dialect_groups():
 
 
 def places():
-    """Subzones: 2024 by age and sex, 2020 by ethnic group and sex."""
-    area, region, cells = {}, {}, defaultdict(float)
+    """Planning areas by age and sex (2024) and by ethnic group and sex (2020); subzones within them."""
+    area, region = {}, {}
     for r in read("planning_area_region.csv"):
         region[r["planning_area"]] = r["region"]
+    by_age, by_subzone = defaultdict(float), defaultdict(float)
     for r in read("population_subzone_age_sex.csv"):
         area[r["subzone"]] = r["planning_area"]
         if int(r["age"]) >= 18:
-            cells[band_of(int(r["age"]), AGES5), r["sex"], r["subzone"]] += float(r["count"])
-    by_ethnicity = defaultdict(float)
+            v = float(r["count"])
+            by_age[band_of(int(r["age"]), AGES5), r["sex"], r["planning_area"]] += v
+            by_subzone[r["planning_area"], r["subzone"]] += v
+    by_ethnicity, fine = defaultdict(float), defaultdict(float)
     for r in read("population_subzone_ethnicity_sex.csv"):
         area[r["subzone"]] = r["planning_area"]
-        by_ethnicity[ETHNICITY[r["ethnicity"]], r["sex"], r["subzone"]] += float(r["count"])
-    live = {s for (_, _, s), v in cells.items() if v > 0}
+        by_ethnicity[ETHNICITY[r["ethnicity"]], r["sex"], r["planning_area"]] += float(r["count"])
+        fine[r["planning_area"], ETHNICITY[r["ethnicity"]], r["subzone"]] += float(r["count"])
+    live = {a for (_, _, a), v in by_age.items() if v > 0}
     for band in AGES5:
         for sex in SEXES:
-            for s in live:
-                cells.setdefault((band, sex, s), 0.0)
-    figure("subzone_age_sex_2024", ["age", "sex", "subzone"], cells)
-    figure("subzone_ethnicity_sex_2020", ["ethnicity", "sex", "subzone"],
+            for a in live:
+                by_age.setdefault((band, sex, a), 0.0)
+    figure("area_age_sex_2024", ["age", "sex", "planning_area"], by_age)
+    figure("area_ethnicity_sex_2020", ["ethnicity", "sex", "planning_area"],
            {k: v for k, v in by_ethnicity.items() if v > 0 and k[2] in live})
-    # Seed: the mix of 2020; a subzone that had nobody then takes its planning area's, and a trace keeps all possible.
-    wide = defaultdict(float)
-    for (e, x, s), v in by_ethnicity.items():
-        wide[e, x, area[s]] += v
+    # Seed: the mix of 2020, with a trace of the country so that no group is impossible anywhere.
+    whole, seed = defaultdict(float), {}
+    for (e, x, _), v in by_ethnicity.items():
+        whole[e, x] += v
+    people = sum(whole.values())
+    for a in live:
+        mass = sum(by_ethnicity[e, x, a] for e, x in whole)
+        for e, x in whole:
+            seed[e, x, a] = by_ethnicity[e, x, a] + (0.01 * mass + 30.0) * whole[e, x] / people
+    figure("area_seed", ["ethnicity", "sex", "planning_area"], seed, sig=6)
+    here = {(a, s): v for (a, s), v in by_subzone.items() if v > 0}
+    figure("subzone_2024", ["planning_area", "subzone"], here)
+    figure("subzone_ethnicity_2020", ["planning_area", "ethnicity", "subzone"],
+           {k: v for k, v in fine.items() if v > 0 and (k[0], k[2]) in here})
     seed = {}
-    for s in live:
-        mass = sum(by_ethnicity[e, x, s] for e in ETHNICITY.values() for x in SEXES)
-        here = sum(v for (e, x, a), v in wide.items() if a == area[s]) or 1.0
+    for (a, s), v in here.items():
+        mass = sum(fine[a, e, s] for e in ETHNICITY.values())
         for e in ETHNICITY.values():
-            for x in SEXES:
-                spread = wide[e, x, area[s]] / here if here > 1 else 0.25
-                seed[e, x, s] = by_ethnicity[e, x, s] + (0.02 * mass + 30.0) * spread + 0.05
-    figure("subzone_seed", ["ethnicity", "sex", "subzone"], seed, sig=6)
+            mix = sum(seed_value for (e2, _, a2), seed_value in by_ethnicity.items() if (e2, a2) == (e, a))
+            total = sum(seed_value for (_, _, a2), seed_value in by_ethnicity.items() if a2 == a) or 1.0
+            # a subzone that had nobody in 2020 takes the mix of its planning area
+            seed[a, e, s] = fine[a, e, s] + (0.02 * mass + (v if not mass else 10.0)) * max(mix / total, 0.001)
+    figure("subzone_seed", ["planning_area", "ethnicity", "subzone"], seed, sig=6)
     levels("subzone", ["level", "planning_area"], sorted([s, a] for s, a in area.items()))
     levels("planning_area", ["level", "region"], sorted([a, r] for a, r in region.items()))
 

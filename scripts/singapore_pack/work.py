@@ -171,6 +171,7 @@ def occupations(jobs):
         f'"{t}"' for t in [NO_JOB] + jobs.titles if t != FORCES)])
     manifest_section("clusters", toml_groups(jobs, lambda t: jobs.cluster[t], "none"))
     manifest_section("major groups", toml_groups(jobs, lambda t: jobs.major[t], "None"))
+    manifest_section("ways to work", toml_groups(jobs, lambda t: travel_class(jobs, t), "None"))
     manifest_section("pay classes", toml_groups(jobs, lambda t: pay_class(jobs, t), "none"))
 
 
@@ -233,8 +234,8 @@ def field(jobs):
 
 
 # ASSUMPTION: employees, own account workers, employers and family workers by kind of work, in %.
-STATUS_KINDS = {"emp": (99.2, 0.35, 0.25, 0.2), "pro": (76, 14, 9.5, 0.5), "boss": (62, 5, 32.5, 0.5), "agent": (14, 84, 2, 0),
-                "driver": (7, 92.5, 0.5, 0), "trade": (82, 14, 3.5, 0.5), "hawker": (16, 52, 22, 10),
+STATUS_KINDS = {"emp": (99.2, 0.35, 0.25, 0.2), "pro": (72, 13, 14.5, 0.5), "boss": (50, 5, 44.5, 0.5), "mgr": (88, 1, 10.9, 0.1), "agent": (14, 84, 2, 0),
+                "driver": (7, 92.5, 0.5, 0), "trade": (79, 13, 7.5, 0.5), "hawker": (16, 62, 12, 10),
                 "freelance": (42, 50, 6.5, 1.5)}
 
 
@@ -302,6 +303,15 @@ def incomes(jobs):
            "share", sig=4)
 
 
+# ASSUMPTION: those who work in a vehicle of their own begin the day in it.
+VEHICLES = {"private_hire_drivers": ("drivers", {"no_transport_required": 70, "car_only": 24, "others": 6}),
+            "delivery_riders": ("riders", {"no_transport_required": 40, "motorcycle_scooter_only": 45, "others": 15})}
+
+
+def travel_class(jobs, title):
+    return VEHICLES.get(jobs.cluster[title], (jobs.major[title],))[0]
+
+
 def transport():
     cells = {(r["age_group"].replace("15-29", "18-29"), r["sex"], TRANSPORT[r["usual_transport_to_work"]]):
              float(r["count"]) for r in read("transport_mode_age_sex_2015.csv")}
@@ -320,13 +330,16 @@ def transport():
             mass = sum(table[group, sex, m] for m in modes)
             for d in DWELLING.values():
                 here = sum(home[d, sex, m] for m in modes)
+                for name, shares in VEHICLES.values():
+                    for code, m in TRANSPORT.items():
+                        seed[name, sex, d, m] = (shares.get(code, 0.0) + 0.5) / 100
                 for m in modes:
                     tilt = (home[d, sex, m] + 200 * mean[m] / whole) / (here + 200) / max(mean[m] / whole, 1e-9)
                     seed[group, sex, d, m] = (table[group, sex, m] / max(mass, 1) + 1e-4) * tilt
     for sex in SEXES:
         for d in DWELLING.values():
             seed["None", sex, d, "None"] = 1.0
-    figure("transport_seed", ["occupation_group", "sex", "dwelling_type", "transport_to_work"], seed, "share", sig=5)
+    figure("transport_seed", ["occupation", "sex", "dwelling_type", "transport_to_work"], seed, "share", sig=5)
 
 
 # ASSUMPTION: national service by age (in 2024: those born before 1949 were too old when it began), in %.
