@@ -38,4 +38,4 @@ bench: setup
 
 # Refits the packs to their figures.
 pack:
-	cargo run -p populace-population --example compile -- datasets/usa
+	for country in datasets/*/; do cargo run -p populace-population --example compile -- $$country || exit 1; done

@@ -48,16 +48,50 @@ macro_rules! country {
 }
 
 /// The names of the countries.
-pub const NAMES: [&str; 1] = ["usa"];
+pub const NAMES: [&str; 5] = ["brazil", "india", "japan", "singapore", "usa"];
 
-static COUNTRIES: [Country; NAMES.len()] = [country!(
-    "usa",
-    ["USA", "US"],
-    "en",
-    "../datasets/usa/usa.pack",
-    "$CARGO_MANIFEST_DIR/datasets/usa/prompts",
-    "$CARGO_MANIFEST_DIR/datasets/usa/outline"
-)];
+static COUNTRIES: [Country; NAMES.len()] = [
+    country!(
+        "brazil",
+        ["BRA", "BR"],
+        "pt",
+        "../datasets/brazil/brazil.pack",
+        "$CARGO_MANIFEST_DIR/datasets/brazil/prompts",
+        "$CARGO_MANIFEST_DIR/datasets/brazil/outline"
+    ),
+    country!(
+        "india",
+        ["IND", "IN"],
+        "en",
+        "../datasets/india/india.pack",
+        "$CARGO_MANIFEST_DIR/datasets/india/prompts",
+        "$CARGO_MANIFEST_DIR/datasets/india/outline"
+    ),
+    country!(
+        "japan",
+        ["JPN", "JP"],
+        "ja",
+        "../datasets/japan/japan.pack",
+        "$CARGO_MANIFEST_DIR/datasets/japan/prompts",
+        "$CARGO_MANIFEST_DIR/datasets/japan/outline"
+    ),
+    country!(
+        "singapore",
+        ["SGP", "SG"],
+        "en",
+        "../datasets/singapore/singapore.pack",
+        "$CARGO_MANIFEST_DIR/datasets/singapore/prompts",
+        "$CARGO_MANIFEST_DIR/datasets/singapore/outline"
+    ),
+    country!(
+        "usa",
+        ["USA", "US"],
+        "en",
+        "../datasets/usa/usa.pack",
+        "$CARGO_MANIFEST_DIR/datasets/usa/prompts",
+        "$CARGO_MANIFEST_DIR/datasets/usa/outline"
+    ),
+];
 
 /// A country as whoever runs the program names it: by its name, or by the path of a pack of one's own. `None` if there
 /// is no such country.

@@ -1,9 +1,9 @@
-//! The pack of the USA: what it promises, and that the compiled file is what its sources give.
+//! The pack of the USA: its network has its figures, and what cannot be is refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use populace_population::{Comparison, Error, Pack, Predicate, Sampler, Status, Value, compile, equals};
+use populace_population::{Comparison, Error, Pack, Predicate, Sampler, Value, equals};
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/usa")
@@ -11,33 +11,6 @@ fn dir() -> PathBuf {
 
 fn pack() -> Arc<Pack> {
     Pack::open(&dir().join("usa.pack")).unwrap()
-}
-
-#[test]
-fn the_compiled_file_is_what_the_sources_give() {
-    let compiled = compile(&dir()).unwrap();
-    let committed = std::fs::read(dir().join("usa.pack")).unwrap();
-    assert!(
-        compiled.bytes == committed,
-        "datasets/usa/usa.pack is out of date ({} now compiles to {}): run `make pack` and commit it",
-        pack().id(),
-        compiled.pack.id()
-    );
-    assert!(committed.len() <= 15_000_000);
-}
-
-/// Promise 3: a figure marked official is met by the model to 1e-6, in every pass that it binds.
-#[test]
-fn official_figures_are_met() {
-    let pack = pack();
-    let mut met = 0;
-    for figure in pack.figures().iter().filter(|f| f.status == Status::Official) {
-        for fit in figure.fits.iter().filter(|f| f.binding) {
-            assert!(fit.max_difference < 1e-6, "{}: {fit:?}", figure.name);
-            met += 1;
-        }
-    }
-    assert!(met > 20);
 }
 
 /// A figure is met by the compiled network too, not only by the table that was raked: by exact inference, cell by cell.

@@ -24,7 +24,11 @@ macro_rules! built_in {
     };
 }
 
-static BUILT_IN: [BuiltIn; 1] = built_in! {
+static BUILT_IN: [BuiltIn; 5] = built_in! {
+    "brazil" "BR": "harmonised.toml", "occupation_isco.csv";
+    "india" "IN": "harmonised.toml", "occupation_isco.csv";
+    "japan" "JP": "harmonised.toml", "occupation_isco.csv";
+    "singapore" "SG": "harmonised.toml", "occupation_isco.csv";
     "usa" "US": "harmonised.toml", "occupation_isco.csv";
 };
 
