@@ -152,7 +152,8 @@ LEISURE = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
 AT_AGE = {"Y": (2.0, 1.6, 1.0, 0.6, 0.35, 0.15, 0.05), "F": (1,) * 7, "A": (0.9, 1.2, 1.3, 1.2, 0.9, 0.6, 0.3),
           "O": (0.3, 0.5, 0.8, 1.1, 1.4, 1.6, 1.5), "E": (0, 0, 0, 0.05, 0.8, 1.8, 2.0)}
 HARD = {"team", "outdoor", "fit"}  # sport, whose share by sex is published
-TIRING = {"team": (1, 1, 0.9, 0.5, 0.25, 0.1, 0.02), "outdoor": (1, 1, 1, 0.9, 0.7, 0.4, 0.15)}
+TIRING = {"team": (1, 1, 0.9, 0.5, 0.25, 0.1, 0.02), "outdoor": (1, 1, 1, 0.9, 0.7, 0.4, 0.15),
+          "fit": (1, 1, 1, 1, 0.9, 0.75, 0.45)}
 FAITH = {"r": ("catholic", "evangelical"), "c": ("catholic",), "e": ("evangelical",), "a": ("afro",), "s": ("spiritist",)}
 FAITHS = ["catholic", "evangelical", "spiritist", "afro", "other"]
 
