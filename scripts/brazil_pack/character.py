@@ -78,8 +78,8 @@ def names(per_group=1100):
     figure("middle_name_first_name", ["first_name", "middle_name"], cells, "weight")
     levels("first_name", ["level"], [[n] for n in sorted(written)])
     levels("middle_name", ["level"], [["sem segundo nome"]] + [[n] for n in sorted({k[1] for k in second})])
-    lines = [f"{json.dumps(g, ensure_ascii=False)} = {json.dumps(sorted(l), ensure_ascii=False)}" for g, l in alike.items()]
-    manifest_section("alike", lines)
+    text = lambda value: json.dumps(value, ensure_ascii=False)
+    manifest_section("alike", [f"{text(group)} = {text(sorted(names_))}" for group, names_ in alike.items()])
     surnames()
 
 
@@ -154,7 +154,8 @@ AT_AGE = {"Y": (2.0, 1.6, 1.0, 0.6, 0.35, 0.15, 0.05), "F": (1,) * 7, "A": (0.9,
 HARD = {"team", "outdoor", "fit"}  # sport, whose share by sex is published
 TIRING = {"team": (1, 1, 0.9, 0.5, 0.25, 0.1, 0.02), "outdoor": (1, 1, 1, 0.9, 0.7, 0.4, 0.15),
           "fit": (1, 1, 1, 1, 0.9, 0.75, 0.45)}
-FAITH = {"r": ("catholic", "evangelical"), "c": ("catholic",), "e": ("evangelical",), "a": ("afro",), "s": ("spiritist",)}
+FAITH = {"r": ("catholic", "evangelical"), "c": ("catholic",), "e": ("evangelical",), "a": ("afro",),
+         "s": ("spiritist",)}
 FAITHS = ["catholic", "evangelical", "spiritist", "afro", "other"]
 
 
