@@ -64,10 +64,12 @@ def names(per_group=1100):
     written = {k[2] for k in cells}
     # No one bears the same name twice; "das Graças" and the like stand after Maria alone, "de Cássia" after Rita.
     cells, own = {}, set(OF_MARY.values())
-    for group, first_names in FIRST.items():
+    alike = groups_of_first_names(second, written)
+    for group in alike:
         for name in {n for _, n in second} | {"sem segundo nome"}:
             fits = group == "Rita" if name == "de Cássia" else group == "Maria" if name in own else True
-            weight = float(fits and name not in first_names)
+            taken = next((a for a in ALIKE if group in a), [group])
+            weight = float(fits and name not in taken)
             if group == "Maria":
                 weight *= 0.45 if name == "sem segundo nome" else 1.5
             elif name == "de Cássia":
@@ -76,10 +78,8 @@ def names(per_group=1100):
     figure("middle_name_first_name", ["first_name", "middle_name"], cells, "weight")
     levels("first_name", ["level"], [[n] for n in sorted(written)])
     levels("middle_name", ["level"], [["sem segundo nome"]] + [[n] for n in sorted({k[1] for k in second})])
-    alike = {g: [n for n in l if n in written] for g, l in FIRST.items() if g != "other"}
-    alike["other"] = sorted(written - {n for l in alike.values() for n in l})
-    lines = [f"{json.dumps(g, ensure_ascii=False)} = {json.dumps(sorted(l), ensure_ascii=False)}" for g, l in alike.items()]
-    manifest_section("alike", lines)
+    text = lambda value: json.dumps(value, ensure_ascii=False)
+    manifest_section("alike", [f"{text(group)} = {text(sorted(names_))}" for group, names_ in alike.items()])
     surnames()
 
 
@@ -87,15 +87,19 @@ def names(per_group=1100):
 SECOND = 0.34
 OF_MARY = {"Graças": "das Graças", "Socorro": "do Socorro", "Dores": "das Dores", "Lurdes": "de Lurdes",
            "Lourdes": "de Lourdes", "Fátima": "de Fátima", "Cássia": "de Cássia"}
-ALIKE = [["Maria"], ["Rita"], ["José"], ["João"], ["Antônio"], ["Antônia"], ["Francisco"], ["Francisca"], ["Carlos"],
-         ["Paulo"], ["Pedro"], ["Luiz", "Luís"], ["Marcos"], ["Lucas"], ["Gabriel"], ["Gabriela", "Gabriele"],
-         ["Rafael"], ["Daniel"], ["Eduardo"], ["Felipe"], ["Fernanda"], ["Fernando"], ["Vitória", "Victória"],
-         ["Vítor", "Victor"], ["Aparecida"], ["Helena"], ["Beatriz"], ["Raimundo"], ["Manoel", "Manuel"], ["Miguel"],
-         ["Regina"], ["Cristina"], ["Júlia"], ["Matheus"], ["Gustavo"], ["Guilherme"], ["Ricardo"], ["Roberto"],
-         ["Rodrigo"], ["Leonardo"], ["Geraldo"], ["Sebastião"], ["Carolina", "Caroline"], ["Lúcia"], ["Eduarda"],
-         ["Henrique"], ["Carla"], ["Luiza"], ["Davi"], ["Adriano"], ["Luciano"], ["Marcelo"], ["Joaquim"], ["Sofia"],
-         ["Clara"], ["Alexandre"], ["André"], ["Benedito"]]
-FIRST = {names_[0]: names_ for names_ in ALIKE} | {"other": []}
+ALIKE = [["Luiz", "Luís"], ["Gabriela", "Gabriele"], ["Vitória", "Victória"], ["Vítor", "Victor"], ["Manoel", "Manuel"],
+         ["Carolina", "Caroline"], ["César", "Cezar"], ["Cristina", "Cristine"]]  # one name, spelled in two ways
+
+
+def groups_of_first_names(second, written):
+    """First names that are second names too, alike ones together; all others are `other`."""
+    groups = {"Maria": ["Maria"], "Rita": ["Rita"]}
+    for name in sorted({n for _, n in second} & written):
+        alike = next((a for a in ALIKE if name in a), [name])
+        groups[alike[0]] = sorted(set(alike) & written)
+    groups["other"] = sorted(written - {n for names_ in groups.values() for n in names_})
+    return groups
+
 
 # ASSUMPTION: how much more often than in the country those of a race and a region bear a surname of a heritage.
 HERITAGE_REGION = {"italian": (0.15, 0.08, 1.3, 3.2, 0.8), "german": (0.15, 0.05, 0.7, 5.0, 0.7),
@@ -148,8 +152,10 @@ LEISURE = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
 AT_AGE = {"Y": (2.0, 1.6, 1.0, 0.6, 0.35, 0.15, 0.05), "F": (1,) * 7, "A": (0.9, 1.2, 1.3, 1.2, 0.9, 0.6, 0.3),
           "O": (0.3, 0.5, 0.8, 1.1, 1.4, 1.6, 1.5), "E": (0, 0, 0, 0.05, 0.8, 1.8, 2.0)}
 HARD = {"team", "outdoor", "fit"}  # sport, whose share by sex is published
-TIRING = {"team": (1, 1, 0.9, 0.5, 0.25, 0.1, 0.02), "outdoor": (1, 1, 1, 0.9, 0.7, 0.4, 0.15)}
-FAITH = {"r": ("catholic", "evangelical"), "c": ("catholic",), "e": ("evangelical",), "a": ("afro",), "s": ("spiritist",)}
+TIRING = {"team": (1, 1, 0.9, 0.5, 0.25, 0.1, 0.02), "outdoor": (1, 1, 1, 0.9, 0.7, 0.4, 0.15),
+          "fit": (1, 1, 1, 1, 0.9, 0.75, 0.45)}
+FAITH = {"r": ("catholic", "evangelical"), "c": ("catholic",), "e": ("evangelical",), "a": ("afro",),
+         "s": ("spiritist",)}
 FAITHS = ["catholic", "evangelical", "spiritist", "afro", "other"]
 
 

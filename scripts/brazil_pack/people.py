@@ -4,7 +4,8 @@ from collections import defaultdict
 
 from usa_pack.tables import figure, levels, read, total
 
-from .codes import (AGE5, CONJUGAL, DETAIL, MARITAL, RACE, REGION, RELIGION, SEX, SEXES, STATES, band_of, first, last)
+from .codes import (AGE5, CONJUGAL, DETAIL, EDUCATION4, MARITAL, PUBLISHED4, RACE, RELIGION, SEX, SEXES, STATES,
+                    band_of, first)
 
 AGE_MUNICIPALITY = ["18-24", "25-39", "40-59", "60+"]
 CLASSES = ["capital", "grande", "media", "pequena"]
@@ -42,7 +43,8 @@ def municipalities():
         people = float(r["count"])
         kind[r["municipality_code"]] = ("capital" if r["is_state_capital"] == "1" else "grande" if people >= 1e5 else
                                         "media" if people >= 2e4 else "pequena")
-        adults[STATES[r["state"]], kind[r["municipality_code"]], r["municipality_code"]] = float(r["adults_18plus_2022"])
+        code = r["municipality_code"]
+        adults[STATES[r["state"]], kind[code], code] = float(r["adults_18plus_2022"])
     figure("municipality_adults", ["state", "municipality_class", "municipality_code"], adults)
     levels("municipality_code", ["level", "municipality"], [[r["municipality_code"], r["municipality"]] for r in rows])
     levels("municipality", ["level"], [[n] for n in sorted({r["municipality"] for r in rows})])
@@ -98,7 +100,6 @@ def education():
             for age in list(CAREER) + ["25+"]:
                 seed[age, kind, level] = tilt * CAREER.get(age, (1,) * 8)[list(DETAIL.values()).index(level)]
     figure("education_seed", ["age", "municipality_class", "education_detail"], seed, "weight")
-    from .codes import PUBLISHED4
     rows = read("education_age25plus_2022.csv")
     figure("education_25_brazil", ["age", "education_level"],
            {("25+", PUBLISHED4[r["education_level"]]): float(r["share"]) for r in rows
@@ -179,7 +180,6 @@ def zone():
     figure("zone_region", ["region", "zone"], {(r["region"], word[r["urban_rural"]]): float(r["share"])
                                                for r in read("urban_rural_region_2022.csv") if r["region"] != "Brasil"},
            "share")
-    from .codes import EDUCATION4
     seed = {}
     for kind, rural in RURAL_CLASS.items():
         for level, tilt in zip(EDUCATION4, RURAL_SCHOOLING):
@@ -194,8 +194,9 @@ HOMES = ["Domicílio unipessoal", "Casal sem filhos", "Casal com filhos", "Com f
          "Com outros parentes", "Com pessoas sem parentesco"]
 HOME_AGES = ["18-20", "21-24", "25-29", "30-39", "40-49", "50-59", "60-69", "70+"]
 WITH_CHILDREN = (0.45, 0.55, 0.62, 0.78, 0.82, 0.66, 0.42, 0.26)  # of couples
-NEVER = ((0.02, 0, 0, 0.02, 0.8, 0.12, 0.04), (0.05, 0, 0, 0.05, 0.72, 0.12, 0.06), (0.12, 0, 0, 0.07, 0.62, 0.12, 0.07),
-         (0.22, 0, 0, 0.1, 0.5, 0.13, 0.05), (0.28, 0, 0, 0.12, 0.4, 0.16, 0.04), (0.34, 0, 0, 0.13, 0.26, 0.23, 0.04),
+NEVER = ((0.02, 0, 0, 0.02, 0.8, 0.12, 0.04), (0.05, 0, 0, 0.05, 0.72, 0.12, 0.06),
+         (0.12, 0, 0, 0.07, 0.62, 0.12, 0.07), (0.22, 0, 0, 0.1, 0.5, 0.13, 0.05), (0.28, 0, 0, 0.12, 0.4, 0.16, 0.04),
+         (0.34, 0, 0, 0.13, 0.26, 0.23, 0.04),
          (0.4, 0, 0, 0.14, 0.1, 0.32, 0.04), (0.42, 0, 0, 0.13, 0.02, 0.38, 0.05))
 ALONE_WITH_CHILDREN = {"Masculino": (0.03, 0.04, 0.06, 0.1, 0.16, 0.18, 0.2, 0.24),
                        "Feminino": (0.3, 0.4, 0.5, 0.62, 0.64, 0.56, 0.48, 0.46)}

@@ -96,15 +96,15 @@ def occupation_kinds():
     figure("occupation_kind_seed", ["age", "zone", "occupation_kind"], seed, "weight", sig=4)
 
 
+# The spelling of the classification of 2002 brought up to date, and its slips set right.
 SPELLING = [("ü", "u"), ("vôo", "voo"), ("policia militar", "polícia militar"), ("jóias", "joias"), ("(p&d)", "(P&D)"),
-            ("famacêuticos", "farmacêuticos"), ("Dj (", "DJ ("),
-            ("(a mão)", "(à mão)"), (", a mão", ", à mão"), ("ecojóias", "ecojoias"), ("idéia", "ideia"),
-            ("necrópsia", "necropsia"), ("Secretária(o) executiva(o)", "Secretário executivo"),
-            ("Dirigentes de entidades", "Dirigente de entidades"), ("Professores de", "Professor de"), ("Mestre de cerimonias", "Mestre de cerimônias"), ("auto-escola", "autoescola"), (", em geral", ""), (" em geral", ""),
-            ("tv", "TV"), ("mão-de-obra", "mão de obra"),
-            ("coco-da-baia", "coco-da-baía"), ("pãina", "paina"),
-            ("Cirurgião dentista", "Cirurgião-dentista"), ("Desenhista industrial gráfico (designer gráfico)",
-                                                           "Designer gráfico")]
+            ("famacêuticos", "farmacêuticos"), ("Dj (", "DJ ("), ("(a mão)", "(à mão)"), (", a mão", ", à mão"),
+            ("idéia", "ideia"), ("necrópsia", "necropsia"), ("auto-escola", "autoescola"), (", em geral", ""),
+            (" em geral", ""), ("tv", "TV"), ("mão-de-obra", "mão de obra"), ("coco-da-baia", "coco-da-baía"),
+            ("pãina", "paina"), ("Secretária(o) executiva(o)", "Secretário executivo"),
+            ("Dirigentes de entidades", "Dirigente de entidades"), ("Professores de", "Professor de"),
+            ("Mestre de cerimonias", "Mestre de cerimônias"), ("Cirurgião dentista", "Cirurgião-dentista"),
+            ("Desenhista industrial gráfico (designer gráfico)", "Designer gráfico")]
 WOMEN_ONLY = ("Costureira", "Mãe", "Camareira", "Arrematadeira", "Passadeira", "Parteira", "Guarda-roupeira",
               "Secretária", "Baiana")
 
@@ -184,7 +184,8 @@ SIGNED = (0.86, 0.9, 1.0, 1.04)
 
 
 def positions():
-    national = {POSITION6[r["employment_position"]]: float(r["count"]) for r in read("employment_position_national_2024.csv")}
+    national = {POSITION6[r["employment_position"]]: float(r["count"])
+                for r in read("employment_position_national_2024.csv")}
     figure("employment_position_brazil", ["employment_position"], {(k,): v for k, v in national.items()})
     seed = {}
     for r in kinds():
