@@ -7,9 +7,9 @@ from itertools import product
 
 from usa_pack.tables import assumption, figure, levels, manifest_section, read
 
-from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4, FIELD,
-                    FORCES, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, NO_JOB, SEXES, STATUS, TRANSPORT, first,
-                    holds, last, within)
+from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4,
+                    FIELD, FORCES, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, NO_JOB, SEXES, STATUS, TRANSPORT,
+                    first, last, within)
 
 UNEMPLOYED_YOUNG = {"Male": 0.054, "Female": 0.081}  # the published rates at 15-24
 
@@ -234,9 +234,9 @@ def field(jobs):
 
 
 # ASSUMPTION: employees, own account workers, employers and family workers by kind of work, in %.
-STATUS_KINDS = {"emp": (99.2, 0.35, 0.25, 0.2), "pro": (72, 13, 14.5, 0.5), "boss": (50, 5, 44.5, 0.5), "mgr": (88, 1, 10.9, 0.1), "agent": (14, 84, 2, 0),
-                "driver": (7, 92.5, 0.5, 0), "trade": (79, 13, 7.5, 0.5), "hawker": (16, 62, 12, 10),
-                "freelance": (42, 50, 6.5, 1.5)}
+STATUS_KINDS = {"emp": (99.2, 0.35, 0.25, 0.2), "pro": (72, 13, 14.5, 0.5), "boss": (50, 5, 44.5, 0.5),
+                "mgr": (88, 1, 10.9, 0.1), "agent": (14, 84, 2, 0), "driver": (7, 92.5, 0.5, 0),
+                "trade": (79, 13, 7.5, 0.5), "hawker": (16, 62, 12, 10), "freelance": (42, 50, 6.5, 1.5)}
 
 
 def employment_status(jobs):
