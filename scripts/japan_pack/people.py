@@ -93,8 +93,8 @@ def municipalities(codes, rows):
 # ---------------------------------------------------------------------------------------------------------------------
 # Nationality
 
-# ASSUMPTION: nationality of foreign residents at the end of 2020, in rounded thousands, with the share of women, and how
-# the young (under 30), the middle and the old (60 and over) weigh.
+# ASSUMPTION: nationality of foreign residents at the end of 2020, in rounded thousands, with the share of women, and
+# how the young (under 30), the middle and the old (60 and over) weigh.
 NATIONS = {"中国": (778, .55, 1.2, 1, .6), "ベトナム": (448, .43, 2.0, .5, .02), "韓国・朝鮮": (427, .53, .5, .9, 3.0),
            "フィリピン": (280, .70, .6, 1.3, .5), "ブラジル": (209, .46, .8, 1.1, .8), "ネパール": (96, .43, 1.7, .7, .02),
            "インドネシア": (67, .33, 1.8, .6, .02), "その他": (300, .46, .9, 1.1, .8)}
