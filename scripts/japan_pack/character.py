@@ -121,12 +121,12 @@ def given_names():
 # ---------------------------------------------------------------------------------------------------------------------
 # Hobbies and skills
 
-AGES_LEISURE = ["18-24", "25-39", "40-54", "55-69", "70+"]
+AGES_LEISURE = ["18-24", "25-39", "40-54", "55-69", "70-84", "85+"]
 # ASSUMPTION: how an activity's followers spread over the ages, next to its mean, in the order of AGES_LEISURE. The
 # published shares by prefecture and sex have no age.
 AGE_CURVES = {
-    "youth": (2.4, 1.7, .9, .45, .15), "adult": (1.0, 1.35, 1.25, .95, .5),
-    "older": (.3, .55, .85, 1.3, 1.6), "old": (.05, .12, .3, 1.2, 2.6), "even": (1,) * 5}
+    "youth": (2.4, 1.7, .9, .45, .15, .05), "adult": (1.0, 1.35, 1.25, .95, .55, .2),
+    "older": (.3, .55, .85, 1.3, 1.65, 1.2), "old": (.05, .12, .3, 1.2, 2.8, 1.2), "even": (1,) * 6}
 CURVE_OF = {
     "youth": "basketball soccer_futsal baseball badminton volleyball softball video_games reading_manga "
              "popular_music_concerts ski_snowboard other_foreign_language karaoke theme_parks_zoos_aquariums "
@@ -140,6 +140,13 @@ CURVE_OF = {
              "japanese_traditional_music chorus_singing humanities_social_natural_sciences vol_community_building "
              "vol_safety vol_environment domestic_sightseeing arts_culture",
     "old": "ground_golf", "even": "other_hobby other_sports japanese_dance"}
+# ASSUMPTION: activities that hardly anybody takes up any more from 85 on.
+UNTIL_85 = set("baseball softball volleyball basketball soccer_futsal table_tennis tennis badminton golf judo kendo bowling "
+               "fishing swimming ski_snowboard mountain_climbing_hiking cycling jogging_marathon yoga "
+               "training_with_equipment other_sports cinema classical_concerts popular_music_concerts "
+               "theatre_performing_arts art_appreciation theme_parks_zoos_aquariums camping overseas_sightseeing "
+               "domestic_sightseeing day_trip western_social_dance japanese_dance pachinko commercial_business "
+               "information_processing_pc vol_safety vol_environment vol_children other_foreign_language".split())
 # ASSUMPTION: what of an activity people name as a hobby; the rest are done without saying so. Travel abroad was near
 # nil in the year of the survey.
 NAMED = {"movies_at_home": .5, "listening_to_music": .5, "reading_manga": .6, "walking_light_exercise": .6,
@@ -177,7 +184,7 @@ def hobbies():
         for i, band in enumerate(AGES_LEISURE):
             low, high = max(first(band), int(r["youngest"])), min(100, last(band), int(r["oldest"]))
             covered = (high - low + 1) / (min(100, last(band)) - first(band) + 1)
-            if covered > .3:
+            if covered > .3 and not (first(band) >= 85 and a in UNTIL_85):
                 ages[band, r["hobby"]] = curve[a][i]
     figure("hobby_prefecture_sex", ["prefecture", "sex", "hobby"], place, "weight", sig=3)
     figure("hobby_age", ["age", "hobby"], ages, "weight", sig=3)

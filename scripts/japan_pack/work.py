@@ -6,15 +6,15 @@ from itertools import product
 from usa_pack.raking import rake
 from usa_pack.tables import assumption, figure, levels, manifest_section, read, total
 
-from .codes import (EMPLOYMENT, EMPLOYMENT6, GROUPS, INDUSTRIES, LABOUR, LETTERS, MARITAL, SECTORS, SEX, SEXES, first,
+from .codes import (EMPLOYMENT, EMPLOYMENT6, GROUPS, INDUSTRIES, LABOUR, LETTERS, SECTORS, SEX, SEXES, first,
                     last, prefectures, published)
 
 AGES_LABOUR = ["18-19"] + [f"{a}-{a + 4}" for a in range(20, 85, 5)] + ["85+"]
 # ASSUMPTION: shares of those aged 15 to 17, and of 18 and 19, by status; men, then women.
 YOUNG = {"15-17": {"男": (.055, .004), "女": (.065, .004)}, "18-19": {"男": (.36, .022), "女": (.385, .018)}}
 # ASSUMPTION: odds of work and of looking for it by marital status (before 60, and after) and by enrolment.
-MARRIED = {"男": {"未婚": (1, 1), "既婚": (4.0, .7), "離別": (1.6, 1.2), "死別": (1.6, 1.0)},
-           "女": {"未婚": (1, 1), "既婚": (.33, .33), "離別": (1.25, 1.1), "死別": (.8, .6)}}
+MARRIED = {"男": {"未婚": (1, 1), "既婚": (4.0, .7), "離死別": (1.6, 1.1)},
+           "女": {"未婚": (1, 1), "既婚": (.33, .33), "離死別": (1.15, .8)}}
 STUDYING = {"high_school": (.028, .03), "yes": (.10, .12), "no": (1.0, 1.0)}
 
 
@@ -55,7 +55,7 @@ def labour(people):
         fitted = rake(start, {a: old[x, a] for a in AGES_LABOUR}, {k: national[x, k] for k in kinds}, tolerance=1e-14)
         for (a, k), v in fitted.items():
             shares[x, a, k] = v / old[x, a]
-            for m in MARITAL.values():
+            for m in MARRIED[x]:
                 for enrolled, (work, seek) in STUDYING.items():
                     share = shares[x, a, k]
                     if k == kinds[0]:
