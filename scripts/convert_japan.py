@@ -15,8 +15,8 @@ sys.dont_write_bytecode = True  # leave the source tree as it is
 
 from japan_pack.character import given_names, hobbies, skills, surnames
 from japan_pack.people import education, enrolment, household_size, households, marital, nationality, population
-from japan_pack.work import (Occupations, employment, industries, labour, occupation_classes, occupation_groups, sections,
-                              titles)
+from japan_pack.work import (Occupations, employment, industries, labour, occupation_classes, occupation_groups,
+                             sections, titles)
 from usa_pack.character import personality
 from usa_pack.tables import FOLDERS
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from usa_pack.tables import assumption, figure, levels, read
 
-from .codes import SEX, SEXES, first, last, prefectures
+from .codes import LABOUR, SEX, SEXES, first, last, prefectures
 
 DECADES = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75-84", "85+"]
 # Where surnames differ most; parts of the regions.
@@ -60,7 +60,8 @@ def surnames(people):
 # ASSUMPTION: how well endings of spellings and readings go with the decade of birth, in the order of DECADES.
 ENDINGS = {
     "女": [(r"子$", (.12, .25, .8, 2.2, 4.0, 6.0, 8.0, 8.0)), (r"(江|枝|代|恵子|美子)$", (.05, .1, .4, 1.2, 2.0, 2.5, 2.5, 2.0)),
-          (r"[^子]美$", (.7, 1.3, 2.0, 2.2, 1.8, .8, .3, .1)), (r"(香|奈|菜|花|佳|希|音|乃|葉|彩|莉|愛|衣|咲|月|羽|陽|心)", (3.0, 2.6, 1.6, .6, .2, .05, .01, .0)),
+          (r"[^子]美$", (.7, 1.3, 2.0, 2.2, 1.8, .8, .3, .1)),
+          (r"(香|奈|菜|花|佳|希|音|乃|葉|彩|莉|愛|衣|咲|月|羽|陽|心)", (3.0, 2.6, 1.6, .6, .2, .05, .01, .0)),
           (r"(織|穂|紀|里|恵|絵|麻|亜)", (.8, 1.6, 2.2, 1.6, .8, .3, .1, .05)),
           (r"", (.6, .8, 1.0, .7, .3, .1, .05, .05))],
     "男": [(r"(斗|太(?!郎)|翔|介|輔|真|大|輝|海|陸|翼|蓮|颯|悠|優|陽|空|樹|哉|平)", (3.0, 2.6, 1.8, .7, .25, .1, .04, .03)),
@@ -120,18 +121,18 @@ def given_names():
 # ---------------------------------------------------------------------------------------------------------------------
 # Hobbies and skills
 
-AGES_LEISURE = ["18-24", "25-39", "40-54", "55-69", "70+"]
+AGES_LEISURE = ["18-24", "25-39", "40-54", "55-69", "70-84", "85+"]
 # ASSUMPTION: how an activity's followers spread over the ages, next to its mean, in the order of AGES_LEISURE. The
 # published shares by prefecture and sex have no age.
 AGE_CURVES = {
-    "youth": (2.4, 1.7, .9, .45, .15), "adult": (1.0, 1.35, 1.25, .95, .5),
-    "older": (.3, .55, .85, 1.3, 1.6), "old": (.05, .12, .3, 1.2, 2.6), "even": (1,) * 5}
+    "youth": (2.4, 1.7, .9, .45, .15, .05), "adult": (1.0, 1.35, 1.25, .95, .55, .2),
+    "older": (.3, .55, .85, 1.3, 1.65, 1.2), "old": (.05, .12, .3, 1.2, 2.8, 1.2), "even": (1,) * 6}
 CURVE_OF = {
     "youth": "basketball soccer_futsal baseball badminton volleyball softball video_games reading_manga "
              "popular_music_concerts ski_snowboard other_foreign_language karaoke theme_parks_zoos_aquariums "
              "movies_at_home judo kendo playing_instrument jogging_marathon bowling",
-    "adult": "cinema tennis camping fishing swimming training_with_equipment yoga cycling cooking_baking listening_to_music "
-             "english information_processing_pc commercial_business photography table_tennis western_social_dance "
+    "adult": "cinema tennis camping fishing swimming training_with_equipment yoga cycling cooking_baking "
+             "listening_to_music english information_processing_pc commercial_business photography table_tennis western_social_dance "
              "vol_children pachinko overseas_sightseeing day_trip",
     "older": "golf mountain_climbing_hiking walking_light_exercise gardening diy_carpentry sewing knitting_handicrafts "
              "art_appreciation theatre_performing_arts classical_concerts watching_sports reading_books go shogi "
@@ -139,10 +140,17 @@ CURVE_OF = {
              "japanese_traditional_music chorus_singing humanities_social_natural_sciences vol_community_building "
              "vol_safety vol_environment domestic_sightseeing arts_culture",
     "old": "ground_golf", "even": "other_hobby other_sports japanese_dance"}
-# ASSUMPTION: what of an activity people name as a hobby; the rest are done without saying so. Travel abroad was near nil
-# in the year of the survey.
-NAMED = {"movies_at_home": .5, "listening_to_music": .5, "reading_manga": .6, "walking_light_exercise": .6, "day_trip": .5,
-         "video_games": .6, "overseas_sightseeing": 15.0, "watching_sports": 1.5, "popular_music_concerts": 1.5,
+# ASSUMPTION: activities that hardly anybody takes up any more from 85 on.
+UNTIL_85 = set("baseball softball volleyball basketball soccer_futsal table_tennis tennis badminton golf judo kendo bowling "
+               "fishing swimming ski_snowboard mountain_climbing_hiking cycling jogging_marathon yoga "
+               "training_with_equipment other_sports cinema classical_concerts popular_music_concerts "
+               "theatre_performing_arts art_appreciation theme_parks_zoos_aquariums camping overseas_sightseeing "
+               "domestic_sightseeing day_trip western_social_dance japanese_dance pachinko commercial_business "
+               "information_processing_pc vol_safety vol_environment vol_children other_foreign_language".split())
+# ASSUMPTION: what of an activity people name as a hobby; the rest are done without saying so. Travel abroad was near
+# nil in the year of the survey.
+NAMED = {"movies_at_home": .5, "listening_to_music": .5, "reading_manga": .6, "walking_light_exercise": .6,
+         "day_trip": .5, "video_games": .6, "overseas_sightseeing": 15.0, "watching_sports": 1.5, "popular_music_concerts": 1.5,
          "other_hobby": 4.0, "domestic_sightseeing": .8, "vol_community_building": .5, "photography": .7,
          "cinema": .55, "information_processing_pc": .12, "english": .5, "arts_culture": .1, "commercial_business": .5,
          "humanities_social_natural_sciences": .4, "vol_children": .3, "vol_environment": .4, "pachinko": .7}
@@ -176,13 +184,14 @@ def hobbies():
         for i, band in enumerate(AGES_LEISURE):
             low, high = max(first(band), int(r["youngest"])), min(100, last(band), int(r["oldest"]))
             covered = (high - low + 1) / (min(100, last(band)) - first(band) + 1)
-            if covered > .3:
+            if covered > .3 and not (first(band) >= 85 and a in UNTIL_85):
                 ages[band, r["hobby"]] = curve[a][i]
     figure("hobby_prefecture_sex", ["prefecture", "sex", "hobby"], place, "weight", sig=3)
     figure("hobby_age", ["age", "hobby"], ages, "weight", sig=3)
     levels("hobby", ["level", "activity"], [[r["hobby"], r["activity"]] for r in items])
 
 
+HOME_SKILLS = .2  # ASSUMPTION: weight of the skills of a home for those who look for work
 COMMON = .16  # ASSUMPTION: weight of what any job asks for, next to the family's own skills
 
 
@@ -197,4 +206,13 @@ def skills():
         else:
             cells[r["family"], r["skill"]] = float(r["weight"])
     figure("skill_family", ["family", "skill"], cells, "weight", sig=3)
-    levels("skill", ["level"], [[s] for s in dict.fromkeys(r["skill"] for r in rows)])
+    names = list(dict.fromkeys(r["skill"] for r in rows))
+    home = {n for n in names if {r["family"] for r in rows if r["skill"] == n} <= {"無職", "*"}}
+    figure("skill_labour", ["labour_status", "skill"],
+           {(k, n): HOME_SKILLS if k == "完全失業者" and n in home else 1.0 for k in LABOUR.values() for n in names},
+           "weight", sig=3)
+    young = {r["skill"]: (float(r["under_25"]), float(r["from_25_to_34"])) for r in assumption("skills_of_age.csv")}
+    figure("skill_age", ["age", "skill"],
+           {(a, n): young.get(n, (1.0, 1.0))[i] if i < 2 else 1.0
+            for i, a in enumerate(("18-24", "25-34", "35-59", "60+")) for n in names}, "weight", sig=3)
+    levels("skill", ["level"], [[n] for n in names])

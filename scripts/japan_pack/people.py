@@ -93,8 +93,8 @@ def municipalities(codes, rows):
 # ---------------------------------------------------------------------------------------------------------------------
 # Nationality
 
-# ASSUMPTION: nationality of foreign residents at the end of 2020, in rounded thousands, with the share of women, and how
-# the young (under 30), the middle and the old (60 and over) weigh.
+# ASSUMPTION: nationality of foreign residents at the end of 2020, in rounded thousands, with the share of women, and
+# how the young (under 30), the middle and the old (60 and over) weigh.
 NATIONS = {"中国": (778, .55, 1.2, 1, .6), "ベトナム": (448, .43, 2.0, .5, .02), "韓国・朝鮮": (427, .53, .5, .9, 3.0),
            "フィリピン": (280, .70, .6, 1.3, .5), "ブラジル": (209, .46, .8, 1.1, .8), "ネパール": (96, .43, 1.7, .7, .02),
            "インドネシア": (67, .33, 1.8, .6, .02), "その他": (300, .46, .9, 1.1, .8)}
@@ -251,8 +251,8 @@ def marital():
 
 
 HOUSEHOLDS = ["単独世帯", "夫婦のみの世帯", "夫婦と子どもの世帯", "ひとり親と子どもの世帯", "三世代などの世帯", "施設などの世帯"]
-AGES_HOME = ["18-19", "20-24", "25-29", "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64", "65-69", "70-74",
-             "75-79", "80-84", "85+"]
+AGES_HOME = ["18-19", "20-24", "25-29", "30-34", "35-44", "45-54", "55-59", "60-64", "65-69", "70-74", "75-79", "80-84",
+             "85+"]
 # ASSUMPTION: kind of household by marital status and first age; men and women apart where they differ.
 HOME = {
     "未婚": {18: (.13, 0, .62, .13, .11, .01), 20: (.33, 0, .42, .12, .12, .01), 25: (.42, 0, .35, .11, .11, .01),
@@ -296,9 +296,11 @@ def households(people):
                 away = .018 if m == "既婚" and x == "男" and 35 <= first(a) < 60 else 0.0  # posted away from the family
                 for k, v in zip(HOUSEHOLDS, shares):
                     v += away if k == "単独世帯" else 0.0
-                    if v > 0:
-                        seed[x, a, m, k] = v
-    figure("household_seed", ["sex", "age", "marital_status", "household_type"], seed, "share", sig=4)
+                    for job in ("employed", "not"):
+                        # Nobody works who lives in a home for the old; under 60 an institution is often a dormitory.
+                        if v > 0 and not (k == "施設などの世帯" and job == "employed" and first(a) >= 60):
+                            seed[x, a, m, job, k] = v
+    figure("household_seed", ["sex", "age", "marital_status", "labour_status", "household_type"], seed, "share", sig=4)
 
 
 # ASSUMPTION: people in the household by its kind (and, for couples with children, before 60 and after).

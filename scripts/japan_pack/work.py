@@ -6,15 +6,15 @@ from itertools import product
 from usa_pack.raking import rake
 from usa_pack.tables import assumption, figure, levels, manifest_section, read, total
 
-from .codes import (EMPLOYMENT, EMPLOYMENT6, GROUPS, INDUSTRIES, LABOUR, LETTERS, MARITAL, SECTORS, SEX, SEXES, at, first,
+from .codes import (EMPLOYMENT, EMPLOYMENT6, GROUPS, INDUSTRIES, LABOUR, LETTERS, SECTORS, SEX, SEXES, first,
                     last, prefectures, published)
 
 AGES_LABOUR = ["18-19"] + [f"{a}-{a + 4}" for a in range(20, 85, 5)] + ["85+"]
 # ASSUMPTION: shares of those aged 15 to 17, and of 18 and 19, by status; men, then women.
 YOUNG = {"15-17": {"男": (.055, .004), "女": (.065, .004)}, "18-19": {"男": (.36, .022), "女": (.385, .018)}}
 # ASSUMPTION: odds of work and of looking for it by marital status (before 60, and after) and by enrolment.
-MARRIED = {"男": {"未婚": (1, 1), "既婚": (4.0, .7), "離別": (1.6, 1.2), "死別": (1.6, 1.0)},
-           "女": {"未婚": (1, 1), "既婚": (.33, .33), "離別": (1.25, 1.1), "死別": (.8, .6)}}
+MARRIED = {"男": {"未婚": (1, 1), "既婚": (4.0, .7), "離死別": (1.6, 1.1)},
+           "女": {"未婚": (1, 1), "既婚": (.33, .33), "離死別": (1.15, .8)}}
 STUDYING = {"high_school": (.028, .03), "yes": (.10, .12), "no": (1.0, 1.0)}
 
 
@@ -55,7 +55,7 @@ def labour(people):
         fitted = rake(start, {a: old[x, a] for a in AGES_LABOUR}, {k: national[x, k] for k in kinds}, tolerance=1e-14)
         for (a, k), v in fitted.items():
             shares[x, a, k] = v / old[x, a]
-            for m in MARITAL.values():
+            for m in MARRIED[x]:
                 for enrolled, (work, seek) in STUDYING.items():
                     share = shares[x, a, k]
                     if k == kinds[0]:
@@ -129,7 +129,8 @@ class Occupations:
         letters = defaultdict(set)
         for r in self.titles:
             letters[r["occupation_class"]] |= set(r["employment"])
-        hours = {r["occupation_class"]: float(r["per_regular_employee"]) for r in assumption("part_time_by_occupation.csv")}
+        hours = {r["occupation_class"]: float(r["per_regular_employee"])
+                 for r in assumption("part_time_by_occupation.csv")}
         named = {(r["occupation_class"], EMPLOYMENT6[r["employment_type"]]): r
                  for r in assumption("employment_by_occupation.csv")}
         self.weight = defaultdict(float)
@@ -168,7 +169,8 @@ class Occupations:
                [["なし", "なし"]] + [[published(c), g] for c, g in self.group.items()])
         levels("family", ["level"], [["無職"]] + [[f] for f in sorted({r["family"] for r in self.titles})])
         manifest_section("classes of occupations", [
-            f'"{published(c)}" = [{", ".join(quoted(detail(d, f)) for d, f in details if d == c)}]' for c in self.group])
+            f'"{published(c)}" = [{", ".join(quoted(detail(d, f)) for d, f in details if d == c)}]'
+            for c in self.group])
 
 
 def detail(occupation_class, family):
@@ -217,8 +219,8 @@ def occupation_groups(jobs, possible):
         for a in AGES_WORK:
             for s in SCHOOLING:
                 seed["none", x, a, s, "なし"] = 1.0
-    figure("occupation_group_seed", ["employment_type", "sex", "age", "education_level", "occupation_section"], seed, "share",
-           sig=4)
+    figure("occupation_group_seed", ["employment_type", "sex", "age", "education_level", "occupation_section"], seed,
+           "share", sig=4)
 
     # By prefecture: how the employees of firms depart from the country, on the groups of all the employed; farming,
     # forestry and fishing as the industry in the census.
@@ -289,7 +291,8 @@ def occupation_classes(jobs):
         g, n = jobs.group[c], sum(staff[c, b] for bands in inside.values() for b in bands)
         for a in AGES_WORK:
             mine, all_ = (sum(staff[c, b] for b in inside[a]) / n,
-                          sum(by_group[g, b] for b in inside[a]) / sum(by_group[g, b] for i in inside.values() for b in i))
+                          sum(by_group[g, b] for b in inside[a]) /
+                          sum(by_group[g, b] for i in inside.values() for b in i))
             lift = (mine + .01) / (all_ + .01)
             if e != "regular":
                 lift = lift ** .5
