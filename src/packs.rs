@@ -212,12 +212,15 @@ fn language(name: &str, asked: Option<&str>, there: &[String]) -> std::result::R
         .ok_or_else(|| format!("the people of {name} are not written up in `{asked}`{}", there_are(&asked, there)))
 }
 
+/// The outlines that were read, by country and language.
+type Outlines = HashMap<(String, String), Arc<Outline>>;
+
 /// The outline of a country in a language, or in its own; read once, and only when asked for.
 ///
 /// # Errors
 /// If the country has none, or none in this language; or everything that is wrong with its files.
 pub fn outline(name: &str, asked: Option<&str>) -> std::result::Result<Arc<Outline>, String> {
-    static READ: LazyLock<Mutex<HashMap<(String, String), Arc<Outline>>>> = LazyLock::new(Mutex::default);
+    static READ: LazyLock<Mutex<Outlines>> = LazyLock::new(Mutex::default);
     let there = outline_languages(name);
     if there.is_empty() {
         return Err(format!(
