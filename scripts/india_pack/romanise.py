@@ -95,7 +95,7 @@ def marked(token):
 
 
 # बस is the vehicle beside these words, and "that is all" elsewhere
-VEHICLE = re.compile(r"(?<=की )बस(?=[ )।|]|$)|(?<=आधी )बस|(?<=और )बस(?= से)|(?<=बार )बस$|बस(?= (?:का|चालक|ख़राब|और टीवी|में))|"
+VEHICLE = re.compile(r"(?<=की )बस(?=[ )।|]|$)|(?<=आधी )बस|(?<=और )बस(?= से)|(?<=बार )बस$|(?<!के )बस(?= (?:का|चालक|ख़राब|और टीवी|में))|"
                      r"(?<=जहाँ )बस")
 NAMES = ("state_feast", "trip", "own_feast", "own_trip")
 
