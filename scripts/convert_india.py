@@ -14,11 +14,13 @@ import sys
 sys.dont_write_bytecode = True  # leave the source tree as it is
 
 from india_pack.character import hobbies, skills
+from india_pack.devanagari import write_names
 from india_pack.homes import diet, digital, goods, household_size
 from india_pack.languages import first_language, kits, languages_spoken, mother_tongue
 from india_pack.names import cultures
 from india_pack.people import degrees, education, marital, places, population, religion, social_category
 from india_pack.work import divisions, employment_types, occupations, workers
+from india_pack.romanise import write_latin
 from usa_pack.character import personality
 from usa_pack.tables import FOLDERS, manifest_section
 
@@ -55,6 +57,8 @@ def main():
     personality()
     hobbies()
     skills(units)
+    write_names()
+    write_latin()
 
 
 if __name__ == "__main__":

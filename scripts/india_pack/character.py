@@ -83,7 +83,7 @@ SKILLS = {
     "334": "office", "335": "guard", "3353": "office", "3352": "office", "3351": "office", "34": "talent", "341": "law",
     "3434": "food", "35": "code", "3521": "talent", "41": "office", "42": "office", "421": "money", "431": "money",
     "432": "office", "44": "office", "51": "house", "5111": "house", "5112": "guard", "5113": "sell", "512": "food",
-    "513": "food", "514": "looks", "515": "house", "516": "ritual", "5165": "drive", "52": "sell", "531": "house",
+    "513": "food", "514": "looks", "515": "house", "516": "ritual", "5165": "drive", "52": "sell", "531": "childcare",
     "532": "care", "54": "guard", "61": "farm", "6112": "plants", "6113": "plants", "612": "livestock", "62": "water",
     "621": "forest", "63": "farm", "71": "build", "7115": "wood", "7126": "pipes", "7127": "electric", "72": "metal",
     "723": "motor", "7233": "metal", "73": "craft", "7318": "cloth", "732": "machine", "74": "electric", "75": "craft",
@@ -106,7 +106,7 @@ def skills(units):
     listed = defaultdict(list)
     for r in assumption("skills.csv"):
         listed[r["group"]].append((r["skill"], r["literate"] == "1"))
-    idle = {"household": "home", "student": "study", "retired": "elder", "looking": "study", "other": "elder"}
+    idle = {"household": "home", "student": "study", "retired": "elder", "looking": "study", "other": "general"}
     cells = {}
     for g in sorted(lines):
         for who in ["working"] + list(idle):
