@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use include_dir::{Dir, include_dir};
 use populace_population::{Pack, Result, there_are};
-use populace_udfs::{NARRATIVES, pack_name};
+use populace_udfs::{NARRATIVES, pack_name, same_language};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -178,7 +178,7 @@ fn own_language(name: &str) -> Option<String> {
 /// folders in `outline/`.
 pub fn outline_languages(name: &str) -> Vec<String> {
     let (mut found, own) = (folders(name, "outline"), own_language(name));
-    found.sort_by_key(|language| Some(language) != own.as_ref());
+    found.sort_by_key(|language| !own.as_ref().is_some_and(|own| same_language(own, language)));
     found
 }
 
@@ -186,7 +186,8 @@ pub fn outline_languages(name: &str) -> Vec<String> {
 /// `prompts/`.
 pub fn prompt_languages(name: &str) -> Vec<String> {
     let own = own_language(name);
-    let others = folders(name, "prompts").into_iter().filter(|l| Some(l) != own.as_ref());
+    let others =
+        folders(name, "prompts").into_iter().filter(|l| !own.as_ref().is_some_and(|own| same_language(own, l)));
     own.iter().cloned().chain(others).collect()
 }
 
@@ -195,7 +196,7 @@ pub fn prompt_languages(name: &str) -> Vec<String> {
 pub fn languages(name: &str) -> Vec<String> {
     let mut found = prompt_languages(name);
     for language in outline_languages(name) {
-        if !found.contains(&language) {
+        if !found.iter().any(|there| same_language(there, &language)) {
             found.push(language);
         }
     }
@@ -207,7 +208,7 @@ fn language(name: &str, asked: Option<&str>, there: &[String]) -> std::result::R
     let asked = asked.map(String::from).or_else(|| own_language(name)).unwrap_or_default();
     there
         .iter()
-        .find(|l| l.eq_ignore_ascii_case(&asked))
+        .find(|l| same_language(l, &asked))
         .cloned()
         .ok_or_else(|| format!("the people of {name} are not written up in `{asked}`{}", there_are(&asked, there)))
 }
@@ -224,7 +225,8 @@ pub fn outline(name: &str, asked: Option<&str>) -> std::result::Result<Arc<Outli
     let there = outline_languages(name);
     if there.is_empty() {
         return Err(format!(
-            "the pack {name} has no outline, so that its people are not written up without a model: name one with              --narrator openai:MODEL, or write a grammar into the folder outline/LANGUAGE beside its pack.toml"
+            "the pack {name} has no outline, so that its people are not written up without a model: name one with \
+             --narrator openai:MODEL, or write a grammar into the folder outline/LANGUAGE beside its pack.toml"
         ));
     }
     let language = language(name, asked, &there)?;
@@ -389,7 +391,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        texts_from("atlantis", "en", folder.path());
+        texts_from("atlantis", "en-AT", folder.path());
         assert!(outline("atlantis", None).unwrap_err().contains("the pack atlantis has no outline"));
         write("prompts/kinds.toml", "[[kind]]\nname = \"persona\"\n[[kind]]\nname = \"sea_persona\"\n");
         write("prompts/system.j2", "Write.");
@@ -399,7 +401,8 @@ mod tests {
         let facts = json!({ "pack": "atlantis@1", "name": "Ama" });
         let text = crate::narrators::outline::write("sea_persona", facts.as_object().unwrap());
         assert_eq!(text.unwrap(), "Ama swims far.");
-        assert_eq!(languages("atlantis"), ["en", "fr"]);
+        assert_eq!(languages("atlantis"), ["en-AT", "fr"]);
+        assert_eq!(outline_languages("atlantis"), ["en"]);
         let system = |l| prompts("atlantis", l).unwrap().unwrap().iter().find(|(n, _)| *n == "system.j2").unwrap().1;
         assert_eq!((system(None), system(Some("FR"))), ("Write.", "Écrivez."));
         assert_eq!(prompts("atlantis", Some("fr")).unwrap().unwrap().len(), 2);

@@ -171,7 +171,10 @@ fn a_run_that_cannot_begin_leaves_nothing() {
         (&["generate", "usa", "--count", "5", "--narrator", "openai:m"], "OPENAI_API_KEY"),
         (&["generate", "usa", "--count", "5", "--narrator", "outlin"], "did you mean `outline`?"),
         (&["generate", "usa", "--count", "5", "--embedder", "hsh"], "did you mean `hash`?"),
-        (&["generate", "usa", "--count", "5", "--language", "fr"], "in the language `fr`. There are: en"),
+        (
+            &["generate", "usa", "--count", "5", "--language", "fr"],
+            "in the language `fr`; did you mean `en`? There are: en",
+        ),
         (&["generate", "usa", "--count", "5", "--language", "en", "--narrator", "none"], "without narratives"),
     ] {
         let directory = tempfile::tempdir().unwrap();

@@ -29,6 +29,25 @@ pub fn language_of(facts: &Map<String, Value>) -> Option<&str> {
     facts.get(LANGUAGE)?.as_str().filter(|language| !language.is_empty())
 }
 
+/// Whether two codes in BCP 47 are of one language in one script, whatever the region: `pt` and `pt-BR`, not `hi` and
+/// `hi-Latn`.
+pub fn same_language(one: &str, other: &str) -> bool {
+    let told = |code: &str| {
+        let code = code.to_lowercase().replace('_', "-");
+        let mut parts = code.split('-').map(String::from);
+        let first = parts.next().unwrap_or_default();
+        let usual = match first.as_str() {
+            "hi" => "deva",
+            "ja" => "jpan",
+            _ => "latn",
+        };
+        let region = |part: &String| part.len() == 2 || part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit());
+        let rest: Vec<String> = parts.filter(|part| !region(part) && part != usual).collect();
+        (first, rest)
+    };
+    told(one) == told(other)
+}
+
 /// One object a row, by column name; what is NULL is absent.
 ///
 /// # Errors
@@ -44,4 +63,19 @@ pub fn facts(names: &[String], columns: Vec<ArrayRef>, rows: usize) -> Result<Ve
     writer.write(&batch)?;
     writer.finish()?;
     serde_json::from_slice(&writer.into_inner()).map_err(|e| exec_datafusion_err!("facts as JSON: {e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_have_regions_and_scripts() {
+        for (one, other) in [("pt", "pt-BR"), ("en_SG", "EN"), ("hi", "hi_Deva_IN"), ("hi-Latn", "hi_latn_IN")] {
+            assert!(same_language(one, other), "{one}, {other}");
+        }
+        for (one, other) in [("hi", "hi-Latn"), ("pt", "es"), ("", "en"), ("zh-Hant", "zh-Hans")] {
+            assert!(!same_language(one, other), "{one}, {other}");
+        }
+    }
 }

@@ -55,7 +55,7 @@ mod weighting;
 
 pub use embedder::{Embedder, Purpose};
 pub use estimate::{estimate, of_people as estimate_people};
-pub use facts::{LANGUAGE, facts, facts_of, language_of, pack_name};
+pub use facts::{LANGUAGE, facts, facts_of, language_of, pack_name, same_language};
 pub use narrate::{OnOutage, Outage, narrate, narrated};
 pub use narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, narrative_field,

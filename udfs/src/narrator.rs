@@ -10,6 +10,8 @@ use datafusion::common::{Result, plan_datafusion_err};
 use populace_population::there_are;
 use serde_json::{Map, Value};
 
+use crate::facts::same_language;
+
 /// The narrative columns of a persona table, in its order.
 pub const NARRATIVES: [&str; 10] = [
     "professional_persona",
@@ -123,13 +125,13 @@ pub trait Narrator: Debug + Send + Sync {
         Ok(self.kinds())
     }
 
-    /// A language as this narrator has it, of one that is asked for: `hi-Latn` of `hi-latn`.
+    /// A language as this narrator has it, of one that is asked for: `pt-BR` of `pt`.
     ///
     /// # Errors
     /// If it does not write people of the pack in it; the message says in what it does.
     fn language(&self, pack: &str, asked: &str) -> Result<String> {
         let there = self.languages(pack);
-        there.iter().find(|l| l.eq_ignore_ascii_case(asked)).cloned().ok_or_else(|| {
+        there.iter().find(|l| same_language(l, asked)).cloned().ok_or_else(|| {
             let there = there_are(asked, &there);
             plan_datafusion_err!("{} does not write people of {pack} in the language `{asked}`{there}", self.name())
         })

@@ -107,16 +107,30 @@ impl Rendered {
 /// Words of a text whose length nobody has said.
 const WORDS: u64 = 60;
 
-/// The middle of the length that is asked for: "30 to 60 words".
+/// What lengths are asked for in, and how many words one of them is.
+const UNITS: [(&str, f64); 7] =
+    [("words", 1.0), ("palavras", 1.0), ("शब्द", 1.0), ("shabd", 1.0), ("字", 0.4), ("文字", 0.4), ("characters", 0.4)];
+
+/// What stands between the ends of a range.
+const BETWEEN: [&str; 11] = ["to", "a", "-", "–", "—", "~", "〜", "～", "से", "se", "から"];
+
+/// The middle of the length that is asked for, in words: "30 to 60 words", "80〜160字".
 pub(super) fn words(ask: &str) -> u64 {
-    let before: Vec<&str> = ask.split_whitespace().take_while(|w| !w.starts_with("words")).collect();
-    match before[..] {
-        [.., low, "to", high] => match (low.parse::<u64>(), high.parse::<u64>()) {
-            (Ok(low), Ok(high)) => (low + high) / 2,
-            _ => WORDS,
-        },
-        _ => WORDS,
-    }
+    let starts = ask
+        .char_indices()
+        .filter(|(at, c)| c.is_ascii_digit() && !ask[..*at].ends_with(|before: char| before.is_ascii_digit()));
+    let number = |(at, _): (usize, char)| {
+        let digits: String = ask[at..].chars().take_while(char::is_ascii_digit).collect();
+        Some((digits.parse::<f64>().ok()?, at, at + digits.len()))
+    };
+    let numbers: Vec<(f64, usize, usize)> = starts.filter_map(number).collect();
+    let range = |pair: &[(f64, usize, usize)]| {
+        let [(low, _, ends), (high, begins, last)] = pair else { return None };
+        let after = ask[*last..].trim_start();
+        let (_, unit) = UNITS.iter().find(|(unit, _)| after.starts_with(unit))?;
+        BETWEEN.contains(&ask[*ends..*begins].trim()).then_some(((low + high) / 2.0 * unit) as u64)
+    };
+    numbers.windows(2).find_map(range).unwrap_or(WORDS)
 }
 
 /// The templates that tell a writer what to do.
@@ -263,6 +277,20 @@ mod tests {
         insta::assert_snapshot!(rendered.user);
         assert_eq!((rendered.keys.len(), rendered.words), (4, 85 + 75 + 75 + 75));
         assert_eq!(rendered.schema()["required"][0], "cultural_background");
+    }
+
+    #[test]
+    fn lengths_are_told_in_several_languages() {
+        for (ask, expected) in [
+            ("Plainly. 30 to 60 words.", 45),
+            ("Em 2 frases, de 30 a 61 palavras.", 45),
+            ("一、二文、80〜160字。", 48),
+            ("दो वाक्य, 30 से 60 शब्द।", 45),
+            ("As you like, in 3 sentences.", WORDS),
+            ("", WORDS),
+        ] {
+            assert_eq!(words(ask), expected, "{ask}");
+        }
     }
 
     #[test]

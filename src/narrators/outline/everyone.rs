@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use populace_population::{Pack, Sampler};
+use populace_udfs::checks::{Vocabulary, check_text};
 use populace_udfs::facts_of;
 use serde_json::{Map, Value};
 
@@ -15,15 +16,19 @@ use super::*;
 const PEOPLE: u64 = 300;
 
 /// No sentence, facts aside, is in more texts of a kind than this part.
-const REFRAIN: f64 = 0.1;
+const REFRAIN: f64 = 0.15;
+
+/// Of sound texts this part may be accused of something.
+const ACCUSED: f64 = 0.01;
 
 fn people(pack: Arc<Pack>) -> Vec<Map<String, Value>> {
     facts_of(&Sampler::new(pack, 2026).draw(0..PEOPLE, None).unwrap()).unwrap()
 }
 
 /// What is wrong with the texts of a country's people in a language.
-fn wrongs(outline: &Outline, people: &[Map<String, Value>]) -> Vec<String> {
-    let mut wrongs = vec![];
+fn wrongs(outline: &Outline, pack: &Pack, people: &[Map<String, Value>]) -> Vec<String> {
+    let (mut wrongs, mut accused) = (vec![], vec![]);
+    let vocabulary = Vocabulary::of(pack).in_language(Some(outline.language()));
     for kind in outline.kinds() {
         let mut texts: HashSet<String> = HashSet::new();
         let mut sentences: HashMap<String, usize> = HashMap::new();
@@ -52,6 +57,8 @@ fn wrongs(outline: &Outline, people: &[Map<String, Value>]) -> Vec<String> {
             if !text.ends_with(['.', '。', '।', '!', '?', '！', '？', '」']) {
                 wrong("it has no end");
             }
+            let found = check_text(&text, facts, &vocabulary);
+            accused.extend(found.first().map(|v| format!("{kind}: {} ({}): {text}", v.check, v.detail)));
             skeletons.into_iter().for_each(|sentence| *sentences.entry(sentence).or_default() += 1);
             if !texts.insert(text.clone()) {
                 wrong("two alike");
@@ -61,6 +68,10 @@ fn wrongs(outline: &Outline, people: &[Map<String, Value>]) -> Vec<String> {
         wrongs
             .extend(often.map(|(sentence, count)| format!("{kind}: in {count} texts of {}: {sentence}", people.len())));
     }
+    if accused.len() as f64 > ACCUSED * (people.len() * outline.kinds().len()) as f64 {
+        wrongs.push(format!("{} texts are accused", accused.len()));
+        wrongs.append(&mut accused);
+    }
     wrongs.sort();
     wrongs
 }
@@ -68,11 +79,12 @@ fn wrongs(outline: &Outline, people: &[Map<String, Value>]) -> Vec<String> {
 #[test]
 fn everybody_is_written_up_in_every_language() {
     for name in packs::NAMES {
-        let people = people(packs::open(name).unwrap().unwrap());
+        let pack = packs::open(name).unwrap().unwrap();
+        let people = people(pack.clone());
         for language in packs::outline_languages(name) {
             let outline = packs::outline(name, Some(&language)).unwrap();
             assert_eq!(outline.kinds(), packs::kinds(name));
-            let wrongs = wrongs(&outline, &people);
+            let wrongs = wrongs(&outline, &pack, &people);
             assert!(wrongs.is_empty(), "{name}, {language}: {} faults\n{}", wrongs.len(), wrongs.join("\n"));
         }
     }
@@ -100,7 +112,7 @@ fn an_outline() {
         Ok(outline) => outline,
         Err(faults) => panic!("{} faults\n{}", faults.len(), faults.join("\n")),
     };
-    let people = people(pack);
+    let people = people(pack.clone());
     for facts in people.iter().take(12) {
         println!("{}", Value::Object(facts.clone()));
         for kind in outline.kinds() {
@@ -113,6 +125,6 @@ fn an_outline() {
     nobody.sort_unstable();
     nobody.dedup_by_key(|(flag, _)| *flag);
     nobody.iter().for_each(|(flag, place)| println!("nobody is `{flag}`: {place}"));
-    let wrongs = wrongs(&outline, &people);
+    let wrongs = wrongs(&outline, &pack, &people);
     println!("{} faults\n{}", wrongs.len(), wrongs.join("\n"));
 }

@@ -65,6 +65,10 @@ name = "task"
 value = "@d_none"
 when = ["!job"]
 
+[[slot]]
+name = "whole"
+value = "{last_name}, {first_name} ({age}), <homem|mulher>"
+
 [[lexicon]]
 column = "occupation"
 file = "occupations.csv"
@@ -200,6 +204,8 @@ fn slots_are_passed_over_where_their_fact_is_missing() {
         assert_eq!(written(text, json!({ "city": city })).unwrap(), "Ana vive.");
     }
     assert_eq!(written("{N} ri.", json!({ "last_name": null })).unwrap(), "Ana ri.");
+    assert_eq!(of_ana("{F}: {whole}."), "Ana: Sá, Ana (70), mulher.");
+    assert!(written("{F}: {whole}.", json!({ "last_name": null })).is_err());
     assert!(written("{N} ri.", json!({ "first_name": null })).unwrap_err().contains("too few"));
 }
 
@@ -271,6 +277,7 @@ fn faults_have_a_file_and_a_line() {
         ),
         ("\"aposentad<o|a>\"", "\"aposentad<o|a\"", "the slot `rest`: \"aposentad<o|a\": `<` is not closed"),
         ("name = \"age\"\ncolumn", "name = \"trait\"\ncolumn", "the slot `trait` is filled by the narrator itself"),
+        ("value = \"{last_name}, ", "value = \"{last_name, ", "the slot `whole`: its value is no template"),
         ("{first_name} {last_name}", "{first_name", "\"{first_name\" is no template"),
         ("na Bahia,", "na Bahia,,,", "pt/states.csv:2: 6 fields, the header has 4"),
         ("Paraná,", "Bahia,", "pt/states.csv:3: `Bahia` is in line 2 already"),

@@ -131,7 +131,7 @@ pub(super) struct Levels {
     pub prefix: String,
 }
 
-/// A column's value, or a constant, as a slot.
+/// A column's value, or a template over columns and slots, as a slot.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Slot {
@@ -213,6 +213,7 @@ impl Manifest {
     /// The columns that texts are written from.
     pub fn columns(&self) -> Vec<String> {
         let templates = self.full.all().iter().chain(self.short.all());
+        let templates = templates.chain(self.slots.iter().filter_map(|s| s.value.as_ref()));
         let named = templates.flat_map(|template| pieces(template).filter_map(|(_, name)| name));
         let mut columns: Vec<&str> = named.filter(|name| !self.slots.iter().any(|s| s.name == *name)).collect();
         columns.extend(self.sex.iter().map(|s| s.column.as_str()));

@@ -233,7 +233,7 @@ impl<'a> Person<'a> {
             (Some(column), _) => facts.text(column),
             (None, Some(value)) => match value.strip_prefix('@') {
                 Some(symbols) => first_symbol(grammar, symbols, "").map(|symbol| format!("@{symbol}")),
-                None => Some(self.inflected(value)),
+                None => self.filled(value, facts),
             },
             (None, None) => None,
         };

@@ -1,6 +1,6 @@
 //! Reading an outline: the grammar, the lexicons and the manifest of one country in one language.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -201,12 +201,21 @@ impl Outline {
             faults.push(format!("{at}: no condition is named `{flag}`{hint}"));
         }
         for (wanted, lexicon) in manifest.lexicons.iter().zip(&self.lexicons) {
+            // Many levels may turn to one symbol: it is told once.
+            let mut missing: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
             for (level, line, cells) in lexicon.rows() {
-                for symbols in cells.iter().filter_map(|cell| cell.strip_prefix('@')) {
-                    if first_symbol(grammar, symbols, level).is_none() {
-                        faults.push(format!("{place}/{}:{line}: no grammar has any of @{symbols}", wanted.file));
-                    }
+                let symbols = cells.iter().filter_map(|cell| cell.strip_prefix('@'));
+                for symbols in symbols.filter(|symbols| first_symbol(grammar, symbols, level).is_none()) {
+                    missing.entry(symbols).or_default().push(line);
                 }
+            }
+            for (symbols, lines) in missing {
+                let first = lines.iter().min().copied().unwrap_or_default();
+                let more = match lines.len() {
+                    1 => String::new(),
+                    lines => format!(", nor for {} lines more", lines - 1),
+                };
+                faults.push(format!("{place}/{}:{first}: no grammar has any of @{symbols}{more}", wanted.file));
             }
         }
         faults.sort_unstable();
@@ -261,7 +270,7 @@ fn manifest_faults(place: &str, text: &str, manifest: &Manifest) -> Vec<String> 
         fault("language", "the language has no name: a code as in BCP 47, \"pt\"".into());
     }
     for template in manifest.full.all().iter().chain(manifest.short.all()) {
-        if pieces(template).any(|(text, name)| text.contains(['{', '}']) || name == Some("")) {
+        if !is_template(template) {
             fault(template, format!("{template:?} is no template: columns stand in braces, \"{{first_name}}\""));
         }
     }
@@ -277,6 +286,9 @@ fn manifest_faults(place: &str, text: &str, manifest: &Manifest) -> Vec<String> 
         if slot.column.is_some() == slot.value.is_some() {
             fault(&slot.name, format!("the slot `{}` has a column or a value, one of them", slot.name));
         }
+        if slot.value.as_deref().is_some_and(|value| !is_template(value)) {
+            fault(&slot.name, format!("the slot `{}`: its value is no template", slot.name));
+        }
         if let Some(what) = slot.value.as_deref().and_then(inflection_fault) {
             fault(&slot.name, format!("the slot `{}`: {what}", slot.name));
         }
@@ -285,6 +297,12 @@ fn manifest_faults(place: &str, text: &str, manifest: &Manifest) -> Vec<String> 
         fault(name, format!("the slot `{name}` is filled by the narrator itself: take another name"));
     }
     faults
+}
+
+/// Whether every brace of a text is of a `{name}`.
+fn is_template(text: &str) -> bool {
+    let brace = |text: &str| text.contains(['{', '}']);
+    pieces(text).all(|(text, name)| !brace(text) && name.is_none_or(|name| !name.is_empty() && !brace(name)))
 }
 
 /// The line of a text that has a word in quotes; the first if none has.
