@@ -50,8 +50,8 @@ pub(super) fn located(manifest: &str, error: Error) -> Error {
 /// the last.
 fn block(manifest: &str, section: &str, last: bool) -> Option<std::ops::Range<usize>> {
     let (kind, name) = match section.split_once('`') {
-        Some((kind, rest)) => (kind.trim(), rest.split('`').next()),
-        None => (section.split(',').next()?.trim(), None),
+        Some((kind, rest)) if !section.starts_with('[') => (kind.trim(), rest.split('`').next()),
+        _ => (section.split(',').next()?.trim(), None),
     };
     let header = match name {
         Some(_) => format!("[[{kind}]]"),
