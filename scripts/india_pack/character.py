@@ -129,6 +129,8 @@ def skills(units):
                     for skill, literate in listed["general"] + listed["home"] + listed[main]:
                         if literate and reads == "illiterate":
                             row.pop(skill, None)
+                    if sex == "Male":
+                        row.pop("running a self-help group", None)
                     if reads == "illiterate":
                         row.pop("mobile internet use", None)
                         row.pop("UPI payments", None)

@@ -8,9 +8,9 @@ from usa_pack.tables import figure, levels, read
 from .codes import AP, EDU3, MAIN, SCHEDULED, SEXES, STATES, TS, ZONES, census_state, language
 from .people import PLACES
 
-# Four groups of religion that languages tell apart, and how readily a speaker of the language belongs to each, against
+# Five groups of religion that languages tell apart, and how readily a speaker of the language belongs to each, against
 # the rest of the district. ASSUMPTION: no table of language by religion is published.
-FAITHS = {"Muslim": "muslim", "Sikh": "sikh", "Christian": "hills", "Other religions and persuasions": "hills"}
+FAITHS = {"Muslim": "muslim", "Sikh": "sikh", "Christian": "hills", "Other religions and persuasions": "hills", "Buddhist": "buddhist"}
 AFFINITY = {
     "Urdu": (60, 0.02, 0.05, 0.02), "Arabic": (60, 0.1, 0.1, 0.1), "Punjabi": (0.1, 40, 1, 1),
     "Kashmiri": (6, 0.3, 0.1, 1), "Hindi": (0.6, 0.15, 0.5, 1), "Sindhi": (0.3, 0.1, 0.1, 1),
@@ -23,6 +23,8 @@ AFFINITY = {
     "Manipuri": (0.4, 0.02, 0.3, 1), "Balti": (30, 0, 0.1, 0.5), "Shina": (30, 0, 0.1, 0.1),
 }
 HILLS = (0.02, 0.02, 6, 1)  # the languages of the hills and forests
+# Spoken by Buddhists, and by Hindus of the same district seldom
+HIMALAYA = {"Bhotia", "Ladakhi", "Tibetan", "Monpa", "Sherpa", "Lepcha", "Lahauli", "Kinnauri", "Tamang"}
 
 
 def faith(religion):
@@ -38,14 +40,20 @@ def first_language(religion):
     shares = defaultdict(lambda: defaultdict(float))
     for (place, name), v in religion.items():
         shares[place][faith(name)] += v
-    groups = ["muslim", "sikh", "hills", "rest"]
+    groups = ["muslim", "sikh", "hills", "rest", "buddhist"]
+
+    def affinity(name, i):
+        if name in HIMALAYA:
+            return (0.05, 0.02, 0.3, 0.08, 8)[i]
+        return (AFFINITY.get(name) or ((1, 0.1, 1, 1) if name in SCHEDULED else HILLS))[min(i, 3)]
+
     cells, national = {}, defaultdict(float)
     for (place, zone), row in sorted(speakers.items()):
         whole = sum(row.values())
         row = {k: v for k, v in row.items() if v >= max(15, whole / 20000)}
         whole = sum(row.values())
         rows = {g: max(shares[place][g], 1e-9) * whole for g in groups}
-        seed = {(g, k): AFFINITY.get(k, (1, 0.1, 1, 1) if k in SCHEDULED else HILLS)[i] * row[k] + 1e-9
+        seed = {(g, k): affinity(k, i) * row[k] + 1e-9
                 for i, g in enumerate(groups) for k in row}
         fitted = rake(seed, rows, row, rounds=400, tolerance=1e-9)
         for (g, k), v in fitted.items():

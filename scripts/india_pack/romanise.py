@@ -138,7 +138,7 @@ def write_latin():
     manifest = re.sub(r"# हिंदी.*\n", "# Hindi in Latin letters; scripts/india_pack/romanise.py made this folder from outline/hi.\n",
                       manifest)
     for gone in ("first_names", "last_names", "districts"):
-        manifest = re.sub(r'\[\[lexicon\]\][^\n]*\ncolumn = "[a-z_]*"\nfile = "%s.csv"\notherwise = "[a-z_]*"\n\n' % gone, "",
+        manifest = re.sub(r'\[\[lexicon\]\]\ncolumn = "[a-z_]*"\nfile = "%s.csv"\notherwise = "[a-z_]*"\n\n' % gone, "",
                           manifest)
     manifest = manifest.replace('[[slot]]\nname = "age"', '[[slot]]\nname = "zila"\ncolumn = "district"\n\n[[slot]]\nname = "age"')
     with open(os.path.join(target, "outline.toml"), "w", encoding="utf-8") as f:
