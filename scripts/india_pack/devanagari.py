@@ -125,7 +125,7 @@ def devanagari(name, known, south=False, west=False):
             if text[0] in "ािीुूेैोौं":
                 if stem[-1] in "aeiou":
                     break
-                return spell(stem, south).removesuffix("ा") + text
+                return (ENDINGS.get(stem) if stem in ("raj", "chand") else spell(stem, south)).removesuffix("ा") + text
             head = known.get(stem) or ENDINGS.get(stem) or spell(stem, south)
             if end in SHORT and stem[-1] == "a":
                 head = head.removesuffix("ा")
