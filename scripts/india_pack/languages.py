@@ -140,18 +140,20 @@ FURTHER = {
     "Madhya Pradesh": {"Marathi": 0.3}, "Chhattisgarh": {"Odia": 0.3, "Marathi": 0.1}, "Gujarat": {"Marathi": 0.1},
     "Maharashtra": {"Gujarati": 0.15, "Kannada": 0.1}, "Karnataka": {"Telugu": 0.7, "Tamil": 0.5, "Marathi": 0.3,
     "Urdu": 0.2}, AP: {"Tamil": 0.2, "Urdu": 0.2}, TS: {"Urdu": 0.6, "Marathi": 0.1}, "Goa": {"Marathi": 3},
-    "Kerala": {"Tamil": 0.6, "Arabic": 0.1}, "Tamil Nadu": {"Telugu": 0.4, "Malayalam": 0.15, "Kannada": 0.1},
+    "Kerala": {"Tamil": 0.6}, "Tamil Nadu": {"Telugu": 0.4, "Malayalam": 0.15, "Kannada": 0.1},
     "Puducherry": {"Telugu": 0.3, "Malayalam": 0.2}, "Sikkim": {"Bengali": 0.1}, "Assam": {"Bengali": 0.8},
     "Nagaland": {"Assamese": 4}, "Arunachal Pradesh": {"Assamese": 2}, "Meghalaya": {"Assamese": 0.5, "Bengali": 0.4},
     "Tripura": {"Bengali": 3}, "Odisha": {"Telugu": 0.2, "Bengali": 0.2}, "West Bengal": {"Urdu": 0.1, "Nepali": 0.1},
     "Uttarakhand": {"Punjabi": 0.1, "Sanskrit": 0.05}, "Andaman and Nicobar Islands": {"Bengali": 1, "Tamil": 0.5},
     "Daman and Diu": {"Marathi": 0.3}, "Dadra and Nagar Haveli": {"Marathi": 1},
 }
+# Languages that are somebody's further language, besides the scheduled ones: nobody learns their own
+OWN_CLASS = ("English", "Khasi", "Garo", "Mizo", "Bhili")
 SCHOOLED = {"low": 0.02, "middle": 0.8, "high": 4.0}
 
 
 def kits(used):
-    classes = {k: k if k in SCHEDULED or k == "English" else "other" for k in used}
+    classes = {k: k if k in SCHEDULED or k in OWN_CLASS else "other" for k in used}
     cells, pairs = {}, set()
     for state in STATES:
         for own in sorted(set(classes.values())):

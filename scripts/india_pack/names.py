@@ -137,7 +137,7 @@ def first_names():
         if group and keep and len(r["first_name"]) > 2:
             listed[group, r["sex"], DECADES[r["birth_decade"]]].append((-float(r["count"]), r["first_name"]))
     for (group, sex, band), rows in listed.items():
-        for count, name in sorted(rows)[:170]:
+        for count, name in sorted(rows)[:150]:
             cells[group, sex, band, name] = -count
     groups = sorted({k[0] for k in cells})
     figure("first_name_culture", ["name_culture", "sex", "age", "first_name"], cells)
@@ -160,7 +160,7 @@ MUSLIM = {"muslim_north": "Uttar Pradesh", "muslim_bihar": "Bihar", "muslim_beng
 MUSLIM_MEN_ALSO = {"muslim_tamil": "Mohamed Abdul Ibrahim Sahib Rahman Hussain Ali Sheriff Basha Rowther Maraikkayar Kader "
                                    "Gani Jamal Hameed Nazeer Yousuf Sulaiman Begum Beevi Banu Nisha"}
 # Tokens that are no surname, or of another culture than the state's
-NOT = set("""Din Deen Pas Vati Dulare Pratap Begam Sajivan Nand Bahan Sing Kha Ray. Sk. Ji Kunju Koya Miya Bhai Mohanbhai Somabhai Bhikhabhai Harijan Urang Kour Masih Mohammad
+NOT = set("""Bewa Din Deen Pas Vati Dulare Pratap Begam Sajivan Nand Bahan Sing Kha Ray. Sk. Ji Kunju Koya Miya Bhai Mohanbhai Somabhai Bhikhabhai Harijan Urang Kour Masih Mohammad
 Unknown Name Mr Late Wife Father Mother""".split())
 FEMALE_ENDINGS = ("ben", "bai")
 
@@ -177,6 +177,10 @@ def last_names():
         male = name in classes["male"] or name.lower().endswith("bhai")
         if name_culture in ("tamil", "malayali"):
             male = False
+        if name_culture.startswith("muslim"):
+            male = name in classes["muslim_male"]
+            if name in ("Begum", "Bibi", "Khatun", "Bano", "Parveen", "Beevi", "Nisha"):
+                v *= 2
         for sex in SEXES:
             if not (sex == "Male" and female) and not (sex == "Female" and male):
                 cells[name_culture, sex, name] += v
@@ -197,6 +201,8 @@ def last_names():
             own[c][n] = v
         for n in MUSLIM_MEN_ALSO.get(c, "").split():
             own[c].setdefault(n, (good[len(good) // 2][1] if good else 1000.0))
+    for n, v in (("Bano", 0.6), ("Begum", 0.5), ("Parveen", 0.35), ("Khatoon", 0.3), ("Jahan", 0.08)):
+        own["muslim_north"][n] = own["muslim_north"]["Khan"] * v  # ASSUMPTION: women, whom the census seldom names so
     own["christian_kerala"] = {n: v for n, v in by_state["Kerala"].items() if n in classes["christian"]}
     for r in assumption("last_names.csv"):
         for rank, n in enumerate(r["names"].split()):

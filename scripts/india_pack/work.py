@@ -111,7 +111,7 @@ KINDS = ["none", "cultivator", "agricultural_labourer", "household_industry", "o
 HOUSEHOLD = {"craft_trades": 0.87, "plant_machine_operators": 0.05, "service_sales": 0.08}
 LEAN = {  # of divisions to schooling. ASSUMPTION.
     "managers": (0.5, 0.8, 1.2, 1.5, 2.5), "professionals": (0, 0, 0.12, 1, 6),
-    "technicians_associate_professionals": (0.02, 0.15, 1.2, 4, 2), "clerical_support": (0.01, 0.1, 1.3, 1.5, 2),
+    "technicians_associate_professionals": (0, 0.15, 1.2, 4, 2), "clerical_support": (0, 0, 1.3, 1.5, 2),
     "service_sales": (0.9, 1.3, 1.3, 0.7, 0.5), FARM: (1.3, 1, 0.5, 0.2, 0.1),
     "craft_trades": (1.3, 1.4, 0.8, 0.7, 0.1), "plant_machine_operators": (0.9, 1.4, 0.9, 0.8, 0.12),
     "elementary_occupations": (2, 1.2, 0.4, 0.15, 0.04),
