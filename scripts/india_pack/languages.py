@@ -5,12 +5,13 @@ from collections import defaultdict
 from usa_pack.raking import rake
 from usa_pack.tables import figure, levels, read
 
-from .codes import AP, EDU3, MAIN, SCHEDULED, SEXES, STATES, TS, ZONES, census_state, language
+from .codes import AP, MAIN, SCHEDULED, STATES, TS, ZONES, census_state, language
 from .people import PLACES
 
 # Five groups of religion that languages tell apart, and how readily a speaker of the language belongs to each, against
 # the rest of the district. ASSUMPTION: no table of language by religion is published.
-FAITHS = {"Muslim": "muslim", "Sikh": "sikh", "Christian": "hills", "Other religions and persuasions": "hills", "Buddhist": "buddhist"}
+FAITHS = {"Muslim": "muslim", "Sikh": "sikh", "Christian": "hills", "Other religions and persuasions": "hills",
+    "Buddhist": "buddhist"}
 AFFINITY = {
     "Urdu": (60, 0.02, 0.05, 0.02), "Arabic": (60, 0.1, 0.1, 0.1), "Punjabi": (0.1, 40, 1, 1),
     "Kashmiri": (6, 0.3, 0.1, 1), "Hindi": (0.6, 0.15, 0.5, 1), "Sindhi": (0.3, 0.1, 0.1, 1),
@@ -103,7 +104,8 @@ def languages_spoken():
     speak = {}
     for r in read("bilingual_trilingual_state_urban_sex_age.csv"):
         if r["age_group"] in AGES:
-            speak[r["state"], ZONES[r["urban_rural"]], r["sex"], r["age_group"], r["languages_spoken"]] = float(r["count"])
+            speak[r["state"], ZONES[r["urban_rural"]], r["sex"], r["age_group"],
+                r["languages_spoken"]] = float(r["count"])
     adults, young = {}, {}
     for key, whole in people.items():
         if key[3] is None or not whole:
@@ -135,7 +137,8 @@ ENGLISH = {"Tamil Nadu": 4, "Puducherry": 4, "Kerala": 4, "Nagaland": 6, "Meghal
            "Goa": 3.5, "Sikkim": 2.5, "Arunachal Pradesh": 3, "Lakshadweep": 3}
 FURTHER = {
     "Jammu and Kashmir": {"Urdu": 5}, "Punjab": {"Urdu": 0.1}, "Chandigarh": {"Punjabi": 2},
-    "Haryana": {"Punjabi": 0.6}, "Delhi": {"Punjabi": 0.6, "Urdu": 0.3}, "Uttar Pradesh": {"Urdu": 0.5, "Sanskrit": 0.1},
+    "Haryana": {"Punjabi": 0.6}, "Delhi": {"Punjabi": 0.6, "Urdu": 0.3}, "Uttar Pradesh": {"Urdu": 0.5,
+    "Sanskrit": 0.1},
     "Bihar": {"Urdu": 0.5}, "Jharkhand": {"Bengali": 0.6, "Odia": 0.2}, "Rajasthan": {"Gujarati": 0.2, "Punjabi": 0.1},
     "Madhya Pradesh": {"Marathi": 0.3}, "Chhattisgarh": {"Odia": 0.3, "Marathi": 0.1}, "Gujarat": {"Marathi": 0.1},
     "Maharashtra": {"Gujarati": 0.15, "Kannada": 0.1}, "Karnataka": {"Telugu": 0.7, "Tamil": 0.5, "Marathi": 0.3,

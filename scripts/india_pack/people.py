@@ -164,7 +164,8 @@ def education():
 # Kinds of degree among "Graduate & above", by sex and age, from memory of the order of magnitude of the Census of 2011
 # (graduates 68 million, of whom postgraduates about a fifth, technical degrees about a sixth). ASSUMPTION.
 DEGREES = {
-    "Graduate degree other than technical degree": (60, 61), "Post-graduate degree other than technical degree": (18, 23),
+    "Graduate degree other than technical degree": (60, 61), "Post-graduate degree other than technical degree": (18,
+    23),
     "Engineering and technology": (13, 5.5), "Medicine": (1.6, 1.6), "Agriculture and dairying": (0.5, 0.2),
     "Veterinary": (0.15, 0.05), "Teaching": (4, 7.5), "Other technical degree": (2.4, 1.3),
 }
