@@ -40,7 +40,8 @@ def main():
     mother_tongue(used)
     languages_spoken()
     classes = kits(used)
-    manifest_section("other languages", ["other = [" + ", ".join(f'"{k}"' for k in used if classes[k] == "other") + "]"])
+    manifest_section("other languages",
+        ["other = [" + ", ".join(f'"{k}"' for k in used if classes[k] == "other") + "]"])
     education()
     degrees()
     marital()

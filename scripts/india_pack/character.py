@@ -13,7 +13,8 @@ REGIONS = {"Punjab": "north", "Haryana": "north", "Delhi": "north", "Chandigarh"
            "Maharashtra": "west", "Goa": "west", "West Bengal": "bengal", "Tripura": "bengal",
            "Andaman and Nicobar Islands": "bengal", "Odisha": "odisha", "Tamil Nadu": "tamil", "Puducherry": "tamil",
            AP: "telugu", TS: "telugu", "Kerala": "malayalam", "Lakshadweep": "malayalam", "Karnataka": "kannada"}
-WIDER = {"north": ("north", "up"), "centre": ("centre", "gujarat"), "south": ("tamil", "telugu", "malayalam", "kannada"),
+WIDER = {"north": ("north", "up"), "centre": ("centre", "gujarat"), "south": ("tamil", "telugu", "malayalam",
+    "kannada"),
          "east": ("bihar", "bengal", "odisha"), "bhojpuri": ("up", "bihar"), "marathi": ("west",),
          "bengali": ("bengal",), "punjabi": ("north",)}
 FAITHS = {"h": ("hindu",), "m": ("muslim",), "c": ("christian",), "s": ("sikh",)}
@@ -76,15 +77,16 @@ def hobbies():
 # The skills of each unit group of occupations: the longest prefix counts
 SKILLS = {
     "1": "manage", "1345": "teach", "13": "manage", "21": "engineer", "211": "study", "213": "study", "216": "engineer",
-    "2163": "talent", "2166": "talent", "22": "care", "225": "livestock", "23": "teach", "24": "money", "242": "manage",
+    "2163": "talent", "2166": "talent", "22": "care", "225": "vet", "23": "teach", "24": "money", "242": "manage",
     "243": "sell", "25": "code", "261": "law", "262": "office", "263": "study", "2635": "office", "2636": "ritual",
     "264": "talent", "265": "talent", "31": "engineer", "311": "engineer", "312": "engineer", "313": "machine",
-    "314": "study", "315": "drive", "32": "care", "324": "livestock", "33": "sell", "331": "money", "3321": "money",
+    "314": "study", "315": "drive", "32": "care", "324": "vet", "33": "sell", "331": "money", "3321": "money",
     "334": "office", "335": "guard", "3353": "office", "3352": "office", "3351": "office", "34": "talent", "341": "law",
     "3434": "food", "35": "code", "3521": "talent", "41": "office", "42": "office", "421": "money", "431": "money",
     "432": "office", "44": "office", "51": "house", "5111": "house", "5112": "guard", "5113": "sell", "512": "food",
     "513": "food", "514": "looks", "515": "house", "516": "ritual", "5165": "drive", "52": "sell", "531": "childcare",
-    "532": "care", "54": "guard", "61": "farm", "6112": "plants", "6113": "plants", "612": "livestock", "62": "water",
+    "532": "care", "54": "guard", "61": "farm", "6112": "plants", "6113": "plants", "612": "livestock",
+    "6122": "poultry", "6123": "rearing", "62": "water",
     "621": "forest", "63": "farm", "71": "build", "7115": "wood", "7126": "pipes", "7127": "electric", "72": "metal",
     "723": "motor", "7233": "metal", "73": "craft", "7318": "cloth", "732": "machine", "74": "electric", "75": "craft",
     "751": "food", "7516": "craft", "752": "wood", "753": "cloth", "7535": "craft", "7536": "craft", "754": "machine",
@@ -129,10 +131,13 @@ def skills(units):
                     for skill, literate in listed["general"] + listed["home"] + listed[main]:
                         if literate and reads == "illiterate":
                             row.pop(skill, None)
+                    if sex == "Male":
+                        row.pop("running a self-help group", None)
                     if reads == "illiterate":
                         row.pop("mobile internet use", None)
                         row.pop("UPI payments", None)
                     for skill, v in row.items():
                         cells[g, who, reads, sex, skill] = v
-    figure("skill_assumed", ["occupation_unit", "labour_status", "education_level", "sex", "skill"], cells, "share", sig=3)
+    figure("skill_assumed", ["occupation_unit", "labour_status", "education_level", "sex", "skill"], cells, "share",
+        sig=3)
     levels("skill", ["level"], [[s] for s in sorted({k[4] for k in cells})])

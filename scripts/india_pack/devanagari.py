@@ -1,5 +1,5 @@
-"""Names in Devanagari, by rule: the spelling that people give in Latin letters does not tell long from short vowels, nor
-dental from retroflex, so parts of names that recur and the commonest names are listed by hand."""
+"""Names in Devanagari, by rule: the spelling that people give in Latin letters does not tell long from short vowels,
+nor dental from retroflex, so parts of names that recur and the commonest names are listed by hand."""
 
 import csv
 import gzip
@@ -12,16 +12,20 @@ from usa_pack.tables import FOLDERS, assumption
 VOWELS = [("aa", "आ", "ा"), ("ai", "ऐ", "ै"), ("au", "औ", "ौ"), ("ou", "औ", "ौ"), ("ee", "ई", "ी"), ("ii", "ई", "ी"),
           ("oo", "ऊ", "ू"), ("uu", "ऊ", "ू"), ("ei", "ए", "े"), ("eo", "ियो", "ियो"), ("a", "अ", ""), ("i", "इ", "ि"),
           ("u", "उ", "ु"), ("e", "ए", "े"), ("o", "ओ", "ो")]
-CONSONANTS = [("ksh", "क्ष"), ("chh", "छ"), ("sch", "श"), ("tch", "च"), ("cch", "च्च"), ("gy", "ज्ञ"), ("kh", "ख"), ("gh", "घ"), ("ch", "च"),
+CONSONANTS = [("ksh", "क्ष"), ("chh", "छ"), ("sch", "श"), ("tch", "च"), ("cch", "च्च"), ("gy", "ज्ञ"), ("kh", "ख"),
+    ("gh", "घ"), ("ch", "च"),
               ("jh", "झ"), ("th", "थ"), ("dh", "ध"), ("ph", "फ"), ("bh", "भ"), ("sh", "श"), ("zh", "झ"), ("ck", "क"),
-              ("k", "क"), ("g", "ग"), ("c", "क"), ("j", "ज"), ("t", "त"), ("d", "द"), ("n", "न"), ("p", "प"), ("f", "फ़"),
+              ("k", "क"), ("g", "ग"), ("c", "क"), ("j", "ज"), ("t", "त"), ("d", "द"), ("n", "न"), ("p", "प"), ("f",
+              "फ़"),
               ("b", "ब"), ("m", "म"), ("y", "य"), ("r", "र"), ("l", "ल"), ("v", "व"), ("w", "व"), ("s", "स"),
               ("h", "ह"), ("z", "ज़"), ("q", "क़"), ("x", "क्स")]
 NASAL = set("क ख ग घ च छ ज झ त थ द ध ट ठ ड ढ".split())
 LABIAL = set("प फ ब भ".split())
 # Pairs that are written joined
-JOINED = {"क्त", "प्त", "ब्द", "द्म", "त्म", "ग्न", "ज्व", "त्न", "ल्प", "ब्ज", "द्ध", "च्छ", "क्ख", "स्त", "स्थ", "स्न", "स्म", "स्व", "श्व", "श्न",
-          "ष्ण", "त्स", "क्स", "क्ष", "ल्ल", "ज्ञ", "न्ह", "म्ह", "त्त", "ल्म", "न्म", "म्न", "ह्म", "श्क", "स्क", "स्प", "श्त", "ल्द"}
+JOINED = {"क्त", "प्त", "ब्द", "द्म", "त्म", "ग्न", "ज्व", "त्न", "ल्प", "ब्ज", "द्ध", "च्छ", "क्ख", "स्त", "स्थ",
+    "स्न", "स्म", "स्व", "श्व", "श्न",
+          "ष्ण", "त्स", "क्स", "क्ष", "ल्ल", "ज्ञ", "न्ह", "म्ह", "त्त", "ल्म", "न्म", "म्न", "ह्म", "श्क", "स्क",
+          "स्प", "श्त", "ल्द"}
 AFTER = set("य र व ल".split())
 
 
@@ -80,7 +84,8 @@ def spell(word, south=False, west=False):
             if letter == nxt or (nxt in ("घ", "झ", "ध", "भ", "ख", "छ", "थ", "फ") and latin == following[1][0]):
                 out += letter + "्"
             elif latin == "r" or pair in JOINED or (nxt == "य") or (nxt == "र" and latin in
-                                                                  ("p", "k", "g", "t", "d", "b", "sh", "bh", "dh", "th")):
+                                                                  ("p", "k", "g", "t", "d", "b", "sh", "bh", "dh",
+                                                                  "th")):
                 out += letter + "्"
             else:
                 out += letter
@@ -94,23 +99,33 @@ def spell(word, south=False, west=False):
 
 # Parts that recur, tried at the end of a name; what stands before them goes by the rules, or is itself listed
 ENDINGS = {
-    "ram": "राम", "raj": "राज", "lal": "लाल", "nath": "नाथ", "bai": "बाई", "ben": "बेन", "bhai": "भाई", "kumar": "कुमार",
+    "ram": "राम", "raj": "राज", "lal": "लाल", "nath": "नाथ", "bai": "बाई", "ben": "बेन", "bhai": "भाई",
+    "kumar": "कुमार",
     "kumari": "कुमारी", "devi": "देवी", "das": "दास", "prasad": "प्रसाद", "dev": "देव", "singh": "सिंह", "wati": "वती",
-    "vati": "वती", "bati": "बती", "amma": "म्मा", "appa": "प्पा", "rao": "राव", "rai": "राय", "murthy": "मूर्ति", "lakshmi": "लक्ष्मी",
-    "laxmi": "लक्ष्मी", "samy": "सामी", "swamy": "स्वामी", "swami": "स्वामी", "sami": "सामी", "pal": "पाल", "nand": "नंद",
-    "chand": "चंद", "chandra": "चंद्र", "chandran": "चंद्रन", "deep": "दीप", "preet": "प्रीत", "jit": "जीत", "jeet": "जीत",
-    "inder": "इंदर", "winder": "विंदर", "uddin": "उद्दीन", "ullah": "उल्लाह", "esh": "ेश", "eshwar": "ेश्वर", "eswar": "ेश्वर",
+    "vati": "वती", "bati": "बती", "amma": "म्मा", "appa": "प्पा", "rao": "राव", "rai": "राय", "murthy": "मूर्ति",
+    "lakshmi": "लक्ष्मी",
+    "laxmi": "लक्ष्मी", "samy": "सामी", "swamy": "स्वामी", "swami": "स्वामी", "sami": "सामी", "pal": "पाल",
+    "nand": "नंद",
+    "chand": "चंद", "chandra": "चंद्र", "chandran": "चंद्रन", "deep": "दीप", "preet": "प्रीत", "jit": "जीत",
+    "jeet": "जीत",
+    "inder": "इंदर", "winder": "विंदर", "uddin": "उद्दीन", "ullah": "उल्लाह", "esh": "ेश", "eshwar": "ेश्वर",
+    "eswar": "ेश्वर",
     "endra": "ेंद्र", "jan": "जन", "ansh": "ांश", "krishna": "कृष्ण", "krishnan": "कृष्णन", "nathan": "नाथन",
-    "reddy": "रेड्डी", "mani": "मणि", "rani": "रानी", "bala": "बाला", "mala": "माला", "lata": "लता", "latha": "लता", "patil": "पाटिल",
-    "khan": "ख़ान", "begum": "बेगम", "bibi": "बीबी", "nisha": "निशा", "kar": "कर", "wala": "वाला", "pur": "पुर", "puri": "पुरी",
+    "reddy": "रेड्डी", "mani": "मणि", "rani": "रानी", "bala": "बाला", "mala": "माला", "lata": "लता", "latha": "लता",
+    "patil": "पाटिल",
+    "khan": "ख़ान", "begum": "बेगम", "bibi": "बीबी", "nisha": "निशा", "kar": "कर", "wala": "वाला", "pur": "पुर",
+    "puri": "पुरी",
     "yan": "यन", "dhan": "धन", "bhan": "भान", "veer": "वीर", "vir": "वीर", "bir": "बीर", "want": "वंत", "mohan": "मोहन",
-    "shankar": "शंकर", "sankar": "शंकर", "gopal": "गोपाल", "govind": "गोविंद", "narayan": "नारायण", "narayana": "नारायण",
-    "narayanan": "नारायणन", "raman": "रमन", "rajan": "राजन", "kutty": "कुट्टी", "vel": "वेल", "velu": "वेलु", "durai": "दुरै",
-    "muthu": "मुत्तु", "selvi": "सेल्वी", "priya": "प्रिया", "sri": "श्री", "shree": "श्री", "thanga": "तंगा", "puii": "पुई", "zuali": "ज़ुआली",
+    "shankar": "शंकर", "sankar": "शंकर", "gopal": "गोपाल", "govind": "गोविंद", "narayan": "नारायण",
+    "narayana": "नारायण",
+    "narayanan": "नारायणन", "raman": "रमन", "rajan": "राजन", "kutty": "कुट्टी", "vel": "वेल", "velu": "वेलु",
+    "durai": "दुरै",
+    "muthu": "मुत्तु", "selvi": "सेल्वी", "priya": "प्रिया", "sri": "श्री", "shree": "श्री", "thanga": "तंगा",
+    "puii": "पुई", "zuali": "ज़ुआली",
 }
 # Before these a final a is short: Jaya-lakshmi is जयलक्ष्मी
-SHORT = set("lakshmi laxmi krishna krishnan rao raj kumar pal nath prasad chandra chandran narayan narayana murthy swamy "
-            "swami samy sami reddy lal das veer".split())
+SHORT = set("lakshmi laxmi krishna krishnan rao raj kumar pal nath prasad chandra chandran narayan narayana murthy "
+            "swamy swami samy sami reddy lal das veer".split())
 LONGEST = sorted((k for k in ENDINGS if k.strip()), key=len, reverse=True)
 
 
@@ -125,7 +140,7 @@ def devanagari(name, known, south=False, west=False):
             if text[0] in "ािीुूेैोौं":
                 if stem[-1] in "aeiou":
                     break
-                return spell(stem, south).removesuffix("ा") + text
+                return (ENDINGS.get(stem) if stem in ("raj", "chand") else spell(stem, south)).removesuffix("ा") + text
             head = known.get(stem) or ENDINGS.get(stem) or spell(stem, south)
             if end in SHORT and stem[-1] == "a":
                 head = head.removesuffix("ा")

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from usa_pack.tables import figure, read
 
-from .codes import AP, EDU3, MAIN, RELIGIONS, SEXES, STATES, TS, ZONES
+from .codes import EDU3, RELIGIONS, SEXES, STATES, ZONES
 from .people import PLACES
 
 SIZES = {"1": "1", "2": "2", "3": "3", "4": "4", "5": "5", "6-8": "6-8", "9+": "9-12"}

@@ -5,12 +5,13 @@ from collections import defaultdict
 from usa_pack.raking import rake
 from usa_pack.tables import figure, levels, read
 
-from .codes import AP, EDU3, MAIN, SCHEDULED, SEXES, STATES, TS, ZONES, census_state, language
+from .codes import AP, MAIN, SCHEDULED, STATES, TS, ZONES, census_state, language
 from .people import PLACES
 
-# Four groups of religion that languages tell apart, and how readily a speaker of the language belongs to each, against
+# Five groups of religion that languages tell apart, and how readily a speaker of the language belongs to each, against
 # the rest of the district. ASSUMPTION: no table of language by religion is published.
-FAITHS = {"Muslim": "muslim", "Sikh": "sikh", "Christian": "hills", "Other religions and persuasions": "hills"}
+FAITHS = {"Muslim": "muslim", "Sikh": "sikh", "Christian": "hills", "Other religions and persuasions": "hills",
+    "Buddhist": "buddhist"}
 AFFINITY = {
     "Urdu": (60, 0.02, 0.05, 0.02), "Arabic": (60, 0.1, 0.1, 0.1), "Punjabi": (0.1, 40, 1, 1),
     "Kashmiri": (6, 0.3, 0.1, 1), "Hindi": (0.6, 0.15, 0.5, 1), "Sindhi": (0.3, 0.1, 0.1, 1),
@@ -23,6 +24,8 @@ AFFINITY = {
     "Manipuri": (0.4, 0.02, 0.3, 1), "Balti": (30, 0, 0.1, 0.5), "Shina": (30, 0, 0.1, 0.1),
 }
 HILLS = (0.02, 0.02, 6, 1)  # the languages of the hills and forests
+# Spoken by Buddhists, and by Hindus of the same district seldom
+HIMALAYA = {"Bhotia", "Ladakhi", "Tibetan", "Monpa", "Sherpa", "Lepcha", "Lahauli", "Kinnauri", "Tamang"}
 
 
 def faith(religion):
@@ -38,14 +41,20 @@ def first_language(religion):
     shares = defaultdict(lambda: defaultdict(float))
     for (place, name), v in religion.items():
         shares[place][faith(name)] += v
-    groups = ["muslim", "sikh", "hills", "rest"]
+    groups = ["muslim", "sikh", "hills", "rest", "buddhist"]
+
+    def affinity(name, i):
+        if name in HIMALAYA:
+            return (0.05, 0.02, 0.3, 0.08, 8)[i]
+        return (AFFINITY.get(name) or ((1, 0.1, 1, 1) if name in SCHEDULED else HILLS))[min(i, 3)]
+
     cells, national = {}, defaultdict(float)
     for (place, zone), row in sorted(speakers.items()):
         whole = sum(row.values())
         row = {k: v for k, v in row.items() if v >= max(15, whole / 20000)}
         whole = sum(row.values())
         rows = {g: max(shares[place][g], 1e-9) * whole for g in groups}
-        seed = {(g, k): AFFINITY.get(k, (1, 0.1, 1, 1) if k in SCHEDULED else HILLS)[i] * row[k] + 1e-9
+        seed = {(g, k): affinity(k, i) * row[k] + 1e-9
                 for i, g in enumerate(groups) for k in row}
         fitted = rake(seed, rows, row, rounds=400, tolerance=1e-9)
         for (g, k), v in fitted.items():
@@ -95,7 +104,8 @@ def languages_spoken():
     speak = {}
     for r in read("bilingual_trilingual_state_urban_sex_age.csv"):
         if r["age_group"] in AGES:
-            speak[r["state"], ZONES[r["urban_rural"]], r["sex"], r["age_group"], r["languages_spoken"]] = float(r["count"])
+            speak[r["state"], ZONES[r["urban_rural"]], r["sex"], r["age_group"],
+                r["languages_spoken"]] = float(r["count"])
     adults, young = {}, {}
     for key, whole in people.items():
         if key[3] is None or not whole:
@@ -127,23 +137,26 @@ ENGLISH = {"Tamil Nadu": 4, "Puducherry": 4, "Kerala": 4, "Nagaland": 6, "Meghal
            "Goa": 3.5, "Sikkim": 2.5, "Arunachal Pradesh": 3, "Lakshadweep": 3}
 FURTHER = {
     "Jammu and Kashmir": {"Urdu": 5}, "Punjab": {"Urdu": 0.1}, "Chandigarh": {"Punjabi": 2},
-    "Haryana": {"Punjabi": 0.6}, "Delhi": {"Punjabi": 0.6, "Urdu": 0.3}, "Uttar Pradesh": {"Urdu": 0.5, "Sanskrit": 0.1},
+    "Haryana": {"Punjabi": 0.6}, "Delhi": {"Punjabi": 0.6, "Urdu": 0.3}, "Uttar Pradesh": {"Urdu": 0.5,
+    "Sanskrit": 0.1},
     "Bihar": {"Urdu": 0.5}, "Jharkhand": {"Bengali": 0.6, "Odia": 0.2}, "Rajasthan": {"Gujarati": 0.2, "Punjabi": 0.1},
     "Madhya Pradesh": {"Marathi": 0.3}, "Chhattisgarh": {"Odia": 0.3, "Marathi": 0.1}, "Gujarat": {"Marathi": 0.1},
     "Maharashtra": {"Gujarati": 0.15, "Kannada": 0.1}, "Karnataka": {"Telugu": 0.7, "Tamil": 0.5, "Marathi": 0.3,
     "Urdu": 0.2}, AP: {"Tamil": 0.2, "Urdu": 0.2}, TS: {"Urdu": 0.6, "Marathi": 0.1}, "Goa": {"Marathi": 3},
-    "Kerala": {"Tamil": 0.6, "Arabic": 0.1}, "Tamil Nadu": {"Telugu": 0.4, "Malayalam": 0.15, "Kannada": 0.1},
+    "Kerala": {"Tamil": 0.6}, "Tamil Nadu": {"Telugu": 0.4, "Malayalam": 0.15, "Kannada": 0.1},
     "Puducherry": {"Telugu": 0.3, "Malayalam": 0.2}, "Sikkim": {"Bengali": 0.1}, "Assam": {"Bengali": 0.8},
     "Nagaland": {"Assamese": 4}, "Arunachal Pradesh": {"Assamese": 2}, "Meghalaya": {"Assamese": 0.5, "Bengali": 0.4},
     "Tripura": {"Bengali": 3}, "Odisha": {"Telugu": 0.2, "Bengali": 0.2}, "West Bengal": {"Urdu": 0.1, "Nepali": 0.1},
     "Uttarakhand": {"Punjabi": 0.1, "Sanskrit": 0.05}, "Andaman and Nicobar Islands": {"Bengali": 1, "Tamil": 0.5},
     "Daman and Diu": {"Marathi": 0.3}, "Dadra and Nagar Haveli": {"Marathi": 1},
 }
+# Languages that are somebody's further language, besides the scheduled ones: nobody learns their own
+OWN_CLASS = ("English", "Khasi", "Garo", "Mizo", "Bhili")
 SCHOOLED = {"low": 0.02, "middle": 0.8, "high": 4.0}
 
 
 def kits(used):
-    classes = {k: k if k in SCHEDULED or k == "English" else "other" for k in used}
+    classes = {k: k if k in SCHEDULED or k in OWN_CLASS else "other" for k in used}
     cells, pairs = {}, set()
     for state in STATES:
         for own in sorted(set(classes.values())):

@@ -111,8 +111,8 @@ ERAS = {"o": (1, 0.9, 0.7, 0.3, 0.1, 0.02, 0), "m": (0.1, 0.2, 0.5, 1, 1, 0.45, 
 ROLLS = {"telugu": "Andhra Pradesh", "tamil": "Puducherry", "mizo": "Mizoram", "naga": "Nagaland",
          "khasi": "Meghalaya"}
 # In the rolls of these states, but of other cultures, or no names
-STRAY = set("""Shaik Shaikh Syed Mohammad Mohammed Mohd Md Abdul Sk Khaja Begum Fathima Fatima Mary Maria John David Joseph
-Samuel Smt Sri Miss Late Kumari Devi Sunita Anita Ram Raju Rajesh Suresh Rahul Amit Sanjay Manoj Ajay Vijay Sunil Anil
+STRAY = set("""Shaik Shaikh Syed Mohammad Mohammed Mohd Md Abdul Sk Khaja Begum Fathima Fatima Mary Maria John David
+Joseph Samuel Smt Sri Miss Late Kumari Devi Sunita Anita Ram Raju Rajesh Suresh Rahul Amit Sanjay Manoj Ajay Vijay Sunil Anil
 Noor Ali Ahmed Ahamed Mohamed Ibrahim Ameer Akbar Basha Pathan Nagoor Habeeb Haseena Rahamath Rahmath Ayesha Jameela
 Zainab Zakir Hussain Arokia Antony Anthony Xavier Philomina Lourdu Arul Jesu Francis Thomas Peter Paul Sheik Kader
 Priyanka Priya Pooja Puja Neha Nisha Rekha Kavita Manisha Rita Gita Mina Bimal Gopal Krishna Shanti Maya Basanti Ashok
@@ -137,7 +137,7 @@ def first_names():
         if group and keep and len(r["first_name"]) > 2:
             listed[group, r["sex"], DECADES[r["birth_decade"]]].append((-float(r["count"]), r["first_name"]))
     for (group, sex, band), rows in listed.items():
-        for count, name in sorted(rows)[:170]:
+        for count, name in sorted(rows)[:150]:
             cells[group, sex, band, name] = -count
     groups = sorted({k[0] for k in cells})
     figure("first_name_culture", ["name_culture", "sex", "age", "first_name"], cells)
@@ -157,10 +157,11 @@ SECC = {"uttar_pradesh": "Uttar Pradesh", "bihar": "Bihar", "rajasthan": "Rajast
         "assamese": "Assam", "tamil": "Tamil Nadu", "malayali": "Kerala"}
 MUSLIM = {"muslim_north": "Uttar Pradesh", "muslim_bihar": "Bihar", "muslim_bengal": "West Bengal",
           "muslim_malabar": "Kerala", "muslim_tamil": "Tamil Nadu"}
-MUSLIM_MEN_ALSO = {"muslim_tamil": "Mohamed Abdul Ibrahim Sahib Rahman Hussain Ali Sheriff Basha Rowther Maraikkayar Kader "
-                                   "Gani Jamal Hameed Nazeer Yousuf Sulaiman Begum Beevi Banu Nisha"}
+MUSLIM_MEN_ALSO = {"muslim_tamil": "Mohamed Abdul Ibrahim Sahib Rahman Hussain Ali Sheriff Basha Rowther Maraikkayar "
+                                   "Kader Gani Jamal Hameed Nazeer Yousuf Sulaiman Begum Beevi Banu Nisha"}
 # Tokens that are no surname, or of another culture than the state's
-NOT = set("""Din Deen Pas Vati Dulare Pratap Begam Sajivan Nand Bahan Sing Kha Ray. Sk. Ji Kunju Koya Miya Bhai Mohanbhai Somabhai Bhikhabhai Harijan Urang Kour Masih Mohammad
+NOT = set("""Bewa Din Deen Pas Vati Dulare Pratap Begam Sajivan Nand Bahan Sing Kha Ray. Sk. Ji Kunju Koya Miya Bhai Mohanbhai
+Somabhai Bhikhabhai Harijan Urang Kour Masih Mohammad
 Unknown Name Mr Late Wife Father Mother""".split())
 FEMALE_ENDINGS = ("ben", "bai")
 
@@ -177,6 +178,10 @@ def last_names():
         male = name in classes["male"] or name.lower().endswith("bhai")
         if name_culture in ("tamil", "malayali"):
             male = False
+        if name_culture.startswith("muslim"):
+            male = name in classes["muslim_male"]
+            if name in ("Begum", "Bibi", "Khatun", "Bano", "Parveen", "Beevi", "Nisha"):
+                v *= 2
         for sex in SEXES:
             if not (sex == "Male" and female) and not (sex == "Female" and male):
                 cells[name_culture, sex, name] += v
@@ -185,7 +190,8 @@ def last_names():
     for c, state in SECC.items():
         ranked = sorted(by_state[state].items(), key=lambda x: (-x[1], x[0]))
         good = [(n, v) for n, v in ranked if n not in NOT and len(n) > 2 and
-                n not in (classes["muslim"] - ({"Das", "Shah", "Sardar", "Mir", "Talukdar", "Choudhury", "Mazumder", "Rain"}
+                n not in (classes["muslim"] - ({"Das", "Shah", "Sardar", "Mir", "Talukdar", "Choudhury", "Mazumder",
+                    "Rain"}
                           & {"Talukdar", "Choudhury", "Mazumder"})) and
                 not (c == "malayali" and n in classes["christian"]) and not n.endswith(("uddin", "ullah"))]
         for n, v in good[:150]:
@@ -197,6 +203,8 @@ def last_names():
             own[c][n] = v
         for n in MUSLIM_MEN_ALSO.get(c, "").split():
             own[c].setdefault(n, (good[len(good) // 2][1] if good else 1000.0))
+    for n, v in (("Bano", 0.6), ("Begum", 0.5), ("Parveen", 0.35), ("Khatoon", 0.3), ("Jahan", 0.08)):
+        own["muslim_north"][n] = own["muslim_north"]["Khan"] * v  # ASSUMPTION: women, whom the census seldom names so
     own["christian_kerala"] = {n: v for n, v in by_state["Kerala"].items() if n in classes["christian"]}
     for r in assumption("last_names.csv"):
         for rank, n in enumerate(r["names"].split()):
@@ -208,7 +216,8 @@ def last_names():
                 add(c, n, round(1e6 * v / whole))
     cells["sikh", "Female", "Kaur"] = cells["sikh", "Male", "Singh"] = 800000
     cells.pop(("sikh", "Female", "Singh"), None)
-    for n in "Gill Sandhu Sidhu Dhillon Grewal Brar Sohal Bajwa Virk Maan Bains Saini Sethi Arora Chahal Randhawa".split():
+    clans = "Gill Sandhu Sidhu Dhillon Grewal Brar Sohal Bajwa Virk Maan Bains Saini Sethi Arora Chahal Randhawa"
+    for n in clans.split():
         cells["sikh", "Female", n] = cells["sikh", "Male", n] = 10000
     figure("last_name_culture", ["name_culture", "sex", "last_name"], cells, digits=0)
     levels("last_name", ["level"], [[n] for n in sorted({k[2] for k in cells})])

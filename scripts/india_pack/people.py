@@ -164,7 +164,8 @@ def education():
 # Kinds of degree among "Graduate & above", by sex and age, from memory of the order of magnitude of the Census of 2011
 # (graduates 68 million, of whom postgraduates about a fifth, technical degrees about a sixth). ASSUMPTION.
 DEGREES = {
-    "Graduate degree other than technical degree": (60, 61), "Post-graduate degree other than technical degree": (18, 23),
+    "Graduate degree other than technical degree": (60, 61), "Post-graduate degree other than technical degree": (18,
+    23),
     "Engineering and technology": (13, 5.5), "Medicine": (1.6, 1.6), "Agriculture and dairying": (0.5, 0.2),
     "Veterinary": (0.15, 0.05), "Teaching": (4, 7.5), "Other technical degree": (2.4, 1.3),
 }
@@ -195,14 +196,16 @@ def degrees():
            {k: v / whole[k[:4]] for k, v in cells.items()}, "share", sig=4)
     # What a trade asks for. ASSUMPTION.
     asks = {"medicine": {"Medicine": 1.0}, "veterinary": {"Veterinary": 1.0}, "teaching": {"Teaching": 6.0},
-            "engineering": {"Engineering and technology": 30.0}, "agriculture": {"Agriculture and dairying": 60.0}}
+            "engineering": {"Engineering and technology": 30.0}, "agriculture": {"Agriculture and dairying": 60.0},
+            "law": {"Graduate degree other than technical degree": 30.0,
+                    "Post-graduate degree other than technical degree": 30.0}}
     field = {}
-    for kind in ("medicine", "veterinary", "engineering", "teaching", "agriculture", "other"):
+    for kind in ("medicine", "veterinary", "engineering", "teaching", "agriculture", "law", "other"):
         for name in ["No degree"] + list(DEGREES):
             v = asks.get(kind, {}).get(name, 1.0)
             if kind in ("medicine", "veterinary") and name not in asks[kind]:
                 v = 1e-6 if name != "No degree" else 1.0
-            if kind == "other" and name in ("Medicine", "Veterinary"):
+            if kind in ("other", "law") and name in ("Medicine", "Veterinary"):
                 v = 0.12
             field[kind, name] = v
     figure("education_degree_field", ["occupation_unit", "education_degree"], field, "weight")

@@ -11,9 +11,11 @@ from usa_pack.tables import FOLDERS, assumption
 BASE = dict(zip("कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसहळऴ",
                 "k kh g gh n ch chh j jh n t th d dh n t th d dh n p ph b bh m y r l v sh sh s h l zh".split()))
 DOTTED = {"क": "k", "ख": "kh", "ग": "g", "ज": "z", "फ": "f", "ड": "d", "ढ": "dh"}
-SIGN = {"ा": "aa", "ि": "i", "ी": "ee", "ु": "u", "ू": "oo", "े": "e", "ै": "ai", "ो": "o", "ौ": "au", "ृ": "ri", "ॉ": "o",
+SIGN = {"ा": "aa", "ि": "i", "ी": "ee", "ु": "u", "ू": "oo", "े": "e", "ै": "ai", "ो": "o", "ौ": "au", "ृ": "ri",
+    "ॉ": "o",
         "ॅ": "e"}
-OWN = {"अ": "a", "आ": "aa", "इ": "i", "ई": "ee", "उ": "u", "ऊ": "oo", "ए": "e", "ऐ": "ai", "ओ": "o", "औ": "au", "ऋ": "ri", "ऑ": "o",
+OWN = {"अ": "a", "आ": "aa", "इ": "i", "ई": "ee", "उ": "u", "ऊ": "oo", "ए": "e", "ऐ": "ai", "ओ": "o", "औ": "au",
+    "ऋ": "ri", "ऑ": "o",
        "ऍ": "e"}
 VOWELS = set(SIGN.values()) | {"a"}
 WORDS = {}
@@ -95,7 +97,8 @@ def marked(token):
 
 
 # बस is the vehicle beside these words, and "that is all" elsewhere
-VEHICLE = re.compile(r"(?<=की )बस(?=[ )।|]|$)|(?<=आधी )बस|(?<=और )बस(?= से)|(?<=बार )बस$|(?<!के )बस(?= (?:का|चालक|ख़राब|और टीवी|में))|"
+VEHICLE = re.compile(r"(?<=की )बस(?=[ )।|]|$)|(?<=आधी )बस|(?<=और )बस(?= से)|(?<=बार )बस$|"
+                     r"(?<!के )बस(?= (?:का|चालक|ख़राब|और टीवी|में))|"
                      r"(?<=जहाँ )बस")
 NAMES = ("state_feast", "trip", "own_feast", "own_trip")
 
@@ -135,11 +138,13 @@ def write_latin():
         manifest = f.read()
     manifest = manifest.replace('language = "hi"', 'language = "hi-Latn"').replace("first_deva", "first_name") \
         .replace("last_deva", "last_name")
-    manifest = re.sub(r"# हिंदी.*\n", "# Hindi in Latin letters; scripts/india_pack/romanise.py made this folder from outline/hi.\n",
+    manifest = re.sub(r"# हिंदी.*\n",
+        "# Hindi in Latin letters; scripts/india_pack/romanise.py made this folder from outline/hi.\n",
                       manifest)
     for gone in ("first_names", "last_names", "districts"):
-        manifest = re.sub(r'\[\[lexicon\]\][^\n]*\ncolumn = "[a-z_]*"\nfile = "%s.csv"\notherwise = "[a-z_]*"\n\n' % gone, "",
+        manifest = re.sub(r'\[\[lexicon\]\]\ncolumn = "[a-z_]*"\nfile = "%s.csv"\notherwise = "[a-z_]*"\n\n' % gone, "",
                           manifest)
-    manifest = manifest.replace('[[slot]]\nname = "age"', '[[slot]]\nname = "zila"\ncolumn = "district"\n\n[[slot]]\nname = "age"')
+    manifest = manifest.replace('[[slot]]\nname = "age"',
+        '[[slot]]\nname = "zila"\ncolumn = "district"\n\n[[slot]]\nname = "age"')
     with open(os.path.join(target, "outline.toml"), "w", encoding="utf-8") as f:
         f.write(manifest)

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from usa_pack.tables import FOLDERS, assumption, figure, levels, manifest_section, read
 
-from .codes import EDU3, EDU5, SEXES, STATES, ZONES
+from .codes import EDU3, EDU5, SEXES, ZONES
 from .people import PLACES
 
 WORKERS = ["main_cultivator", "main_agricultural_labourer", "main_household_industry", "main_other_worker",
@@ -20,7 +20,8 @@ LABOUR = ["employed", "unemployed", "student", "household_duties", "retired", "o
 LABOUR_AGES = ["18", "19", "20-21", "22-24", "25-29", "30-39", "40-49", "50-54", "55-59", "60-64", "65-74", "75+"]
 # Of 100 people: in work (men, women), students, unemployed, pensioners of those not in work; ASSUMPTION after the
 # order of magnitude of the labour force surveys.
-WORK_BY_AGE = {"18": (34, 17), "19": (42, 20), "20-21": (54, 24), "22-24": (72, 29), "25-29": (89, 35), "30-39": (97, 42),
+WORK_BY_AGE = {"18": (34, 17), "19": (42, 20), "20-21": (54, 24), "22-24": (72, 29), "25-29": (89, 35), "30-39": (97,
+    42),
                "40-49": (97, 44), "50-54": (95, 41), "55-59": (91, 37), "60-64": (74, 27), "65-74": (52, 17),
                "75+": (24, 6)}
 STUDENT = {"18": 62, "19": 52, "20-21": 36, "22-24": 17, "25-29": 4, "30-39": 0.3}
@@ -68,7 +69,8 @@ def workers(adults):
                             p *= {"degree": 0.55, "diploma": 0.6, "secondary": 0.8}.get(e, 1.05)
                         p = min(p, 0.985)
                         rest = dict.fromkeys(LABOUR[1:], 0.0)
-                        rest["student"] = STUDENT.get(age, 0) * STUDENT_BY_EDUCATION[e] * (1.0 if wed == "never" else 0.03)
+                        rest["student"] = STUDENT.get(age,
+                            0) * STUDENT_BY_EDUCATION[e] * (1.0 if wed == "never" else 0.03)
                         rest["unemployed"] = SEARCH.get(age, 0) * SEARCH_BY_EDUCATION[e] * (1 if sex == "Male" else 0.6)
                         if sex == "Female":
                             rest["household_duties"] = 60.0 * (1.6 if wed == "ever" else 0.35)
@@ -111,7 +113,7 @@ KINDS = ["none", "cultivator", "agricultural_labourer", "household_industry", "o
 HOUSEHOLD = {"craft_trades": 0.87, "plant_machine_operators": 0.05, "service_sales": 0.08}
 LEAN = {  # of divisions to schooling. ASSUMPTION.
     "managers": (0.5, 0.8, 1.2, 1.5, 2.5), "professionals": (0, 0, 0.12, 1, 6),
-    "technicians_associate_professionals": (0.02, 0.15, 1.2, 4, 2), "clerical_support": (0.01, 0.1, 1.3, 1.5, 2),
+    "technicians_associate_professionals": (0, 0.15, 1.2, 4, 2), "clerical_support": (0, 0, 1.3, 1.5, 2),
     "service_sales": (0.9, 1.3, 1.3, 0.7, 0.5), FARM: (1.3, 1, 0.5, 0.2, 0.1),
     "craft_trades": (1.3, 1.4, 0.8, 0.7, 0.1), "plant_machine_operators": (0.9, 1.4, 0.9, 0.8, 0.12),
     "elementary_occupations": (2, 1.2, 0.4, 0.15, 0.04),
@@ -145,7 +147,8 @@ def divisions():
                             1.0 if d == "elementary_occupations" else 0.0
                     seed["none", sex, zone, school, age, "none"] = 1.0
     columns = ["worker_category", "sex", "zone", "education_level", "age", "occupation_division"]
-    figure("occupation_division_other", ["sex", "zone", "worker_category", "occupation_division"], other, "share", digits=8)
+    figure("occupation_division_other", ["sex", "zone", "worker_category", "occupation_division"], other, "share",
+        digits=8)
     figure("occupation_division_seed", columns, {k: v for k, v in seed.items() if v}, "share", sig=4)
 
 
@@ -246,7 +249,8 @@ def occupations():
                         if kind == "none":
                             for d in DIVISIONS:
                                 cells[d, kind, sex, zone, e, age, next(u for u in division if division[u] == d)] = 1.0
-    figure("occupation_unit_assumed", ["occupation_division", "worker_category", "sex", "zone", "education_level", "age",
+    figure("occupation_unit_assumed", ["occupation_division", "worker_category", "sex", "zone", "education_level",
+        "age",
                                        "occupation_unit"], cells, "share", sig=3)
     used = {k[-1] for k in cells}
     levels("occupation_unit", ["level"], [[u] for u in ["none"] + [u for u in division if u in used]])
@@ -262,8 +266,9 @@ def occupations():
         if unit in chosen:  # the titles that count are listed
             base = 0.12 if unit in ("1120", "2611", "7318", "7231", "6111", "6112") else 0.4
         first.add(unit)
-        if unit[0] in "56789" and re.search(r"Engineer|Technician|Executive|Specialist|Manager|Supervisor|Level|Inspector|"
-                                            r"Analyst|Trainee|Assistant|Associate|Examiner|Tester|Operator, |Setter", name):
+        if unit[0] in "56789" and re.search(r"Engineer|Technician|Executive|Specialist|Manager|Supervisor|Level|"
+                                            r"Inspector|Analyst|Trainee|Assistant|Associate|Examiner|Tester|Operator, |Setter",
+                                                name):
             base *= 0.3
         if re.search(r", Others?\b|^Other |, All Other", name):
             base = 0.35
@@ -297,20 +302,25 @@ def occupations():
 TYPES = ["own_account_worker", "employer", "unpaid_family_worker", "regular_wage_or_salary", "casual_labour"]
 FORMS = {
     "owner": (66, 16, 7, 11, 0), "practice": (45, 5, 2, 48, 0), "hired": (0, 0, 0, 98, 2), "trader": (72, 3, 14, 9, 2),
-    "shop_hand": (8, 0, 14, 74, 4), "artisan": (50, 3, 8, 17, 22), "site": (5, 1, 0, 8, 86), "herder": (52, 2, 22, 10, 14),
+    "shop_hand": (8, 0, 14, 74, 4), "artisan": (50, 3, 8, 17, 22), "site": (5, 1, 0, 8, 86), "herder": (52, 2, 22, 10,
+    14),
     "driver": (34, 1, 1, 56, 8), "plant": (3, 0, 1, 76, 20), "help": (4, 0, 1, 62, 33), "none": (1, 1, 1, 1, 1),
 }
 FORM_OF = {
-    "1": "hired", "112": "owner", "14": "owner", "2": "hired", "2161": "practice", "221": "practice", "2230": "practice",
+    "1": "hired", "112": "owner", "14": "owner", "2": "hired", "2161": "practice", "221": "practice",
+    "2230": "practice",
     "2261": "practice", "2611": "practice", "2636": "practice", "265": "practice", "2411": "hired", "3": "hired",
     "3321": "practice", "3334": "trader", "3431": "practice", "3323": "practice", "4": "hired", "4213": "owner",
-    "5": "hired", "512": "help", "513": "help", "514": "practice", "5161": "practice", "5212": "trader", "5223": "shop_hand",
+    "5": "hired", "512": "help", "513": "help", "514": "practice", "5161": "practice", "5212": "trader",
+    "5223": "shop_hand",
     "5211": "shop_hand", "5249": "trader", "531": "hired", "6": "herder", "6112": "help", "6113": "help", "621": "help",
     "6221": "herder", "71": "site", "7115": "artisan", "7126": "artisan", "7111": "artisan", "72": "plant",
     "7221": "artisan", "7212": "artisan", "7231": "artisan", "73": "artisan", "732": "plant", "74": "artisan",
-    "7413": "hired", "75": "artisan", "7514": "artisan", "754": "plant", "8": "plant", "8321": "driver", "8322": "driver",
+    "7413": "hired", "75": "artisan", "7514": "artisan", "754": "plant", "8": "plant", "8321": "driver",
+    "8322": "driver",
     "8332": "driver", "8341": "driver", "9": "help", "9121": "artisan", "92": "site", "931": "site", "932": "plant",
-    "9331": "trader", "9332": "trader", "9333": "site", "95": "trader", "none": "none", "9613": "hired", "9629": "hired",
+    "9331": "trader", "9332": "trader", "9333": "site", "95": "trader", "none": "none", "9613": "hired",
+    "9629": "hired",
 }
 
 
