@@ -314,7 +314,7 @@ impl Engine {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let shown: Vec<String> =
-            shown.filter(|n| schema.column_with_name(n).is_some()).map(|n| quoted(n)).chain(["score".into()]).collect();
+            shown.filter(|n| schema.column_with_name(n).is_some()).map(quoted).chain(["score".into()]).collect();
         let function = match search.by {
             By::Meaning => "semantic_search",
             By::Words => "text_search",

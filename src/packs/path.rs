@@ -47,9 +47,12 @@ fn file(country: &str) -> Result<PathBuf> {
 /// When a file was written, and how long it is.
 type Stamp = (Option<SystemTime>, u64);
 
+/// Packs by the paths of their files, as they were when they were opened.
+type Opened = Mutex<HashMap<PathBuf, (Stamp, Arc<Pack>)>>;
+
 /// Opens a pack by its path; once, as long as the file stays what it is.
 pub fn open(country: &str) -> Result<Arc<Pack>> {
-    static OPENED: OnceLock<Mutex<HashMap<PathBuf, (Stamp, Arc<Pack>)>>> = OnceLock::new();
+    static OPENED: OnceLock<Opened> = OnceLock::new();
     let path = file(country)?;
     let io = |source| Error::Io { path: path.clone(), source };
     let written = std::fs::metadata(&path).map_err(io)?;
