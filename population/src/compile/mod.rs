@@ -376,7 +376,10 @@ impl Sources {
                     faults.errors.push(source(place, format!("nor {} more levels", unknown.len() - at)));
                     break;
                 }
-                let message = format!("the level `{level}` of `{}` stands in no figure of its node", variable.name);
+                let message = format!(
+                    "the level `{level}` of `{}` stands in no figure of its node; write 0 where nobody has it",
+                    variable.name
+                );
                 faults.errors.push(source(place, message));
             }
         }

@@ -26,7 +26,7 @@ use crate::database::vectors::keep_nearest;
 /// fragment's number, counted from 0, times 2³², and a place in the fragment.
 const BITS: u32 = 48;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Part {
     /// Its place among the members
     at: usize,
@@ -34,7 +34,7 @@ struct Part {
 }
 
 /// The rows of all tables that satisfy a filter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct AllRows {
     view: Harmonised,
     session: Arc<SessionState>,
@@ -63,9 +63,10 @@ impl AllRows {
         Ok(AllRows { session: Arc::new(state.clone()), view, parts })
     }
 
-    fn number(part: &Part, row: u64) -> Result<u64> {
-        match row >> BITS == 0 && part.at < 1 << (64 - BITS) {
-            true => Ok((part.at as u64) << BITS | row),
+    /// The number here of a row of the member at a place.
+    fn number(at: usize, row: u64) -> Result<u64> {
+        match row >> BITS == 0 && at < 1 << (64 - BITS) {
+            true => Ok((at as u64) << BITS | row),
             false => exec_err!("too many tables or rows to search at once: search one table"),
         }
     }
@@ -95,9 +96,9 @@ impl AllRows {
         natives
     }
 
-    /// Rows of a table as rows of the view.
-    fn harmonised(&self, part: &Part, places: &[usize], schema: SchemaRef, rows: &RecordBatch) -> Result<RecordBatch> {
-        let member = &self.view.members[part.at];
+    /// Rows of the member at a place as rows of the view.
+    fn harmonised(&self, at: usize, places: &[usize], schema: SchemaRef, rows: &RecordBatch) -> Result<RecordBatch> {
+        let member = &self.view.members[at];
         let columns = places
             .iter()
             .map(|at| evaluated(self.session.as_ref(), member.expression(*at), rows))
@@ -111,7 +112,7 @@ impl AllRows {
         let mut merged = vec![];
         for (part, rows) in found {
             for (row, score) in rows {
-                merged.push((AllRows::number(part, row)?, score));
+                merged.push((AllRows::number(part.at, row)?, score));
             }
         }
         keep_nearest(&mut merged, k);
@@ -155,19 +156,15 @@ impl SearchRows for AllRows {
         let mut parts = vec![];
         for part in &self.parts {
             let natives = self.natives(part, &places);
-            let all = AllRows {
-                view: self.view.clone(),
-                session: self.session.clone(),
-                parts: vec![Part { at: part.at, rows: part.rows.clone() }],
-            };
+            let (all, at) = (self.clone(), part.at);
             let (places, shown, to) = (places.clone(), shown.clone(), schema.clone());
             let rows = part.rows.scan(&natives).await?.map(move |batch| {
                 let batch = batch?;
-                let (part, width) = (&all.parts[0], batch.num_columns() - 1);
+                let width = batch.num_columns() - 1;
                 let numbers = batch.column(width).as_primitive::<UInt64Type>().values();
-                let numbers = numbers.iter().map(|row| AllRows::number(part, *row)).collect::<Result<UInt64Array>>()?;
+                let numbers = numbers.iter().map(|row| AllRows::number(at, *row)).collect::<Result<UInt64Array>>()?;
                 let natives = batch.project(&(0..width).collect::<Vec<_>>())?;
-                let mut columns = all.harmonised(part, &places, shown.clone(), &natives)?.columns().to_vec();
+                let mut columns = all.harmonised(at, &places, shown.clone(), &natives)?.columns().to_vec();
                 columns.push(Arc::new(numbers));
                 Ok(RecordBatch::try_new(to.clone(), columns)?)
             });
@@ -189,7 +186,7 @@ impl SearchRows for AllRows {
             let numbers: Vec<u64> = ours.iter().map(|i| rows[*i] & ((1 << BITS) - 1)).collect();
             let natives = part.rows.take(&numbers, &self.natives(part, &places)).await?;
             ours.iter().enumerate().for_each(|(at, i)| order[*i] = (taken.len(), at));
-            taken.push(self.harmonised(part, &places, schema.clone(), &natives)?);
+            taken.push(self.harmonised(part.at, &places, schema.clone(), &natives)?);
         }
         match taken.is_empty() {
             true => Ok(RecordBatch::new_empty(schema)),
