@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use arrow::array::ArrayRef;
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -47,6 +47,11 @@ impl Strata {
         rows: usize,
         otherwise: impl Fn(&mut HashMap<Box<[u8]>, usize>, &[u8]) -> Option<usize>,
     ) -> Result<Vec<Option<usize>>> {
+        if let Some((first, of)) = combinations(columns) {
+            let few = columns.iter().map(|c| take(c, &first, None)).collect::<Result<Vec<_>, _>>()?;
+            let found = self.find(&few, first.len(), otherwise)?;
+            return Ok(of.into_iter().map(|combination| found[combination]).collect());
+        }
         let columns = columns.iter().zip(&self.kinds).map(|(column, kind)| cast(column, kind));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let encoded = self.converter.convert_columns(&columns)?;
@@ -90,6 +95,38 @@ impl Strata {
     }
 }
 
+/// Codes are compared rather than what they stand for, where there are at most so many combinations of them.
+const MOST_COMBINATIONS: usize = 1 << 16;
+
+/// For columns that are all coded: the first row of each combination of codes, and the combination of each row, in the
+/// order of these. `None` where this would save nothing, as for few rows, or there are rows without a code.
+fn combinations(columns: &[ArrayRef]) -> Option<(UInt32Array, Vec<usize>)> {
+    let coded: Vec<_> = columns.iter().map(|c| c.as_any_dictionary_opt()).collect::<Option<_>>()?;
+    let rows = columns.first()?.len();
+    let mut count = 1usize;
+    for column in &coded {
+        count = count.saturating_mul(column.values().len());
+    }
+    if coded.iter().any(|c| c.keys().null_count() > 0) || count == 0 || count > MOST_COMBINATIONS || count * 2 > rows {
+        return None;
+    }
+    let mut codes = vec![0; rows];
+    for column in &coded {
+        let width = column.values().len();
+        codes.iter_mut().zip(column.normalized_keys()).for_each(|(code, key)| *code = *code * width + key);
+    }
+    let (mut numbers, mut first) = (vec![usize::MAX; count], vec![]);
+    for (row, code) in codes.iter_mut().enumerate() {
+        let number = &mut numbers[*code];
+        if *number == usize::MAX {
+            *number = first.len();
+            first.push(row as u32);
+        }
+        *code = *number;
+    }
+    Some((first.into(), codes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +145,26 @@ mod tests {
         assert_eq!(strata.labels().unwrap(), ["NULL | 3", "CA | NULL", "VT | 3"]);
         let plain: ArrayRef = Arc::new(StringArray::from(vec![Some("VT"), Some("WY")]));
         assert_eq!(strata.known(&[plain, ages.slice(2, 2)], 2).unwrap(), [Some(2), None]);
+    }
+
+    #[test]
+    fn codes_are_the_values_they_stand_for() {
+        let coded =
+            |rows: &[&str]| -> ArrayRef { Arc::new(rows.iter().copied().collect::<DictionaryArray<Int32Type>>()) };
+        let states = ["VT", "CA", "CA", "VT", "VT", "CA", "VT", "CA", "VT", "VT"];
+        let sexes = ["f", "m", "f", "m", "f", "m", "f", "m", "f", "m"];
+        let numbers = |columns: [ArrayRef; 2]| {
+            let mut strata = Strata::new(columns.iter().map(|c| c.data_type())).unwrap();
+            let numbers = strata.numbers(&columns, 10).unwrap();
+            (numbers, strata.sort(), strata.labels().unwrap())
+        };
+        assert!(combinations(&[coded(&states), coded(&sexes)]).is_some());
+        let plain = |rows: &[&str]| -> ArrayRef { Arc::new(StringArray::from(rows.to_vec())) };
+        assert_eq!(numbers([coded(&states), coded(&sexes)]), numbers([plain(&states), plain(&sexes)]));
+        // Few rows of many codes, and rows without one, go another way to the same.
+        assert!(combinations(&[coded(&states[..3]), coded(&sexes[..3])]).is_none());
+        let missing: DictionaryArray<Int32Type> = [Some("VT"), None, Some("VT"), Some("VT")].into_iter().collect();
+        assert!(combinations(&[Arc::new(missing)]).is_none());
     }
 
     #[test]

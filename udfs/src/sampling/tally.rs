@@ -1,10 +1,9 @@
 //! The first pass over a table: how many rows each stratum has, and which ranks are its lowest.
 
-use std::collections::BinaryHeap;
-
 use super::moments::Moments;
 
-/// Counts the rows of strata, and keeps as many of their lowest ranks as can be asked for: 16 bytes for each.
+/// Counts the rows of strata, and keeps as many of their lowest ranks as can be asked for, or up to twice as many: 16
+/// bytes for each.
 #[derive(Debug)]
 pub(crate) struct Tally {
     keep: usize,
@@ -14,7 +13,10 @@ pub(crate) struct Tally {
 #[derive(Debug, Default)]
 struct Stratum {
     population: u64,
-    lowest: BinaryHeap<u128>,
+    /// The lowest ranks among others, in no order
+    lowest: Vec<u128>,
+    /// None above it is among the lowest, once there are enough of them
+    highest: Option<u128>,
     moments: Moments,
 }
 
@@ -30,17 +32,19 @@ impl Tally {
         if stratum >= self.strata.len() {
             self.strata.resize_with(stratum + 1, Stratum::default);
         }
-        let Stratum { population, lowest, moments } = &mut self.strata[stratum];
+        let Stratum { population, lowest, highest, moments } = &mut self.strata[stratum];
         *population += 1;
         if let Some(value) = value {
             moments.add(value);
         }
-        if lowest.len() < self.keep {
+        if highest.is_none_or(|highest| rank < highest) {
             lowest.push(rank);
-        } else if let Some(mut highest) = lowest.peek_mut()
-            && rank < *highest
-        {
-            *highest = rank;
+            if lowest.len() >= self.keep.saturating_mul(2) {
+                // In time that grows with their number alone: for each rank that leaves, one came.
+                let (_, at, _) = lowest.select_nth_unstable(self.keep - 1);
+                *highest = Some(*at);
+                lowest.truncate(self.keep);
+            }
         }
     }
 
@@ -62,8 +66,13 @@ impl Tally {
     /// The ranks that are taken, lowest first, if so many rows of each stratum are; `None` if two of them are equal.
     pub fn lowest(self, quotas: &[u64]) -> Option<Vec<Vec<u128>>> {
         let taken = |(stratum, quota): (Stratum, &u64)| {
-            let mut ranks = stratum.lowest.into_sorted_vec();
+            let mut ranks = stratum.lowest;
             let quota = usize::try_from(*quota).unwrap_or(usize::MAX);
+            if quota < ranks.len() {
+                ranks.select_nth_unstable(quota);
+                ranks.truncate(quota + 1);
+            }
+            ranks.sort_unstable();
             let seen = &ranks[..ranks.len().min(quota.saturating_add(1))];
             if quota > 0 && seen.windows(2).any(|pair| pair[0] == pair[1]) {
                 return None;
