@@ -6,64 +6,191 @@ use futures::TryStreamExt;
 use populace::database::{Database, EmbedderChoice};
 use populace::engine::{Engine, Options, message};
 
-/// What is asked for in each country, in other words than the texts': the country, the hobby that the person has, and
-/// the query.
-const QUERIES: [(&str, &str, &str); 50] = [
-    ("usa", "online chess", "somebody who plays a board game of kings and pawns against strangers on the internet"),
-    ("brazil", "xadrez", "a Brazilian fond of checkmates and opening moves"),
-    ("singapore", "Chinese chess", "a Singaporean who plays xiangqi with other uncles"),
-    ("japan", "将棋", "a Japanese player of shogi, the local relative of chess"),
-    ("india", "playing chess", "an Indian who thinks several moves ahead over a chessboard"),
-    ("usa", "fly fishing", "casts a line for trout in cold rivers"),
-    ("brazil", "pescaria", "a Brazilian who waits by the water for a bite"),
-    ("singapore", "fishing at Bedok Jetty", "angling from a jetty in Singapore"),
-    ("japan", "海釣り", "goes sea fishing in Japan"),
-    ("india", "fishing", "an Indian who catches fish for pleasure"),
-    ("usa", "birdwatching", "keeps a list of species seen through binoculars"),
-    ("brazil", "observação de aves", "watches birds in Brazil"),
-    ("singapore", "birdwatching at Sungei Buloh", "looks for kingfishers and herons in the mangroves of Singapore"),
-    ("japan", "野鳥撮影", "photographs wild birds in Japan"),
-    ("india", "bird watching", "an Indian who can tell birds by their calls"),
-    ("usa", "yoga", "stretches and breathes on a mat"),
-    ("brazil", "ioga", "a Brazilian who does asanas"),
-    ("singapore", "yoga", "a Singaporean with a yoga mat"),
-    ("japan", "ヨガ", "practises yoga in Japan"),
-    ("india", "practising yoga", "begins the day with sun salutations in India"),
-    ("usa", "baking pies", "makes apple tarts and crusts from scratch"),
-    ("brazil", "pão caseiro", "a Brazilian who kneads and bakes loaves at home"),
-    ("singapore", "home baking", "bakes cakes and cookies in a flat in Singapore"),
-    ("japan", "パンづくり", "bakes bread at home in Japan"),
-    ("india", "baking cakes", "an Indian who makes birthday cakes in the oven"),
-    ("usa", "playing acoustic guitar", "plays a six-stringed instrument on the porch"),
-    ("brazil", "violão", "a Brazilian who strums the guitar"),
-    ("singapore", "guitar", "a Singaporean who practises chords on a guitar"),
-    ("japan", "ギター", "plays the guitar in Japan"),
-    ("india", "playing the guitar", "an Indian guitarist"),
-    ("usa", "lap swimming", "does lengths of the pool"),
-    ("brazil", "natação", "a Brazilian swimmer"),
-    ("singapore", "swimming at the ActiveSG pool", "swims at a public pool in Singapore"),
-    ("japan", "水泳", "swims for exercise in Japan"),
-    ("india", "swimming in the river", "an Indian who bathes and swims in the river"),
-    ("usa", "knitting", "makes scarves from wool with two needles"),
-    ("brazil", "tricô", "knits sweaters in Brazil"),
-    ("singapore", "crochet", "crochets in Singapore"),
-    ("japan", "編み物", "knits in Japan"),
-    ("india", "knitting sweaters", "an Indian who knits pullovers for the winter"),
-    ("usa", "vegetable gardening", "grows tomatoes and beans behind the house"),
-    ("brazil", "horta no quintal", "grows food in the yard in Brazil"),
-    ("singapore", "community gardening", "tends a shared plot among the blocks of flats in Singapore"),
-    ("japan", "家庭菜園", "raises vegetables at home in Japan"),
-    ("india", "kitchen gardening", "an Indian who grows vegetables beside the kitchen"),
-    ("usa", "day hiking", "walks mountain trails with a small backpack"),
-    ("brazil", "trilhas e cachoeiras", "walks to waterfalls in Brazil"),
-    ("singapore", "MacRitchie treetop hikes", "hikes through the rainforest around a reservoir in Singapore"),
-    ("japan", "登山", "climbs mountains in Japan"),
-    ("india", "trekking in the hills", "an Indian who goes trekking"),
+/// A pastime, and what is asked for in other words than the texts'.
+const QUERIES: [(&str, [&str; 5]); 10] = [
+    (
+        "chess",
+        [
+            "someone who plays chess",
+            "a board game of kings and pawns",
+            "likes checkmates and opening moves",
+            "a fan of chess or shogi",
+            "sits for hours over a chessboard",
+        ],
+    ),
+    (
+        "fishing",
+        [
+            "someone who goes fishing",
+            "waits by the water with a rod",
+            "likes to catch fish on days off",
+            "angling as a pastime",
+            "spends weekends with bait and tackle",
+        ],
+    ),
+    (
+        "birds",
+        [
+            "someone who watches birds",
+            "looks for wild birds with binoculars",
+            "a birdwatcher",
+            "photographs or lists birds",
+            "knows the birds of the wetlands",
+        ],
+    ),
+    (
+        "yoga",
+        [
+            "someone who does yoga",
+            "stretches and breathes on a mat",
+            "practises asanas",
+            "a yoga class every week",
+            "calm through yoga",
+        ],
+    ),
+    (
+        "baking",
+        [
+            "someone who bakes at home",
+            "makes bread or cakes in the oven",
+            "kneads dough",
+            "home baker",
+            "bakes for family and friends",
+        ],
+    ),
+    (
+        "guitar",
+        [
+            "someone who plays the guitar",
+            "practises chords on a guitar",
+            "strums a six-stringed instrument",
+            "an amateur guitarist",
+            "makes music with a guitar",
+        ],
+    ),
+    (
+        "swimming",
+        [
+            "someone who swims",
+            "does lengths in the pool",
+            "likes to be in the water, swimming",
+            "a swimmer",
+            "swims for exercise",
+        ],
+    ),
+    (
+        "knitting",
+        [
+            "someone who knits",
+            "makes sweaters from wool",
+            "needles and yarn",
+            "knitting or crochet in the evening",
+            "handmade scarves",
+        ],
+    ),
+    (
+        "vegetables",
+        [
+            "someone who grows vegetables",
+            "a kitchen garden",
+            "tends a plot of vegetables",
+            "grows food at home",
+            "an amateur vegetable gardener",
+        ],
+    ),
+    (
+        "hiking",
+        [
+            "someone who hikes in the mountains",
+            "walks trails on days off",
+            "climbs hills and mountains",
+            "a hiker",
+            "goes trekking in nature",
+        ],
+    ),
 ];
 
-/// People with each hobby, and people with none of them, in each country.
-const WITH: usize = 4;
-const WITHOUT: usize = 40;
+/// The hobby that each of them is in a country, in the same order, and a word of the text that speaks of it.
+const HOBBIES: [(&str, [(&str, &str); 10]); 5] = [
+    (
+        "brazil",
+        [
+            ("xadrez", "xadrez"),
+            ("pescaria", "pesca"),
+            ("observação de aves", "aves"),
+            ("ioga", "ioga"),
+            ("pão caseiro", "pão"),
+            ("violão", "violão"),
+            ("natação", "natação"),
+            ("tricô", "tric"),
+            ("horta no quintal", "horta"),
+            ("trilhas e cachoeiras", "trilha"),
+        ],
+    ),
+    (
+        "india",
+        [
+            ("playing chess", "chess"),
+            ("fishing", "fish"),
+            ("bird watching", "bird"),
+            ("practising yoga", "yoga"),
+            ("baking cakes", "cake"),
+            ("playing the guitar", "guitar"),
+            ("swimming in the river", "swim"),
+            ("knitting sweaters", "knit"),
+            ("kitchen gardening", "garden"),
+            ("trekking in the hills", "trek"),
+        ],
+    ),
+    (
+        "japan",
+        [
+            ("将棋", "将棋"),
+            ("海釣り", "釣"),
+            ("野鳥撮影", "野鳥"),
+            ("ヨガ", "ヨガ"),
+            ("パンづくり", "パン"),
+            ("ギター", "ギター"),
+            ("水泳", "泳"),
+            ("編み物", "編み"),
+            ("家庭菜園", "菜園"),
+            ("登山", "山"),
+        ],
+    ),
+    (
+        "singapore",
+        [
+            ("chess", "chess"),
+            ("fishing at Bedok Jetty", "fish"),
+            ("birdwatching at Sungei Buloh", "bird"),
+            ("yoga", "yoga"),
+            ("home baking", "bak"),
+            ("guitar", "guitar"),
+            ("swimming at the ActiveSG pool", "swim"),
+            ("crochet", "crochet"),
+            ("community gardening", "garden"),
+            ("MacRitchie treetop hikes", "MacRitchie"),
+        ],
+    ),
+    (
+        "usa",
+        [
+            ("online chess", "chess"),
+            ("fly fishing", "fish"),
+            ("birdwatching", "bird"),
+            ("yoga", "yoga"),
+            ("baking pies", "pie"),
+            ("playing acoustic guitar", "guitar"),
+            ("lap swimming", "swim"),
+            ("knitting", "knit"),
+            ("vegetable gardening", "vegetable"),
+            ("day hiking", "hik"),
+        ],
+    ),
+];
+
+/// People with none of the hobbies, in each country.
+const WITHOUT: usize = 50;
 
 async fn rows(engine: &Engine, sql: &str) -> Vec<Vec<String>> {
     let mut rows = vec![];
@@ -100,52 +227,54 @@ async fn a_query_in_english_finds_people_of_every_country() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::new(Database::open(folder.path(), embedder).unwrap(), Options::default()).unwrap();
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    for country in ["brazil", "india", "japan", "singapore", "usa"] {
-        let hobbies: Vec<&str> = QUERIES.iter().filter(|(c, ..)| *c == country).map(|(_, hobby, _)| *hobby).collect();
+    for (country, hobbies) in HOBBIES {
+        let drawn = format!("SELECT * FROM sample_persona('{country}', 60000, seed => 5)");
+        let written = "*, generate_narrative('hobbies_and_interests') AS hobbies_and_interests";
         let has = |hobby: &str| format!("array_has(hobbies_and_interests_list, {})", literal(hobby));
-        let drawn = format!("SELECT * FROM sample_persona('{country}', 30000, seed => 5)");
-        // The hobby is first in the list, so that the text dwells on it.
-        let mut parts: Vec<String> = hobbies
-            .iter()
-            .map(|hobby| {
-                let first = format!("hobbies_and_interests_list[1] = {}", literal(hobby));
-                format!("(SELECT * FROM ({drawn}) WHERE {first} LIMIT {WITH})")
-            })
-            .collect();
-        let none = hobbies.iter().map(|hobby| format!("NOT {}", has(hobby))).collect::<Vec<_>>().join(" AND ");
-        parts.push(format!("(SELECT * FROM ({drawn}) WHERE {none} LIMIT {WITHOUT})"));
-        let people = parts.join(" UNION ALL ");
-        let made = format!(
-            "CREATE TABLE {country} AS SELECT *, generate_narrative('hobbies_and_interests') AS hobbies_and_interests FROM ({people})"
-        );
-        rows(&engine, &made).await;
-        for hobby in &hobbies {
-            let count = rows(&engine, &format!("SELECT count(*) FROM {country} WHERE {}", has(hobby))).await;
-            assert!(count[0][0].parse::<usize>().unwrap() >= WITH, "{country}: {hobby}: {count:?}");
+        // Who has the hobby, and a text that speaks of it, among few others.
+        let mut parts: Vec<String> = vec![];
+        for (at, (hobby, word)) in hobbies.into_iter().enumerate() {
+            let few = format!(
+                "SELECT * FROM ({drawn}) WHERE {} ORDER BY array_length(hobbies_and_interests_list), uuid LIMIT 60",
+                has(hobby)
+            );
+            parts.push(format!(
+                "(SELECT {at} AS topic, * FROM (SELECT {written} FROM ({few})) WHERE strpos(hobbies_and_interests, {}) > 0 LIMIT 1)",
+                literal(word)
+            ));
         }
+        let none = hobbies.map(|(hobby, _)| format!("NOT {}", has(hobby))).join(" AND ");
+        parts.push(format!("(SELECT -1 AS topic, {written} FROM ({drawn}) WHERE {none} LIMIT {WITHOUT})"));
+        rows(&engine, &format!("CREATE TABLE {country} AS {}", parts.join(" UNION ALL "))).await;
+        let topics = rows(&engine, &format!("SELECT count(DISTINCT topic) FROM {country} WHERE topic >= 0")).await;
+        assert_eq!(topics[0][0], "10", "{country}");
     }
 
-    let mut found: Vec<(&str, usize, usize)> = vec![];
-    for (country, hobby, query) in QUERIES {
-        let sql = format!(
-            "SELECT table_name, array_has(hobbies_and_interests_list, {}) FROM semantic_search(personas_harmonised, {}, 10,
-             \"column\" => 'hobbies_and_interests')",
-            literal(hobby),
-            literal(query)
-        );
-        let there = rows(&engine, &sql).await;
-        assert_eq!(there.len(), 10);
-        let hit = there.iter().any(|row| row[0] == country && row[1] == "true");
-        println!("{} {country}: {query}", if hit { "found " } else { "missed" });
-        let at = found.iter().position(|(c, ..)| *c == country).unwrap_or_else(|| {
-            found.push((country, 0, 0));
-            found.len() - 1
-        });
-        found[at].1 += usize::from(hit);
-        found[at].2 += 1;
+    let tables = HOBBIES.map(|(country, _)| country);
+    let (mut over_all, mut alone) = ([0; 5], [0; 5]);
+    for (topic, (_, queries)) in QUERIES.into_iter().enumerate() {
+        for query in queries {
+            let asked = |table: &str, shown: &str| {
+                let query = literal(query);
+                format!(
+                    "SELECT {shown}, topic FROM semantic_search({table}, {query}, 10, \"column\" => 'hobbies_and_interests')"
+                )
+            };
+            for row in rows(&engine, &asked("personas_harmonised", "table_name")).await {
+                let at = tables.iter().position(|table| *table == row[0]).unwrap();
+                over_all[at] += u32::from(row[1] == topic.to_string());
+            }
+            for (at, table) in tables.iter().enumerate() {
+                let there = rows(&engine, &asked(table, "uuid")).await;
+                alone[at] += u32::from(there.iter().any(|row| row[1] == topic.to_string()));
+            }
+        }
     }
-    let hits: usize = found.iter().map(|(_, hits, _)| hits).sum();
-    println!("recall@10 over five countries: {hits} of {}: {found:?}", QUERIES.len());
-    assert!(hits * 10 >= QUERIES.len() * 8, "{found:?}");
-    assert!(found.iter().all(|(_, hits, of)| hits * 10 >= of * 6), "{found:?}");
+    let share = |found: [u32; 5]| f64::from(found.iter().sum::<u32>()) / 250.0;
+    println!("recall@10 of 50 queries in English, of {tables:?}, each of 50:");
+    println!("in one search over all 300 texts: {:.2}: {over_all:?}", share(over_all));
+    println!("in each country's 60 texts: {:.2}: {alone:?}", share(alone));
+    // By chance it would be 0.03 and 0.17.
+    assert!(share(over_all) >= 0.3 && share(alone) >= 0.5, "{over_all:?} {alone:?}");
+    assert!(over_all.iter().all(|found| *found >= 5), "{over_all:?}");
 }

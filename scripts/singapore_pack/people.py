@@ -97,7 +97,7 @@ def places():
     live = {a for (_, _, a), v in by_age.items() if v > 0}
     for band in AGES5:
         for sex in SEXES:
-            for a in live:
+            for a in region:  # nobody lives in some
                 by_age.setdefault((band, sex, a), 0.0)
     figure("area_age_sex_2024", ["age", "sex", "planning_area"], by_age)
     figure("area_ethnicity_sex_2020", ["ethnicity", "sex", "planning_area"],
@@ -113,7 +113,7 @@ def places():
             seed[e, x, a] = by_ethnicity[e, x, a] + (0.01 * mass + 30.0) * whole[e, x] / people
     figure("area_seed", ["ethnicity", "sex", "planning_area"], seed, sig=6)
     here = {(a, s): v for (a, s), v in by_subzone.items() if v > 0}
-    figure("subzone_2024", ["planning_area", "subzone"], here)
+    figure("subzone_2024", ["planning_area", "subzone"], {(a, s): here.get((a, s), 0.0) for s, a in area.items()})
     figure("subzone_ethnicity_2020", ["planning_area", "ethnicity", "subzone"],
            {k: v for k, v in fine.items() if v > 0 and (k[0], k[2]) in here})
     seed = {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::array::{AsArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use datafusion::arrow::compute::interleave_record_batch;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef, UInt64Type};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
@@ -20,11 +20,14 @@ use populace_udfs::{Embedder, SearchRows, TableSearch, TextQuery};
 use super::Harmonised;
 use super::member::evaluated;
 use crate::database::LanceSearch;
-use crate::database::vectors::keep_nearest;
+use crate::database::vectors::{keep_nearest, similarities};
 
 /// A row's number has its table's place above these bits, and below them its number in the table: Lance's are a
 /// fragment's number, counted from 0, times 2³², and a place in the fragment.
 const BITS: u32 = 48;
+
+/// Texts of a table from which it is told how near they usually are to a query.
+const USUAL: usize = 1000;
 
 #[derive(Debug, Clone)]
 struct Part {
@@ -69,6 +72,30 @@ impl AllRows {
             true => Ok((at as u64) << BITS | row),
             false => exec_err!("too many tables or rows to search at once: search one table"),
         }
+    }
+
+    /// The mean similarity of a table's first texts to a query, whatever the filter.
+    async fn usual(&self, part: &Part, column: &str, query: &[f32]) -> Result<f32> {
+        let table: Arc<dyn TableProvider> = self.view.members[part.at].table().clone();
+        let Some(rows) = LanceSearch.open(self.session.as_ref(), &table, None).await? else { return Ok(0.0) };
+        let mut batches = rows.scan(&[column.to_string()]).await?;
+        let (mut sum, mut count) = (0.0, 0);
+        while count < USUAL
+            && let Some(batch) = batches.next().await
+        {
+            let batch = batch?;
+            let batch = batch.slice(0, batch.num_rows().min(USUAL - count));
+            let vectors = batch.column(0).as_fixed_size_list();
+            let numbers = vectors.values().as_primitive::<Float32Type>().values();
+            for similarity in similarities(vectors, numbers, query).into_iter().flatten() {
+                sum += f64::from(similarity);
+                count += 1;
+            }
+            if batch.num_rows() == 0 {
+                break;
+            }
+        }
+        Ok((sum / f64::from(count.max(1) as u32)) as f32)
     }
 
     /// The columns that a table has of its own, of a name.
@@ -126,10 +153,20 @@ impl SearchRows for AllRows {
         self.parts.iter().try_for_each(|part| part.rows.check_embedder(embedder))
     }
 
+    /// Similarities of several tables are made comparable: each is less what a text of its table usually has, and more
+    /// what is usual over the tables. Texts in the language of the query are nearer to it than others whatever they say,
+    /// so that without this they alone would be found (the means of languages are what sets their vectors apart:
+    /// Libovický, Rosa and Fraser, "On the Language Neutrality of Pre-trained Multilingual Representations", 2020).
     async fn nearest(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
-        let mut found = vec![];
-        for part in self.parts.iter().filter(|p| self.has(p, column)) {
-            found.push((part, part.rows.nearest(column, query, k).await?));
+        let (mut found, mut usual) = (vec![], vec![]);
+        let parts: Vec<&Part> = self.parts.iter().filter(|p| self.has(p, column)).collect();
+        for part in &parts {
+            found.push((*part, part.rows.nearest(column, query, k).await?));
+            usual.push(if parts.len() > 1 { self.usual(part, column, query).await? } else { 0.0 });
+        }
+        let over_all = usual.iter().sum::<f32>() / usual.len().max(1) as f32;
+        for ((_, rows), usual) in found.iter_mut().zip(&usual) {
+            rows.iter_mut().for_each(|(_, score)| *score += over_all - usual);
         }
         AllRows::merged(found, k)
     }
