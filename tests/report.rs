@@ -74,7 +74,7 @@ fn a_report_of_other_tables() {
     assert!(code == 0 && html.contains("No figure can be compared"));
     parsed(&html);
     for (arguments, says) in [
-        (&["bare"][..], "name one with --country: usa"),
+        (&["bare"][..], "name one with --country: brazil, india, japan, singapore, usa"),
         (&["bare", "--country", "us"][..], "did you mean `usa`?"),
         (&["nothing"][..], "has no rows"),
         (&["usaa"][..], "there is no table usaa"),

@@ -238,10 +238,12 @@ fn new_type(import: &Import, name: &str, found: &[(&Source, &Field)]) -> Result<
     Ok(if kind == DataType::Null { text() } else { kind })
 }
 
-/// The type that draws of a country give a column.
+/// The type that draws give a column, where those of all countries that have it give it the same.
 fn known_type(name: &str) -> Option<DataType> {
     let packs = packs::NAMES.iter().filter_map(|n| packs::open(n)?.ok());
-    packs.into_iter().find_map(|p| Some(p.schema().field_with_name(name).ok()?.data_type().clone()))
+    let mut kinds = packs.filter_map(|p| Some(p.schema().field_with_name(name).ok()?.data_type().clone()));
+    let first = kinds.next()?;
+    kinds.all(|kind| kind == first).then_some(first)
 }
 
 /// Dictionaries and large texts as plain ones.

@@ -1,5 +1,6 @@
 //! Search within all tables: each by its own vectors and indexes, and what they find merged by score.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,12 +16,19 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 use lance::dataset::ROW_ID;
-use populace_udfs::{Embedder, SearchRows, TableSearch, TextQuery};
+use populace_udfs::{Embedder, LANGUAGE, SearchRows, TableSearch, TextQuery, facts_of, language_of, pack_name};
+use serde_json::{Map, Value};
 
 use super::Harmonised;
 use super::member::evaluated;
 use crate::database::LanceSearch;
 use crate::database::vectors::{keep_nearest, similarities};
+
+/// The language of a person's texts, as the row says it, or its pack.
+fn language_of_row(facts: &Map<String, Value>) -> String {
+    let own = || crate::packs::prompt_languages(pack_name(facts)?).into_iter().next();
+    language_of(facts).map(String::from).or_else(own).unwrap_or_default()
+}
 
 /// A row's number has its table's place above these bits, and below them its number in the table: Lance's are a
 /// fragment's number, counted from 0, times 2³², and a place in the fragment.
@@ -74,28 +82,33 @@ impl AllRows {
         }
     }
 
-    /// The mean similarity of a table's first texts to a query, whatever the filter.
-    async fn usual(&self, part: &Part, column: &str, query: &[f32]) -> Result<f32> {
+    /// The language of a table's texts, and the mean similarity of the first of them to a query, whatever the filter.
+    async fn usual(&self, part: &Part, column: &str, query: &[f32]) -> Result<(String, f32)> {
         let table: Arc<dyn TableProvider> = self.view.members[part.at].table().clone();
-        let Some(rows) = LanceSearch.open(self.session.as_ref(), &table, None).await? else { return Ok(0.0) };
-        let mut batches = rows.scan(&[column.to_string()]).await?;
-        let (mut sum, mut count) = (0.0, 0);
+        let Some(rows) = LanceSearch.open(self.session.as_ref(), &table, None).await? else {
+            return Ok(Default::default());
+        };
+        let told: Vec<String> = ["pack", LANGUAGE].map(String::from).into();
+        let told: Vec<String> = told.into_iter().filter(|c| self.has(part, c)).collect();
+        let mut batches = rows.scan(&[&[column.to_string()], &told[..]].concat()).await?;
+        let (mut sum, mut count, mut language) = (0.0, 0, None);
         while count < USUAL
             && let Some(batch) = batches.next().await
         {
             let batch = batch?;
             let batch = batch.slice(0, batch.num_rows().min(USUAL - count));
+            if language.is_none() && batch.num_rows() > 0 {
+                let places: Vec<usize> = (1..=told.len()).collect();
+                let facts = facts_of(&batch.slice(0, 1).project(&places)?)?;
+                language = facts.first().map(language_of_row);
+            }
             let vectors = batch.column(0).as_fixed_size_list();
             let numbers = vectors.values().as_primitive::<Float32Type>().values();
-            for similarity in similarities(vectors, numbers, query).into_iter().flatten() {
-                sum += f64::from(similarity);
-                count += 1;
-            }
-            if batch.num_rows() == 0 {
-                break;
-            }
+            let similarities = similarities(vectors, numbers, query);
+            sum += similarities.iter().flatten().map(|s| f64::from(*s)).sum::<f64>();
+            count += similarities.iter().flatten().count().max(1);
         }
-        Ok((sum / f64::from(count.max(1) as u32)) as f32)
+        Ok((language.unwrap_or_default(), (sum / count.max(1) as f64) as f32))
     }
 
     /// The columns that a table has of its own, of a name.
@@ -153,20 +166,29 @@ impl SearchRows for AllRows {
         self.parts.iter().try_for_each(|part| part.rows.check_embedder(embedder))
     }
 
-    /// Similarities of several tables are made comparable: each is less what a text of its table usually has, and more
-    /// what is usual over the tables. Texts in the language of the query are nearer to it than others whatever they say,
-    /// so that without this they alone would be found (the means of languages are what sets their vectors apart:
-    /// Libovický, Rosa and Fraser, "On the Language Neutrality of Pre-trained Multilingual Representations", 2020).
+    /// Similarities of tables in several languages are made comparable: each is less what texts of its language usually
+    /// have, and more what is usual over the languages. Texts in the language of the query are nearer to it than others
+    /// whatever they say, so that without this they alone would be found (the means of languages are what sets their
+    /// vectors apart: Libovický, Rosa and Fraser, "On the Language Neutrality of Pre-trained Multilingual
+    /// Representations", 2020).
     async fn nearest(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
         let (mut found, mut usual) = (vec![], vec![]);
         let parts: Vec<&Part> = self.parts.iter().filter(|p| self.has(p, column)).collect();
         for part in &parts {
             found.push((*part, part.rows.nearest(column, query, k).await?));
-            usual.push(if parts.len() > 1 { self.usual(part, column, query).await? } else { 0.0 });
+            if parts.len() > 1 {
+                usual.push(self.usual(part, column, query).await?);
+            }
         }
-        let over_all = usual.iter().sum::<f32>() / usual.len().max(1) as f32;
-        for ((_, rows), usual) in found.iter_mut().zip(&usual) {
-            rows.iter_mut().for_each(|(_, score)| *score += over_all - usual);
+        let mean = |of: &mut dyn Iterator<Item = f32>| {
+            let of: Vec<f32> = of.collect();
+            of.iter().sum::<f32>() / of.len().max(1) as f32
+        };
+        let languages: BTreeSet<&String> = usual.iter().map(|(language, _)| language).collect();
+        let of = |wanted: &String| mean(&mut usual.iter().filter(|(l, _)| l == wanted).map(|(_, usual)| *usual));
+        let over_all = mean(&mut languages.iter().map(|language| of(language)));
+        for ((_, rows), (language, _)) in found.iter_mut().zip(&usual) {
+            rows.iter_mut().for_each(|(_, score)| *score += over_all - of(language));
         }
         AllRows::merged(found, k)
     }
