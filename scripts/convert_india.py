@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True  # leave the source tree as it is
 from india_pack.character import hobbies, skills
 from india_pack.devanagari import write_names
 from india_pack.homes import diet, digital, goods, household_size
-from india_pack.languages import first_language, kits, languages_spoken, mother_tongue
+from india_pack.languages import first_language, kits, mother_tongue, number_of_languages
 from india_pack.names import cultures
 from india_pack.people import degrees, education, marital, places, population, religion, social_category
 from india_pack.work import divisions, employment_types, occupations, workers
@@ -38,7 +38,7 @@ def main():
     social_category()
     used = first_language(faiths)
     mother_tongue(used)
-    languages_spoken()
+    number_of_languages()
     classes = kits(used)
     manifest_section("other languages",
         ["other = [" + ", ".join(f'"{k}"' for k in used if classes[k] == "other") + "]"])

@@ -93,7 +93,7 @@ def mother_tongue(used):
 AGES = {"15-19": "18-19", "20-24": "20-24", "25-29": "25-29", "30-49": "30-49", "50-69": "50-69", "70+": "70+"}
 
 
-def languages_spoken():
+def number_of_languages():
     people = defaultdict(float)
     for r in read("population_state_urban_sex_age1.csv"):
         if r["age"].isdigit():
@@ -114,16 +114,17 @@ def languages_spoken():
         to = young if key[3] == "15-19" else adults
         for n, v in ((1, whole - two), (2, two - three), (3, three)):
             to[key[:3] + (AGES[key[3]], n)] = v
-    columns = ["state", "zone", "sex", "age", "languages_spoken"]
-    figure("languages_spoken_state", columns, adults)
-    figure("languages_spoken_18_19_state", columns, young)
+    columns = ["state", "zone", "sex", "age", "number_of_languages"]
+    figure("number_of_languages_state", columns, adults)
+    figure("number_of_languages_18_19_state", columns, young)
     # Those who speak another language at home than the state's, and those with more schooling, speak more. ASSUMPTION.
     seed = {}
     for home, h in (("shared", 1.0), ("other", 6.0)):
         for e, f in (("low", 0.5), ("middle", 1.2), ("high", 3.0)):
             for n in (1, 2, 3):
                 seed[home, e, n] = 1.0 if n == 1 else 0.4 * h * f if n == 2 else 0.1 * h * f * f
-    figure("languages_spoken_seed", ["home_language", "education_level", "languages_spoken"], seed, "share", sig=3)
+    figure("number_of_languages_seed", ["home_language", "education_level", "number_of_languages"], seed, "share",
+           sig=3)
 
 
 # Which further languages, by weight: no table of them by state is at hand, so these are ASSUMPTIONS after what is known
@@ -187,8 +188,8 @@ def kits(used):
                         if v >= 0.004:
                             cells[state, own, e, n, pair] = v
                             pairs.add(pair)
-    figure("language_kit_assumed", ["state", "first_language", "education_level", "languages_spoken", "language_kit"],
-           cells, "share", sig=3)
+    columns = ["state", "first_language", "education_level", "number_of_languages", "language_kit"]
+    figure("language_kit_assumed", columns, cells, "share", sig=3)
     rows = [["none", "none", "none"]] + [[p] + p.split("/") for p in sorted(pairs)]
     levels("language_kit", ["level", "second_language", "third_language"], rows)
     levels("second_language", ["level"], [["none"]] + [[k] for k in sorted({r[1] for r in rows[1:]})])
