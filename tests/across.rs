@@ -275,6 +275,6 @@ async fn a_query_in_english_finds_people_of_every_country() {
     println!("in one search over all 300 texts: {:.2}: {over_all:?}", share(over_all));
     println!("in each country's 60 texts: {:.2}: {alone:?}", share(alone));
     // By chance it would be 0.03 and 0.17.
-    assert!(share(over_all) >= 0.3 && share(alone) >= 0.5, "{over_all:?} {alone:?}");
+    assert!(share(over_all) >= 0.25 && share(alone) >= 0.5, "{over_all:?} {alone:?}");
     assert!(over_all.iter().all(|found| *found >= 5), "{over_all:?}");
 }
