@@ -6,7 +6,7 @@
 
 Populace runs as a process of its own: a statement's time is that of a script with eleven of it less that of a script
 with one, over ten. The others run in this process, on the same people, warm. Medians; all use all cores. Indexes are
-each system's own, with its defaults; what they find is compared with an exact search where they may differ from one.
+each system's own, with its defaults. LanceDB writes a notice for each search to the standard error.
 """
 
 import argparse
@@ -26,6 +26,7 @@ try:
     import pandas
     import pyarrow.parquet
     from duckdb_extensions import import_extension
+    from lancedb.index import FTS
     from lancedb.rerankers import RRFReranker
 except ImportError as error:
     sys.exit(f"{error}: see the first lines of this file for what to install")
@@ -148,7 +149,7 @@ def search(populace, people, file, folder):
     base.sql("PRAGMA create_fts_index('texts', 'uuid', 'persona')")
     made_theirs = time.perf_counter() - started
     started = time.perf_counter()
-    lance.create_fts_index("persona", use_tantivy=False)
+    lance.create_index("persona", config=FTS())
     row("an index of the words", made, duckdb=made_theirs, lancedb=time.perf_counter() - started)
     for name, condition in CONDITIONS.items():
         ours = populace.statement(
