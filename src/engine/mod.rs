@@ -92,6 +92,8 @@ impl Engine {
         let mut config = SessionConfig::new().with_information_schema(true);
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
         config.options_mut().optimizer.enable_round_robin_repartition = false;
+        // What is not known is of least interest, whichever way one sorts: `ORDER BY tvd DESC LIMIT 5`.
+        config.options_mut().sql_parser.default_null_ordering = "nulls_last".into();
         let context = SessionContext::new_with_config(config);
         let embedder = database.embedder().clone();
         let catalog = open_catalog(database.clone());

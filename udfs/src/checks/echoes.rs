@@ -1,9 +1,12 @@
 //! Texts that say what they were told, or what another of the person's texts says, instead of something of their own.
+//!
+//! They are doubtful, not wrong: a model is asked for such a text once more, and a small one, that can do no better, is
+//! not paid for trying on and on.
 
 use std::collections::HashSet;
 
 use super::speech::Speech;
-use super::{Violation, words};
+use super::{Severity, Violation, words};
 
 /// Words in a row that a text has of the instructions only by repeating them; characters, where words are not parted.
 const RUN: (usize, usize) = (7, 18);
@@ -34,7 +37,8 @@ impl Instructions {
             return None;
         }
         let echo = runs(text, Speech::of(language), RUN).find(|run| self.runs.contains(run))?;
-        Some(Violation::error("prompt_echo", format!("words of the prompt itself: {echo:?}")))
+        let detail = format!("words of the prompt itself: {echo:?}");
+        Some(Violation { check: "prompt_echo", severity: Severity::Warning, detail })
     }
 }
 
@@ -51,8 +55,8 @@ pub fn repeats<'a>(
         let least = own.len().min(other.len());
         let share = own.intersection(&other).count() as f64 / least.max(1) as f64;
         (least >= ENOUGH && share >= REPEATED).then(|| {
-            let percent = (share * 100.0).round();
-            Violation::error("repeated_text", format!("{percent} % of it stands in {name} word for word"))
+            let detail = format!("{} % of it stands in {name} word for word", (share * 100.0).round());
+            Violation { check: "repeated_text", severity: Severity::Warning, detail }
         })
     })
 }
