@@ -3,6 +3,7 @@
 //! The endpoint is a process of its own, on the loopback interface, which takes 200 ms for each answer, however many it is
 //! asked at once. `cargo bench --bench narratives -- serve` starts it alone, until its input ends.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -123,6 +124,12 @@ async fn answer(stream: TcpStream) -> Option<()> {
     }
 }
 
+const THINGS: [&str; 32] = [
+    "lamp", "river", "kettle", "ladder", "orchard", "ribbon", "harbour", "lantern", "meadow", "anvil", "basket",
+    "chimney", "drawer", "engine", "feather", "garden", "hammer", "island", "jacket", "kitchen", "letter", "mirror",
+    "needle", "oven", "paddle", "quilt", "rope", "saddle", "table", "umbrella", "valley", "window",
+];
+
 /// A text for each key that is asked for.
 fn texts(asked: &Value) -> Option<String> {
     // A string or, as some clients send it, parts.
@@ -130,12 +137,21 @@ fn texts(asked: &Value) -> Option<String> {
     let prompt = said.as_str().or_else(|| said[0]["text"].as_str())?;
     let name = prompt.lines().find_map(|l| l.strip_prefix("- Name: ")).unwrap_or("nobody");
     let keys = asked["response_format"]["json_schema"]["schema"]["required"].as_array()?;
+    let facts = prompt.split("\n\n").next().unwrap_or_default();
     let text = |key: &Value| {
-        let of = key.as_str().and_then(|key| key.split('_').next()).unwrap_or_default();
-        let text =
-            format!("{name} goes about the {of} of a day in {of} ways, with {of} and for {of} and to {of} ends. ");
-        let text = text.repeat(3);
-        (key.as_str().unwrap_or_default().to_string(), Value::String(text.trim().into()))
+        let key = key.as_str().unwrap_or_default();
+        let of = key.split('_').next().unwrap_or_default();
+        let mut hasher = DefaultHasher::new();
+        (key, facts).hash(&mut hasher);
+        let chance = hasher.finish();
+        let thing = |at: usize| THINGS[(chance >> (5 * at)) as usize % THINGS.len()];
+        // No two people have the same text.
+        let sentence = |at: usize| {
+            let (a, b, c, d) = (thing(at), thing(at + 1), thing(at + 2), thing(at + 3));
+            format!("{name} goes about the {of} of a {a} in {b} ways, with the {c} and for the {d} of a day. ")
+        };
+        let text: String = [0, 4, 8].map(sentence).concat();
+        (key.to_string(), Value::String(text.trim().into()))
     };
     let content = Value::Object(keys.iter().map(text).collect()).to_string();
     let choice = json!({ "message": { "role": "assistant", "content": content }, "finish_reason": "stop" });

@@ -3,7 +3,7 @@
 use populace::narrators::outline::write;
 use populace::packs;
 use populace_population::Sampler;
-use populace_udfs::checks::{Vocabulary, check_text, repeats};
+use populace_udfs::checks::{Shingles, Vocabulary, check_text};
 use populace_udfs::{NARRATIVES, facts_of};
 use serde_json::{Map, Value};
 
@@ -197,13 +197,16 @@ fn planted_contradictions_are_found_and_sound_texts_pass() {
 #[test]
 fn texts_that_repeat_another_are_found_and_those_about_one_person_pass() {
     let (people, _) = people();
+    let shingles = |text: &str| Shingles::of(text, "en");
     let (mut pairs, mut accused, mut planted, mut missed) = (0, vec![], 0, vec![]);
     for (i, facts) in people.iter().enumerate() {
         let texts: Vec<(&str, String)> = NARRATIVES.iter().map(|kind| (*kind, write(kind, facts).unwrap())).collect();
         for (at, (kind, text)) in texts.iter().enumerate() {
             let before: Vec<(&str, &str)> = texts[..at].iter().map(|(kind, text)| (*kind, text.as_str())).collect();
+            let of_before: Vec<(&str, Shingles)> = before.iter().map(|(kind, text)| (*kind, shingles(text))).collect();
+            let others = || of_before.iter().map(|(kind, shingles)| (*kind, shingles));
             pairs += 1;
-            if let Some(violation) = repeats(text, before.iter().copied(), "en") {
+            if let Some(violation) = shingles(text).repeat(others()) {
                 accused.push(format!("{kind}: {}: {text}", violation.detail));
             }
             let Some((_, other)) = before.get(i % before.len().max(1)) else { continue };
@@ -215,7 +218,7 @@ fn texts_that_repeat_another_are_found_and_those_about_one_person_pass() {
                 _ => other.rsplit_once(' ').map_or(other.to_string(), |(most, _)| most.to_string()),
             };
             planted += 1;
-            if repeats(&again, before.iter().copied(), "en").is_none() {
+            if shingles(&again).repeat(others()).is_none() {
                 missed.push(again);
             }
         }

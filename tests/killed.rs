@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 mod support;
 use support::stub::Stub;
 use support::{output, populace};
@@ -54,7 +56,9 @@ fn a_run_that_is_killed_two_hundred_times_pays_for_nothing_twice() {
     let whole = Stub::writer(delay);
     let unbroken = tempfile::tempdir().unwrap();
     assert!(generate(unbroken.path(), &whole.base).status().unwrap().success());
-    assert_eq!(whole.count(), 2 * PEOPLE);
+    let complained = |body: &Value| body["messages"][2]["content"].as_str().map(String::from);
+    let again: Vec<String> = whole.requests.lock().unwrap().iter().filter_map(complained).collect();
+    assert_eq!((whole.count(), again), (2 * PEOPLE, vec![]));
     let expected = people(unbroken.path());
     assert_eq!(expected.lines().count(), PEOPLE + 1);
 

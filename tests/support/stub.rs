@@ -2,6 +2,7 @@
 //! interface.
 #![allow(dead_code, reason = "not every test has a use for each")]
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -190,16 +191,34 @@ impl Batches {
     }
 }
 
-/// A text for each key of the schema that a request carries: the key, and the person's name.
+/// A text for each key of the schema that a request carries: the key, the person's name, and words that go by the facts,
+/// so that no two people have the same.
 pub fn texts(body: &Value) -> String {
     let prompt = body["messages"][1]["content"].as_str().unwrap_or_default();
     let name = prompt.lines().find_map(|l| l.strip_prefix("- Name: ")).unwrap_or("nobody");
+    let facts = prompt.split("\n\n").next().unwrap_or_default();
     let keys = body["response_format"]["json_schema"]["schema"]["required"].as_array().cloned().unwrap_or_default();
     let texts = keys.iter().map(|k| match k.as_str().unwrap() {
         score if score.starts_with("judge_") => (score.to_string(), json!(4)),
-        key => (key.to_string(), json!(format!("{key} of {name}, in so many words"))),
+        key => (key.to_string(), json!(format!("{key} of {name}, in so many words: {}", words(key, facts)))),
     });
     Value::Object(texts.collect()).to_string()
+}
+
+/// Things, as many as a text has that says something.
+fn words(key: &str, facts: &str) -> String {
+    const THINGS: [&str; 32] = [
+        "lamp", "river", "kettle", "ladder", "orchard", "ribbon", "harbour", "lantern", "meadow", "anvil", "basket",
+        "chimney", "drawer", "engine", "feather", "garden", "hammer", "island", "jacket", "kitchen", "letter",
+        "mirror", "needle", "oven", "paddle", "quilt", "rope", "saddle", "table", "umbrella", "valley", "window",
+    ];
+    let thing = |at: u32| {
+        let mut hasher = DefaultHasher::new();
+        (key, facts, at).hash(&mut hasher);
+        THINGS[hasher.finish() as usize % THINGS.len()]
+    };
+    let things: Vec<&str> = (0..24).map(thing).collect();
+    things.chunks(3).map(|few| format!("the {}", few.join(" "))).collect::<Vec<_>>().join(", ")
 }
 
 fn request(reader: &mut BufReader<TcpStream>) -> Option<Request> {

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::checks::{Columns, Copies, Severity, Violation, Vocabulary, check_text, repeats};
+use crate::checks::{Columns, Copies, Shingles, Violation, Vocabulary, check_text};
 use crate::facts::{facts_of, language_of, pack_name};
 use crate::packs::Packs;
 use crate::scan::scan;
@@ -159,12 +159,16 @@ impl Validator {
             found.push((key(row), None, violation));
         }
         let facts = if self.texts.is_empty() { vec![] } else { facts_of(rows)? };
+        // Of the texts of each row so far, by narrative.
+        let mut written: Vec<Vec<(String, Shingles)>> = vec![vec![]; facts.len()];
         for kind in self.texts.clone() {
             let Some(texts) = rows.column_by_name(&kind) else { continue };
             let texts = cast(texts, &DataType::Utf8)?;
-            for (row, (text, facts)) in texts.as_string::<i32>().iter().zip(&facts).enumerate() {
+            for (row, ((text, facts), written)) in
+                texts.as_string::<i32>().iter().zip(&facts).zip(&mut written).enumerate()
+            {
                 let Some(text) = text else { continue };
-                for violation in self.text(&kind, text, facts) {
+                for violation in self.text(&kind, text, facts, written) {
                     found.push((key(row), Some(kind.clone()), violation));
                 }
             }
@@ -227,7 +231,13 @@ impl Validator {
         Ok((0..rows.num_rows()).map(of).collect())
     }
 
-    fn text(&mut self, kind: &str, text: &str, facts: &Map<String, Value>) -> Vec<Violation> {
+    fn text(
+        &mut self,
+        kind: &str,
+        text: &str,
+        facts: &Map<String, Value>,
+        written: &mut Vec<(String, Shingles)>,
+    ) -> Vec<Violation> {
         let pack = self.country.as_deref().or(pack_name(facts)).unwrap_or_default();
         let populace = &self.populace;
         let language = language_of(facts).or(self.language.as_deref()).map(String::from);
@@ -236,15 +246,10 @@ impl Validator {
         let vocabulary = self.vocabularies.entry(key).or_insert_with(made);
         let mut found = check_text(text, facts, vocabulary);
         // The later of two texts, in the order of the columns, is the one that repeats.
-        let before = self.texts.iter().take_while(|name| *name != kind);
-        let before = before.filter_map(|name| Some((name.as_str(), facts.get(name)?.as_str()?)));
-        found.extend(repeats(text, before, vocabulary.code()));
-        let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| facts.get(*n)?.as_str()).collect();
-        let key = facts.get("uuid").and_then(Value::as_str).unwrap_or_default();
-        if let Some((of, similarity)) = self.copies.entry(kind.to_string()).or_default().add(key, text, &names) {
-            let detail = format!("nearly that of {of} (similarity {similarity:.2})");
-            found.push(Violation { check: "copy", severity: Severity::Error, detail });
-        }
+        let shingles = Shingles::of(text, vocabulary.code());
+        found.extend(shingles.repeat(written.iter().map(|(name, shingles)| (name.as_str(), shingles))));
+        written.push((kind.into(), shingles));
+        found.extend(self.copies.entry(kind.to_string()).or_default().check(text, facts, false));
         found
     }
 }

@@ -7,6 +7,7 @@ mod answer;
 mod batch;
 mod client;
 mod endpoint;
+mod estimate;
 mod gate;
 mod health;
 mod limits;
@@ -27,7 +28,7 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
-use populace_udfs::checks::Vocabulary;
+use populace_udfs::checks::{Copies, Vocabulary};
 use populace_udfs::{
     Estimate, LANGUAGE, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, language_of, pack_name,
 };
@@ -37,7 +38,7 @@ use tokio::task::JoinError;
 use self::answer::{Completion, texts};
 use self::client::Client;
 use self::pending::Pending;
-use self::prompts::{Kind, Prompts, Rendered, Step};
+use self::prompts::{Prompts, Rendered, Step};
 use self::server::Failure;
 use super::{Common, CurrentRun};
 use crate::catalog::{Call, Catalog, Typical};
@@ -68,6 +69,8 @@ pub struct OpenAiNarrator {
     /// By pack and language
     prompts: Mutex<HashMap<Origin, Arc<Prompts>>>,
     vocabularies: Mutex<HashMap<Origin, Arc<Vocabulary>>>,
+    /// What was written of late, by narrative
+    copies: Mutex<HashMap<String, Copies>>,
     catalog: OpenCatalog,
     run: CurrentRun,
     in_flight: Mutex<HashMap<[u8; 32], WeakShared<Asking>>>,
@@ -115,6 +118,7 @@ impl OpenAiNarrator {
             first,
             prompts: Mutex::default(),
             vocabularies: Mutex::default(),
+            copies: Mutex::default(),
             catalog: common.catalog.clone(),
             run: common.run.clone(),
             in_flight: Mutex::default(),
@@ -262,95 +266,6 @@ impl OpenAiNarrator {
         outcomes
     }
 
-    /// What `person` would ask for. The personas are written from attributes that are not known beforehand, unless
-    /// they are at hand: words of the length that is asked for stand in for them.
-    fn estimate_person(
-        &self,
-        mut facts: Map<String, Value>,
-        asked: &[(usize, Prompt)],
-        estimate: &mut Estimate,
-    ) -> Result<(), String> {
-        let prompts = self.prompts(&facts)?;
-        for step in [Step::Attributes, Step::Personas, Step::Judge] {
-            let (_, wanted) = prompts.wanted(step, asked);
-            if wanted.is_empty() {
-                continue;
-            }
-            for kind in &wanted {
-                facts.remove(&kind.name);
-            }
-            if step == Step::Judge {
-                // Texts that are not written yet are of the length that is asked for.
-                let missing = prompts.kinds.iter().filter(|k| !facts.contains_key(&k.name));
-                let stand_in = |k: &Kind| (k.name.clone(), "w".repeat(prompts::words(&k.ask) as usize * 6).into());
-                let stand_ins: Vec<(String, Value)> = missing.map(stand_in).collect();
-                facts.extend(stand_ins);
-            }
-            let rendered = prompts.render(step, &wanted, &facts)?;
-            let known = self.estimate_call(&rendered, estimate)?;
-            if step == Step::Attributes {
-                // Of the length that answers have, or else that is asked for: a word and its space are six letters.
-                let typical = self.typical(&rendered)?.map(|t| t.answer_letters as usize / wanted.len());
-                let letters = |k: &Kind| typical.unwrap_or(prompts::words(&k.ask) as usize * 6);
-                let stand_in = |k: &&Kind| (k.name.clone(), Value::String("w".repeat(letters(k))));
-                facts.extend(known.unwrap_or_else(|| wanted.iter().map(stand_in).collect()));
-            }
-        }
-        for (_, prompt) in asked {
-            if let Prompt::Template(template) = prompt
-                && let Ok(rendered) = prompts.render_own(template, &facts)
-            {
-                self.estimate_call(&rendered, estimate)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What answers with these texts take.
-    fn typical(&self, asked: &Rendered) -> Result<Option<Typical>, String> {
-        let shape = asked.keys.join(",");
-        let mut typical = self.typical.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = typical.get(&shape) {
-            return Ok(*known);
-        }
-        let catalog = (self.catalog)()?;
-        let found = catalog.typical(&self.client.endpoint().model, &shape).map_err(|e| e.to_string())?;
-        Ok(*typical.entry(shape).or_insert(found))
-    }
-
-    /// Tokens of the prompt and of the answer, about.
-    fn expected(&self, asked: &Rendered) -> Result<(u64, u64), String> {
-        Ok(match self.typical(asked)? {
-            Some(t) => {
-                ((asked.letters() as f64 * t.tokens_per_letter).round() as u64, t.completion_tokens.round() as u64)
-            }
-            None => asked.expected(),
-        })
-    }
-
-    /// Counts a call; its texts if they are at hand.
-    fn estimate_call(&self, asked: &Rendered, estimate: &mut Estimate) -> Result<Option<Map<String, Value>>, String> {
-        let endpoint = self.client.endpoint();
-        let key = key(endpoint, asked);
-        let catalog = (self.catalog)()?;
-        let known = catalog.answer(&key).map_err(|e| e.to_string())?.and_then(|a| texts(&a.text, asked).ok());
-        if !estimate.seen.insert(key) {
-            return Ok(known);
-        }
-        if known.is_some() {
-            estimate.known += 1;
-            return Ok(known);
-        }
-        let (prompt, completion) = self.expected(asked)?;
-        estimate.calls += 1;
-        estimate.prompt_tokens += prompt;
-        estimate.completion_tokens += completion;
-        if let Some(price) = endpoint.price.map(|p| if endpoint.batch { p.in_batch() } else { p }) {
-            *estimate.cost_usd.get_or_insert(0.0) += price.of(prompt, completion);
-        }
-        Ok(None)
-    }
-
     /// The answer to a prompt: known already, on its way already, or asked for now.
     async fn reply(&self, asked: Rendered, facts: &Arc<Map<String, Value>>) -> Result<Arc<Reply>, Failure> {
         let key = key(self.client.endpoint(), &asked);
@@ -360,7 +275,10 @@ impl OpenAiNarrator {
         let mut pending = Pending::new(asked);
         if let Some(known) = known {
             match texts(&known.text, pending.whole()) {
-                Ok(texts) => return Ok(Arc::new(Reply { texts, ..Reply::default() })),
+                Ok(texts) => {
+                    self.note(pending.whole(), &texts, facts);
+                    return Ok(Arc::new(Reply { texts, ..Reply::default() }));
+                }
                 Err(_) => self.keep(&mut pending, &known.text, facts),
             }
         }

@@ -1,14 +1,28 @@
 //! A call that takes several answers: texts that pass are kept, and only the others are asked for again.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
 
-use populace_udfs::checks::{Severity, Violation, check_text, repeats};
+use populace_udfs::checks::{Copies, Severity, Shingles, Violation, check_text};
 use serde_json::{Map, Value};
 
 use super::OpenAiNarrator;
 use super::answer::{Completion, read};
 use super::prompts::Rendered;
+
+/// Texts of each narrative that a new one is compared with. What a model falls into it falls into again and again, and
+/// `validate` compares all that is stored.
+const LATEST: usize = 1000;
+
+/// Which answer to a call it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// A doubtful text is asked for once more
+    First,
+    Again,
+    /// What an earlier process had already taken
+    Kept,
+}
 
 /// What was asked for, and what of it is there.
 #[derive(Debug)]
@@ -83,7 +97,8 @@ impl OpenAiNarrator {
         pending.finish_reason = completion.finish_reason();
         let text = completion.text()?;
         let alone = !pending.has_some();
-        self.sort(pending, &text, completion.is_cut(), facts, first)?;
+        let answer = if first { Answer::First } else { Answer::Again };
+        self.sort(pending, &text, completion.is_cut(), facts, answer)?;
         let missing = pending.missing();
         if missing.is_empty() {
             pending.as_it_came = Some(text).filter(|_| alone);
@@ -97,7 +112,7 @@ impl OpenAiNarrator {
 
     /// Takes what an earlier answer had of use.
     pub(super) fn keep(&self, pending: &mut Pending, text: &str, facts: &Map<String, Value>) {
-        if self.sort(pending, text, false, facts, false).is_ok() {
+        if self.sort(pending, text, false, facts, Answer::Kept).is_ok() {
             self.narrow(pending, facts);
         }
     }
@@ -115,37 +130,64 @@ impl OpenAiNarrator {
         text: &str,
         cut: bool,
         facts: &Map<String, Value>,
-        first: bool,
+        answer: Answer,
     ) -> Result<(), String> {
         let asked = pending.asked.clone();
         let (texts, missing) = read(text, &asked, cut)?;
         pending.failed.extend(missing);
         let vocabulary = self.vocabulary(facts);
-        let prompts = self.prompts(facts).ok();
+        // A text of the caller's own kind may be anything; scores were checked as they were read.
+        let prompts = self.prompts(facts).ok().filter(|_| !asked.free && !asked.scores);
+        let kinds: Vec<&str> = prompts.iter().flat_map(|p| p.kinds.iter().map(|k| k.name.as_str())).collect();
+        let shingles = |text: &str| Shingles::of(text, vocabulary.code());
+        // Of the texts that are there, those of an earlier call among the facts.
+        let there =
+            |name: &&str| Some((name.to_string(), shingles(pending.kept.get(*name).or(facts.get(*name))?.as_str()?)));
+        let mut written: HashMap<String, Shingles> = kinds.iter().filter_map(there).collect();
         for (kind, text) in texts {
-            // A text of the caller's own kind may be anything; scores were checked as they were read.
-            let found = match (text.as_str().filter(|_| !asked.free && !asked.scores), &prompts) {
-                (Some(text), Some(prompts)) => {
-                    let mut found = check_text(text, facts, &vocabulary);
-                    found.extend(prompts.instructions.echo(text, vocabulary.code()));
-                    let written = prompts.kinds.iter().map(|k| k.name.as_str()).filter(|name| *name != kind);
-                    let others =
-                        written.filter_map(|name| Some((name, pending.kept.get(name).or(facts.get(name))?.as_str()?)));
-                    found.extend(repeats(text, others, vocabulary.code()));
-                    found
-                }
-                _ => vec![],
-            };
-            match found.iter().find(|v| first || v.severity == Severity::Error) {
+            let (mut found, mut own) = (vec![], None);
+            if let (Some(text), Some(prompts)) = (text.as_str(), &prompts) {
+                found = check_text(text, facts, &vocabulary);
+                found.extend(prompts.instructions.echo(text, vocabulary.code()));
+                let shingles = shingles(text);
+                let others = kinds.iter().filter(|name| **name != kind);
+                found.extend(shingles.repeat(others.filter_map(|name| Some((*name, written.get(*name)?)))));
+                own = Some(shingles);
+            }
+            let mut wrong = found.into_iter().find(|v| answer == Answer::First || v.severity == Severity::Error);
+            if let (None, Some(text), true) = (&wrong, text.as_str(), own.is_some()) {
+                wrong = self.copied(&kind, text, facts, answer != Answer::Kept);
+            }
+            match wrong {
                 Some(Violation { check, detail, .. }) => {
                     pending.failed.insert(kind, format!("{check}: {detail}"));
                 }
                 None => {
                     pending.failed.remove(&kind);
+                    written.extend(own.map(|own| (kind.clone(), own)));
                     pending.kept.insert(kind, text);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Remembers texts that are at hand, for others to be compared with.
+    pub(super) fn note(&self, asked: &Rendered, texts: &Map<String, Value>, facts: &Map<String, Value>) {
+        if asked.free || asked.scores {
+            return;
+        }
+        for (kind, text) in texts {
+            if let Some(text) = text.as_str() {
+                self.copied(kind, text, facts, false);
+            }
+        }
+    }
+
+    /// Whether a text nearly copies one that was written about somebody else.
+    fn copied(&self, kind: &str, text: &str, facts: &Map<String, Value>, refused: bool) -> Option<Violation> {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let copies = copies.entry(kind.to_string()).or_insert_with(|| Copies::among_latest(LATEST));
+        copies.check(text, facts, refused).filter(|_| refused)
     }
 }

@@ -40,6 +40,11 @@ fn ask(name: &str, kind: &str) -> NarrativeRequest {
     NarrativeRequest { prompt: Prompt::Kind(kind.into()), facts: Arc::new(facts(name)) }
 }
 
+/// Whether a text is the one that the server writes of a kind about a person.
+fn is_of(text: &str, kind: &str, name: &str) -> bool {
+    text.starts_with(&format!("{kind} of {name}, in so many words: the "))
+}
+
 async fn one(session: &Session) -> Result<Narrative, NarrativeError> {
     session.narrator.narrate(vec![ask("Ada", "persona")]).await.remove(0)
 }
@@ -51,7 +56,9 @@ async fn a_person_takes_two_calls_and_the_second_knows_of_the_first() {
     let kinds = crate::packs::kinds("usa");
     let written = session.narrator.narrate(kinds.iter().map(|k| ask("Ada", k)).collect()).await;
     let texts: Vec<String> = written.iter().map(|w| w.as_ref().unwrap().text.clone()).collect();
-    assert_eq!(texts, kinds.iter().map(|k| format!("{k} of Ada Moss, in so many words")).collect::<Vec<_>>());
+    for (text, kind) in texts.iter().zip(&kinds) {
+        assert!(is_of(text, kind, "Ada Moss"), "{text}");
+    }
     assert_eq!(written.iter().map(|w| w.as_ref().unwrap().attempts).sum::<u32>(), 2);
     assert_eq!(written.iter().filter_map(|w| w.as_ref().unwrap().prompt_tokens).sum::<u64>(), 200);
     let requests = stub.requests.lock().unwrap();
@@ -66,7 +73,7 @@ async fn equal_prompts_are_asked_once_and_answers_outlive_the_session() {
     let stub = Stub::writer(Duration::from_millis(50));
     let first = session(&stub.base, |_| {});
     let written = join_all((0..20).map(|_| one(&first))).await;
-    assert!(written.iter().all(|w| w.as_ref().unwrap().text == "persona of Ada Moss, in so many words"));
+    assert!(written.iter().all(|w| is_of(&w.as_ref().unwrap().text, "persona", "Ada Moss")));
     assert_eq!(stub.count(), 1);
     let again = one(&first).await.unwrap();
     assert_eq!((again.attempts, again.prompt_tokens, stub.count()), (0, None, 1));
@@ -99,7 +106,8 @@ async fn passing_trouble_is_waited_out() {
     let session = session(&stub.base, |_| {});
     let started = Instant::now();
     let written = one(&session).await.unwrap();
-    assert_eq!((written.text.as_str(), written.attempts), ("persona of Ada Moss, in so many words", 5));
+    assert!(is_of(&written.text, "persona", "Ada Moss"), "{}", written.text);
+    assert_eq!(written.attempts, 5);
     assert!(started.elapsed() >= Duration::from_millis(200));
     let requests = stub.requests.lock().unwrap();
     assert_ne!(requests[3]["seed"], requests[4]["seed"]);
@@ -113,7 +121,8 @@ async fn a_text_that_contradicts_the_facts_is_asked_for_again_with_the_complaint
     });
     let session = session(&stub.base, |_| {});
     let written = one(&session).await.unwrap();
-    assert_eq!((written.text.as_str(), written.attempts), ("persona of Ada Moss, in so many words", 2));
+    assert!(is_of(&written.text, "persona", "Ada Moss"), "{}", written.text);
+    assert_eq!(written.attempts, 2);
     let requests = stub.requests.lock().unwrap().clone();
     assert_eq!(requests[0]["messages"].as_array().unwrap().len(), 2);
     let complaint = requests[1]["messages"][2]["content"].as_str().unwrap();
@@ -123,6 +132,35 @@ async fn a_text_that_contradicts_the_facts_is_asked_for_again_with_the_complaint
     });
     let failed = self::session(&stubborn.base, |e| e.attempts = 2);
     assert!(one(&failed).await.unwrap_err().message.contains("contact_data"));
+}
+
+#[tokio::test]
+async fn a_copy_of_another_persons_text_is_asked_for_again() {
+    let copy = |name: &str| {
+        let text =
+            format!("{name} Moss keeps bees behind the house in Dayton, and sells the honey when the lines are long.");
+        Reply::Content(json!({ "persona": text }).to_string())
+    };
+    let stub = Stub::start(Duration::ZERO, move |n, body| match n {
+        0 => copy("Ada"),
+        1 => copy("Bea"),
+        _ => Reply::Content(write_all(body)),
+    });
+    let session = session(&stub.base, |_| {});
+    assert_eq!(one(&session).await.unwrap().attempts, 1);
+    let written = session.narrator.narrate(vec![ask("Bea", "persona")]).await.remove(0).unwrap();
+    assert!(is_of(&written.text, "persona", "Bea Moss"), "{}", written.text);
+    assert_eq!(written.attempts, 2);
+    let complaint = stub.requests.lock().unwrap()[2]["messages"][2]["content"].as_str().unwrap().to_string();
+    assert!(complaint.contains("copy: nearly the text of Ada Moss"), "{complaint}");
+
+    // One that will not write another is told on; what is in the catalogue counts after a restart.
+    let stubborn = Stub::start(Duration::ZERO, move |_, _| copy("Cleo"));
+    let again = Endpoint { attempts: 2, ..Endpoint::new("stub", vec![Address::new(&stubborn.base, "").unwrap()]) };
+    let again = OpenAiNarrator::open(again, &common(session.catalog.clone(), Limits::default())).unwrap();
+    assert_eq!(again.narrate(vec![ask("Ada", "persona")]).await[0].as_ref().unwrap().attempts, 0);
+    let error = again.narrate(vec![ask("Cleo", "persona")]).await.remove(0).unwrap_err();
+    assert!(error.message.contains("copy") && error.attempts == 2, "{error}");
 }
 
 #[tokio::test]
@@ -141,7 +179,7 @@ async fn texts_that_pass_are_kept_and_only_the_others_asked_for_again() {
     let both = || vec![ask("Ada", "cultural_background"), ask("Ada", "skills_and_expertise")];
     let written = session.narrator.narrate(both()).await;
     assert_eq!(written[0].as_ref().unwrap().text, "Ada Moss grew up in a house full of bees.");
-    assert_eq!(written[1].as_ref().unwrap().text, "skills_and_expertise of Ada Moss, in so many words");
+    assert!(is_of(&written[1].as_ref().unwrap().text, "skills_and_expertise", "Ada Moss"));
     let asked =
         |i: usize| stub.requests.lock().unwrap()[i]["response_format"]["json_schema"]["schema"]["required"].clone();
     assert_eq!(asked(0), json!(["cultural_background", "skills_and_expertise"]));
@@ -248,10 +286,10 @@ async fn templates_are_rendered_and_an_error_is_one_persons() {
         ask("Ada", "persona"),
     ];
     let written = session.narrator.narrate(requests).await;
-    assert_eq!(written[0].as_ref().unwrap().text, "text of nobody, in so many words");
+    assert!(is_of(&written[0].as_ref().unwrap().text, "text", "nobody"));
     assert!(written[1].as_ref().unwrap_err().message.contains("a fact that this row has not"));
     assert!(written[2].as_ref().unwrap_err().message.contains("no prompt for no_such_kind"));
-    assert_eq!(written[3].as_ref().unwrap().text, "persona of Ada Moss, in so many words");
+    assert!(is_of(&written[3].as_ref().unwrap().text, "persona", "Ada Moss"));
     assert_eq!(session.narrator.columns(&Prompt::Template("{{ a }} {{ b }}".into()), &["b".into(), "c".into()]), ["b"]);
 }
 

@@ -1,7 +1,12 @@
 //! Texts that are near-copies of others, by MinHash.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Map, Value};
+
+use super::{Severity, Violation, is_unparted, names, shingles, text_of, words};
 
 /// Hash functions; the estimate's standard error is about 1 / √64 = 0.125 of the similarity's range at worst.
 const HASHES: usize = 64;
@@ -9,20 +14,39 @@ const HASHES: usize = 64;
 /// Bands of four: two texts of Jaccard similarity s meet in one of them with probability 1 − (1 − s⁴)¹⁶, which is
 /// 0.9998 at s = 0.8 and 0.64 at s = 0.5.
 const BAND: usize = 4;
+const BANDS: usize = HASHES / BAND;
 
-/// Words that are looked at together.
-const SHINGLE: usize = 3;
+/// Words that are looked at together, or characters where words are not parted.
+const SHINGLE: (usize, usize) = (3, 6);
 
 /// From this estimated similarity on, a text is a copy.
 const COPY: f64 = 0.8;
+
+/// A crowd of alike texts is told by the last few of it.
+const CROWD: usize = 32;
+
+type Signature = [u32; HASHES];
 
 /// Finds near-copies among texts, by their shingles of three words (Broder 1997, "On the resemblance and containment of
 /// documents"; banding as in Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4).
 #[derive(Debug)]
 pub struct Copies {
     threshold: f64,
-    signatures: Vec<(String, [u32; HASHES])>,
-    bands: HashMap<(usize, u64), Vec<u32>>,
+    /// The most texts that are held
+    most: usize,
+    held: VecDeque<Held>,
+    /// The number of the first text that is held; they are counted from 1
+    first: u32,
+    /// By band and what stands in it, the number of the latest text that has it
+    bands: HashMap<u64, u32>,
+}
+
+#[derive(Debug)]
+struct Held {
+    key: String,
+    signature: Signature,
+    /// For each band, the text before this one that has the same in it, or 0
+    before: [u32; BANDS],
 }
 
 impl Default for Copies {
@@ -34,45 +58,112 @@ impl Default for Copies {
 impl Copies {
     /// Those of at least such a similarity, from 0.5 on.
     pub fn above(threshold: f64) -> Copies {
-        Copies { threshold, signatures: vec![], bands: HashMap::new() }
+        Copies { threshold, most: usize::MAX, held: VecDeque::new(), first: 1, bands: HashMap::new() }
+    }
+
+    /// Those among the latest so many texts, in about 700 bytes for each.
+    pub fn among_latest(texts: usize) -> Copies {
+        Copies { most: texts.max(1), ..Copies::default() }
     }
 
     /// Adds a text; the key and similarity of the earlier text that it nearly copies, if there is one. `masked` are
     /// words that do not count, such as the person's names.
     pub fn add(&mut self, key: &str, text: &str, masked: &[&str]) -> Option<(String, f64)> {
         let signature = signature(text, masked)?;
-        let mut best: Option<(usize, f64)> = None;
-        for (band, part) in signature.chunks(BAND).enumerate() {
-            let mut hasher = DefaultHasher::new();
-            part.hash(&mut hasher);
-            let bucket = self.bands.entry((band, hasher.finish())).or_default();
-            for other in bucket.iter() {
-                let equal = self.signatures[*other as usize].1.iter().zip(&signature).filter(|(a, b)| a == b).count();
+        let copied = self.copied(&signature, "").map(|(held, similarity)| (held.key.clone(), similarity));
+        self.hold(key, signature);
+        copied
+    }
+
+    /// Whether a text about a person nearly copies one about another. It is added, but for one that is refused.
+    /// Nobody copies themselves.
+    pub fn check(&mut self, text: &str, facts: &Map<String, Value>, refused: bool) -> Option<Violation> {
+        let names = names(facts);
+        let signature = signature(text, &names)?;
+        let key = text_of(facts, "uuid").map_or_else(|| names.join(" "), String::from);
+        let copied = self.copied(&signature, &key).map(|(held, similarity)| {
+            let whose = if held.key.is_empty() { "another person's" } else { held.key.as_str() };
+            let detail = format!("nearly the text of {whose} (similarity {similarity:.2})");
+            Violation { check: "copy", severity: Severity::Error, detail }
+        });
+        if (copied.is_none() || !refused) && !self.holds(&key, &signature) {
+            self.hold(&key, signature);
+        }
+        copied
+    }
+
+    /// The text most like one, of those that are alike enough and not of the same key, and how alike they are.
+    fn copied(&self, signature: &Signature, own: &str) -> Option<(&Held, f64)> {
+        let mut best: Option<(&Held, f64)> = None;
+        for (at, band) in bands(signature).enumerate() {
+            let mut next = self.bands.get(&band).copied().unwrap_or(0);
+            for _ in 0..CROWD {
+                let Some(held) = self.held(next) else { break };
+                next = held.before[at];
+                let equal = held.signature.iter().zip(signature).filter(|(a, b)| a == b).count();
                 let similarity = equal as f64 / HASHES as f64;
-                if similarity >= self.threshold && best.is_none_or(|(_, s)| similarity > s) {
-                    best = Some((*other as usize, similarity));
+                let is_other = own.is_empty() || held.key != own;
+                // Of equals, the first that was written.
+                if is_other && similarity >= self.threshold && best.is_none_or(|(_, s)| similarity >= s) {
+                    best = Some((held, similarity));
                 }
             }
-            // A crowd of alike texts is told by its first few.
-            if bucket.len() < 32 {
-                bucket.push(self.signatures.len() as u32);
-            }
         }
-        self.signatures.push((key.to_string(), signature));
-        best.map(|(at, similarity)| (self.signatures[at].0.clone(), similarity))
+        best
+    }
+
+    /// Whether the latest of the texts that are like this one is this one.
+    fn holds(&self, key: &str, signature: &Signature) -> bool {
+        let latest = bands(signature).next().and_then(|band| self.held(*self.bands.get(&band)?));
+        latest.is_some_and(|held| held.key == key && held.signature == *signature)
+    }
+
+    fn held(&self, number: u32) -> Option<&Held> {
+        self.held.get(number.checked_sub(self.first)? as usize)
+    }
+
+    fn hold(&mut self, key: &str, signature: Signature) {
+        while self.held.len() >= self.most
+            && let Some(oldest) = self.held.pop_front()
+        {
+            for band in bands(&oldest.signature) {
+                if self.bands.get(&band) == Some(&self.first) {
+                    self.bands.remove(&band);
+                }
+            }
+            self.first += 1;
+        }
+        let number = self.first + self.held.len() as u32;
+        let mut before = [0; BANDS];
+        for (before, band) in before.iter_mut().zip(bands(&signature)) {
+            *before = self.bands.insert(band, number).unwrap_or(0);
+        }
+        self.held.push_back(Held { key: key.to_string(), signature, before });
     }
 }
 
-/// The least of each hash function over the shingles; nothing for a text without any.
-fn signature(text: &str, masked: &[&str]) -> Option<[u32; HASHES]> {
-    let words: Vec<String> = super::words(text)
-        .map(|w| if masked.iter().any(|m| m.eq_ignore_ascii_case(w)) { "_".into() } else { w.to_lowercase() })
-        .collect();
-    let mut least = [u32::MAX; HASHES];
-    for shingle in words.windows(SHINGLE) {
+/// What stands in each band, as one number with the band.
+fn bands(signature: &Signature) -> impl Iterator<Item = u64> {
+    signature.chunks(BAND).enumerate().map(|band| {
         let mut hasher = DefaultHasher::new();
-        shingle.hash(&mut hasher);
-        let hash = hasher.finish();
+        band.hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
+/// The least of each hash function over the shingles; nothing for a text without any.
+fn signature(text: &str, masked: &[&str]) -> Option<Signature> {
+    let (parts, length): (Vec<String>, _) = if is_unparted(text) {
+        let mask = |text: Cow<str>, name: &&str| Cow::Owned(text.replace(*name, "_"));
+        let text = masked.iter().filter(|name| !name.is_empty()).fold(Cow::Borrowed(text), mask);
+        (text.chars().filter(|c| c.is_alphanumeric() || *c == '_').map(String::from).collect(), SHINGLE.1)
+    } else {
+        let mask =
+            |w: &str| if masked.iter().any(|m| m.eq_ignore_ascii_case(w)) { "_".into() } else { w.to_lowercase() };
+        (words(text).map(mask).collect(), SHINGLE.0)
+    };
+    let mut least = [u32::MAX; HASHES];
+    for hash in shingles(&parts, length) {
         for (i, least) in least.iter_mut().enumerate() {
             // Multiply and shift: a family of hash functions out of one.
             let odd = (2 * i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -80,25 +171,85 @@ fn signature(text: &str, masked: &[&str]) -> Option<[u32; HASHES]> {
             *least = (*least).min((mixed >> 32) as u32);
         }
     }
-    (words.len() >= SHINGLE).then_some(least)
+    (parts.len() >= length).then_some(least)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    const FIRST: &str = "Ada Moss keeps six hives behind the house in Dayton and sells the honey at the market every \
+                         May, when the lines are longest and the jars still warm from the stove.";
+
+    fn facts(uuid: &str, first: &str, last: &str) -> Map<String, Value> {
+        json!({ "uuid": uuid, "first_name": first, "last_name": last }).as_object().unwrap().clone()
+    }
 
     #[test]
     fn copies_are_found_and_others_left_alone() {
         let mut copies = Copies::default();
-        let first = "Ada Moss keeps six hives behind the house in Dayton and sells the honey at the market every May, \
-                     when the lines are longest and the jars still warm from the stove.";
-        assert_eq!(copies.add("a", first, &["Ada", "Moss"]), None);
-        let copy = first.replace("Ada Moss", "Bea Lund").replace("stove", "pot");
+        assert_eq!(copies.add("a", FIRST, &["Ada", "Moss"]), None);
+        let copy = FIRST.replace("Ada Moss", "Bea Lund").replace("stove", "pot");
         let (of, similarity) = copies.add("b", &copy, &["Bea", "Lund"]).unwrap();
         assert!(of == "a" && similarity >= COPY, "{similarity}");
         let other = "Bea Lund repairs church organs across three counties and drives home with the windows down, \
                      humming whatever the last pipe would not stop playing.";
         assert_eq!(copies.add("c", other, &["Bea", "Lund"]), None);
         assert_eq!(copies.add("d", "two words", &[]), None);
+    }
+
+    #[test]
+    fn copies_are_found_where_words_are_not_parted() {
+        let mut copies = Copies::default();
+        let first = "佐藤葵さんは横浜の病院に勤め、週末は海辺を歩き、帰りに魚を買って妹の家に寄り、二人で夕飯を作る。";
+        assert_eq!(copies.add("a", first, &["佐藤", "葵"]), None);
+        let copy = first.replace("佐藤葵", "高橋蓮");
+        assert_eq!(copies.add("b", &copy, &["高橋", "蓮"]).map(|(of, _)| of).as_deref(), Some("a"));
+        let other = "高橋蓮さんは長野で林檎を育て、冬は古い時計を直し、雪の止んだ朝には孫を連れて駅まで歩いて行く。";
+        assert_eq!(copies.add("c", other, &["高橋", "蓮"]), None);
+    }
+
+    #[test]
+    fn nobody_copies_themselves_and_what_is_refused_is_not_held() {
+        let mut copies = Copies::default();
+        let (ada, bea, cleo) = (facts("a", "Ada", "Moss"), facts("b", "Bea", "Lund"), facts("c", "Cleo", "Day"));
+        assert_eq!(copies.check(FIRST, &ada, true), None);
+        assert_eq!(copies.check(FIRST, &ada, true), None);
+        let of_bea = FIRST.replace("Ada Moss", "Bea Lund");
+        let copied = copies.check(&of_bea, &bea, true).unwrap();
+        assert_eq!((copied.check, copied.severity), ("copy", Severity::Error));
+        assert!(copied.detail.starts_with("nearly the text of a (similarity 1.00"), "{}", copied.detail);
+        // Of two alike, the first.
+        _ = copies.check(&of_bea, &bea, false);
+        let copied = copies.check(&FIRST.replace("Ada Moss", "Cleo Day"), &cleo, true).unwrap();
+        assert!(copied.detail.contains("text of a "), "{}", copied.detail);
+    }
+
+    #[test]
+    fn the_latest_texts_alone_may_be_held() {
+        let mut copies = Copies::among_latest(3);
+        let about = |name: &str| facts(name, name, "Moss");
+        assert_eq!(copies.check(FIRST, &about("Ada"), true), None);
+        for (name, text) in [
+            (
+                "Bea",
+                "Bea repairs church organs across three counties, and hums what the last pipe would not stop playing.",
+            ),
+            (
+                "Cleo",
+                "Cleo runs the night ferry, knows every buoy by its cough, and paints small harbours from memory.",
+            ),
+        ] {
+            assert_eq!(copies.check(text, &about(name), true), None);
+        }
+        assert!(copies.check(&FIRST.replace("Ada", "Dot"), &about("Dot"), true).is_some());
+        let fourth =
+            "Eve counts herons for the county, and writes each number on the back of an old ticket to the fair.";
+        assert_eq!(copies.check(fourth, &about("Eve"), true), None);
+        // The first was let go for the fourth.
+        assert_eq!(copies.check(&FIRST.replace("Ada", "Dot"), &about("Dot"), true), None);
+        assert_eq!((copies.held.len(), copies.bands.len() <= 3 * BANDS), (3, true));
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::speech::Speech;
-use super::{Severity, Violation, words};
+use super::{Severity, Violation, shingles, words};
 
 /// Words in a row that a text has of the instructions only by repeating them; characters, where words are not parted.
 const RUN: (usize, usize) = (7, 18);
@@ -21,14 +21,14 @@ const ENOUGH: usize = 12;
 /// What a model is told, by the runs of words in it.
 #[derive(Debug, Default, Clone)]
 pub struct Instructions {
-    runs: HashSet<String>,
+    runs: HashSet<u64>,
 }
 
 impl Instructions {
     /// Of all these texts; `language` is the one that they are in, by its code in BCP 47.
     pub fn new<'a>(told: impl IntoIterator<Item = &'a str>, language: &str) -> Instructions {
         let speech = Speech::of(language);
-        Instructions { runs: told.into_iter().flat_map(|text| runs(text, speech, RUN)).collect() }
+        Instructions { runs: told.into_iter().flat_map(|text| runs(text, speech, RUN).1).collect() }
     }
 
     /// Whether a text repeats some of it.
@@ -36,42 +36,48 @@ impl Instructions {
         if self.runs.is_empty() {
             return None;
         }
-        let echo = runs(text, Speech::of(language), RUN).find(|run| self.runs.contains(run))?;
+        let speech = Speech::of(language);
+        let (parts, runs) = runs(text, speech, RUN);
+        let at = runs.iter().position(|run| self.runs.contains(run))?;
+        let between = if speech == Speech::Japanese { "" } else { " " };
+        let echo = parts[at..at + parts.len() - runs.len() + 1].join(between);
         let detail = format!("words of the prompt itself: {echo:?}");
         Some(Violation { check: "prompt_echo", severity: Severity::Warning, detail })
     }
 }
 
-/// Whether a text about a person mostly repeats another, of those named.
-pub fn repeats<'a>(
-    text: &str,
-    others: impl IntoIterator<Item = (&'a str, &'a str)>,
-    language: &str,
-) -> Option<Violation> {
-    let shingles = |text: &str| -> HashSet<String> { runs(text, Speech::of(language), SHINGLE).collect() };
-    let own = shingles(text);
-    others.into_iter().find_map(|(name, other)| {
-        let other = shingles(other);
-        let least = own.len().min(other.len());
-        let share = own.intersection(&other).count() as f64 / least.max(1) as f64;
-        (least >= ENOUGH && share >= REPEATED).then(|| {
-            let detail = format!("{} % of it stands in {name} word for word", (share * 100.0).round());
-            Violation { check: "repeated_text", severity: Severity::Warning, detail }
+/// What two texts are compared by: made once for each, however many it is compared with.
+#[derive(Debug, Clone)]
+pub struct Shingles(HashSet<u64>);
+
+impl Shingles {
+    /// Of a text in a language, by its code in BCP 47.
+    pub fn of(text: &str, language: &str) -> Shingles {
+        Shingles(runs(text, Speech::of(language), SHINGLE).1.into_iter().collect())
+    }
+
+    /// Whether the text about a person mostly repeats another, of those named.
+    pub fn repeat<'a>(&self, others: impl IntoIterator<Item = (&'a str, &'a Shingles)>) -> Option<Violation> {
+        others.into_iter().find_map(|(name, other)| {
+            let least = self.0.len().min(other.0.len());
+            let share = self.0.intersection(&other.0).count() as f64 / least.max(1) as f64;
+            (least >= ENOUGH && share >= REPEATED).then(|| {
+                let detail = format!("{} % of it stands in {name} word for word", (share * 100.0).round());
+                Violation { check: "repeated_text", severity: Severity::Warning, detail }
+            })
         })
-    })
+    }
 }
 
-/// The runs of so many words, or characters, in a text.
-fn runs(text: &str, speech: Speech, (of_words, of_characters): (usize, usize)) -> impl Iterator<Item = String> + use<> {
+/// The words of a text in small letters, or its characters where words are not parted; and the runs of so many of them.
+fn runs(text: &str, speech: Speech, (of_words, of_characters): (usize, usize)) -> (Vec<String>, Vec<u64>) {
     let lower = text.to_lowercase();
-    let (parts, length, between): (Vec<String>, _, _) = match speech {
-        Speech::Japanese => {
-            let characters = lower.chars().filter(|c| c.is_alphanumeric()).map(String::from);
-            (characters.collect(), of_characters, "")
-        }
-        _ => (words(&lower).map(String::from).collect(), of_words, " "),
+    let (parts, length): (Vec<String>, usize) = match speech {
+        Speech::Japanese => (lower.chars().filter(|c| c.is_alphanumeric()).map(String::from).collect(), of_characters),
+        _ => (words(&lower).map(String::from).collect(), of_words),
     };
-    (0..(parts.len() + 1).saturating_sub(length)).map(move |at| parts[at..at + length].join(between))
+    let runs = shingles(&parts, length).collect();
+    (parts, runs)
 }
 
 #[cfg(test)]
@@ -101,13 +107,15 @@ mod tests {
     fn one_text_is_not_another() {
         let work =
             "Ada Moss runs the night shift of a small hospital in Dayton, and keeps a list of who likes which tea.";
-        let others = [("professional_persona", work)];
+        let shingles = |text: &str| Shingles::of(text, "en");
+        let first = shingles(work);
+        let others = [("professional_persona", &first)];
         let again = format!("{work} She likes it.");
-        assert_eq!(repeats(&again, others, "en").map(|v| v.check), Some("repeated_text"));
+        assert_eq!(shingles(&again).repeat(others).map(|v| v.check), Some("repeated_text"));
         let own =
             "On Sundays Ada Moss walks to the river with her sister, who counts the herons and forgets the number.";
-        assert_eq!(repeats(own, others, "en"), None);
+        assert_eq!(shingles(own).repeat(others), None);
         // Too short to say.
-        assert_eq!(repeats("Ada Moss runs the night shift.", others, "en"), None);
+        assert_eq!(shingles("Ada Moss runs the night shift.").repeat(others), None);
     }
 }
