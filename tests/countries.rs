@@ -135,6 +135,16 @@ fn a_skeleton_is_a_country() {
     ran(&["generate", &path, "--count", "30", "--seed", "1", "--narrator", "none"]);
     let counted = "SELECT count(*) AS n, count(region_code) AS r, min(education_isced) AS e FROM personas_harmonised";
     assert!(ran(&["sql", "--format", "csv", counted]).starts_with("n,r,e\n30,30,"));
+    // What judges a table by its country takes the path too.
+    let report = ran(&["report", "atlantis", "--country", &path, "--out", "-"]);
+    assert!(report.contains("Atlantis") && report.contains("atlantis@"), "{report}");
+    let (code, _, error) = ran_on(&folder.path().join("db"), &["report", "atlantis", "--out", "-"]);
+    assert!(code == 1 && error.contains("a pack of one's own, atlantis: name its file with --country"), "{error}");
+    let to = folder.path().join("out");
+    ran(&["export", "atlantis", "--to", to.to_str().unwrap(), "--country", &path]);
+    let card = fs::read_to_string(to.join("README.md")).unwrap();
+    assert!(card.contains("## Agreement with the figures of Atlantis") && !card.contains("Not judged"), "{card}");
+    assert!(card.contains("Figures and their sources: Atlantis"), "{card}");
     let dir = folder.path().display().to_string();
     let (code, _, error) = ran_on(folder.path(), &["countries", "new", "atlantis", "--dir", &dir]);
     assert!(code == 1 && error.contains("is there already"), "{error}");

@@ -330,6 +330,11 @@ async fn a_dataset_has_its_files_and_a_card() {
     assert!(place.export(wanted).await.unwrap_err().contains("--overwrite"));
     // Nothing of it stays in the session.
     assert_eq!(place.sql("SHOW TABLES").await.len(), 1);
+    // The languages of a table are those of its texts.
+    place.sql("CREATE TABLE hindi AS SELECT * FROM generate_persona('india', 20, seed => 1, language => 'hi')").await;
+    place.export(out("hindi", &place.path("hindi"), Out::Datasets)).await.unwrap();
+    let hindi = std::fs::read_to_string(place.path("hindi").join("README.md")).unwrap();
+    assert!(hindi.contains("language:\n- hi\ntags"), "{hindi}");
     // Rows that say nothing of themselves have a card all the same.
     let bare = place.path("bare");
     place.export(out("(SELECT 1 AS x, 'a|b' AS y)", &bare, Out::Datasets)).await.unwrap();

@@ -41,7 +41,8 @@ pub(super) struct ExportArguments {
     /// datasets: the licence of the rows, as Hugging Face has it: cc-by-4.0
     #[arg(long, value_name = "ID")]
     licence: Option<String>,
-    /// datasets: the country whose figures the rows are judged by, where they do not say it themselves
+    /// datasets: the country whose figures the rows are judged by, where they do not say it themselves; a pack of one's own by
+    /// its path
     #[arg(long, value_name = "COUNTRY")]
     country: Option<String>,
 }
@@ -83,7 +84,8 @@ pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> R
             return Err(Failure(format!("{name} is for --format chat")));
         }
     }
-    let engine = Engine::new(database.open()?, Options::default())?;
+    let packs = wanted.card.country.iter().cloned().collect();
+    let engine = Engine::new(database.open()?, Options { packs, ..Options::default() })?;
     super::runtime()?.block_on(async {
         let progress = Progress::new(None, "rows");
         let exported = Box::pin(export(&engine, &wanted, |done| progress.set(done))).await?;

@@ -16,7 +16,8 @@ pub(super) struct ReportArguments {
     /// The file that is written; `-` is standard output. TABLE.html without it
     #[arg(long, short = 'o', value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The country that the table is held against; that of its people without it
+    /// The country that the table is held against, by name, or a pack of one's own by its path; that of its people
+    /// without it
     #[arg(long, value_name = "NAME")]
     country: Option<String>,
     /// What stands at its head; the table's name without it
@@ -33,8 +34,9 @@ pub(super) struct ReportArguments {
 pub(super) fn run(arguments: ReportArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let ReportArguments { table, out, country, title, people, seed } = arguments;
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{table}.html")));
+    let packs = country.iter().cloned().collect();
     let options = Options { table, country, title, people, seed };
-    let engine = Engine::new(database.open()?, engine::Options::default())?;
+    let engine = Engine::new(database.open()?, engine::Options { packs, ..engine::Options::default() })?;
     let html = super::runtime()?.block_on(report::write(&engine, &options))?;
     if out.as_os_str() == "-" {
         return Ok(io::stdout().lock().write_all(html.as_bytes())?);

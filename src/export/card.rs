@@ -2,17 +2,19 @@
 //!
 //! Everything it says of the rows is asked of the files that were written, in SQL.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::util::display::array_value_to_string;
-use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::ListingOptions;
 use futures::TryStreamExt;
 use populace_population::{Pack, there_are};
+use populace_udfs::LANGUAGE;
 
 use super::{Export, described, quoted, run};
 use crate::catalog::Work;
@@ -119,12 +121,12 @@ impl Rows<'_> {
 }
 
 async fn text(rows: &Rows<'_>, export: &Export, name: &str) -> Result<String> {
-    let packs = packs_of(rows, export).await?;
+    let countries = countries(rows, export).await?;
     // What was imported may be anything.
-    let drawn = packs.iter().any(|(_, id)| id.is_some());
+    let drawn = countries.iter().any(|c| c.drawn.is_some());
     let title = export.card.title.clone();
     let title = title.unwrap_or_else(|| if drawn { format!("Synthetic people: {name}") } else { name.into() });
-    let mut card = front(export, &title, &packs, drawn, rows.count);
+    let mut card = front(export, &title, &languages(rows, &countries).await?, drawn, rows.count);
     let people = if rows.count == 1 { "1 row".into() } else { format!("{} rows", grouped(rows.count)) };
     writeln!(card, "\n# {title}\n")?;
     match drawn {
@@ -140,12 +142,12 @@ async fn text(rows: &Rows<'_>, export: &Export, name: &str) -> Result<String> {
         "```python\nfrom datasets import load_dataset\n\npeople = load_dataset(\"PATH\", split=\"train\")\n```\n"
     )?;
     made(&mut card, rows).await?;
-    columns(&mut card, rows, &packs).await?;
-    for (pack, id) in &packs {
-        fidelity(&mut card, rows, pack, id.as_deref()).await?;
-        figures(&mut card, pack)?;
+    columns(&mut card, rows, &countries).await?;
+    for country in &countries {
+        fidelity(&mut card, rows, country).await?;
+        figures(&mut card, &country.pack)?;
     }
-    if packs.is_empty() {
+    if countries.is_empty() {
         writeln!(
             card,
             "## Figures\n\nThe rows do not say from which official figures they were drawn, if from any.\n"
@@ -155,29 +157,58 @@ async fn text(rows: &Rows<'_>, export: &Export, name: &str) -> Result<String> {
     Ok(card)
 }
 
-/// The countries that the rows were drawn from, by their packs; with the pack that the rows name.
-async fn packs_of(rows: &Rows<'_>, export: &Export) -> Result<Vec<(Arc<Pack>, Option<String>)>> {
-    let mut found: Vec<(Arc<Pack>, Option<String>)> = Vec::new();
+/// A country that rows are judged by.
+struct Country {
+    pack: Arc<Pack>,
+    /// What a statement calls it
+    called: String,
+    /// The pack that the rows name, where they were drawn from it
+    drawn: Option<String>,
+}
+
+/// The countries that the rows were drawn from, and the one that was named.
+async fn countries(rows: &Rows<'_>, export: &Export) -> Result<Vec<Country>> {
+    let named = export.card.country.as_deref();
+    let mut named = match named.map(|name| (name, packs::named(name))) {
+        None => None,
+        Some((name, Some(pack))) => {
+            let pack = pack.map_err(|e| plan_datafusion_err!("{name}: {e}"))?;
+            Some(Country { pack, called: name.into(), drawn: None })
+        }
+        Some((name, None)) => return plan_err!("unknown country `{name}`{}", there_are(name, &packs::NAMES)),
+    };
+    let mut found: Vec<Country> = vec![];
     for (id, _) in rows.counts("pack").await? {
         let name = id.split('@').next().unwrap_or_default();
-        if let Some(Ok(pack)) = packs::open(name)
-            && !found.iter().any(|(p, _)| p.name() == name)
-        {
-            found.push((pack, Some(id)));
+        if found.iter().any(|c| c.pack.name() == name) {
+            continue;
+        }
+        match named.take_if(|c| c.pack.name() == name) {
+            Some(country) => found.push(Country { drawn: Some(id), ..country }),
+            None => {
+                if let Some(Ok(pack)) = packs::open(name) {
+                    found.push(Country { pack, called: name.into(), drawn: Some(id) });
+                }
+            }
         }
     }
-    match &export.card.country {
-        Some(name) if !found.iter().any(|(p, _)| p.name() == name) => match packs::open(name) {
-            Some(Ok(pack)) => found.push((pack, None)),
-            _ => return plan_err!("unknown country `{name}`{}", there_are(name, &packs::NAMES)),
-        },
-        _ => {}
-    }
+    found.extend(named);
     Ok(found)
 }
 
+/// The languages of the texts: those that the rows name, or else their countries' own.
+async fn languages(rows: &Rows<'_>, countries: &[Country]) -> Result<Vec<String>> {
+    let mut languages: Vec<String> = rows.counts(LANGUAGE).await?.into_iter().map(|(language, _)| language).collect();
+    if languages.is_empty() {
+        languages = countries.iter().map(|c| c.pack.language().to_string()).collect();
+    }
+    let mut seen = BTreeSet::new();
+    languages.retain(|l| !l.is_empty() && seen.insert(l.clone()));
+    Ok(languages)
+}
+
 /// What Hugging Face reads of a card.
-fn front(export: &Export, title: &str, packs: &[(Arc<Pack>, Option<String>)], drawn: bool, rows: u64) -> String {
+fn front(export: &Export, title: &str, languages: &[String], drawn: bool, rows: u64) -> String {
     let mut text = String::from("---\n");
     let line = |text: &mut String, key: &str, value: &str| {
         // A text of JSON is one of YAML.
@@ -187,8 +218,6 @@ fn front(export: &Export, title: &str, packs: &[(Arc<Pack>, Option<String>)], dr
     if let Some(licence) = &export.card.licence {
         line(&mut text, "license", licence);
     }
-    let mut languages: Vec<&str> = packs.iter().map(|(p, _)| p.language()).filter(|l| !l.is_empty()).collect();
-    languages.dedup();
     if !languages.is_empty() {
         text.push_str("language:\n");
         languages.iter().for_each(|l| text.push_str(&format!("- {l}\n")));
@@ -278,13 +307,13 @@ fn runs(card: &mut String, rows: &Rows<'_>, counts: &[(String, String)]) -> Resu
     Ok(())
 }
 
-async fn columns(card: &mut String, rows: &Rows<'_>, packs: &[(Arc<Pack>, Option<String>)]) -> Result<()> {
+async fn columns(card: &mut String, rows: &Rows<'_>, countries: &[Country]) -> Result<()> {
     writeln!(card, "## Columns\n\n| column | type | missing | what it is |\n|---|---|---|---|")?;
     let counts = rows.schema.fields().iter().map(|f| format!("count({})", quoted(f.name()))).collect::<Vec<_>>();
     let counts = rows.ask(&format!("SELECT {} FROM {}", counts.join(", "), rows.table)).await?.concat();
     for ((name, kind), present) in described(rows.schema).into_iter().zip(counts) {
         let missing = rows.count - present.parse::<u64>().unwrap_or(rows.count).min(rows.count);
-        let described = packs.iter().flat_map(|(p, _)| p.variables()).find(|v| v.name == name);
+        let described = countries.iter().flat_map(|c| c.pack.variables()).find(|v| v.name == name);
         let what = described.map_or("", |v| v.description.as_str());
         writeln!(card, "| `{name}` | {kind} | {} | {} |", grouped(missing), cell(what))?;
     }
@@ -293,7 +322,8 @@ async fn columns(card: &mut String, rows: &Rows<'_>, packs: &[(Arc<Pack>, Option
 }
 
 /// The verdict of each figure on the rows.
-async fn fidelity(card: &mut String, rows: &Rows<'_>, pack: &Pack, id: Option<&str>) -> Result<()> {
+async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country) -> Result<()> {
+    let (pack, id) = (&country.pack, country.drawn.as_deref());
     writeln!(card, "## Agreement with the figures of {}\n", pack.title())?;
     if id.is_some_and(|id| id != pack.id()) {
         writeln!(card, "The rows were drawn from `{}`, and are judged by `{}`.\n", id.unwrap_or_default(), pack.id())?;
@@ -304,7 +334,7 @@ async fn fidelity(card: &mut String, rows: &Rows<'_>, pack: &Pack, id: Option<&s
     };
     let sql = format!(
         "SELECT figure, status, \"rows\", round(tvd, 4), round(noise_floor, 4), verdict FROM fidelity({of}, '{}') ORDER BY figure",
-        pack.name()
+        country.called.replace('\'', "''")
     );
     let judged = match rows.ask(&sql).await {
         Ok(judged) => judged,

@@ -4,8 +4,12 @@ mod charts;
 mod numbers;
 mod sections;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use minijinja::Environment;
+use populace_population::{Pack, there_are};
 use serde::Serialize;
 
 use self::numbers::{Rows, count, percent};
@@ -101,7 +105,7 @@ pub async fn write(engine: &Engine, options: &Options) -> Result<String> {
         texts_of,
         people: subject.people().await?,
         provenance: subject.provenance().await?,
-        sources: subject.sources().await?,
+        sources: subject.sources()?,
         version: env!("CARGO_PKG_VERSION"),
     };
     render(&page)
@@ -140,14 +144,20 @@ impl<'a> Subject<'a> {
             Some(country) => country.clone(),
             None => subject.own_country().await?,
         };
-        match packs::open(&subject.country) {
-            Some(pack) => _ = pack.map_err(|e| exec_datafusion_err!("{e}"))?,
-            None => {
-                let hint = populace_population::there_are(&subject.country, &packs::NAMES);
-                return exec_err!("unknown country `{}`{hint}", subject.country);
-            }
-        }
+        subject.pack()?;
         Ok(subject)
+    }
+
+    fn pack(&self) -> Result<Arc<Pack>> {
+        match packs::named(&self.country) {
+            Some(pack) => pack.map_err(|e| exec_datafusion_err!("{e}")),
+            None => exec_err!("unknown country `{}`{}", self.country, there_are(&self.country, &packs::NAMES)),
+        }
+    }
+
+    /// The country as a text of SQL.
+    fn quoted_country(&self) -> String {
+        format!("'{}'", self.country.replace('\'', "''"))
     }
 
     /// The country whose pack most of the people are from.
@@ -168,7 +178,14 @@ impl<'a> Subject<'a> {
         );
         let packs = self.read(&sql).await?.texts("pack")?;
         let pack = packs.into_iter().flatten().next().ok_or_else(unknown)?;
-        Ok(pack.split('@').next().unwrap_or_default().to_string())
+        let name = pack.split('@').next().unwrap_or_default();
+        if packs::open(name).is_none() {
+            return exec_err!(
+                "the people of {} were drawn from a pack of one's own, {name}: name its file with --country",
+                self.options.table
+            );
+        }
+        Ok(name.to_string())
     }
 
     fn has(&self, column: &str) -> bool {
@@ -180,7 +197,7 @@ impl<'a> Subject<'a> {
     }
 
     fn lead(&self) -> Result<String> {
-        let Some(Ok(pack)) = packs::open(&self.country) else { return exec_err!("unknown country `{}`", self.country) };
+        let pack = self.pack()?;
         let universe = pack.universe();
         let mut letters = universe.chars();
         let universe = letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect());
@@ -196,8 +213,9 @@ impl<'a> Subject<'a> {
     /// How the table agrees with the figures of the country.
     async fn fidelity(&self) -> Result<Fidelity> {
         let sql = format!(
-            "SELECT figure, status, basis, variables, n, tvd, noise_floor, verdict, differs_in FROM fidelity({}, '{}')",
-            self.table, self.country
+            "SELECT figure, status, basis, variables, n, tvd, noise_floor, verdict, differs_in FROM fidelity({}, {})",
+            self.table,
+            self.quoted_country()
         );
         let rows = match self.read(&sql).await {
             Ok(rows) => rows,
@@ -301,21 +319,18 @@ impl<'a> Subject<'a> {
     }
 
     /// The sources of the country's figures, with their licences.
-    async fn sources(&self) -> Result<Vec<String>> {
-        let sql = format!(
-            "SELECT DISTINCT agency, source, licence, attribution FROM census.{}.sources ORDER BY agency, source",
-            self.country
-        );
-        let rows = self.read(&sql).await?;
-        let columns = ["agency", "source", "licence", "attribution"].map(|name| rows.texts(name));
-        let [agency, source, licence, attribution] = columns;
-        let (agency, source, licence, attribution) = (agency?, source?, licence?, attribution?);
-        let one = |at: usize| {
-            let text = |of: &[Option<String>]| of[at].clone().unwrap_or_default();
-            let attribution = attribution[at].as_ref().map_or(String::new(), |a| format!(" {a}"));
-            format!("{}: {} ({}).{attribution}", text(&agency), text(&source), text(&licence))
+    fn sources(&self) -> Result<Vec<String>> {
+        let pack = self.pack()?;
+        let used: BTreeSet<&str> = pack.figures().iter().map(|f| f.source.as_str()).collect();
+        let mut sources: Vec<_> = pack.sources().iter().filter(|s| used.contains(s.id.as_str())).collect();
+        sources.sort_by(|a, b| (&a.agency, &a.title).cmp(&(&b.agency, &b.title)));
+        let one = |source: &&populace_population::Source| {
+            let attribution = source.attribution.as_ref().map_or(String::new(), |a| format!(" {a}"));
+            format!("{}: {} ({}).{attribution}", source.agency, source.title, source.licence)
         };
-        Ok((0..agency.len()).map(one).collect())
+        let mut told: Vec<String> = sources.iter().map(one).collect();
+        told.dedup();
+        Ok(told)
     }
 }
 

@@ -124,7 +124,8 @@ impl Subject<'_> {
 
     /// The strata of some expressions, named as `rebalance` names them; or why they cannot be compared.
     async fn strata(&self, expressions: &str, names: &[&str]) -> Result<std::result::Result<Vec<Stratum>, String>> {
-        let sql = format!("SELECT * FROM rebalance({}, '{}', strata => ({expressions}))", self.table, self.country);
+        let sql =
+            format!("SELECT * FROM rebalance({}, {}, strata => ({expressions}))", self.table, self.quoted_country());
         let rows = match self.read(&sql).await {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(format!("It cannot be compared: {}.", crate::engine::message(&error)))),
@@ -316,7 +317,8 @@ impl Subject<'_> {
             "first_name",
             "last_name",
         ];
-        let drawn = self.read(&format!("SELECT * FROM sample_persona('{}', 1) LIMIT 0", self.country)).await?.schema();
+        let drawn =
+            self.read(&format!("SELECT * FROM sample_persona({}, 1) LIMIT 0", self.quoted_country())).await?.schema();
         let columns: Vec<&str> =
             known.into_iter().filter(|c| self.has(c) && drawn.column_with_name(c).is_some()).collect();
         if columns.is_empty() {
@@ -333,7 +335,7 @@ impl Subject<'_> {
         let asked = asked.collect::<Vec<_>>().join(", ");
         let here = self.read(&format!("SELECT {asked} FROM {}", self.table)).await?;
         let people = self.rows.min(DRAWN);
-        let drawn = format!("SELECT {asked} FROM sample_persona('{}', {people}, seed => 1)", self.country);
+        let drawn = format!("SELECT {asked} FROM sample_persona({}, {people}, seed => 1)", self.quoted_country());
         let drawn = self.read(&drawn).await?;
         let numbers = |rows: &Rows, at: usize| -> Result<Vec<String>> {
             let one = |name: &str| -> Result<Option<f64>> {

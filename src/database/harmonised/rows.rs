@@ -1,6 +1,6 @@
 //! Search within all tables: each by its own vectors and indexes, and what they find merged by score.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::future::try_join_all;
 use futures::{StreamExt, stream};
 use lance::dataset::ROW_ID;
 use populace_udfs::{Embedder, LANGUAGE, SearchRows, TableSearch, TextQuery, facts_of, language_of, pack_name};
@@ -82,33 +83,47 @@ impl AllRows {
         }
     }
 
-    /// The language of a table's texts, and the mean similarity of the first of them to a query, whatever the filter.
-    async fn usual(&self, part: &Part, column: &str, query: &[f32]) -> Result<(String, f32)> {
+    /// The rows of a table whatever the filter, with these columns.
+    async fn all(&self, part: &Part, columns: &[String]) -> Result<Option<SendableRecordBatchStream>> {
         let table: Arc<dyn TableProvider> = self.view.members[part.at].table().clone();
-        let Some(rows) = LanceSearch.open(self.session.as_ref(), &table, None).await? else {
-            return Ok(Default::default());
-        };
+        match LanceSearch.open(self.session.as_ref(), &table, None).await? {
+            Some(rows) if !columns.is_empty() => rows.scan(columns).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The language of a table's texts, as its first row says it.
+    async fn language(&self, part: &Part) -> Result<String> {
         let told: Vec<String> = ["pack", LANGUAGE].map(String::from).into();
         let told: Vec<String> = told.into_iter().filter(|c| self.has(part, c)).collect();
-        let mut batches = rows.scan(&[&[column.to_string()], &told[..]].concat()).await?;
-        let (mut sum, mut count, mut language) = (0.0, 0, None);
+        let places: Vec<usize> = (0..told.len()).collect();
+        let Some(mut batches) = self.all(part, &told).await? else { return Ok(String::new()) };
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            if batch.num_rows() > 0 {
+                let facts = facts_of(&batch.slice(0, 1).project(&places)?)?;
+                return Ok(facts.first().map(language_of_row).unwrap_or_default());
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// The mean similarity of the first texts of a table to a query.
+    async fn usual(&self, part: &Part, column: &str, query: &[f32]) -> Result<f32> {
+        let Some(mut batches) = self.all(part, &[column.to_string()]).await? else { return Ok(0.0) };
+        let (mut sum, mut count) = (0.0, 0);
         while count < USUAL
             && let Some(batch) = batches.next().await
         {
             let batch = batch?;
             let batch = batch.slice(0, batch.num_rows().min(USUAL - count));
-            if language.is_none() && batch.num_rows() > 0 {
-                let places: Vec<usize> = (1..=told.len()).collect();
-                let facts = facts_of(&batch.slice(0, 1).project(&places)?)?;
-                language = facts.first().map(language_of_row);
-            }
             let vectors = batch.column(0).as_fixed_size_list();
             let numbers = vectors.values().as_primitive::<Float32Type>().values();
             let similarities = similarities(vectors, numbers, query);
             sum += similarities.iter().flatten().map(|s| f64::from(*s)).sum::<f64>();
             count += similarities.iter().flatten().count().max(1);
         }
-        Ok((language.unwrap_or_default(), (sum / count.max(1) as f64) as f32))
+        Ok((sum / count.max(1) as f64) as f32)
     }
 
     /// The columns that a table has of its own, of a name.
@@ -172,23 +187,26 @@ impl SearchRows for AllRows {
     /// vectors apart: Libovický, Rosa and Fraser, "On the Language Neutrality of Pre-trained Multilingual
     /// Representations", 2020).
     async fn nearest(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
-        let (mut found, mut usual) = (vec![], vec![]);
         let parts: Vec<&Part> = self.parts.iter().filter(|p| self.has(p, column)).collect();
+        let mut found = Vec::with_capacity(parts.len());
         for part in &parts {
             found.push((*part, part.rows.nearest(column, query, k).await?));
-            if parts.len() > 1 {
-                usual.push(self.usual(part, column, query).await?);
-            }
         }
-        let mean = |of: &mut dyn Iterator<Item = f32>| {
-            let of: Vec<f32> = of.collect();
-            of.iter().sum::<f32>() / of.len().max(1) as f32
+        let languages = match parts.len() {
+            0 | 1 => vec![],
+            _ => try_join_all(parts.iter().map(|part| self.language(part))).await?,
         };
-        let languages: BTreeSet<&String> = usual.iter().map(|(language, _)| language).collect();
-        let of = |wanted: &String| mean(&mut usual.iter().filter(|(l, _)| l == wanted).map(|(_, usual)| *usual));
-        let over_all = mean(&mut languages.iter().map(|language| of(language)));
-        for ((_, rows), (language, _)) in found.iter_mut().zip(&usual) {
-            rows.iter_mut().for_each(|(_, score)| *score += over_all - of(language));
+        let mut usual: BTreeMap<&String, Vec<f32>> = languages.iter().map(|language| (language, vec![])).collect();
+        if usual.len() > 1 {
+            for (part, language) in parts.iter().zip(&languages) {
+                usual.entry(language).or_default().push(self.usual(part, column, query).await?);
+            }
+            let mean = |of: &[f32]| of.iter().sum::<f32>() / of.len().max(1) as f32;
+            let over_all = mean(&usual.values().map(|of| mean(of)).collect::<Vec<_>>());
+            for ((_, rows), language) in found.iter_mut().zip(&languages) {
+                let less = over_all - usual.get(language).map_or(over_all, |of| mean(of));
+                rows.iter_mut().for_each(|(_, score)| *score += less);
+            }
         }
         AllRows::merged(found, k)
     }

@@ -17,7 +17,7 @@ use lance_index::optimize::OptimizeOptions;
 use lance_index::scalar::inverted::tokenizer::Language;
 use lance_index::scalar::{BuiltinIndexType, InvertedIndexParams, ScalarIndexParams};
 use populace_population::there_are;
-use populace_udfs::{LONGEST_WORD, Words};
+use populace_udfs::{LANGUAGE, LONGEST_WORD, Words};
 
 use super::versions::plain;
 use super::{Database, WriteLock, embedding_column};
@@ -316,30 +316,30 @@ fn text_params(words: Words) -> InvertedIndexParams {
     params.with_position(false).memory_limit_mb(MEMORY)
 }
 
-/// How the texts of a column are taken apart: by the language of the people's country, or else as the first texts are
-/// plainly in.
+/// How the texts of a column are taken apart: by the language that the rows name, or that of the people's country, or
+/// else the one that the first texts are plainly in.
 async fn words_of(dataset: &Dataset, column: &str) -> Result<Words> {
     let mut columns = vec![column];
-    if dataset.schema().field("pack").is_some() {
-        columns.push("pack");
-    }
+    columns.extend(["pack", LANGUAGE].into_iter().filter(|name| dataset.schema().field(name).is_some()));
     let mut scan = dataset.scan();
     scan.project(&columns)?.limit(Some(SAMPLE as i64), None)?;
     let mut batches = scan.try_into_stream().await?;
-    let (mut pack, mut sample) = (None, String::new());
+    let (mut pack, mut language, mut sample) = (None, None, String::new());
     while let Some(batch) = batches.try_next().await? {
         let texts = |name: &str| batch.column_by_name(name).and_then(|c| cast(c, &DataType::Utf8).ok());
-        if let (None, Some(packs)) = (&pack, texts("pack")) {
-            pack = packs.as_string::<i32>().iter().flatten().next().map(String::from);
+        for (of, name) in [(&mut pack, "pack"), (&mut language, LANGUAGE)] {
+            if let (None, Some(texts)) = (&of, texts(name)) {
+                *of = texts.as_string::<i32>().iter().flatten().next().map(String::from);
+            }
         }
         for text in texts(column).iter().flat_map(|t| t.as_string::<i32>().iter().flatten()) {
             sample.push_str(text);
             sample.push('\n');
         }
     }
-    let country = pack.as_deref().and_then(|p| p.split('@').next()).and_then(crate::packs::open);
-    let language = country.and_then(|p| p.ok()).and_then(|p| Words::of(p.language()));
-    Ok(language.unwrap_or_else(|| Words::told(&sample)))
+    let country = || crate::packs::open(pack.as_deref()?.split('@').next()?)?.ok();
+    let language = language.or_else(|| country().map(|pack| pack.language().to_string()));
+    Ok(language.and_then(|language| Words::of(&language)).unwrap_or_else(|| Words::told(&sample)))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lance_tokenizer::TokenStream;
 
 use super::Words;
-use crate::{SearchRows, TextQuery};
+use crate::{LANGUAGE, SearchRows, TextQuery};
 
 /// How soon more of a word in a text count for little, and how much a text's length counts.
 const K1: f64 = 1.2;
@@ -22,15 +22,15 @@ const B: f64 = 0.75;
 const SAMPLE: usize = 4000;
 
 /// The rows with words of a query in some columns, for each column, best first. The statistics are those of the rows
-/// given. `language` is the language of a row's pack.
+/// given. `telling` are the columns that say what language a row's texts are in, and `language` the language of a pack.
 pub(super) async fn scan(
     rows: &dyn SearchRows,
     columns: &[String],
-    pack: Option<&str>,
+    telling: &[String],
     query: &TextQuery,
     language: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Vec<(u64, f32)>>> {
-    let read: Vec<String> = columns.iter().cloned().chain(pack.map(String::from)).collect();
+    let read: Vec<String> = columns.iter().chain(telling).cloned().collect();
     let mut batches = rows.scan(&read).await?;
     let mut first = None;
     while let Some(batch) = batches.try_next().await? {
@@ -42,7 +42,7 @@ pub(super) async fn scan(
     let Some(first) = first else { return Ok(vec![vec![]; columns.len()]) };
     let words = match query.words {
         Some(words) => words,
-        None => words_of(&first, columns.len(), pack.is_some(), language)?,
+        None => words_of(&first, columns.len(), telling, language)?,
     };
     let terms = Arc::new(Terms::of(&query.text, words));
     if terms.0.is_empty() {
@@ -67,17 +67,22 @@ pub(super) async fn scan(
     Ok(merged.into_iter().map(Column::scored).collect())
 }
 
-/// How the texts are taken apart: by the language of the first row's pack, or else as the first texts are plainly in.
+/// How the texts are taken apart: by the language that the first row names, or that of its pack, or else the one that
+/// the first texts are plainly in.
 fn words_of(
     batch: &RecordBatch,
     columns: usize,
-    has_pack: bool,
+    telling: &[String],
     language: impl Fn(&str) -> Option<String>,
 ) -> Result<Words> {
-    if has_pack {
-        let packs = cast(batch.column(columns), &DataType::Utf8)?;
-        let pack = packs.as_string::<i32>().iter().flatten().next().and_then(|p| p.split('@').next());
-        if let Some(words) = pack.and_then(language).and_then(|l| Words::of(&l)) {
+    for (name, column) in telling.iter().zip(&batch.columns()[columns..]) {
+        let told = cast(column, &DataType::Utf8)?;
+        let told = told.as_string::<i32>().iter().flatten().next();
+        let told = match name == LANGUAGE {
+            true => told.map(String::from),
+            false => told.and_then(|pack| language(pack.split('@').next()?)),
+        };
+        if let Some(words) = told.and_then(|language| Words::of(&language)) {
             return Ok(words);
         }
     }

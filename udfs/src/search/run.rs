@@ -18,12 +18,12 @@ use futures::TryStreamExt;
 use super::choose::{Quota, unlike, within};
 use super::collected::{Collected, as_vectors};
 use super::rank::{Hit, Ranking, fuse, reciprocal};
-use super::request::vector_column;
+use super::request::{is_text, vector_column};
 use super::{By, Search, bm25};
 use crate::cosine_similarity::similarity;
 use crate::embed::embed;
 use crate::sampling::strata::Strata;
-use crate::{Purpose, SearchRows, TextQuery};
+use crate::{LANGUAGE, Purpose, SearchRows, TextQuery};
 
 /// Rows of each ranking that are fused at least, that quotas are filled from, and that diversity chooses among; at
 /// first so many times `k` of them.
@@ -71,20 +71,21 @@ impl Search {
         self.column("uuid")
     }
 
-    /// The column that says which pack a row's person was drawn from.
-    fn pack(&self) -> Option<&str> {
+    /// The columns that say what language a row's texts are in: it itself, or the pack its person was drawn from.
+    fn telling(&self) -> Vec<String> {
         let schema = self.input.schema();
-        let has = schema.fields().iter().any(|f| f.name() == "pack" && super::request::is_text(f.data_type()));
-        (has && !self.texts.is_empty()).then_some("pack")
+        let has = |name: &&str| schema.fields().iter().any(|f| f.name() == name && is_text(f.data_type()));
+        let telling = [LANGUAGE, "pack"].into_iter().filter(|name| !self.texts.is_empty() && has(name));
+        telling.map(String::from).collect()
     }
 
     /// The columns that are read of a query.
     fn needed(&self, shown: &[String]) -> Vec<String> {
         let mut needed: Vec<String> = vec![];
         let of_quotas = self.quotas.iter().map(|(c, _)| c);
-        let pack = self.pack().map(String::from);
+        let telling = self.telling();
         let pool = self.pool_vectors().ok().flatten();
-        let all = shown.iter().chain(&self.vectors).chain(&self.texts).chain(of_quotas).chain(&pack).chain(&pool);
+        let all = shown.iter().chain(&self.vectors).chain(&self.texts).chain(of_quotas).chain(&telling).chain(&pool);
         for name in all {
             if !needed.contains(name) {
                 needed.push(name.clone());
@@ -250,7 +251,7 @@ impl Search {
         } else {
             if scanned.is_none() {
                 let language = |pack: &str| self.populace.packs.get(pack).ok().map(|p| p.language().to_string());
-                *scanned = Some(bm25::scan(rows, &self.texts, self.pack(), &query, language).await?);
+                *scanned = Some(bm25::scan(rows, &self.texts, &self.telling(), &query, language).await?);
             }
             scanned.get_or_insert_default()
         };
