@@ -20,7 +20,6 @@ health checks, telemetry, metrics and early shutdown off. The rest are its defau
 """
 
 import argparse
-import datetime
 import json
 import multiprocessing
 import os
@@ -36,7 +35,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
 
-ROOT = Path(__file__).resolve().parents[2]
+from common import check_built, executables, machine, populace_option
+
 ANSWER = 0.2  # seconds, as in benches/narratives.rs
 STEPS = ["attributes", "personas"]
 TRIED = 5  # people on whom it is tried that both send the same prompts
@@ -237,13 +237,9 @@ def record(populace, folder, people):
 
 def served():
     """The benchmark `narratives`, whose `serve` is the server: its path, built where it has to be."""
-    command = ["cargo", "bench", "--workspace", "--bench", "narratives", "--no-run", "--message-format=json"]
-    try:
-        built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"{error}; name the server's program with --server")
-    messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
-    return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "narratives")
+    otherwise = "; or name the server's program with --server"
+    found = executables("cargo", "bench", "--workspace", "--bench", "narratives", "--no-run", otherwise=otherwise)
+    return found["narratives"]
 
 
 def compare(given, program, folder, at_once):
@@ -271,7 +267,7 @@ def compare(given, program, folder, at_once):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--populace", default=str(ROOT / "target/release/populace"))
+    populace_option(arguments)
     arguments.add_argument("--server", metavar="PROGRAM", help="the built benchmark `narratives`; cargo's without this")
     arguments.add_argument("--people", type=int, default=5000)
     arguments.add_argument("--at-once", type=int, nargs="+", default=[64, 512], help="calls at once")
@@ -283,16 +279,14 @@ def main():
         designer = version("data-designer")
     except PackageNotFoundError:
         sys.exit("this benchmark runs Data Designer too; pip install data-designer==0.9.6")
-    if not Path(given.populace).exists():
-        sys.exit(f"there is no {given.populace}: cargo build --release, or name it with --populace")
+    check_built(given.populace)
     program = given.server or served()
     # Either tool may open two connections for each call at once.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 < soft < 4096:
         resource.setrlimit(resource.RLIMIT_NOFILE, (4096 if hard < 0 else min(4096, hard), hard))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {datetime.date.today()}, "
-          f"Data Designer {designer}, Python {platform.python_version()}; "
-          f"{given.people:,} people, {2 * given.people:,} calls\n")
+    print(f"{machine()}, Data Designer {designer}, Python {platform.python_version()}; {given.people:,} people, "
+          f"{2 * given.people:,} calls\n")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         # In a process of its own: what this one holds would count as the peak of those that it starts.

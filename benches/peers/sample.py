@@ -24,6 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+from common import ROOT, executables
+
 warnings.simplefilter("ignore", FutureWarning)  # pgmpy's own, on being imported
 try:
     import numpy as np
@@ -34,7 +36,6 @@ try:
 except ImportError as error:
     sys.exit(f"{error}: this benchmark draws with pgmpy too; pip install pgmpy==1.1.2")
 
-ROOT = Path(__file__).resolve().parents[2]
 UNIT = 1 << 24  # every row of every table sums to this
 BATCH = 100_000  # rows of one forward sample of pgmpy
 AGES = ["18-19", *(f"{a}-{a + 4}" for a in range(20, 80, 5)), "80+"]
@@ -140,15 +141,7 @@ def probability(made, evidence):
 
 def build():
     """Populace's examples `compile` and `draw`: their paths."""
-    command = ["cargo", "build", "--release", "-p", "populace-population", "--examples", "--message-format=json"]
-    try:
-        built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    except FileNotFoundError:
-        sys.exit("cargo is missing: install Rust, https://rustup.rs")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"{' '.join(command)} failed with status {error.returncode}; what is wrong stands above")
-    messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
-    found = {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
+    found = executables("cargo", "build", "--release", "-p", "populace-population", "--examples")
     return found["compile"], found["draw"]
 
 
