@@ -24,6 +24,7 @@ sys.path.insert(0, HERE)
 
 from brazil_pack import character, work
 from brazil_pack.codes import REGIONS, SHORES, STATES
+from shared_pack.tables import by_prefix
 
 
 def rows(*path):
@@ -57,8 +58,8 @@ class Codes(unittest.TestCase):
             self.assertEqual(sorted(c for codes in parts.values() for c in codes.split()), sorted(STATES))
 
     def test_the_longest_prefix_decides(self):
-        self.assertEqual(work.by_prefix({"51": 1, "5121": 2}, "512120"), 2)
-        self.assertIsNone(work.by_prefix({"51": 1}, "612120"))
+        self.assertEqual(by_prefix({"51": 1, "5121": 2}, "512120"), 2)
+        self.assertIsNone(by_prefix({"51": 1}, "612120"))
 
     def test_every_prefix_stands_once(self):
         prefixes = [p for r in rows("assumptions", "occupation_kinds.csv") for p in r["prefixes"].split()]

@@ -19,6 +19,7 @@ PACK = os.path.join(HERE, "..", "datasets", "japan")
 sys.path.insert(0, HERE)
 
 from japan_pack import codes, people
+from shared_pack.bands import first, known_band, last
 
 
 def rows(name):
@@ -28,8 +29,10 @@ def rows(name):
 
 class Codes(unittest.TestCase):
     def test_bands(self):
-        self.assertEqual((codes.first("85+"), codes.last("85+"), codes.last("65-74")), (85, 200, 74))
-        self.assertEqual(codes.band_of(67, ["18-64", "65-74", "75+"]), "65-74")
+        self.assertEqual((first("85+"), last("85+"), last("65-74")), (85, 100, 74))
+        self.assertEqual(known_band(67, ["18-64", "65-74", "75+"]), "65-74")
+        with self.assertRaisesRegex(SystemExit, "age 17 lies in none of the bands 18-64, 65-74"):
+            known_band(17, ["18-64", "65-74"])
         self.assertEqual(codes.at({18: "a", 30: "b"}, 29), "a")
 
     def test_titles_lose_the_commas_of_csv(self):

@@ -18,7 +18,9 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from usa_pack import codes, people, raking, tables
+from shared_pack import raking, tables
+from shared_pack.bands import band_of, last
+from usa_pack import codes, people
 
 
 class Folders(unittest.TestCase):
@@ -68,8 +70,8 @@ class Figures(Folders):
         self.assertEqual(dict(sums), {("CA", "business"): 5.0, ("NV", "business"): 0.0})
 
     def test_titles_become_codes(self):
-        self.assertEqual(tables.snake("Registered nurses"), "registered_nurses")
-        self.assertEqual(tables.snake("Children's librarians, all other"), "childrens_librarians_all_other")
+        self.assertEqual(codes.snake("Registered nurses"), "registered_nurses")
+        self.assertEqual(codes.snake("Children's librarians, all other"), "childrens_librarians_all_other")
         self.assertEqual([tables.number(0.0, 3), tables.number(2.5, 3), tables.significant(123456.0, 3)],
                          ["0", "2.5", "123456"])
 
@@ -77,9 +79,9 @@ class Figures(Folders):
 class Bands(unittest.TestCase):
     def test_ages_find_their_bands(self):
         bands = ["18-24", "25-64", "65+"]
-        self.assertEqual([codes.band_of(a, bands) for a in (17, 18, 24, 25, 100)],
+        self.assertEqual([band_of(a, bands) for a in (17, 18, 24, 25, 100)],
                          [None, "18-24", "18-24", "25-64", "65+"])
-        self.assertEqual([codes.tidy("20-20"), codes.tidy("20-24"), codes.last("85+")], ["20", "20-24", 100])
+        self.assertEqual([codes.tidy("20-20"), codes.tidy("20-24"), last("85+")], ["20", "20-24", 100])
         self.assertEqual(codes.covering("60-70", bands), ["25-64", "65+"])
 
 

@@ -1,5 +1,7 @@
 """Codes of the source tables and the levels of the pack that they become; age bands."""
 
+from shared_pack.bands import first, last
+
 SEXES = ("Male", "Female")
 
 ETHNICITY = {"chinese": "Chinese", "malay": "Malay", "indian": "Indian", "other": "Others"}
@@ -140,22 +142,6 @@ AGES_LABOUR = ["18", "19", "20", "21", "22-24"] + AGES5[2:]
 AGES_WORK = ["18-19", "20-21", "22-24", "25-29", "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64", "65+"]
 AGES_CAREER = ["18-22", "23-34", "35-49", "50-64", "65+"]
 AGES_PAY = ["18-22", "23-27", "28-44", "45-64", "65+"]
-
-
-def first(band):
-    return int(band.split("-")[0].rstrip("+"))
-
-
-def last(band):
-    return 100 if band.endswith("+") else int(band.split("-")[-1])
-
-
-def holds(band, age):
-    return first(band) <= age <= last(band)
-
-
-def band_of(age, bands):
-    return next(b for b in bands if holds(b, age))
 
 
 def within(fine, coarse):

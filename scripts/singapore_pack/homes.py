@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, read
+from shared_pack.bands import first
+from shared_pack.tables import assumption, figure, read
 
-from .codes import DWELLING, EDUCATION3, ETHNICITY, SEXES, first
+from .codes import DWELLING, EDUCATION3, ETHNICITY, SEXES
 
 # ASSUMPTION: how the dwelling goes with a degree and with age: 1-2 room, 3-room, 4-room, 5-room, condominium, landed,
 # other.

@@ -3,11 +3,12 @@
 import math
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, read
+from shared_pack.bands import first, holds, known_band, last
+from shared_pack.tables import assumption, figure, levels, read
 
 from .codes import (AGES5, AGES5_85, AGES_EDUCATION, AGES_MARITAL, AGES_RELIGION, DIALECT, DIALECTS, EDUCATION,
                     EDUCATION3, EDUCATION_LEVELS, ETHNICITY, LANGUAGE, LANGUAGE7, MARITAL, ORIGIN_ETHNICITY, RELIGION,
-                    SEXES, SPEECH_ETHNICITY, band_of, first, last, within)
+                    SEXES, SPEECH_ETHNICITY, within)
 
 # ASSUMPTION: mortality beyond the last published band: death rate at 90 and its growth a year of age, by sex.
 DEATHS = {"Male": (0.150, 0.090), "Female": (0.110, 0.095)}
@@ -38,7 +39,7 @@ def population():
             else:
                 for a in range(first(band), last(band) + 1):
                     cells[a, sex] = single[a, sex] * scale
-            bands[band, sex] = sum(v for (a, x), v in cells.items() if x == sex and first(band) <= a <= last(band))
+            bands[band, sex] = sum(v for (a, x), v in cells.items() if x == sex and holds(band, a))
     figure("population_single_age_sex_2024", ["age", "sex"], cells, digits=6)
     figure("population_sex_2024", ["sex"], {(s,): sum(bands[b, s] for b in AGES5) for s in SEXES}, digits=6)
     figure("population_age_sex_2024", ["age", "sex"], {k: exact[k] for k in bands if k[0] != "18-19"})
@@ -87,7 +88,7 @@ def places():
         area[r["subzone"]] = r["planning_area"]
         if int(r["age"]) >= 18:
             v = float(r["count"])
-            by_age[band_of(int(r["age"]), AGES5), r["sex"], r["planning_area"]] += v
+            by_age[known_band(int(r["age"]), AGES5), r["sex"], r["planning_area"]] += v
             by_subzone[r["planning_area"], r["subzone"]] += v
     by_ethnicity, fine = defaultdict(float), defaultdict(float)
     for r in read("population_subzone_ethnicity_sex.csv"):

@@ -5,11 +5,12 @@ import re
 from collections import defaultdict
 from itertools import product
 
-from usa_pack.tables import assumption, figure, levels, manifest_section, read
+from shared_pack.bands import first, last
+from shared_pack.tables import assumption, by_prefix, figure, levels, manifest_section, read
 
 from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4,
                     FIELD, FORCES, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, NO_JOB, SEXES, STATUS, TRANSPORT,
-                    first, last, within)
+                    within)
 
 UNEMPLOYED_YOUNG = {"Male": 0.054, "Female": 0.081}  # the published rates at 15-24
 
@@ -100,9 +101,11 @@ class Occupations:
         for r in read("occupation_detail_within_major_estimate.csv"):
             title, code = r["occupation"], r["occupation_code"]
             self.code[title], self.major[title] = code, MAJORS[r["occupation_major"]]
-            self.cluster[title] = prefixes[max((p for p in prefixes if code.startswith(p)), key=len)]
-            factor = [factors[p] for p in sorted(factors, key=len) if code.startswith(p)]
-            self.weight[title] = float(r["share"]) * (factor[-1] if factor else 1.0)
+            self.cluster[title] = by_prefix(prefixes, code)
+            if not self.cluster[title]:
+                raise SystemExit(f"assumptions/clusters.csv: no prefix fits {code}, the code of `{title}`: add one")
+            factor = by_prefix(factors, code)
+            self.weight[title] = float(r["share"]) * (1.0 if factor is None else factor)
         for title in [t for t, w in self.weight.items() if w <= 0]:
             del self.weight[title]
         self.titles = list(self.weight)
