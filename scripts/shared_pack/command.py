@@ -1,9 +1,10 @@
-"""The command line of a converter: two folders in, then the steps of the conversion."""
+"""The command line of a converter: two folders in, the steps of the conversion, one clear line where one fails."""
 
 import os
 import sys
+import traceback
 
-from .tables import FOLDERS
+from .tables import FOLDERS, TABLES_READ
 
 EXPECTED = (("tables", "TABLES_DIR", "SOURCES.csv"), ("pack", "DIR", "pack.toml"))
 
@@ -20,4 +21,29 @@ def convert(doc, steps):
             raise SystemExit(f"{folder}: no such folder, given as {argument}. {usage}")
         if not os.path.exists(os.path.join(folder, holds)):
             raise SystemExit(f"{folder}: no {holds} there, so this is not {argument}. {usage}")
-    steps()
+    try:
+        steps()
+    except Exception as error:
+        raise SystemExit(f"{trouble(error)} ({place(error)})") from error
+
+
+def trouble(error):
+    """What went wrong and what to do, in a line."""
+    if isinstance(error, OSError) and error.filename:
+        whole = "; DIR must be the whole folder of the pack" if isinstance(error, FileNotFoundError) else ""
+        return f"{error.filename}: {error.strerror}{whole}"
+    if isinstance(error, AssertionError) and str(error):
+        return str(error)
+    table = f"{TABLES_READ[-1]} or a table read before it" if TABLES_READ else "a table"
+    if isinstance(error, KeyError):
+        key = error.args[0]
+        what = f"no row for {', '.join(map(str, key))}" if isinstance(key, tuple) else f"unknown code {key!r}"
+        return f"{table}: {what}; correct the table, or add the code to the converter"
+    return f"{table}: {' '.join(f'{type(error).__name__}: {error}'.split())}; correct the table"
+
+
+def place(error):
+    """The line of the conversion that failed."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    package, file = frame.filename.split(os.sep)[-2:]
+    return f"{package}/{file}, line {frame.lineno}, in {frame.name}"
