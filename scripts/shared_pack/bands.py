@@ -27,5 +27,5 @@ def known_band(age, bands):
     """The band that holds an age, which must have one."""
     band = band_of(age, bands)
     if band is None:
-        raise SystemExit(f"age {age} lies in none of the bands {', '.join(bands)}: correct the table, or add a band")
+        raise ValueError(f"age {age} lies in none of the bands {', '.join(bands)}")
     return band

@@ -39,7 +39,8 @@ def trouble(error):
         key = error.args[0]
         what = f"no row for {', '.join(map(str, key))}" if isinstance(key, tuple) else f"unknown code {key!r}"
         return f"{table}: {what}; correct the table, or add the code to the converter"
-    return f"{table}: {' '.join(f'{type(error).__name__}: {error}'.split())}; correct the table"
+    what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return f"{table}: {' '.join(what.split())}; correct the table"
 
 
 def place(error):
