@@ -23,6 +23,7 @@ class Figures(Folders):
         tables.figure("one", ["letter", "age"], cells)
         tables.figure("two", ["letter", "age"], dict(reversed(list(cells.items()))))
         self.assertEqual(self.bytes_of("one"), self.bytes_of("two"))
+        self.assertEqual(self.bytes_of("one")[3:8], bytes(5))  # neither a name nor a time
         text = gzip.decompress(self.bytes_of("one")).decode()
         self.assertEqual(text, "letter,age,count\na,9,0.123\nb,9,1.5\nb,10,2\n")
 

@@ -146,4 +146,7 @@ AGES_PAY = ["18-22", "23-27", "28-44", "45-64", "65+"]
 
 def within(fine, coarse):
     """The band of `coarse` that holds the band `fine`."""
-    return next(b for b in coarse if first(b) <= first(fine) and last(fine) <= last(b))
+    for band in coarse:
+        if first(band) <= first(fine) and last(fine) <= last(band):
+            return band
+    raise ValueError(f"the ages {fine} lie within none of the bands {', '.join(coarse)}")

@@ -28,6 +28,9 @@ def population():
             published = "15-19" if band == "18-19" else band
             rounded = sum(v for (a, x), v in single.items()
                           if x == sex and first(published) <= a <= (90 if band == "90+" else last(published)))
+            if not rounded or (published, sex) not in exact:
+                table = "population_ethnicity_age_sex.csv" if rounded else "population_planning_area_age_sex.csv"
+                raise SystemExit(f"{table}: nobody aged {published}, {sex}: add the rows that are missing")
             scale = exact[published, sex] / rounded
             if band == "90+":
                 rate, growth = DEATHS[sex]
