@@ -492,8 +492,9 @@ class Manifest(unittest.TestCase):
             self.assertEqual(GROUPS[name], table, name)
         for name, bands in (("population", codes.AGES5), ("dialect", codes.AGES5_85),
                             ("education", codes.AGES_EDUCATION), ("marital", codes.AGES_MARITAL),
-                            ("religion", codes.AGES_RELIGION), ("labour", codes.AGES_LABOUR), ("work", codes.AGES_WORK), ("career", codes.AGES_CAREER),
-                            ("pay", codes.AGES_PAY), ("home", character.AGES_LEISURE)):
+                            ("religion", codes.AGES_RELIGION), ("labour", codes.AGES_LABOUR),
+                            ("work", codes.AGES_WORK), ("career", codes.AGES_CAREER), ("pay", codes.AGES_PAY),
+                            ("home", character.AGES_LEISURE)):
             self.assertEqual(BANDS[f"age_{name}"], bands, name)
 
     def test_groups_of_occupations_hold_each_title_once(self):

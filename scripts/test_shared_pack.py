@@ -30,6 +30,8 @@ class Figures(Folders):
     def test_negative_cells_are_refused(self):
         with self.assertRaisesRegex(SystemExit, "one: negative cell"):
             tables.figure("one", ["letter"], {("a",): -0.5})
+        with self.assertRaisesRegex(SystemExit, r"one: no number in cell \('a',\): nan"):
+            tables.figure("one", ["letter"], {("a",): float("nan")})
 
     def test_counts_add_up_over_columns_and_recodes(self):
         rows = [{"state": "CA", "field": "b", "count": "2"}, {"state": "CA", "field": "b", "count": "3"},
@@ -147,6 +149,11 @@ class Reading(Folders):
     def test_a_short_line_is_named(self):
         self.table("a.csv", "sex,count", [["Male", "2"], [], ["Female"]])
         with self.refused(r"a\.csv, line 4: 1 fields, where the header has 2"):
+            tables.read("a.csv")
+
+    def test_a_table_without_rows_is_refused(self):
+        self.table("a.csv", "sex,count", [])
+        with self.refused(r"a\.csv: no rows; take the whole table"):
             tables.read("a.csv")
 
     def test_what_is_no_text_is_refused(self):

@@ -42,6 +42,8 @@ def rows_of(path):
                 elif line:
                     raise SystemExit(f"{plain}, line {lines.line_num}: {len(line)} fields, where the header has "
                                      f"{len(header)}")
+            if not rows:
+                raise SystemExit(f"{plain}: no rows; take the whole table")
             return rows
     except FileNotFoundError:
         raise SystemExit(f"{plain}: no such file; {missing_file(plain)}")
@@ -83,8 +85,8 @@ def figure(name, columns, cells, measure="count", digits=3, sig=None):
     out.writerow(list(columns) + [measure])
     for key in sorted(cells, key=lambda k: tuple(sort_key(x) for x in k)):
         value = cells[key]
-        if value < 0:
-            raise SystemExit(f"{name}: negative cell {key}: {value}")
+        if not 0 <= value < math.inf:
+            raise SystemExit(f"{name}: {'negative cell' if value < 0 else 'no number in cell'} {key}: {value}")
         out.writerow(list(key) + [significant(value, sig) if sig else number(value, digits)])
     path = os.path.join(FOLDERS["pack"], "figures", name + ".csv.gz")
     os.makedirs(os.path.dirname(path), exist_ok=True)
