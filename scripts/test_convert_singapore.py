@@ -299,9 +299,9 @@ class Work(Folders):
         self.assumption("clusters.csv", header, [[c, p, pay, *cluster.values()] for c, p, pay in (
             ("officials", "111", 5), ("clerks", "41 42", 1), ("secretaries", "412", 3), ("armed_forces", "X", 2))])
         self.assumption("occupation_weights.csv", "prefix,factor,reason", [["412", 0.5, ""], ["4129", 0, ""]])
-        self.occupations([["managers", "11110", "Legislator", 0.9], ["clerical_support_workers", "41101", "Clerk", 0.6],
-                          ["clerical_support_workers", "41201", "Secretary", 0.4],
-                          ["clerical_support_workers", "41290", "Nobody", 0.4],
+        self.occupations([["managers", "11110", "Legislator", 1], ["clerical_support_workers", "41101", "Clerk", 0.6],
+                          ["clerical_support_workers", "41201", "Secretary", 0.2],
+                          ["clerical_support_workers", "41290", "Nobody", 0.2],
                           ["others", "X1000", codes.FORCES, 1]])
 
     def occupations(self, rows):
@@ -312,13 +312,18 @@ class Work(Folders):
         jobs = work.Occupations()
         self.assertEqual(jobs.titles, ["Legislator", "Clerk", "Secretary", codes.FORCES])
         self.assertEqual(jobs.cluster["Secretary"], "secretaries")
-        self.assertEqual((jobs.weight["Clerk"], jobs.weight["Secretary"]), (0.6, 0.2))
+        self.assertEqual((jobs.weight["Clerk"], jobs.weight["Secretary"]), (0.6, 0.1))
         self.assertEqual(jobs.major["Secretary"], "Clerical Support Workers")
-        self.assertEqual(jobs.share("secretaries"), 0.2)
+        self.assertEqual(jobs.share("secretaries"), 0.1)
 
     def test_a_code_of_no_cluster_is_refused(self):
         self.occupations([["managers", "99999", "Astronaut", 1]])
         with self.assertRaisesRegex(SystemExit, "clusters.csv: no prefix fits 99999, the code of `Astronaut`"):
+            work.Occupations()
+
+    def test_shares_that_do_not_add_up_are_refused(self):
+        self.occupations([["managers", "11110", "Legislator", 0.9], ["mangers", "11120", "Official", 0.1]])
+        with self.assertRaisesRegex(SystemExit, "the shares of managers add up to 0.9000, not to 1: a row is missing"):
             work.Occupations()
 
     def test_a_major_group_that_is_unknown_is_refused(self):

@@ -151,6 +151,16 @@ class Reading(Folders):
         with self.refused(r"a\.csv, line 4: 1 fields, where the header has 2"):
             tables.read("a.csv")
 
+    def test_shares_must_add_up_within_their_groups(self):
+        self.table("a.csv", "sex,level,share", [["f", "x", 0.3], ["f", "y", 0.69999], ["m", "x", 1]])
+        self.assertEqual(len(tables.read_shares("a.csv", "sex")), 3)
+        self.table("a.csv", "sex,level,share", [["f", "x", 0.3], ["f", "y", 0.7], ["f", "y", 0.1]])
+        with self.refused(r"a\.csv: the shares of f add up to 1\.1000, not to 1: a row is missing"):
+            tables.read_shares("a.csv", "sex")
+        self.table("a.csv", "sex,level,share", [["f", "x", "nan"]])
+        with self.refused(r"the shares of f add up to nan"):
+            tables.read_shares("a.csv", "sex")
+
     def test_a_table_without_rows_is_refused(self):
         self.table("a.csv", "sex,count", [])
         with self.refused(r"a\.csv: no rows; take the whole table"):

@@ -378,7 +378,8 @@ def industries():
     weights = defaultdict(dict)
     for r in assumption("industry_by_family.csv"):
         weights[r["family"]][r["industry"]] = float(r["weight"])
-    assert {i for row in weights.values() for i in row} <= set(INDUSTRIES)
+    unknown = {i for row in weights.values() for i in row} - set(INDUSTRIES)
+    assert not unknown, f"assumptions/industry_by_family.csv: no industry {', '.join(sorted(unknown))}"
     trades = defaultdict(list)  # families alike in their industries
     for family, row in weights.items():
         mass = sum(row.values())

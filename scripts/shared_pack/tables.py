@@ -18,6 +18,18 @@ def read(name):
     return rows_of(path if os.path.exists(path) else path + ".gz")
 
 
+def read_shares(name, *given):
+    """Rows of a source table of shares, which must add up to one within each group that the columns `given` make."""
+    rows, sums = read(name), defaultdict(float)
+    for row in rows:
+        sums[tuple(row[column] for column in given)] += float(row["share"])
+    for group, whole in sums.items():
+        if not abs(whole - 1) < 1e-3:
+            raise SystemExit(f"{TABLES_READ[-1]}: the shares of {', '.join(group)} add up to {whole:.4f}, not to 1: a "
+                             "row is missing, or has a wrong code")
+    return rows
+
+
 def assumption(name):
     return rows_of(os.path.join(FOLDERS["pack"], "assumptions", name))
 

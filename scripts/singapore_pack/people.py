@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 
 from shared_pack.bands import first, holds, known_band, last
-from shared_pack.tables import assumption, figure, levels, read
+from shared_pack.tables import assumption, figure, levels, read, read_shares
 
 from .codes import (AGES5, AGES5_85, AGES_EDUCATION, AGES_MARITAL, AGES_RELIGION, DIALECT, DIALECTS, EDUCATION,
                     EDUCATION3, EDUCATION_LEVELS, ETHNICITY, LANGUAGE, LANGUAGE7, MARITAL, ORIGIN_ETHNICITY, RELIGION,
@@ -141,7 +141,7 @@ def coarse_area(name, column, codes, target, variable):
 
 def education():
     cells = {}
-    for r in read("education_age_sex_ethnicity_estimate.csv"):
+    for r in read_shares("education_age_sex_ethnicity_estimate.csv", "age_group", "sex", "ethnicity"):
         cells[r["age_group"], r["sex"], ETHNICITY[r["ethnicity"]], EDUCATION[r["education_level"]]] = float(r["share"])
     young = {}
     for (band, sex, e, level), v in cells.items():
@@ -177,7 +177,7 @@ def marital():
         cells[r["age_group"], r["sex"], MARITAL[r["marital_status"]]] = float(r["count"])
     figure("marital_age_sex_2018", ["age", "sex", "marital_status"], cells)
     fine = defaultdict(float)
-    for r in read("marital_status_age5_sex_estimate.csv"):
+    for r in read_shares("marital_status_age5_sex_estimate.csv", "age_group", "sex"):
         fine[r["age_group"], r["sex"], MARITAL[r["marital_status"]]] = float(r["share"])
     figure("marital_18_19", ["age", "sex", "marital_status"],
            {("18-19", x, m): {"Single": 1 - v, "Married": v}.get(m, 0.0)
@@ -213,7 +213,7 @@ def religion():
     tilt = {(r["origin"], r["religion"]): float(r["weight"]) for r in assumption("religion_by_origin.csv")}
     schooling = {(r["ethnicity"], r["religion"]): float(r["degree"]) for r in assumption("religion_by_degree.csv")}
     seed = {}
-    for r in read("religion_ethnicity_age_estimate.csv"):
+    for r in read_shares("religion_ethnicity_age_estimate.csv", "ethnicity", "age_group"):
         e, level = ETHNICITY[r["ethnicity"]], RELIGION[r["religion"]]
         band = "18-24" if r["age_group"] == "15-24" else r["age_group"]
         for origin, of in ORIGIN_ETHNICITY.items():
@@ -232,7 +232,7 @@ def language():
             for r in read("language_planning_area.csv")})
     bands = {"15-24": "18-24"} | {b: b for b in AGES_RELIGION[1:]}
     cells = {}
-    for r in read("language_ethnicity_age_estimate.csv"):
+    for r in read_shares("language_ethnicity_age_estimate.csv", "ethnicity", "age_group"):
         if r["age_group"] in bands:
             key = ETHNICITY[r["ethnicity"]], bands[r["age_group"]], LANGUAGE[r["language"]]
             cells[key] = float(r["share"])

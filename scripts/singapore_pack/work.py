@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import product
 
 from shared_pack.bands import first, last
-from shared_pack.tables import assumption, by_prefix, figure, levels, manifest_section, read
+from shared_pack.tables import assumption, by_prefix, figure, levels, manifest_section, read, read_shares
 
 from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4,
                     FIELD, FORCES, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, NO_JOB, SEXES, STATUS, TRANSPORT,
@@ -98,7 +98,7 @@ class Occupations:
         prefixes = {p: c for c, r in self.clusters.items() for p in r["prefixes"].split()}
         factors = {r["prefix"]: float(r["factor"]) for r in assumption("occupation_weights.csv")}
         self.code, self.major, self.cluster, self.weight = {}, {}, {}, {}
-        for r in read("occupation_detail_within_major_estimate.csv"):
+        for r in read_shares("occupation_detail_within_major_estimate.csv", "occupation_major"):
             title, code = r["occupation"], r["occupation_code"]
             self.code[title], self.major[title] = code, MAJORS[r["occupation_major"]]
             self.cluster[title] = by_prefix(prefixes, code)
@@ -128,7 +128,7 @@ def occupations(jobs):
     totals = defaultdict(float)
     for (_, _, group), v in cells.items():
         totals[group] += v
-    for r in read("occupation_major_education_estimate.csv"):
+    for r in read_shares("occupation_major_education_estimate.csv", "occupation_major"):
         share[MAJORS[r["occupation_major"]], EDUCATION[r["education_level"]]] = float(r["share"])
         overall[EDUCATION[r["education_level"]]] += float(r["share"]) * totals[MAJORS[r["occupation_major"]]]
     whole = sum(overall.values())
@@ -220,7 +220,7 @@ def industry(jobs):
 
 def field(jobs):
     cells = {(r["sex"], FIELD[r["bachelors_field"]][1]): float(r["share"])
-             for r in read("bachelors_field_sex_estimate.csv")}
+             for r in read_shares("bachelors_field_sex_estimate.csv", "sex")}
     figure("field_sex", ["sex", "field_of_study"], cells, "share")
     titles = {code: title for code, title in FIELD.values()}
     mean = {t: (cells["Male", t] + cells["Female", t]) / 2 for t in titles.values()}
@@ -274,7 +274,7 @@ HOME_PAY = dict(zip(DWELLING.values(), (-1.5, -0.20, -0.06, 0.06, 0.42, 0.40, 0.
 
 def incomes(jobs):
     cells = {(MAJORS[r["occupation_major"]], r["sex"], INCOME[r["monthly_income_sgd"]]): float(r["share"])
-             for r in read("income_band_occupation_sex_estimate.csv")}
+             for r in read_shares("income_band_occupation_sex_estimate.csv", "occupation_major", "sex")}
     figure("income_occupation_sex_2023", ["occupation_group", "sex", "monthly_income"], cells, "share", sig=6)
     middle = [math.log(x) for x in (700, 1250, 1750, 2250, 2750, 3500, 4500, 5500, 6500, 7500, 8500, 9500, 10500,
                                     11500, 16000)]
