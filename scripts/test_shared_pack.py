@@ -194,7 +194,7 @@ class CommandLine(Folders):
         self.table("SOURCES.csv", "table", [])
         for country in COUNTRIES:
             with self.subTest(country), tempfile.TemporaryDirectory() as pack:
-                arguments = country, tables.FOLDERS["tables"], pack
+                arguments = country, tables.FOLDERS["tables"] + "/", pack + "/"
                 self.refused(run(*arguments), r"no pack\.toml there, so this is not DIR")
                 with open(os.path.join(pack, "pack.toml"), "w"):
                     pass

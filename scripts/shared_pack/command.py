@@ -13,7 +13,7 @@ def convert(doc, steps):
     """Runs `steps` on the folders of tables and of the pack that the command line names; `doc` tells the usage."""
     if len(sys.argv) != 3:
         raise SystemExit(doc)
-    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
+    FOLDERS["tables"], FOLDERS["pack"] = map(os.path.normpath, sys.argv[1:])
     usage = next(line for line in doc.splitlines() if line.startswith("Usage: "))
     for name, argument, holds in EXPECTED:
         folder = FOLDERS[name]
