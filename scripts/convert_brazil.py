@@ -9,7 +9,6 @@ from DIR/assumptions/. Python 3, standard library only. What each figure means, 
 DIR/pack.toml.
 """
 
-import os
 import sys
 
 sys.dont_write_bytecode = True  # leave the source tree as it is
@@ -17,17 +16,11 @@ sys.dont_write_bytecode = True  # leave the source tree as it is
 from brazil_pack.character import hobbies, names, skills
 from brazil_pack.people import education, homes, marital, municipalities, population, race, religion, zone
 from brazil_pack.work import labour, occupation_kinds, occupations, positions
-from usa_pack.character import personality
-from usa_pack.tables import FOLDERS
+from shared_pack.command import convert
+from shared_pack.personality import personality
 
 
-def main():
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
-    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
-        if not os.path.exists(os.path.join(folder, holds)):
-            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
+def steps():
     _, by_state = population()
     municipalities()
     indigenous = race()
@@ -47,4 +40,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    convert(__doc__, steps)

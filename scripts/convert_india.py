@@ -8,7 +8,6 @@ DIR/levels/*.csv, byte for byte the same on every run, and reads the pack's own 
 Python 3, standard library only. What each figure means, and which are estimates, is in DIR/pack.toml.
 """
 
-import os
 import sys
 
 sys.dont_write_bytecode = True  # leave the source tree as it is
@@ -21,17 +20,12 @@ from india_pack.names import cultures
 from india_pack.people import degrees, education, marital, places, population, religion, social_category
 from india_pack.work import divisions, employment_types, occupations, workers
 from india_pack.romanise import write_latin
-from usa_pack.character import personality
-from usa_pack.tables import FOLDERS, manifest_section
+from shared_pack.command import convert
+from shared_pack.personality import personality
+from shared_pack.tables import manifest_section
 
 
-def main():
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
-    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
-        if not os.path.exists(os.path.join(folder, holds)):
-            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
+def steps():
     places()
     adults = population()
     faiths = religion()
@@ -63,4 +57,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    convert(__doc__, steps)

@@ -8,7 +8,6 @@ DIR/levels/*.csv, byte for byte the same on every run, and reads the pack's own 
 Python 3, standard library only. What each figure means, and which are estimates, is in DIR/pack.toml.
 """
 
-import os
 import sys
 
 sys.dont_write_bytecode = True  # leave the source tree as it is
@@ -17,17 +16,11 @@ from japan_pack.character import given_names, hobbies, skills, surnames
 from japan_pack.people import education, enrolment, household_size, households, marital, nationality, population
 from japan_pack.work import (Occupations, employment, industries, labour, occupation_classes, occupation_groups,
                              sections, titles)
-from usa_pack.character import personality
-from usa_pack.tables import FOLDERS
+from shared_pack.command import convert
+from shared_pack.personality import personality
 
 
-def main():
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
-    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
-        if not os.path.exists(os.path.join(folder, holds)):
-            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
+def steps():
     people = population()
     nationality()
     education()
@@ -51,4 +44,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    convert(__doc__, steps)

@@ -8,28 +8,21 @@ DIR/levels/*.csv, byte for byte the same on every run, and reads the pack's own 
 Python 3, standard library only. What each figure means, and which are estimates, is in DIR/pack.toml.
 """
 
-import os
 import sys
 
 sys.dont_write_bytecode = True  # leave the source tree as it is
 
+from shared_pack.command import convert
+from shared_pack.personality import personality
 from singapore_pack.character import hobbies, skills
 from singapore_pack.homes import digital_use, dwellings, households
 from singapore_pack.names import names
 from singapore_pack.people import dialect_groups, education, ethnicity, language, marital, places, population, religion
 from singapore_pack.work import (Occupations, employment_status, field, incomes, industry, labour, national_service,
                                  occupations, transport)
-from usa_pack.character import personality
-from usa_pack.tables import FOLDERS
 
 
-def main():
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
-    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
-        if not os.path.exists(os.path.join(folder, holds)):
-            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
+def steps():
     bands = population()
     ethnicity(bands)
     dialect_groups()
@@ -57,4 +50,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    convert(__doc__, steps)

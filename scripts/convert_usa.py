@@ -8,26 +8,21 @@ DIR/levels/*.csv, byte for byte the same on every run, and reads the pack's own 
 Python 3, standard library only. What each figure means, and which are estimates, is in DIR/pack.toml.
 """
 
-import os
 import sys
 from collections import defaultdict
 
 sys.dont_write_bytecode = True  # leave the source tree as it is
 
-from usa_pack.character import hobbies, names, personality, skills
+from shared_pack.command import convert
+from shared_pack.personality import personality
+from shared_pack.tables import read
+from usa_pack.character import hobbies, names, skills
 from usa_pack.homes import children_at_home, household_size, living_arrangement, places
 from usa_pack.people import bachelors_field, education, language, marital, nativity, population, race, veterans
-from usa_pack.tables import FOLDERS, read
 from usa_pack.work import college_enrolment, industries, labour, occupation_groups, occupations
 
 
-def main():
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    FOLDERS["tables"], FOLDERS["pack"] = sys.argv[1:]
-    for folder, holds in ((FOLDERS["tables"], "SOURCES.csv"), (FOLDERS["pack"], "pack.toml")):
-        if not os.path.exists(os.path.join(folder, holds)):
-            raise SystemExit(f"{folder}: no {holds} there\n\n{__doc__}")
+def steps():
     p18 = population()
     by_band, children = race(p18)
     fine = defaultdict(list)
@@ -56,4 +51,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    convert(__doc__, steps)

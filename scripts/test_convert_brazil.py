@@ -1,39 +1,22 @@
-"""Tests of the pack of Brazil and of its converter: `python3 -m unittest discover scripts`.
+"""Tests of the pack of Brazil and of its converter: `python3 -m unittest discover -s scripts`.
 
-With `POPULACE_TABLES_BRAZIL=TABLES_DIR` the whole conversion runs too, and must give the figures of the pack byte for
-byte.
+With `POPULACE_TABLES_BRAZIL=TABLES_DIR` the whole conversion runs too, and must give the pack's files byte for byte.
 """
 
-import csv
-import filecmp
 import glob
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
-import tomllib
 import unittest
 
 sys.dont_write_bytecode = True
-HERE = os.path.dirname(os.path.abspath(__file__))
-PACK = os.path.join(HERE, "..", "datasets", "brazil")
-OUTLINE = os.path.join(PACK, "outline", "pt")
-sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from brazil_pack import character, work
 from brazil_pack.codes import REGIONS, SHORES, STATES
+from shared_pack.testing import Pack, Whole
 
-
-def rows(*path):
-    with open(os.path.join(PACK, *path), encoding="utf-8", newline="") as f:
-        return list(csv.DictReader(f))
-
-
-def toml(*path):
-    with open(os.path.join(PACK, *path), "rb") as f:
-        return tomllib.load(f)
+PACK = Pack("brazil")
 
 
 class Names(unittest.TestCase):
@@ -56,25 +39,21 @@ class Codes(unittest.TestCase):
         for parts in (REGIONS, SHORES):
             self.assertEqual(sorted(c for codes in parts.values() for c in codes.split()), sorted(STATES))
 
-    def test_the_longest_prefix_decides(self):
-        self.assertEqual(work.by_prefix({"51": 1, "5121": 2}, "512120"), 2)
-        self.assertIsNone(work.by_prefix({"51": 1}, "612120"))
-
     def test_every_prefix_stands_once(self):
-        prefixes = [p for r in rows("assumptions", "occupation_kinds.csv") for p in r["prefixes"].split()]
+        prefixes = [p for r in PACK.rows("assumptions", "occupation_kinds.csv") for p in r["prefixes"].split()]
         self.assertEqual(len(prefixes), len(set(prefixes)))
 
 
 class Harmonised(unittest.TestCase):
     def test_every_level_has_a_code(self):
-        levels = {v["name"]: v.get("levels") for v in toml("pack.toml")["variable"]}
-        view = toml("harmonised.toml")
+        levels = {v["name"]: v.get("levels") for v in PACK.toml("pack.toml")["variable"]}
+        view = PACK.toml("harmonised.toml")
         for part in ("region", "education", "marital", "labour", "urban", "sex"):
             self.assertEqual(set(view[part]["codes"]), set(levels[view[part]["column"]]), part)
 
     def test_titles_have_isco_codes(self):
-        isco = {r["level"]: r["isco"] for r in rows("occupation_isco.csv")}
-        self.assertEqual(list(isco), [r["level"] for r in rows("levels", "occupation_title.csv")])
+        isco = {r["level"]: r["isco"] for r in PACK.rows("occupation_isco.csv")}
+        self.assertEqual(list(isco), [r["level"] for r in PACK.rows("levels", "occupation_title.csv")])
         self.assertEqual({t for t, c in isco.items() if not c}, {"sem ocupação", work.UNNAMED[1]})
         self.assertTrue(all(re.fullmatch(r"\d{0,4}", c) for c in isco.values()))
 
@@ -82,7 +61,7 @@ class Harmonised(unittest.TestCase):
 class Outline(unittest.TestCase):
     def setUp(self):
         self.symbols, self.slots, self.flags = set(), set(), set()
-        for path in glob.glob(os.path.join(OUTLINE, "*.txt")):
+        for path in glob.glob(PACK.path("outline", "pt", "*.txt")):
             with open(path, encoding="utf-8") as f:
                 for line in map(str.strip, f):
                     if line.startswith("@"):
@@ -94,18 +73,18 @@ class Outline(unittest.TestCase):
                         self.slots |= set(re.findall(r"\{([^}]*)\}", text))
                         self.flags |= {f.lstrip("!") for c in (conditions or "").split() if c[0] != "~" and c != "last"
                                        for f in c.split("|")}
-        self.manifest = toml("outline", "pt", "outline.toml")
+        self.manifest = PACK.toml("outline", "pt", "outline.toml")
 
     def test_every_slot_and_flag_is_known(self):
-        classes = {r["class"] for r in rows("outline", "pt", "hobbies.csv")} | set(self.manifest["families"])
-        words = {r["class"] for r in rows("outline", "pt", "skills.csv")}
+        classes = {r["class"] for r in PACK.rows("outline", "pt", "hobbies.csv")} | set(self.manifest["families"])
+        words = {r["class"] for r in PACK.rows("outline", "pt", "skills.csv")}
         known = {s["name"] for s in self.manifest["slot"]} | words | self.symbols
         known |= {"N", "F", "they", "them", "their", "theirs", "themself", "hobby", "does", "trait"}
         known |= {p + c for p in ("h_", "v_") for c in classes}
         flags = {f["name"] for f in self.manifest["flag"]} | words
         flags |= {p + c for p in ("h_", "in_") for c in classes} | {t + p for t in "ocean" for p in ("_hi", "_lo")}
         for lexicon in self.manifest["lexicon"]:
-            listed = rows("outline", "pt", lexicon["file"])
+            listed = PACK.rows("outline", "pt", lexicon["file"])
             known |= set(listed[0])
             flags |= {f for r in listed for f in r.get("flags", "").split()}
         self.assertLessEqual(self.slots, known)
@@ -113,31 +92,18 @@ class Outline(unittest.TestCase):
 
     def test_every_level_has_its_words(self):
         for file, column, levels in (("hobbies.csv", "hobby", "hobby.csv"), ("skills.csv", "skill", "skill.csv")):
-            self.assertEqual({r[column] for r in rows("outline", "pt", file)},
-                             {r["level"] for r in rows("levels", levels)}, file)
-        titles = {r["level"] for r in rows("levels", "occupation_title.csv")} - {"sem ocupação"}
+            self.assertEqual({r[column] for r in PACK.rows("outline", "pt", file)},
+                             {r["level"] for r in PACK.rows("levels", levels)}, file)
+        titles = {r["level"] for r in PACK.rows("levels", "occupation_title.csv")} - {"sem ocupação"}
         for file in ("occupations.csv", "jobs_f.csv", "jobs_m.csv"):
-            self.assertEqual({r["occupation_title"] for r in rows("outline", "pt", file)}, titles)
-        for r in rows("outline", "pt", "occupations.csv"):
+            self.assertEqual({r["occupation_title"] for r in PACK.rows("outline", "pt", file)}, titles)
+        for r in PACK.rows("outline", "pt", "occupations.csv"):
             self.assertLessEqual({d[1:] for d in r["duty"].split("|")}, self.symbols)
-        self.assertEqual({r["state"] for r in rows("outline", "pt", "states.csv")}, set(STATES.values()))
+        self.assertEqual({r["state"] for r in PACK.rows("outline", "pt", "states.csv")}, set(STATES.values()))
 
 
-@unittest.skipUnless(os.environ.get("POPULACE_TABLES_BRAZIL"), "POPULACE_TABLES_BRAZIL is not set")
-class Whole(unittest.TestCase):
-    def test_the_conversion_gives_the_pack_byte_for_byte(self):
-        with tempfile.TemporaryDirectory() as folder:
-            shutil.copytree(os.path.join(PACK, "assumptions"), os.path.join(folder, "assumptions"))
-            shutil.copy(os.path.join(PACK, "pack.toml"), folder)
-            subprocess.run([sys.executable, os.path.join(HERE, "convert_brazil.py"),
-                            os.environ["POPULACE_TABLES_BRAZIL"], folder], check=True)
-            for part in ("figures", "levels"):
-                names = sorted(os.listdir(os.path.join(PACK, part)))
-                self.assertEqual(names, sorted(os.listdir(os.path.join(folder, part))))
-                _, differ, odd = filecmp.cmpfiles(os.path.join(PACK, part), os.path.join(folder, part), names, False)
-                self.assertEqual((differ, odd), ([], []))
-            for name in ("pack.toml", "occupation_isco.csv"):
-                self.assertTrue(filecmp.cmp(os.path.join(PACK, name), os.path.join(folder, name), False), name)
+class Conversion(Whole, unittest.TestCase):
+    country = "brazil"
 
 
 if __name__ == "__main__":

@@ -1,110 +1,32 @@
-"""Tests of the converter, on small tables made up here: `python3 -m unittest discover scripts`.
+"""Tests of the converter for the USA, on small tables made up here: `python3 -m unittest discover -s scripts`.
 
-With `POPULACE_TABLES_USA=TABLES_DIR` the whole conversion runs too, and must give the figures of the pack byte for byte.
+With `POPULACE_TABLES_USA=TABLES_DIR` the whole conversion runs too, and must give the pack's files byte for byte.
 """
 
-import csv
-import filecmp
-import gzip
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import unittest
-from collections import defaultdict
 
 sys.dont_write_bytecode = True
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from usa_pack import codes, people, raking, tables
-
-
-class Folders(unittest.TestCase):
-    """Empty folders of tables and of a pack."""
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        for name in tables.FOLDERS:
-            path = os.path.join(self.folder.name, name)
-            os.mkdir(path)
-            self.addCleanup(tables.FOLDERS.__setitem__, name, tables.FOLDERS[name])
-            tables.FOLDERS[name] = path
-        self.addCleanup(codes.STATES.clear)
-
-    def table(self, name, header, rows):
-        with open(os.path.join(tables.FOLDERS["tables"], name), "w", newline="") as f:
-            csv.writer(f).writerows([header.split(",")] + rows)
-
-    def bytes_of(self, figure):
-        with open(os.path.join(tables.FOLDERS["pack"], "figures", figure + ".csv.gz"), "rb") as f:
-            return f.read()
-
-    def cells(self, figure):
-        """{key: value} of a figure that was written."""
-        rows = list(csv.reader(gzip.decompress(self.bytes_of(figure)).decode().splitlines()))
-        return {tuple(r[:-1]): float(r[-1]) for r in rows[1:]}
+from shared_pack import tables
+from shared_pack.testing import Folders, Whole
+from usa_pack import codes, people
 
 
-class Figures(Folders):
-    def test_the_same_cells_give_the_same_bytes_in_any_order(self):
-        cells = {("b", "10"): 2.0, ("b", "9"): 1.5, ("a", "9"): 0.1234567}
-        tables.figure("one", ["letter", "age"], cells)
-        tables.figure("two", ["letter", "age"], dict(reversed(list(cells.items()))))
-        self.assertEqual(self.bytes_of("one"), self.bytes_of("two"))
-        text = gzip.decompress(self.bytes_of("one")).decode()
-        self.assertEqual(text, "letter,age,count\na,9,0.123\nb,9,1.5\nb,10,2\n")
-
-    def test_negative_cells_are_refused(self):
-        with self.assertRaisesRegex(SystemExit, "one: negative cell"):
-            tables.figure("one", ["letter"], {("a",): -0.5})
-
-    def test_counts_add_up_over_columns_and_recodes(self):
-        rows = [{"state": "CA", "field": "business", "count": "2"}, {"state": "CA", "field": "business", "count": "3"},
-                {"state": "CA", "field": "no such", "count": "9"}, {"state": "NV", "field": "business", "count": ""}]
-        sums = tables.total(rows, ["state", tables.recoded("field", codes.FIELDS)])
-        self.assertEqual(dict(sums), {("CA", "business"): 5.0, ("NV", "business"): 0.0})
-
+class Codes(unittest.TestCase):
     def test_titles_become_codes(self):
-        self.assertEqual(tables.snake("Registered nurses"), "registered_nurses")
-        self.assertEqual(tables.snake("Children's librarians, all other"), "childrens_librarians_all_other")
-        self.assertEqual([tables.number(0.0, 3), tables.number(2.5, 3), tables.significant(123456.0, 3)],
-                         ["0", "2.5", "123456"])
+        self.assertEqual(codes.snake("Registered nurses"), "registered_nurses")
+        self.assertEqual(codes.snake("Children's librarians, all other"), "childrens_librarians_all_other")
 
+    def test_fields_are_recoded(self):
+        rows = [{"field": "business", "count": "2"}, {"field": "no such", "count": "9"}]
+        self.assertEqual(dict(tables.total(rows, [tables.recoded("field", codes.FIELDS)])), {("business",): 2.0})
 
-class Bands(unittest.TestCase):
-    def test_ages_find_their_bands(self):
-        bands = ["18-24", "25-64", "65+"]
-        self.assertEqual([codes.band_of(a, bands) for a in (17, 18, 24, 25, 100)],
-                         [None, "18-24", "18-24", "25-64", "65+"])
-        self.assertEqual([codes.tidy("20-20"), codes.tidy("20-24"), codes.last("85+")], ["20", "20-24", 100])
-        self.assertEqual(codes.covering("60-70", bands), ["25-64", "65+"])
-
-
-class Raking(unittest.TestCase):
-    def test_margins_are_met_and_odds_ratios_kept(self):
-        seed = {("a", "x"): 4.0, ("a", "y"): 1.0, ("b", "x"): 2.0, ("b", "y"): 3.0}
-        fitted = raking.rake(seed, {"a": 30.0, "b": 70.0}, {"x": 55.0, "y": 45.0})
-        for row, want in (("a", 30.0), ("b", 70.0)):
-            self.assertAlmostEqual(sum(v for k, v in fitted.items() if k[0] == row), want, places=8)
-        for column, want in (("x", 55.0), ("y", 45.0)):
-            self.assertAlmostEqual(sum(v for k, v in fitted.items() if k[1] == column), want, places=8)
-        odds = fitted["a", "x"] * fitted["b", "y"] / (fitted["a", "y"] * fitted["b", "x"])
-        self.assertAlmostEqual(odds, 4.0 * 3.0 / (1.0 * 2.0), places=6)
-
-    def test_empty_columns_stay_empty(self):
-        fitted = raking.rake({("a", "x"): 1.0, ("a", "y"): 1.0}, {"a": 5.0}, {"x": 5.0, "y": 0.0})
-        self.assertEqual((fitted["a", "x"], fitted["a", "y"]), (5.0, 0.0))
-
-    def test_thin_cells_borrow_from_wide_ones(self):
-        counts = defaultdict(float, {("old", "f", "yes"): 1.0, ("old", "m", "yes"): 10.0, ("old", "m", "no"): 90.0})
-        share = raking.shrunk(counts, 1, ["yes", "no"], 50.0)
-        self.assertAlmostEqual(sum(share(("old", "f")).values()), 1.0)
-        # One woman says little: she is much like the old in general, of whom 11 of 101 say yes.
-        self.assertTrue(0.1 < share(("old", "f"))["yes"] < 0.16, share(("old", "f")))
-        self.assertTrue(share(("old", "m"))["yes"] < share(("old", "f"))["yes"])
+    def test_bands_are_told_shortly_and_cover_one_another(self):
+        self.assertEqual([codes.tidy("20-20"), codes.tidy("20-24")], ["20", "20-24"])
+        self.assertEqual(codes.covering("60-70", ["18-24", "25-64", "65+"]), ["25-64", "65+"])
 
 
 class People(Folders):
@@ -112,6 +34,7 @@ class People(Folders):
 
     def setUp(self):
         super().setUp()
+        self.addCleanup(codes.STATES.clear)
         wide = [("CA", 1000), ("NV", 100)]
         ages18 = [("15-17", 3), ("18-19", 2), ("20-20", 1), ("21-64", 40), ("65+", 9)]
         self.table("pop_age_sex_state_acs2018.csv", "state,sex,age_group,count",
@@ -149,12 +72,12 @@ class People(Folders):
         exact = dict(white_non_hispanic=20_000, hispanic=15_000)
         header = "state,sex,age_group,race_ethnicity,count"
         small = {"18-64": 1.0, "15-17": 0.1, "65+": 0.2}
-        of = lambda counts, s: [[s, x, b, r, n * small[b] * (1 if s == "CA" else 0.1)]
-                                for x in codes.SEXES for b in bands for r, n in counts.items()]
-        self.table("pop_exclusive_race_age_sex_state_2018_estimate.csv", header, of(estimate, "CA") + of(estimate, "NV"))
-        self.table("pop_age_sex_race_state_acs2018.csv", header, of(exact, "CA") + of(exact, "NV"))
-        p18 = tables.total(tables.read("pop_age_sex_state_acs2018.csv"),
-                           ["state", "sex", lambda r: codes.tidy(r["age_group"]) if codes.adult(r["age_group"]) else None])
+        of = lambda counts: [[s, x, b, r, n * small[b] * scale] for s, scale in (("CA", 1), ("NV", 0.1))
+                             for x in codes.SEXES for b in bands for r, n in counts.items()]
+        self.table("pop_exclusive_race_age_sex_state_2018_estimate.csv", header, of(estimate))
+        self.table("pop_age_sex_race_state_acs2018.csv", header, of(exact))
+        adult_band = lambda r: codes.tidy(r["age_group"]) if codes.adult(r["age_group"]) else None
+        p18 = tables.total(tables.read("pop_age_sex_state_acs2018.csv"), ["state", "sex", adult_band])
         people.race(p18)
         fine = self.cells("race_detail_age_sex_state")
         cell = {k[3]: v for k, v in fine.items() if k[:3] == ("CA", "Female", "18-64")}
@@ -163,28 +86,8 @@ class People(Folders):
         self.assertAlmostEqual(cell["asian"] / cell["black"], 9 / 6)
 
 
-class Whole(unittest.TestCase):
-    def test_a_folder_that_is_none_is_refused(self):
-        done = subprocess.run([sys.executable, os.path.join(HERE, "convert_usa.py"), HERE, HERE],
-                              capture_output=True, text=True)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("no SOURCES.csv there", done.stderr)
-
-    def test_the_sources_give_the_pack_byte_for_byte(self):
-        sources = os.environ.get("POPULACE_TABLES_USA")
-        if not sources:
-            self.skipTest("POPULACE_TABLES_USA names no folder of source tables")
-        pack = os.path.join(HERE, "..", "datasets", "usa")
-        with tempfile.TemporaryDirectory() as made:
-            shutil.copy(os.path.join(pack, "pack.toml"), made)
-            shutil.copytree(os.path.join(pack, "assumptions"), os.path.join(made, "assumptions"))
-            subprocess.run([sys.executable, os.path.join(HERE, "convert_usa.py"), sources, made], check=True)
-            for folder in ("figures", "levels"):
-                names = sorted(os.listdir(os.path.join(pack, folder)))
-                self.assertEqual(names, sorted(os.listdir(os.path.join(made, folder))))
-                _, differ, missing = filecmp.cmpfiles(os.path.join(pack, folder), os.path.join(made, folder), names,
-                                                      shallow=False)
-                self.assertEqual((differ, missing), ([], []))
+class Conversion(Whole, unittest.TestCase):
+    country = "usa"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import re
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, manifest_section, read
+from shared_pack.tables import assumption, figure, level_list, levels, manifest_section, read
 
 from .codes import INLAND, RACES, REGION_OF_SHORE, REGIONS, SEX, SEXES, SHORES
 
@@ -76,8 +76,8 @@ def names(per_group=1100):
                 weight *= 12.0
             cells[group, name] = weight
     figure("middle_name_first_name", ["first_name", "middle_name"], cells, "weight")
-    levels("first_name", ["level"], [[n] for n in sorted(written)])
-    levels("middle_name", ["level"], [["sem segundo nome"]] + [[n] for n in sorted({k[1] for k in second})])
+    level_list("first_name", sorted(written))
+    level_list("middle_name", ["sem segundo nome"] + sorted({k[1] for k in second}))
     text = lambda value: json.dumps(value, ensure_ascii=False)
     manifest_section("alike", [f"{text(group)} = {text(sorted(names_))}" for group, names_ in alike.items()])
     surnames()
@@ -141,7 +141,7 @@ def surnames():
                 if weight >= 1:
                     cells[race, region, name] = weight
     figure("last_name_race_region", ["race", "region", "last_name"], cells, "weight", sig=4)
-    levels("last_name", ["level"], [[n] for n in sorted({k[2] for k in cells})])
+    level_list("last_name", sorted({k[2] for k in cells}))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -208,4 +208,4 @@ def skills():
     figure("skill_schooling", ["education_detail", "skill"],
            {(schooling, skill): float(schooling == "schooled" or skill not in reads)
             for schooling in ("unschooled", "schooled") for skill in {r["skill"] for r in rows}}, "weight")
-    levels("skill", ["level"], [[s] for s in sorted({r["skill"] for r in rows})])
+    level_list("skill", sorted({r["skill"] for r in rows}))

@@ -1,4 +1,4 @@
-"""Codes of the pack and of its sources, and bands of age."""
+"""Codes of the pack and of its sources."""
 
 STATES = {"AC": "Acre", "AL": "Alagoas", "AM": "Amazonas", "AP": "Amapá", "BA": "Bahia", "CE": "Ceará",
           "DF": "Distrito Federal", "ES": "Espírito Santo", "GO": "Goiás", "MA": "Maranhão", "MG": "Minas Gerais",
@@ -68,15 +68,3 @@ POSITION6 = {"private_employee_formal": "private_formal", "private_employee_info
 AGE5 = ["18-19", "20-24", "25-29", "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64", "65-69", "70-74",
         "75-79", "80+"]
 AGE_WORK = ["18-20", "21-24", "25-29", "30-39", "40-49", "50-59", "60-69", "70+"]
-
-
-def first(band):
-    return int(str(band).rstrip("+").split("-")[0])
-
-
-def last(band):
-    return 100 if band.endswith("+") else int(band.split("-")[-1])
-
-
-def band_of(age, bands):
-    return next((b for b in bands if first(b) <= int(age) <= last(b)), None)

@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import figure, levels, read, total
+from shared_pack.bands import band_of, first
+from shared_pack.tables import figure, level_list, levels, marginal, read, total
 
-from .codes import (AGE5, CONJUGAL, DETAIL, EDUCATION4, MARITAL, PUBLISHED4, RACE, RELIGION, SEX, SEXES, STATES,
-                    band_of, first)
+from .codes import AGE5, CONJUGAL, DETAIL, EDUCATION4, MARITAL, PUBLISHED4, RACE, RELIGION, SEX, SEXES, STATES
 
 AGE_MUNICIPALITY = ["18-24", "25-39", "40-59", "60+"]
 CLASSES = ["capital", "grande", "media", "pequena"]
@@ -19,12 +19,8 @@ def population():
         if first(age) >= 18:
             cells[STATES[r["state"]], SEX[r["sex"]], "80+" if first(age) >= 80 else age] = float(r["count"])
     figure("population_age_sex_state", ["state", "sex", "age"], cells)
-    by_sex, by_state = defaultdict(float), defaultdict(float)
-    for (state, sex, _), v in cells.items():
-        by_sex[state, sex] += v
-        by_state[state,] += v
-    figure("population_sex_state", ["state", "sex"], by_sex)
-    figure("population_state", ["state"], by_state)
+    marginal("population_sex_state", ["state", "sex"], cells, digits=3)
+    by_state = marginal("population_state", ["state"], cells, digits=3)
     split = {(SEX[r["sex"]], first(r["age"])): float(r["share"]) for r in read("age_80plus_split_estimate.csv")}
     single = {}
     for (state, sex, age), v in cells.items():
@@ -47,7 +43,7 @@ def municipalities():
         adults[STATES[r["state"]], kind[code], code] = float(r["adults_18plus_2022"])
     figure("municipality_adults", ["state", "municipality_class", "municipality_code"], adults)
     levels("municipality_code", ["level", "municipality"], [[r["municipality_code"], r["municipality"]] for r in rows])
-    levels("municipality", ["level"], [[n] for n in sorted({r["municipality"] for r in rows})])
+    level_list("municipality", sorted({r["municipality"] for r in rows}))
     cells = defaultdict(float)
     for r in read("population_municipality_sex_agegroup.csv"):
         if first(r["age_group"]) >= 18:

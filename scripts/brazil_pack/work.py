@@ -1,14 +1,13 @@
 """What they do: labour status, kind of occupation, title, position, and the class of each title abroad."""
 
-import csv
-import os
 from collections import defaultdict
 
-from usa_pack.raking import rake, shrunk
-from usa_pack.tables import FOLDERS, assumption, figure, levels, read
+from shared_pack.bands import first, last
+from shared_pack.raking import rake, shrunk
+from shared_pack.tables import assumption, by_prefix, figure, isco_codes, levels, read
 
 from .codes import (AGE5, AGE_WORK, EDUCATION4, GROUPS, LABOUR, OF_DETAIL, DETAIL, POSITION6, POSITIONS, PUBLISHED4,
-                    REGIONS, SAMPLE_GROUPS, SEX, SEXES, STATES, first, last)
+                    REGIONS, SAMPLE_GROUPS, SEX, SEXES, STATES)
 
 NO_JOB = "none"
 UNNAMED = ("999999", "Trabalhador de ocupação não especificada")
@@ -109,10 +108,6 @@ WOMEN_ONLY = ("Costureira", "Mãe", "Camareira", "Arrematadeira", "Passadeira", 
               "Secretária", "Baiana")
 
 
-def by_prefix(table, code):
-    return next((table[code[:n]] for n in range(6, 1, -1) if code[:n] in table), None)
-
-
 def titles():
     """The titles of CBO 2002 by code: title, kind, weight within the kind."""
     kind_of = {p: r["kind"] for r in kinds() for p in r["prefixes"].split()}
@@ -169,12 +164,7 @@ def occupations():
     group = {r["kind"]: GROUPS[r["group"]] for r in kinds()}
     levels("occupation_kind", ["level", "occupation"], [[NO_JOB, NO_JOB]] + [[k, g] for k, g in group.items()])
     isco = {r["prefix"]: r["isco"] for r in assumption("occupation_isco_prefix.csv")}
-    with open(os.path.join(FOLDERS["pack"], "occupation_isco.csv"), "w", encoding="utf-8", newline="") as f:
-        out = csv.writer(f, lineterminator="\n")
-        out.writerow(["level", "isco"])
-        out.writerow(["sem ocupação", ""])
-        for code, (title, _, _) in sorted(listed.items()):
-            out.writerow([title, by_prefix(isco, code)])
+    isco_codes([("sem ocupação", "")] + [(t, by_prefix(isco, code)) for code, (t, _, _) in sorted(listed.items())])
 
 
 # ASSUMPTION: contracts of public employees by schooling, statutory, with and without a signed work card; how much more

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, manifest_section
+from shared_pack.tables import assumption, figure, level_list, levels, manifest_section
 
 from .codes import AP, SEXES, STATES, TS, ZONES
 
@@ -140,4 +140,4 @@ def skills(units):
                         cells[g, who, reads, sex, skill] = v
     figure("skill_assumed", ["occupation_unit", "labour_status", "education_level", "sex", "skill"], cells, "share",
         sig=3)
-    levels("skill", ["level"], [[s] for s in sorted({k[4] for k in cells})])
+    level_list("skill", sorted({k[4] for k in cells}))

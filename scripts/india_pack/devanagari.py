@@ -1,13 +1,11 @@
 """Names in Devanagari, by rule: the spelling that people give in Latin letters does not tell long from short vowels,
 nor dental from retroflex, so parts of names that recur and the commonest names are listed by hand."""
 
-import csv
-import gzip
 import os
 import re
 from collections import defaultdict
 
-from usa_pack.tables import FOLDERS, assumption
+from shared_pack.tables import FOLDERS, assumption, rows_of, write_csv
 
 VOWELS = [("aa", "आ", "ा"), ("ai", "ऐ", "ै"), ("au", "औ", "ौ"), ("ou", "औ", "ौ"), ("ee", "ई", "ी"), ("ii", "ई", "ी"),
           ("oo", "ऊ", "ू"), ("uu", "ऊ", "ू"), ("ei", "ए", "े"), ("eo", "ियो", "ियो"), ("a", "अ", ""), ("i", "इ", "ि"),
@@ -162,14 +160,8 @@ WEST = {"christian_goa", "mizo", "naga", "khasi", "hill_manipur", "christian_nor
 def write_names():
     known = {r["latin"].lower(): r["devanagari"] for r in assumption("names_devanagari.csv")}
     for what, out in (("first_name", "first"), ("last_name", "last")):
-        path = os.path.join(FOLDERS["pack"], "figures", f"{what}_culture.csv.gz")
         groups = defaultdict(set)
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as f:
-            for r in csv.DictReader(f):
-                groups[r[what]].add(r["name_culture"])
-        path = os.path.join(FOLDERS["pack"], "outline", "hi", f"{what}s.csv")
-        with open(path, "w", encoding="utf-8", newline="") as f:
-            w = csv.writer(f, lineterminator="\n")
-            w.writerow([what, f"{out}_deva"])
-            for name in sorted(groups):
-                w.writerow([name, devanagari(name, known, groups[name] <= SOUTH, groups[name] <= WEST)])
+        for r in rows_of(os.path.join(FOLDERS["pack"], "figures", f"{what}_culture.csv.gz")):
+            groups[r[what]].add(r["name_culture"])
+        rows = [[name, devanagari(name, known, groups[name] <= SOUTH, groups[name] <= WEST)] for name in sorted(groups)]
+        write_csv([[what, f"{out}_deva"], *rows], "outline", "hi", f"{what}s.csv")

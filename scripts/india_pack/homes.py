@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import figure, read
+from shared_pack.tables import figure, read
 
 from .codes import EDU3, RELIGIONS, SEXES, STATES, ZONES
 from .people import PLACES

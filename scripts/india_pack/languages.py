@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from usa_pack.raking import rake
-from usa_pack.tables import figure, levels, read
+from shared_pack.raking import rake
+from shared_pack.tables import figure, level_list, levels, read
 
 from .codes import AP, MAIN, SCHEDULED, STATES, TS, ZONES, census_state, language
 from .people import PLACES
@@ -63,7 +63,7 @@ def first_language(religion):
             national[k] += v
     figure("first_language_place", ["place", "zone", "religion", "first_language"], cells, "share", sig=4)
     used = sorted({k[3] for k in cells})
-    levels("first_language", ["level"], [[k] for k in used])
+    level_list("first_language", used)
     return used
 
 
@@ -82,7 +82,7 @@ def mother_tongue(used):
             if (s, f) not in whole:
                 cells[s, f, f] = 1.0
     figure("mother_tongue_state", ["state", "first_language", "mother_tongue"], cells)
-    levels("mother_tongue", ["level"], [[k] for k in sorted({k[2] for k in cells})])
+    level_list("mother_tongue", sorted({k[2] for k in cells}))
     own = {}
     for s in STATES:
         for f in used:
@@ -192,6 +192,6 @@ def kits(used):
     figure("language_kit_assumed", columns, cells, "share", sig=3)
     rows = [["none", "none", "none"]] + [[p] + p.split("/") for p in sorted(pairs)]
     levels("language_kit", ["level", "second_language", "third_language"], rows)
-    levels("second_language", ["level"], [["none"]] + [[k] for k in sorted({r[1] for r in rows[1:]})])
-    levels("third_language", ["level"], [["none"]] + [[k] for k in sorted({r[2] for r in rows[1:]} - {"none"})])
+    level_list("second_language", ["none"] + sorted({r[1] for r in rows[1:]}))
+    level_list("third_language", ["none"] + sorted({r[2] for r in rows[1:]} - {"none"}))
     return classes

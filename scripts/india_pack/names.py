@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, manifest_section, read
+from shared_pack.tables import assumption, figure, level_list, manifest_section, read
 
 from .codes import AP, RELIGIONS, SCHEDULED, SEXES, STATES, TS
 
@@ -141,7 +141,7 @@ def first_names():
             cells[group, sex, band, name] = -count
     groups = sorted({k[0] for k in cells})
     figure("first_name_culture", ["name_culture", "sex", "age", "first_name"], cells)
-    levels("first_name", ["level"], [[n] for n in sorted({k[3] for k in cells})])
+    level_list("first_name", sorted({k[3] for k in cells}))
     lines = []
     for g in groups:
         members = ", ".join(f'"{c}"' for c in GIVEN.get(g, [g]))
@@ -220,7 +220,7 @@ def last_names():
     for n in clans.split():
         cells["sikh", "Female", n] = cells["sikh", "Male", n] = 10000
     figure("last_name_culture", ["name_culture", "sex", "last_name"], cells, digits=0)
-    levels("last_name", ["level"], [[n] for n in sorted({k[2] for k in cells})])
+    level_list("last_name", sorted({k[2] for k in cells}))
     return set(own)
 
 
@@ -235,7 +235,7 @@ def cultures(first_languages):
     assert given <= set(used), f"nobody is called as {given - set(used)}"
     figure("name_culture_assumed", ["religion", "first_language", "state", "name_culture"],
            {k + (v,): 1 for k, v in cells.items()}, "weight")
-    levels("name_culture", ["level"], [[c] for c in used])
+    level_list("name_culture", used)
     section = defaultdict(list)
     for k, c in classes.items():
         section[c].append(k)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import figure, levels, read
+from shared_pack.tables import figure, level_list, levels, marginal, read
 
 from .codes import (AP, DELHI, DISTRICTS, EDU5, EDUCATION, RELIGIONS, SEXES, SOCIAL, STATES, TELANGANA, TS, ZONES,
                     census_state)
@@ -33,8 +33,9 @@ def places():
         PLACES[code] = (name if names.count(name) == 1 else f"{name} ({state})", state, name)
     order = sorted(PLACES, key=int)
     levels("place", ["level", "district", "state"], [[PLACES[c][0], PLACES[c][2], PLACES[c][1]] for c in order])
-    levels("district", ["level"], [[d] for d in dict.fromkeys(PLACES[c][2] for c in order)])
-    assert set(p[1] for p in PLACES.values()) == set(STATES)
+    level_list("district", dict.fromkeys(PLACES[c][2] for c in order))
+    odd = {p[1] for p in PLACES.values()} ^ set(STATES)
+    assert not odd, f"religion_district.csv: states that are missing, or unknown here: {', '.join(sorted(odd))}"
 
 
 def population():
@@ -72,19 +73,12 @@ def population():
                     if v:
                         cells[state, zone, sex, age] = v
     official = {k: v for k, v in single.items() if k[3] >= 18}
-
-    def write(name, columns, keep, table):
-        sums = defaultdict(float)
-        for key, v in table.items():
-            sums[tuple(key[i] for i in keep)] += v
-        figure(name, columns, sums, digits=4)
-
-    write("population_census_state", ["state"], [0], official)
-    write("population_state", ["state"], [0], cells)
-    write("population_zone_census_state", ["state", "zone"], [0, 1], official)
-    write("population_zone_state", ["state", "zone"], [0, 1], cells)
-    write("population_sex_zone_census_state", ["state", "zone", "sex"], [0, 1, 2], official)
-    write("population_sex_zone_state", ["state", "zone", "sex"], [0, 1, 2], cells)
+    marginal("population_census_state", ["state"], official, digits=4)
+    marginal("population_state", ["state"], cells, digits=4)
+    marginal("population_zone_census_state", ["state", "zone"], official, digits=4)
+    marginal("population_zone_state", ["state", "zone"], cells, digits=4)
+    marginal("population_sex_zone_census_state", ["state", "zone", "sex"], official, digits=4)
+    marginal("population_sex_zone_state", ["state", "zone", "sex"], cells, digits=4)
     figure("population_age_sex_zone_census_state", ["state", "zone", "sex", "age"], official)
     figure("population_age_sex_zone_state", ["state", "zone", "sex", "age"], cells, digits=6)
     figure("population_band_sex_zone_state", ["state", "zone", "sex", "age"],

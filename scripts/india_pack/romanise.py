@@ -6,7 +6,7 @@ import glob
 import os
 import re
 
-from usa_pack.tables import FOLDERS, assumption
+from shared_pack.tables import FOLDERS, assumption, write_csv
 
 BASE = dict(zip("कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसहळऴ",
                 "k kh g gh n ch chh j jh n t th d dh n t th d dh n p ph b bh m y r l v sh sh s h l zh".split()))
@@ -132,8 +132,7 @@ def write_latin():
             row[1:] = [row[0] if plain or (name == "states" and i == 0) else text(cell)
                        for i, cell in enumerate(row[1:])]
             row[:] = [title(cell) if rows[0][i] in NAMES else cell for i, cell in enumerate(row)]
-        with open(os.path.join(target, name + ".csv"), "w", encoding="utf-8", newline="") as f:
-            csv.writer(f, lineterminator="\n").writerows(rows)
+        write_csv(rows, "outline", "hi-Latn", name + ".csv")
     with open(os.path.join(source, "outline.toml"), encoding="utf-8") as f:
         manifest = f.read()
     manifest = manifest.replace('language = "hi"', 'language = "hi-Latn"').replace("first_deva", "first_name") \

@@ -1,11 +1,9 @@
 """Whether they work, as the Census counts work, and at what, by the National Classification of Occupations 2015."""
 
-import csv
-import os
 import re
 from collections import defaultdict
 
-from usa_pack.tables import FOLDERS, assumption, figure, levels, manifest_section, read
+from shared_pack.tables import assumption, figure, isco_codes, level_list, levels, manifest_section, read
 
 from .codes import EDU3, EDU5, SEXES, ZONES
 from .people import PLACES
@@ -253,7 +251,7 @@ def occupations():
         "age",
                                        "occupation_unit"], cells, "share", sig=3)
     used = {k[-1] for k in cells}
-    levels("occupation_unit", ["level"], [[u] for u in ["none"] + [u for u in division if u in used]])
+    level_list("occupation_unit", ["none"] + [u for u in division if u in used])
     hand = {r["title"]: r for r in assumption("occupation_titles.csv")}
     unknown = set(hand) - {n for n, _, _ in rows}
     assert not unknown, f"occupation_titles.csv: no title {unknown}"
@@ -282,11 +280,7 @@ def occupations():
            [[NONE, "none", "none"]] + [[n, u, d] for n, u, d in rows if n in kept])
     # NCO 2015 follows ISCO-08 but for a few groups of its own
     wider = {"6116": "611", "7419": "741", "8190": "81"}
-    with open(os.path.join(FOLDERS["pack"], "occupation_isco.csv"), "w", encoding="utf-8", newline="") as f:
-        out = csv.writer(f, lineterminator="\n")
-        out.writerow(["level", "isco"])
-        out.writerow([NONE, ""])
-        out.writerows([n, wider.get(u, u)] for n, u, _ in rows if n in kept)
+    isco_codes([(NONE, "")] + [(n, wider.get(u, u)) for n, u, _ in rows if n in kept])
     regional = {}
     names = ["north", "centre", "west", "south", "east", "northeast"]
     for name, row in hand.items():

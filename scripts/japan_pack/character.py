@@ -3,9 +3,10 @@
 import re
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, read
+from shared_pack.bands import first, last
+from shared_pack.tables import assumption, figure, level_list, levels, read
 
-from .codes import LABOUR, SEX, SEXES, first, last, prefectures
+from .codes import LABOUR, SEX, SEXES, prefectures
 
 DECADES = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75-84", "85+"]
 # Where surnames differ most; parts of the regions.
@@ -26,7 +27,7 @@ def pair(spelling, reading):
 def write_names(name, pairs):
     levels(name, ["level", "spelling", "reading"], [[pair(*p), *p] for p in sorted(pairs)])
     for part, at in (("spelling", 0), ("reading", 1)):
-        levels(f"{name}_{part}", ["level"], [[t] for t in sorted({p[at] for p in pairs})])
+        level_list(f"{name}_{part}", sorted({p[at] for p in pairs}))
 
 
 def surnames(people):
@@ -182,8 +183,8 @@ def hobbies():
                 if v > 0:
                     place[p, x, r["hobby"]] = v
         for i, band in enumerate(AGES_LEISURE):
-            low, high = max(first(band), int(r["youngest"])), min(100, last(band), int(r["oldest"]))
-            covered = (high - low + 1) / (min(100, last(band)) - first(band) + 1)
+            low, high = max(first(band), int(r["youngest"])), min(last(band), int(r["oldest"]))
+            covered = (high - low + 1) / (last(band) - first(band) + 1)
             if covered > .3 and not (first(band) >= 85 and a in UNTIL_85):
                 ages[band, r["hobby"]] = curve[a][i]
     figure("hobby_prefecture_sex", ["prefecture", "sex", "hobby"], place, "weight", sig=3)
@@ -215,4 +216,4 @@ def skills():
     figure("skill_age", ["age", "skill"],
            {(a, n): young.get(n, (1.0, 1.0))[i] if i < 2 else 1.0
             for i, a in enumerate(("18-24", "25-34", "35-59", "60+")) for n in names}, "weight", sig=3)
-    levels("skill", ["level"], [[n] for n in names])
+    level_list("skill", names)

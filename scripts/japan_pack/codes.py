@@ -1,8 +1,6 @@
-"""Codes of the pack and of its sources, and bands of age."""
+"""Codes of the pack and of its sources."""
 
-import re
-
-from usa_pack.tables import assumption
+from shared_pack.tables import assumption
 
 SEX = {"Male": "男", "Female": "女"}
 SEXES = ["男", "女"]
@@ -29,19 +27,6 @@ BROAD = ["15-64", "65-74", "75+"]
 def prefectures():
     """{romanised name: row of assumptions/prefectures.csv}, in the official order."""
     return {r["romaji"]: r for r in assumption("prefectures.csv")}
-
-
-def first(band):
-    return int(re.match(r"\d+", str(band)).group())
-
-
-def last(band):
-    text = str(band)
-    return 200 if text.endswith("+") else int(text.split("-")[-1])
-
-
-def band_of(age, bands):
-    return next(b for b in bands if first(b) <= age <= last(b))
 
 
 def at(table, age):

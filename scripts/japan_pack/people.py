@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 
-from usa_pack.raking import rake
-from usa_pack.tables import figure, levels, read, total
+from shared_pack.bands import first, holds, known_band
+from shared_pack.raking import rake
+from shared_pack.tables import figure, level_list, levels, marginal, read, total
 
-from .codes import BROAD, EDUCATION, MARITAL, SEX, SEXES, at, band_of, first, last, prefectures
+from .codes import BROAD, EDUCATION, MARITAL, SEX, SEXES, at, prefectures
 
 AGES5 = [f"{a}-{a + 4}" for a in range(20, 85, 5)] + ["85-89", "90-94", "95-99", "100+"]
 AGES = ["18-19"] + [f"{a}-{a + 4}" for a in range(20, 85, 5)] + ["85+"]
@@ -49,7 +50,7 @@ def population():
         usual = sum(broad[p, x, "15-64"] for p in old) / sum(
             broad[p, x, "65-74"] + broad[p, x, "75+"] for p in old)
         for band in BROAD:
-            inside = [a for a in range(15, 101) if first(band) <= a <= last(band)]
+            inside = [a for a in range(15, 101) if holds(band, a)]
             seed = {}
             for p, ratio in old.items():
                 for a in inside:
@@ -59,12 +60,8 @@ def population():
             for (a, p), v in fitted.items():
                 people[p, x, a] = v
     adults = {k: v for k, v in people.items() if k[2] >= 18}
-    sums = defaultdict(float)
-    for (p, x, a), v in adults.items():
-        sums[p,] += v
-        sums[p, x] += v
-    figure("population_prefecture", ["prefecture"], {k: v for k, v in sums.items() if len(k) == 1}, digits=6)
-    figure("population_sex_prefecture", ["prefecture", "sex"], {k: v for k, v in sums.items() if len(k) == 2}, digits=6)
+    marginal("population_prefecture", ["prefecture"], adults)
+    marginal("population_sex_prefecture", ["prefecture", "sex"], adults)
     figure("population_single_age_sex_prefecture", ["prefecture", "sex", "age"], adults, digits=6)
     figure("population_age_sex", ["sex", "age"], {k: v for k, v in five.items() if k[1] in AGES5})
     figure("population_older_sex_prefecture", ["prefecture", "sex", "age"],
@@ -87,7 +84,7 @@ def municipalities(codes, rows):
     figure("population_municipality", ["prefecture", "sex", "age", "municipality_code"],
            {k: v for k, v in cells.items() if v > 0})
     levels("municipality_code", ["level", "municipality", "municipality_type", "prefecture"], sorted(named.values()))
-    levels("municipality", ["level"], [[n] for n in sorted({v[1] for v in named.values()})])
+    level_list("municipality", sorted({v[1] for v in named.values()}))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -110,7 +107,7 @@ def nationality():
     for r in read("population_japan_sex_age1_nationality.csv"):
         if first(r["age"]) >= 18:
             kind = "日本" if r["nationality"] == "Japanese" else "foreign"
-            cells[SEX[r["sex"]], band_of(first(r["age"]), AGES), kind] += float(r["count"])
+            cells[SEX[r["sex"]], known_band(first(r["age"]), AGES), kind] += float(r["count"])
     figure("nationality_sex_age", ["sex", "age", "nationality"], cells)
     seed = {}
     for p in prefectures().values():

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from itertools import product
 
-from usa_pack.raking import rake
-from usa_pack.tables import assumption, figure, levels, manifest_section, read, total
+from shared_pack.bands import first, known_band, last
+from shared_pack.raking import rake
+from shared_pack.tables import assumption, figure, level_list, levels, manifest_section, read, total
 
-from .codes import (EMPLOYMENT, EMPLOYMENT6, GROUPS, INDUSTRIES, LABOUR, LETTERS, SECTORS, SEX, SEXES, first,
-                    last, prefectures, published)
+from .codes import (EMPLOYMENT, EMPLOYMENT6, GROUPS, INDUSTRIES, LABOUR, LETTERS, SECTORS, SEX, SEXES,
+                    prefectures, published)
 
 AGES_LABOUR = ["18-19"] + [f"{a}-{a + 4}" for a in range(20, 85, 5)] + ["85+"]
 # ASSUMPTION: shares of those aged 15 to 17, and of 18 and 19, by status; men, then women.
@@ -29,7 +30,7 @@ def labour(people):
     for (p, x, a), v in people.items():
         old[p, x, "15-17" if a < 18 else "18+"] += v
         if a >= 18:
-            old[x, next(b for b in AGES_LABOUR if first(b) <= a <= last(b))] += v
+            old[x, known_band(a, AGES_LABOUR)] += v
     kinds = list(LABOUR.values())
     cells, national = {}, defaultdict(float)
     for p in codes.values():
@@ -167,7 +168,7 @@ class Occupations:
                [["なし", "なし", "無職"]] + [[detail(c, f), published(c), f] for c, f in details])
         levels("occupation_class", ["level", "occupation_group"],
                [["なし", "なし"]] + [[published(c), g] for c, g in self.group.items()])
-        levels("family", ["level"], [["無職"]] + [[f] for f in sorted({r["family"] for r in self.titles})])
+        level_list("family", ["無職"] + sorted({r["family"] for r in self.titles}))
         manifest_section("classes of occupations", [
             f'"{published(c)}" = [{", ".join(quoted(detail(d, f)) for d, f in details if d == c)}]'
             for c in self.group])
@@ -377,7 +378,8 @@ def industries():
     weights = defaultdict(dict)
     for r in assumption("industry_by_family.csv"):
         weights[r["family"]][r["industry"]] = float(r["weight"])
-    assert {i for row in weights.values() for i in row} <= set(INDUSTRIES)
+    unknown = {i for row in weights.values() for i in row} - set(INDUSTRIES)
+    assert not unknown, f"assumptions/industry_by_family.csv: no industry {', '.join(sorted(unknown))}"
     trades = defaultdict(list)  # families alike in their industries
     for family, row in weights.items():
         mass = sum(row.values())

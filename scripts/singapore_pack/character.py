@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels
+from shared_pack.tables import assumption, figure, level_list, levels
 
 from .codes import ETHNICITY, SEXES
 
@@ -84,4 +84,4 @@ def skills():
                 v = {"60+": 0.25}.get(age, 1.0)
             by_age[age, r["skill"]] = v
     figure("skill_age", ["age", "skill"], by_age, "share")
-    levels("skill", ["level"], [[r["skill"]] for r in assumption("skills.csv")])
+    level_list("skill", [r["skill"] for r in assumption("skills.csv")])

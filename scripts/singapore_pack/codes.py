@@ -1,5 +1,7 @@
 """Codes of the source tables and the levels of the pack that they become; age bands."""
 
+from shared_pack.bands import first, last
+
 SEXES = ("Male", "Female")
 
 ETHNICITY = {"chinese": "Chinese", "malay": "Malay", "indian": "Indian", "other": "Others"}
@@ -142,22 +144,9 @@ AGES_CAREER = ["18-22", "23-34", "35-49", "50-64", "65+"]
 AGES_PAY = ["18-22", "23-27", "28-44", "45-64", "65+"]
 
 
-def first(band):
-    return int(band.split("-")[0].rstrip("+"))
-
-
-def last(band):
-    return 100 if band.endswith("+") else int(band.split("-")[-1])
-
-
-def holds(band, age):
-    return first(band) <= age <= last(band)
-
-
-def band_of(age, bands):
-    return next(b for b in bands if holds(b, age))
-
-
 def within(fine, coarse):
     """The band of `coarse` that holds the band `fine`."""
-    return next(b for b in coarse if first(b) <= first(fine) and last(fine) <= last(b))
+    for band in coarse:
+        if first(band) <= first(fine) and last(fine) <= last(band):
+            return band
+    raise ValueError(f"the ages {fine} lie within none of the bands {', '.join(coarse)}")

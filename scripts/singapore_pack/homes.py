@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, read
+from shared_pack.bands import first
+from shared_pack.tables import assumption, figure, read, read_shares
 
-from .codes import DWELLING, EDUCATION3, ETHNICITY, SEXES, first
+from .codes import DWELLING, EDUCATION3, ETHNICITY, SEXES
 
 # ASSUMPTION: how the dwelling goes with a degree and with age: 1-2 room, 3-room, 4-room, 5-room, condominium, landed,
 # other.
@@ -34,7 +35,7 @@ def dwellings():
     national = {k: sum(v for (a, d), v in wide.items() if d == k) for k in kinds}
     whole = sum(national.values())
     mix = defaultdict(float)
-    for r in read("dwelling_ethnicity_estimate.csv"):
+    for r in read_shares("dwelling_ethnicity_estimate.csv", "ethnicity"):
         mix[ETHNICITY[r["ethnicity"]], DWELLING[r["dwelling_type"]]] = float(r["share"])
     # ASSUMPTION: the mean of the four groups, weighted by their size
     weight = {"Chinese": 0.74, "Malay": 0.135, "Indian": 0.09, "Others": 0.035}

@@ -5,7 +5,7 @@ or patronym. No full name of a record is known to these tables, let alone kept."
 import random
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, read
+from shared_pack.tables import assumption, figure, level_list, read
 
 from .codes import ORIGINS, SEXES
 
@@ -189,8 +189,8 @@ def names():
             del table[key]
     figure("first_name", columns + ["first_name"], cells, "share", sig=4)
     figure("middle_name", columns + ["middle_name"], middle, "share", sig=4)
-    levels("first_name", ["level"], [[n] for n in sorted({k[3] for k in cells})])
-    levels("middle_name", ["level"], [[n] for n in sorted({k[3] for k in middle})])
+    level_list("first_name", sorted({k[3] for k in cells}))
+    level_list("middle_name", sorted({k[3] for k in middle}))
     surnames()
 
 
@@ -221,4 +221,4 @@ def surnames():
                 for name, v in last[culture, sex, "mid"].items():
                     cells[culture, sex, "not_chinese", join.format(name)] = v
     figure("last_name", ["name_culture", "sex", "dialect_group", "last_name"], cells, "share", sig=4)
-    levels("last_name", ["level"], [[n] for n in sorted({k[3] for k in cells})])
+    level_list("last_name", sorted({k[3] for k in cells}))

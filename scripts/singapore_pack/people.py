@@ -3,11 +3,12 @@
 import math
 from collections import defaultdict
 
-from usa_pack.tables import assumption, figure, levels, read
+from shared_pack.bands import first, holds, known_band, last
+from shared_pack.tables import assumption, figure, levels, read, read_shares
 
 from .codes import (AGES5, AGES5_85, AGES_EDUCATION, AGES_MARITAL, AGES_RELIGION, DIALECT, DIALECTS, EDUCATION,
                     EDUCATION3, EDUCATION_LEVELS, ETHNICITY, LANGUAGE, LANGUAGE7, MARITAL, ORIGIN_ETHNICITY, RELIGION,
-                    SEXES, SPEECH_ETHNICITY, band_of, first, last, within)
+                    SEXES, SPEECH_ETHNICITY, within)
 
 # ASSUMPTION: mortality beyond the last published band: death rate at 90 and its growth a year of age, by sex.
 DEATHS = {"Male": (0.150, 0.090), "Female": (0.110, 0.095)}
@@ -27,6 +28,9 @@ def population():
             published = "15-19" if band == "18-19" else band
             rounded = sum(v for (a, x), v in single.items()
                           if x == sex and first(published) <= a <= (90 if band == "90+" else last(published)))
+            if not rounded or (published, sex) not in exact:
+                table = "population_ethnicity_age_sex.csv" if rounded else "population_planning_area_age_sex.csv"
+                raise SystemExit(f"{table}: nobody aged {published}, {sex}: add the rows that are missing")
             scale = exact[published, sex] / rounded
             if band == "90+":
                 rate, growth = DEATHS[sex]
@@ -38,7 +42,7 @@ def population():
             else:
                 for a in range(first(band), last(band) + 1):
                     cells[a, sex] = single[a, sex] * scale
-            bands[band, sex] = sum(v for (a, x), v in cells.items() if x == sex and first(band) <= a <= last(band))
+            bands[band, sex] = sum(v for (a, x), v in cells.items() if x == sex and holds(band, a))
     figure("population_single_age_sex_2024", ["age", "sex"], cells, digits=6)
     figure("population_sex_2024", ["sex"], {(s,): sum(bands[b, s] for b in AGES5) for s in SEXES}, digits=6)
     figure("population_age_sex_2024", ["age", "sex"], {k: exact[k] for k in bands if k[0] != "18-19"})
@@ -87,7 +91,7 @@ def places():
         area[r["subzone"]] = r["planning_area"]
         if int(r["age"]) >= 18:
             v = float(r["count"])
-            by_age[band_of(int(r["age"]), AGES5), r["sex"], r["planning_area"]] += v
+            by_age[known_band(int(r["age"]), AGES5), r["sex"], r["planning_area"]] += v
             by_subzone[r["planning_area"], r["subzone"]] += v
     by_ethnicity, fine = defaultdict(float), defaultdict(float)
     for r in read("population_subzone_ethnicity_sex.csv"):
@@ -137,7 +141,7 @@ def coarse_area(name, column, codes, target, variable):
 
 def education():
     cells = {}
-    for r in read("education_age_sex_ethnicity_estimate.csv"):
+    for r in read_shares("education_age_sex_ethnicity_estimate.csv", "age_group", "sex", "ethnicity"):
         cells[r["age_group"], r["sex"], ETHNICITY[r["ethnicity"]], EDUCATION[r["education_level"]]] = float(r["share"])
     young = {}
     for (band, sex, e, level), v in cells.items():
@@ -173,7 +177,7 @@ def marital():
         cells[r["age_group"], r["sex"], MARITAL[r["marital_status"]]] = float(r["count"])
     figure("marital_age_sex_2018", ["age", "sex", "marital_status"], cells)
     fine = defaultdict(float)
-    for r in read("marital_status_age5_sex_estimate.csv"):
+    for r in read_shares("marital_status_age5_sex_estimate.csv", "age_group", "sex"):
         fine[r["age_group"], r["sex"], MARITAL[r["marital_status"]]] = float(r["share"])
     figure("marital_18_19", ["age", "sex", "marital_status"],
            {("18-19", x, m): {"Single": 1 - v, "Married": v}.get(m, 0.0)
@@ -209,7 +213,7 @@ def religion():
     tilt = {(r["origin"], r["religion"]): float(r["weight"]) for r in assumption("religion_by_origin.csv")}
     schooling = {(r["ethnicity"], r["religion"]): float(r["degree"]) for r in assumption("religion_by_degree.csv")}
     seed = {}
-    for r in read("religion_ethnicity_age_estimate.csv"):
+    for r in read_shares("religion_ethnicity_age_estimate.csv", "ethnicity", "age_group"):
         e, level = ETHNICITY[r["ethnicity"]], RELIGION[r["religion"]]
         band = "18-24" if r["age_group"] == "15-24" else r["age_group"]
         for origin, of in ORIGIN_ETHNICITY.items():
@@ -228,7 +232,7 @@ def language():
             for r in read("language_planning_area.csv")})
     bands = {"15-24": "18-24"} | {b: b for b in AGES_RELIGION[1:]}
     cells = {}
-    for r in read("language_ethnicity_age_estimate.csv"):
+    for r in read_shares("language_ethnicity_age_estimate.csv", "ethnicity", "age_group"):
         if r["age_group"] in bands:
             key = ETHNICITY[r["ethnicity"]], bands[r["age_group"]], LANGUAGE[r["language"]]
             cells[key] = float(r["share"])

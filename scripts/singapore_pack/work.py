@@ -5,11 +5,12 @@ import re
 from collections import defaultdict
 from itertools import product
 
-from usa_pack.tables import assumption, figure, levels, manifest_section, read
+from shared_pack.bands import first, last
+from shared_pack.tables import assumption, by_prefix, figure, levels, manifest_section, read, read_shares
 
 from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4,
                     FIELD, FORCES, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, NO_JOB, SEXES, STATUS, TRANSPORT,
-                    first, last, within)
+                    within)
 
 UNEMPLOYED_YOUNG = {"Male": 0.054, "Female": 0.081}  # the published rates at 15-24
 
@@ -97,12 +98,14 @@ class Occupations:
         prefixes = {p: c for c, r in self.clusters.items() for p in r["prefixes"].split()}
         factors = {r["prefix"]: float(r["factor"]) for r in assumption("occupation_weights.csv")}
         self.code, self.major, self.cluster, self.weight = {}, {}, {}, {}
-        for r in read("occupation_detail_within_major_estimate.csv"):
+        for r in read_shares("occupation_detail_within_major_estimate.csv", "occupation_major"):
             title, code = r["occupation"], r["occupation_code"]
             self.code[title], self.major[title] = code, MAJORS[r["occupation_major"]]
-            self.cluster[title] = prefixes[max((p for p in prefixes if code.startswith(p)), key=len)]
-            factor = [factors[p] for p in sorted(factors, key=len) if code.startswith(p)]
-            self.weight[title] = float(r["share"]) * (factor[-1] if factor else 1.0)
+            self.cluster[title] = by_prefix(prefixes, code)
+            if not self.cluster[title]:
+                raise SystemExit(f"assumptions/clusters.csv: no prefix fits {code}, the code of `{title}`: add one")
+            factor = by_prefix(factors, code)
+            self.weight[title] = float(r["share"]) * (1.0 if factor is None else factor)
         for title in [t for t, w in self.weight.items() if w <= 0]:
             del self.weight[title]
         self.titles = list(self.weight)
@@ -125,7 +128,7 @@ def occupations(jobs):
     totals = defaultdict(float)
     for (_, _, group), v in cells.items():
         totals[group] += v
-    for r in read("occupation_major_education_estimate.csv"):
+    for r in read_shares("occupation_major_education_estimate.csv", "occupation_major"):
         share[MAJORS[r["occupation_major"]], EDUCATION[r["education_level"]]] = float(r["share"])
         overall[EDUCATION[r["education_level"]]] += float(r["share"]) * totals[MAJORS[r["occupation_major"]]]
     whole = sum(overall.values())
@@ -217,7 +220,7 @@ def industry(jobs):
 
 def field(jobs):
     cells = {(r["sex"], FIELD[r["bachelors_field"]][1]): float(r["share"])
-             for r in read("bachelors_field_sex_estimate.csv")}
+             for r in read_shares("bachelors_field_sex_estimate.csv", "sex")}
     figure("field_sex", ["sex", "field_of_study"], cells, "share")
     titles = {code: title for code, title in FIELD.values()}
     mean = {t: (cells["Male", t] + cells["Female", t]) / 2 for t in titles.values()}
@@ -271,7 +274,7 @@ HOME_PAY = dict(zip(DWELLING.values(), (-1.5, -0.20, -0.06, 0.06, 0.42, 0.40, 0.
 
 def incomes(jobs):
     cells = {(MAJORS[r["occupation_major"]], r["sex"], INCOME[r["monthly_income_sgd"]]): float(r["share"])
-             for r in read("income_band_occupation_sex_estimate.csv")}
+             for r in read_shares("income_band_occupation_sex_estimate.csv", "occupation_major", "sex")}
     figure("income_occupation_sex_2023", ["occupation_group", "sex", "monthly_income"], cells, "share", sig=6)
     middle = [math.log(x) for x in (700, 1250, 1750, 2250, 2750, 3500, 4500, 5500, 6500, 7500, 8500, 9500, 10500,
                                     11500, 16000)]

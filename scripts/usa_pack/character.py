@@ -4,8 +4,10 @@ import math
 import re
 from collections import defaultdict
 
-from .codes import ATUS_EDUCATION, EDUCATION3, SEXES, first, last
-from .tables import assumption, figure, levels, read, snake
+from shared_pack.bands import first, last
+from shared_pack.tables import assumption, figure, level_list, levels, read
+
+from .codes import ATUS_EDUCATION, EDUCATION3, SEXES, snake
 from .work import MILITARY, nearest
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -38,7 +40,7 @@ def names(per_group=1000, surnames=20000):
             if v >= 40:  # rarer bearers are left out, to keep the pack small
                 cells[race_code, surname(r["last_name"], spelled)] += v
     figure("last_name_race", ["race_ethnicity", "last_name"], cells)
-    levels("last_name", ["level"], [[n] for n in sorted({k[1] for k in cells})])
+    level_list("last_name", sorted({k[1] for k in cells}))
 
     census = {r["first_name"].upper(): r for r in read("first_names_sex_race_census2020.csv")}
     births = defaultdict(list)
@@ -56,40 +58,7 @@ def names(per_group=1000, surnames=20000):
                 shares[code, name] = v / sum(row.values())
     figure("first_name_sex_decade", ["sex", "age", "first_name"], cells)
     figure("first_name_race", ["race_ethnicity", "first_name"], shares, "share", sig=4)
-    levels("first_name", ["level"], [[n] for n in used])
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Personality
-
-STEPS, WIDTH = 21, 0.3  # factor levels 0..20 stand for z = (level - 10) * 0.3
-TRAITS = {"openness": "plasticity", "conscientiousness": "stability", "extraversion": "plasticity",
-          "agreeableness": "stability", "neuroticism": "stability"}
-
-
-def normal(mean, sd, edges):
-    """Probabilities of the intervals between `edges`, the outer two open."""
-    below = [0.0] + [0.5 * math.erfc((mean - e) / (sd * math.sqrt(2))) for e in edges] + [1.0]
-    return [b - a for a, b in zip(below, below[1:])]
-
-
-def personality():
-    """Two correlated higher-order factors, and five traits that load on them (assumptions/personality.csv)."""
-    value = {r["parameter"]: float(r["value"]) for r in assumption("personality.csv")}
-    z = [(k - STEPS // 2) * WIDTH for k in range(STEPS)]
-    steps = [(a + b) / 2 for a, b in zip(z, z[1:])]
-    figure("stability", ["stability"], {(k,): p for k, p in enumerate(normal(0, 1, steps))}, "share", sig=8)
-    rho = value["stability_plasticity"]
-    figure("plasticity", ["stability", "plasticity"],
-           {(k, j): p for k in range(STEPS)
-            for j, p in enumerate(normal(rho * z[k], math.sqrt(1 - rho ** 2), steps))}, "share", digits=12)
-    points = [(t + 0.5 - 50) / 10 for t in range(20, 80)]
-    for trait, factor in TRAITS.items():
-        load = value[trait]
-        figure(trait, [factor, trait],
-               {(k, 20 + i): p for k in range(STEPS)
-                for i, p in enumerate(normal(load * z[k], math.sqrt(1 - load ** 2), points))},
-               "share", digits=12)
+    level_list("first_name", used)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -205,4 +174,4 @@ def skills(order, soc, by_sex):
     for item in life:
         cells["not_in_workforce", item] += 0.55 / len(life)
     figure("skill_occupation", ["occupation", "skill"], cells, "share", sig=4)
-    levels("skill", ["level"], [[s] for s in sorted({k[1] for k in cells})])
+    level_list("skill", sorted({k[1] for k in cells}))

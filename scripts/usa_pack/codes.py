@@ -2,6 +2,8 @@
 
 import re
 
+from shared_pack.bands import first, last
+
 STATES = []  # filled from the first population table
 SEXES = ["Male", "Female"]
 RACES = ["white", "black", "hispanic", "asian", "american_indian_or_alaska_native", "pacific_islander", "other",
@@ -39,14 +41,6 @@ ATUS_AGES = ["18-24", "25-29", "30-34", "35-39", "40-44", "45-49", "50-54", "55-
              "75-79", "80+"]
 
 
-def first(band):
-    return int(re.match(r"\d+", str(band)).group())
-
-
-def last(band):
-    return 100 if band.endswith("+") else int(band.split("-")[-1])
-
-
 def adult(band):
     return first(band) >= 18
 
@@ -57,11 +51,12 @@ def tidy(band):
     return a if a == b else band
 
 
-def band_of(age, bands):
-    return next((b for b in bands if first(b) <= age <= last(b)), None)
-
-
 def covering(age_band, bands):
     """The bands of a microdata table that lie in (or around) a band of ours."""
     a, b = first(age_band), last(age_band)
     return [k for k in bands if first(k) <= b and last(k) >= a]
+
+
+def snake(title):
+    """A Census title as a code: `Registered nurses` -> `registered_nurses`."""
+    return re.sub(r"[^a-z0-9]+", "_", title.lower().replace("'", "")).strip("_")

@@ -3,9 +3,11 @@
 import re
 from collections import defaultdict
 
-from .codes import ATUS_AGES, ATUS_RACE, MARITAL3, MARITAL6, RACE5, SEXES, band_of, covering, first, last
-from .raking import mean_share, shrunk
-from .tables import assumption, figure, levels, read, recoded, total
+from shared_pack.bands import band_of, first, last
+from shared_pack.raking import mean_share, shrunk
+from shared_pack.tables import assumption, figure, level_list, levels, read, recoded, total
+
+from .codes import ATUS_AGES, ATUS_RACE, MARITAL3, MARITAL6, RACE5, SEXES, covering
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Households
@@ -140,6 +142,6 @@ def places():
         if reached:
             listed.append([r["zipcode"], city, r["county"], r["state"]])
     levels("zipcode", ["level", "city", "county", "state"], listed)
-    levels("city", ["level"], [[c] for c in sorted({r[1] for r in listed})])
-    levels("county", ["level"], [[c] for c in sorted({r[2] for r in listed})])
+    level_list("city", sorted({r[1] for r in listed}))
+    level_list("county", sorted({r[2] for r in listed}))
     figure("zipcode_state_race", ["state", "race_ethnicity", "zipcode"], cells)

@@ -3,12 +3,15 @@
 import math
 from collections import defaultdict
 
+from shared_pack.bands import band_of, first
+from shared_pack.raking import mean_share, rake, shrunk
+from shared_pack.tables import assumption, figure, marginal, read, recoded, total
+
 from .codes import (
     ALONE, ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, EDU6, EDUCATION3, EXACT, EXCLUSIVE, FIELDS, MARITAL6, OTHER_RACES,
-    RACE5, RACES, SEXES, STATES, adult, band_of, covering, first, tidy,
+    RACE5, RACES, SEXES, STATES, adult, covering, tidy,
 )
-from .raking import mean_share, race_seed, rake, shrunk, split_rest
-from .tables import assumption, figure, read, recoded, total
+from .races import race_seed, split_rest
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Population
@@ -46,13 +49,6 @@ def population():
     marginal("population_sex_state_2024", ["state", "sex"], ages)
     marginal("population_state_2024", ["state"], ages)
     return p18
-
-
-def marginal(name, columns, cells):
-    sums = defaultdict(float)
-    for key, value in cells.items():
-        sums[key[: len(columns)]] += value
-    figure(name, columns, sums, digits=6)
 
 
 def oldest(sex):

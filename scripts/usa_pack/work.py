@@ -3,13 +3,16 @@
 import re
 from collections import defaultdict
 
+from shared_pack.bands import first, last
+from shared_pack.raking import mean_share, rake, shrunk
+from shared_pack.tables import assumption, figure, levels, manifest_section, read, recoded, total
+
 from .codes import (
     ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, EDU6, EDUCATION4, ENROLMENT, EXACT, LABOUR4, MARITAL3, RACE5, RACE6, RACES,
-    SEXES, STATES, adult, covering, first, last,
+    SEXES, STATES, adult, covering, snake,
 )
 from .people import people_by_race
-from .raking import mean_share, race_seed, rake, shrunk, split_rest
-from .tables import assumption, figure, levels, manifest_section, read, recoded, snake, total
+from .races import race_seed, split_rest
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Labour status
