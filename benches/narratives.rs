@@ -62,7 +62,12 @@ fn main() {
             1e3 * cpu / calls,
             peak_megabytes()
         );
-        server.kill().and_then(|()| server.wait()).unwrap();
+        drop(server.stdin.take());
+        let mut answered = String::new();
+        server.stdout.take().unwrap().read_to_string(&mut answered).unwrap();
+        server.wait().unwrap();
+        // Nothing was asked for again.
+        assert_eq!(answered.trim(), (2 * people).to_string());
     }
 }
 
@@ -130,6 +135,12 @@ const THINGS: [&str; 32] = [
     "needle", "oven", "paddle", "quilt", "rope", "saddle", "table", "umbrella", "valley", "window",
 ];
 
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A text for each key that is asked for.
 fn texts(asked: &Value) -> Option<String> {
     // A string or, as some clients send it, parts.
@@ -137,20 +148,20 @@ fn texts(asked: &Value) -> Option<String> {
     let prompt = said.as_str().or_else(|| said[0]["text"].as_str())?;
     let name = prompt.lines().find_map(|l| l.strip_prefix("- Name: ")).unwrap_or("nobody");
     let keys = asked["response_format"]["json_schema"]["schema"]["required"].as_array()?;
-    let facts = prompt.split("\n\n").next().unwrap_or_default();
+    let facts = hash(prompt.split("\n\n").next().unwrap_or_default());
     let text = |key: &Value| {
         let key = key.as_str().unwrap_or_default();
         let of = key.split('_').next().unwrap_or_default();
-        let mut hasher = DefaultHasher::new();
-        (key, facts).hash(&mut hasher);
-        let chance = hasher.finish();
-        let thing = |at: usize| THINGS[(chance >> (5 * at)) as usize % THINGS.len()];
-        // No two people have the same text.
-        let sentence = |at: usize| {
-            let (a, b, c, d) = (thing(at), thing(at + 1), thing(at + 2), thing(at + 3));
-            format!("{name} goes about the {of} of a {a} in {b} ways, with the {c} and for the {d} of a day. ")
+        // No two people have the same text, nor two of a person's texts the same words.
+        let things = |at: usize| {
+            let chance = hash((facts, key, at));
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(|place| THINGS[(chance >> (5 * place)) as usize % THINGS.len()])
         };
-        let text: String = [0, 4, 8].map(sentence).concat();
+        let sentence = |at: usize| {
+            let [a, b, c, d, e, f, g, h, i, j] = things(at);
+            format!("{name} keeps the {of} {a} and {b} {c}, {d} {e} of {f} {g}, for the {h} {i} {j} of a day. ")
+        };
+        let text: String = [0, 1, 2].map(sentence).concat();
         (key.to_string(), Value::String(text.trim().into()))
     };
     let content = Value::Object(keys.iter().map(text).collect()).to_string();

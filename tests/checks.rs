@@ -3,7 +3,7 @@
 use populace::narrators::outline::write;
 use populace::packs;
 use populace_population::Sampler;
-use populace_udfs::checks::{Shingles, Vocabulary, check_text};
+use populace_udfs::checks::{Shingles, Vocabulary, Wording, check_text};
 use populace_udfs::{NARRATIVES, facts_of};
 use serde_json::{Map, Value};
 
@@ -197,7 +197,7 @@ fn planted_contradictions_are_found_and_sound_texts_pass() {
 #[test]
 fn texts_that_repeat_another_are_found_and_those_about_one_person_pass() {
     let (people, _) = people();
-    let shingles = |text: &str| Shingles::of(text, "en");
+    let shingles = |text: &str| Shingles::of(&Wording::of(text));
     let (mut pairs, mut accused, mut planted, mut missed) = (0, vec![], 0, vec![]);
     for (i, facts) in people.iter().enumerate() {
         let texts: Vec<(&str, String)> = NARRATIVES.iter().map(|kind| (*kind, write(kind, facts).unwrap())).collect();

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::checks::{Columns, Copies, Shingles, Violation, Vocabulary, check_text};
+use crate::checks::{Columns, Copies, Shingles, Violation, Vocabulary, Wording, check_text};
 use crate::facts::{facts_of, language_of, pack_name};
 use crate::packs::Packs;
 use crate::scan::scan;
@@ -246,10 +246,11 @@ impl Validator {
         let vocabulary = self.vocabularies.entry(key).or_insert_with(made);
         let mut found = check_text(text, facts, vocabulary);
         // The later of two texts, in the order of the columns, is the one that repeats.
-        let shingles = Shingles::of(text, vocabulary.code());
+        let wording = Wording::of(text);
+        let shingles = Shingles::of(&wording);
         found.extend(shingles.repeat(written.iter().map(|(name, shingles)| (name.as_str(), shingles))));
         written.push((kind.into(), shingles));
-        found.extend(self.copies.entry(kind.to_string()).or_default().check(text, facts, false));
+        found.extend(self.copies.entry(kind.to_string()).or_default().check((text, &wording), facts, false));
         found
     }
 }

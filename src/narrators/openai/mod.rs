@@ -55,7 +55,7 @@ pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Syn
 
 /// People in work for each call in flight, and besides: those before the slowest have been answered wait for it, not
 /// their calls.
-const WINDOW: (usize, usize) = (2, 256);
+const WINDOW: (usize, usize) = (1, 512);
 
 /// How long an endpoint that cannot be used is left alone; until then requests fail at once.
 const REST: Duration = Duration::from_secs(30);

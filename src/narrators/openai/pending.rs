@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
-use populace_udfs::checks::{Copies, Severity, Shingles, Violation, check_text};
+use populace_udfs::checks::{Copies, Severity, Shingles, Violation, Wording, check_text};
 use serde_json::{Map, Value};
 
 use super::OpenAiNarrator;
@@ -12,7 +12,7 @@ use super::prompts::Rendered;
 
 /// Texts of each narrative that a new one is compared with. What a model falls into it falls into again and again, and
 /// `validate` compares all that is stored.
-const LATEST: usize = 1000;
+const LATEST: usize = 500;
 
 /// Which answer to a call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,24 +139,24 @@ impl OpenAiNarrator {
         // A text of the caller's own kind may be anything; scores were checked as they were read.
         let prompts = self.prompts(facts).ok().filter(|_| !asked.free && !asked.scores);
         let kinds: Vec<&str> = prompts.iter().flat_map(|p| p.kinds.iter().map(|k| k.name.as_str())).collect();
-        let shingles = |text: &str| Shingles::of(text, vocabulary.code());
         // Of the texts that are there, those of an earlier call among the facts.
-        let there =
-            |name: &&str| Some((name.to_string(), shingles(pending.kept.get(*name).or(facts.get(*name))?.as_str()?)));
+        let there = |name: &&str| {
+            let text = pending.kept.get(*name).or(facts.get(*name))?.as_str()?;
+            Some((name.to_string(), Shingles::of(&Wording::of(text))))
+        };
         let mut written: HashMap<String, Shingles> = kinds.iter().filter_map(there).collect();
         for (kind, text) in texts {
-            let (mut found, mut own) = (vec![], None);
+            let (mut wrong, mut own) = (None, None);
             if let (Some(text), Some(prompts)) = (text.as_str(), &prompts) {
-                found = check_text(text, facts, &vocabulary);
-                found.extend(prompts.instructions.echo(text, vocabulary.code()));
-                let shingles = shingles(text);
+                let wording = Wording::of(text);
+                let shingles = Shingles::of(&wording);
+                let mut found = check_text(text, facts, &vocabulary);
+                found.extend(prompts.instructions.echo(text, &wording));
                 let others = kinds.iter().filter(|name| **name != kind);
                 found.extend(shingles.repeat(others.filter_map(|name| Some((*name, written.get(*name)?)))));
+                wrong = found.into_iter().find(|v| answer == Answer::First || v.severity == Severity::Error);
+                wrong = wrong.or_else(|| self.copied(&kind, (text, &wording), facts, answer != Answer::Kept));
                 own = Some(shingles);
-            }
-            let mut wrong = found.into_iter().find(|v| answer == Answer::First || v.severity == Severity::Error);
-            if let (None, Some(text), true) = (&wrong, text.as_str(), own.is_some()) {
-                wrong = self.copied(&kind, text, facts, answer != Answer::Kept);
             }
             match wrong {
                 Some(Violation { check, detail, .. }) => {
@@ -179,13 +179,19 @@ impl OpenAiNarrator {
         }
         for (kind, text) in texts {
             if let Some(text) = text.as_str() {
-                self.copied(kind, text, facts, false);
+                self.copied(kind, (text, &Wording::of(text)), facts, false);
             }
         }
     }
 
     /// Whether a text nearly copies one that was written about somebody else.
-    fn copied(&self, kind: &str, text: &str, facts: &Map<String, Value>, refused: bool) -> Option<Violation> {
+    fn copied(
+        &self,
+        kind: &str,
+        text: (&str, &Wording),
+        facts: &Map<String, Value>,
+        refused: bool,
+    ) -> Option<Violation> {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let copies = copies.entry(kind.to_string()).or_insert_with(|| Copies::among_latest(LATEST));
         copies.check(text, facts, refused).filter(|_| refused)

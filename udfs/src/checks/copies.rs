@@ -1,12 +1,13 @@
 //! Texts that are near-copies of others, by MinHash.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::VecDeque;
+use std::hash::Hasher;
 
+use rustc_hash::{FxHashMap, FxHasher};
 use serde_json::{Map, Value};
 
-use super::{Severity, Violation, is_unparted, names, shingles, text_of, words};
+use super::{Severity, Violation, Wording, names, text_of};
 
 /// Hash functions; the estimate's standard error is about 1 / √64 = 0.125 of the similarity's range at worst.
 const HASHES: usize = 64;
@@ -25,7 +26,12 @@ const COPY: f64 = 0.8;
 /// A crowd of alike texts is told by the last few of it.
 const CROWD: usize = 32;
 
-type Signature = [u32; HASHES];
+/// The last bits of each least hash: two that differ seem alike once in 65,536 times (Li and König 2010, "b-bit minwise
+/// hashing").
+type Signature = [u16; HASHES];
+
+/// What stands in each band, as one number with the band.
+type Bands = [u32; BANDS];
 
 /// Finds near-copies among texts, by their shingles of three words (Broder 1997, "On the resemblance and containment of
 /// documents"; banding as in Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4).
@@ -38,7 +44,7 @@ pub struct Copies {
     /// The number of the first text that is held; they are counted from 1
     first: u32,
     /// By band and what stands in it, the number of the latest text that has it
-    bands: HashMap<u64, u32>,
+    bands: FxHashMap<u32, u32>,
 }
 
 #[derive(Debug)]
@@ -58,10 +64,10 @@ impl Default for Copies {
 impl Copies {
     /// Those of at least such a similarity, from 0.5 on.
     pub fn above(threshold: f64) -> Copies {
-        Copies { threshold, most: usize::MAX, held: VecDeque::new(), first: 1, bands: HashMap::new() }
+        Copies { threshold, most: usize::MAX, held: VecDeque::new(), first: 1, bands: FxHashMap::default() }
     }
 
-    /// Those among the latest so many texts, in about 700 bytes for each.
+    /// Those among the latest so many texts, in about 500 bytes for each.
     pub fn among_latest(texts: usize) -> Copies {
         Copies { most: texts.max(1), ..Copies::default() }
     }
@@ -69,34 +75,41 @@ impl Copies {
     /// Adds a text; the key and similarity of the earlier text that it nearly copies, if there is one. `masked` are
     /// words that do not count, such as the person's names.
     pub fn add(&mut self, key: &str, text: &str, masked: &[&str]) -> Option<(String, f64)> {
-        let signature = signature(text, masked)?;
-        let copied = self.copied(&signature, "").map(|(held, similarity)| (held.key.clone(), similarity));
-        self.hold(key, signature);
+        let signature = signature(text, &Wording::of(text), masked)?;
+        let bands = bands(&signature);
+        let copied = self.copied(&signature, &bands, "").map(|(held, similarity)| (held.key.clone(), similarity));
+        self.hold(key, signature, &bands);
         copied
     }
 
     /// Whether a text about a person nearly copies one about another. It is added, but for one that is refused.
     /// Nobody copies themselves.
-    pub fn check(&mut self, text: &str, facts: &Map<String, Value>, refused: bool) -> Option<Violation> {
+    pub fn check(
+        &mut self,
+        (text, wording): (&str, &Wording),
+        facts: &Map<String, Value>,
+        refused: bool,
+    ) -> Option<Violation> {
         let names = names(facts);
-        let signature = signature(text, &names)?;
+        let signature = signature(text, wording, &names)?;
         let key = text_of(facts, "uuid").map_or_else(|| names.join(" "), String::from);
-        let copied = self.copied(&signature, &key).map(|(held, similarity)| {
+        let bands = bands(&signature);
+        let copied = self.copied(&signature, &bands, &key).map(|(held, similarity)| {
             let whose = if held.key.is_empty() { "another person's" } else { held.key.as_str() };
             let detail = format!("nearly the text of {whose} (similarity {similarity:.2})");
             Violation { check: "copy", severity: Severity::Error, detail }
         });
-        if (copied.is_none() || !refused) && !self.holds(&key, &signature) {
-            self.hold(&key, signature);
+        if (copied.is_none() || !refused) && !self.holds(&key, &signature, &bands) {
+            self.hold(&key, signature, &bands);
         }
         copied
     }
 
     /// The text most like one, of those that are alike enough and not of the same key, and how alike they are.
-    fn copied(&self, signature: &Signature, own: &str) -> Option<(&Held, f64)> {
+    fn copied(&self, signature: &Signature, bands: &Bands, own: &str) -> Option<(&Held, f64)> {
         let mut best: Option<(&Held, f64)> = None;
-        for (at, band) in bands(signature).enumerate() {
-            let mut next = self.bands.get(&band).copied().unwrap_or(0);
+        for (at, band) in bands.iter().enumerate() {
+            let mut next = self.bands.get(band).copied().unwrap_or(0);
             for _ in 0..CROWD {
                 let Some(held) = self.held(next) else { break };
                 next = held.before[at];
@@ -113,8 +126,8 @@ impl Copies {
     }
 
     /// Whether the latest of the texts that are like this one is this one.
-    fn holds(&self, key: &str, signature: &Signature) -> bool {
-        let latest = bands(signature).next().and_then(|band| self.held(*self.bands.get(&band)?));
+    fn holds(&self, key: &str, signature: &Signature, bands: &Bands) -> bool {
+        let latest = self.bands.get(&bands[0]).and_then(|number| self.held(*number));
         latest.is_some_and(|held| held.key == key && held.signature == *signature)
     }
 
@@ -122,11 +135,11 @@ impl Copies {
         self.held.get(number.checked_sub(self.first)? as usize)
     }
 
-    fn hold(&mut self, key: &str, signature: Signature) {
+    fn hold(&mut self, key: &str, signature: Signature, bands: &Bands) {
         while self.held.len() >= self.most
             && let Some(oldest) = self.held.pop_front()
         {
-            for band in bands(&oldest.signature) {
+            for band in self::bands(&oldest.signature) {
                 if self.bands.get(&band) == Some(&self.first) {
                     self.bands.remove(&band);
                 }
@@ -135,35 +148,37 @@ impl Copies {
         }
         let number = self.first + self.held.len() as u32;
         let mut before = [0; BANDS];
-        for (before, band) in before.iter_mut().zip(bands(&signature)) {
-            *before = self.bands.insert(band, number).unwrap_or(0);
+        for (before, band) in before.iter_mut().zip(bands) {
+            *before = self.bands.insert(*band, number).unwrap_or(0);
         }
         self.held.push_back(Held { key: key.to_string(), signature, before });
     }
 }
 
-/// What stands in each band, as one number with the band.
-fn bands(signature: &Signature) -> impl Iterator<Item = u64> {
-    signature.chunks(BAND).enumerate().map(|band| {
-        let mut hasher = DefaultHasher::new();
-        band.hash(&mut hasher);
-        hasher.finish()
-    })
+fn bands(signature: &Signature) -> Bands {
+    let mut bands = [0; BANDS];
+    for (at, (band, rows)) in bands.iter_mut().zip(signature.chunks(BAND)).enumerate() {
+        let mut hasher = FxHasher::default();
+        hasher.write_usize(at);
+        rows.iter().for_each(|row| hasher.write_u16(*row));
+        *band = hasher.finish() as u32;
+    }
+    bands
 }
 
 /// The least of each hash function over the shingles; nothing for a text without any.
-fn signature(text: &str, masked: &[&str]) -> Option<Signature> {
-    let (parts, length): (Vec<String>, _) = if is_unparted(text) {
-        let mask = |text: Cow<str>, name: &&str| Cow::Owned(text.replace(*name, "_"));
+fn signature(text: &str, wording: &Wording, masked: &[&str]) -> Option<Signature> {
+    let wording = if wording.is_unparted() {
+        let mask = |text: Cow<str>, name: &&str| Cow::Owned(text.replace(*name, " "));
         let text = masked.iter().filter(|name| !name.is_empty()).fold(Cow::Borrowed(text), mask);
-        (text.chars().filter(|c| c.is_alphanumeric() || *c == '_').map(String::from).collect(), SHINGLE.1)
+        Wording::parted(&text, true)
     } else {
-        let mask =
-            |w: &str| if masked.iter().any(|m| m.eq_ignore_ascii_case(w)) { "_".into() } else { w.to_lowercase() };
-        (words(text).map(mask).collect(), SHINGLE.0)
+        let masked: Vec<u64> = masked.iter().flat_map(|name| Wording::parted(name, false).into_words()).collect();
+        wording.masked(&masked)
     };
-    let mut least = [u32::MAX; HASHES];
-    for hash in shingles(&parts, length) {
+    let (mut least, mut any) = ([u32::MAX; HASHES], false);
+    for hash in wording.runs(SHINGLE) {
+        any = true;
         for (i, least) in least.iter_mut().enumerate() {
             // Multiply and shift: a family of hash functions out of one.
             let odd = (2 * i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -171,7 +186,7 @@ fn signature(text: &str, masked: &[&str]) -> Option<Signature> {
             *least = (*least).min((mixed >> 32) as u32);
         }
     }
-    (parts.len() >= length).then_some(least)
+    any.then(|| least.map(|least| least as u16))
 }
 
 #[cfg(test)]
@@ -185,6 +200,10 @@ mod tests {
 
     fn facts(uuid: &str, first: &str, last: &str) -> Map<String, Value> {
         json!({ "uuid": uuid, "first_name": first, "last_name": last }).as_object().unwrap().clone()
+    }
+
+    fn check(copies: &mut Copies, text: &str, facts: &Map<String, Value>, refused: bool) -> Option<Violation> {
+        copies.check((text, &Wording::of(text)), facts, refused)
     }
 
     #[test]
@@ -215,15 +234,15 @@ mod tests {
     fn nobody_copies_themselves_and_what_is_refused_is_not_held() {
         let mut copies = Copies::default();
         let (ada, bea, cleo) = (facts("a", "Ada", "Moss"), facts("b", "Bea", "Lund"), facts("c", "Cleo", "Day"));
-        assert_eq!(copies.check(FIRST, &ada, true), None);
-        assert_eq!(copies.check(FIRST, &ada, true), None);
+        assert_eq!(check(&mut copies, FIRST, &ada, true), None);
+        assert_eq!(check(&mut copies, FIRST, &ada, true), None);
         let of_bea = FIRST.replace("Ada Moss", "Bea Lund");
-        let copied = copies.check(&of_bea, &bea, true).unwrap();
+        let copied = check(&mut copies, &of_bea, &bea, true).unwrap();
         assert_eq!((copied.check, copied.severity), ("copy", Severity::Error));
         assert!(copied.detail.starts_with("nearly the text of a (similarity 1.00"), "{}", copied.detail);
         // Of two alike, the first.
-        _ = copies.check(&of_bea, &bea, false);
-        let copied = copies.check(&FIRST.replace("Ada Moss", "Cleo Day"), &cleo, true).unwrap();
+        _ = check(&mut copies, &of_bea, &bea, false);
+        let copied = check(&mut copies, &FIRST.replace("Ada Moss", "Cleo Day"), &cleo, true).unwrap();
         assert!(copied.detail.contains("text of a "), "{}", copied.detail);
     }
 
@@ -231,7 +250,7 @@ mod tests {
     fn the_latest_texts_alone_may_be_held() {
         let mut copies = Copies::among_latest(3);
         let about = |name: &str| facts(name, name, "Moss");
-        assert_eq!(copies.check(FIRST, &about("Ada"), true), None);
+        assert_eq!(check(&mut copies, FIRST, &about("Ada"), true), None);
         for (name, text) in [
             (
                 "Bea",
@@ -242,14 +261,14 @@ mod tests {
                 "Cleo runs the night ferry, knows every buoy by its cough, and paints small harbours from memory.",
             ),
         ] {
-            assert_eq!(copies.check(text, &about(name), true), None);
+            assert_eq!(check(&mut copies, text, &about(name), true), None);
         }
-        assert!(copies.check(&FIRST.replace("Ada", "Dot"), &about("Dot"), true).is_some());
+        assert!(check(&mut copies, &FIRST.replace("Ada", "Dot"), &about("Dot"), true).is_some());
         let fourth =
             "Eve counts herons for the county, and writes each number on the back of an old ticket to the fair.";
-        assert_eq!(copies.check(fourth, &about("Eve"), true), None);
+        assert_eq!(check(&mut copies, fourth, &about("Eve"), true), None);
         // The first was let go for the fourth.
-        assert_eq!(copies.check(&FIRST.replace("Ada", "Dot"), &about("Dot"), true), None);
+        assert_eq!(check(&mut copies, &FIRST.replace("Ada", "Dot"), &about("Dot"), true), None);
         assert_eq!((copies.held.len(), copies.bands.len() <= 3 * BANDS), (3, true));
     }
 }

@@ -3,10 +3,10 @@
 //! They are doubtful, not wrong: a model is asked for such a text once more, and a small one, that can do no better, is
 //! not paid for trying on and on.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use super::speech::Speech;
-use super::{Severity, Violation, shingles, words};
+use super::{Severity, Violation, Wording, words};
 
 /// Words in a row that a text has of the instructions only by repeating them; characters, where words are not parted.
 const RUN: (usize, usize) = (7, 18);
@@ -21,26 +21,27 @@ const ENOUGH: usize = 12;
 /// What a model is told, by the runs of words in it.
 #[derive(Debug, Default, Clone)]
 pub struct Instructions {
-    runs: HashSet<u64>,
+    runs: FxHashSet<u64>,
 }
 
 impl Instructions {
     /// Of all these texts; `language` is the one that they are in, by its code in BCP 47.
     pub fn new<'a>(told: impl IntoIterator<Item = &'a str>, language: &str) -> Instructions {
-        let speech = Speech::of(language);
-        Instructions { runs: told.into_iter().flat_map(|text| runs(text, speech, RUN).1).collect() }
+        let unparted = Speech::of(language) == Speech::Japanese;
+        let runs = |text| Wording::parted(text, unparted).runs(RUN).collect::<Vec<_>>();
+        Instructions { runs: told.into_iter().flat_map(runs).collect() }
     }
 
-    /// Whether a text repeats some of it.
-    pub fn echo(&self, text: &str, language: &str) -> Option<Violation> {
+    /// Whether a text of such wording repeats some of it.
+    pub fn echo(&self, text: &str, wording: &Wording) -> Option<Violation> {
         if self.runs.is_empty() {
             return None;
         }
-        let speech = Speech::of(language);
-        let (parts, runs) = runs(text, speech, RUN);
-        let at = runs.iter().position(|run| self.runs.contains(run))?;
-        let between = if speech == Speech::Japanese { "" } else { " " };
-        let echo = parts[at..at + parts.len() - runs.len() + 1].join(between);
+        let at = wording.runs(RUN).position(|run| self.runs.contains(&run))?;
+        let echo: String = match wording.is_unparted() {
+            true => text.chars().filter(|c| c.is_alphanumeric()).skip(at).take(RUN.1).collect(),
+            false => words(text).skip(at).take(RUN.0).collect::<Vec<_>>().join(" "),
+        };
         let detail = format!("words of the prompt itself: {echo:?}");
         Some(Violation { check: "prompt_echo", severity: Severity::Warning, detail })
     }
@@ -48,12 +49,11 @@ impl Instructions {
 
 /// What two texts are compared by: made once for each, however many it is compared with.
 #[derive(Debug, Clone)]
-pub struct Shingles(HashSet<u64>);
+pub struct Shingles(FxHashSet<u64>);
 
 impl Shingles {
-    /// Of a text in a language, by its code in BCP 47.
-    pub fn of(text: &str, language: &str) -> Shingles {
-        Shingles(runs(text, Speech::of(language), SHINGLE).1.into_iter().collect())
+    pub fn of(wording: &Wording) -> Shingles {
+        Shingles(wording.runs(SHINGLE).collect())
     }
 
     /// Whether the text about a person mostly repeats another, of those named.
@@ -69,17 +69,6 @@ impl Shingles {
     }
 }
 
-/// The words of a text in small letters, or its characters where words are not parted; and the runs of so many of them.
-fn runs(text: &str, speech: Speech, (of_words, of_characters): (usize, usize)) -> (Vec<String>, Vec<u64>) {
-    let lower = text.to_lowercase();
-    let (parts, length): (Vec<String>, usize) = match speech {
-        Speech::Japanese => (lower.chars().filter(|c| c.is_alphanumeric()).map(String::from).collect(), of_characters),
-        _ => (words(&lower).map(String::from).collect(), of_words),
-    };
-    let runs = shingles(&parts, length).collect();
-    (parts, runs)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,13 +78,13 @@ mod tests {
         let told =
             "How this person moves, plays or follows sport, or plainly does not: which activity, where, with whom.";
         let instructions = Instructions::new([told], "en");
-        let echo = |text| instructions.echo(text, "en").map(|v| v.check);
+        let echo = |text| instructions.echo(text, &Wording::of(text)).map(|v| v.check);
         assert_eq!(echo("Ada moves, plays or follows sport, or plainly does not, every week."), Some("prompt_echo"));
         assert_eq!(echo("Ada follows sport on the radio, and plainly does not miss the stadium."), None);
         assert_eq!(echo(""), None);
         let instructions =
             Instructions::new(["その人がどのように体を動かし、スポーツを楽しむかを、具体的に書いてください。"], "ja");
-        let echo = |text| instructions.echo(text, "ja").map(|v| v.check);
+        let echo = |text| instructions.echo(text, &Wording::of(text)).map(|v| v.check);
         assert_eq!(
             echo("田中さんがどのように体を動かし、スポーツを楽しむかを、具体的に書きます。"),
             Some("prompt_echo")
@@ -107,7 +96,7 @@ mod tests {
     fn one_text_is_not_another() {
         let work =
             "Ada Moss runs the night shift of a small hospital in Dayton, and keeps a list of who likes which tea.";
-        let shingles = |text: &str| Shingles::of(text, "en");
+        let shingles = |text: &str| Shingles::of(&Wording::of(text));
         let first = shingles(work);
         let others = [("professional_persona", &first)];
         let again = format!("{work} She likes it.");

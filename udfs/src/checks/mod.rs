@@ -12,9 +12,9 @@ mod echoes;
 mod place;
 mod speech;
 mod vocabulary;
+mod wording;
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -27,6 +27,7 @@ pub(crate) use columns::Columns;
 pub use copies::Copies;
 pub use echoes::{Instructions, Shingles};
 pub use vocabulary::Vocabulary;
+pub use wording::Wording;
 
 /// How grave a violation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -208,26 +209,6 @@ fn name(text: &str, facts: &Map<String, Value>, speech: Speech) -> Option<Violat
 /// The words of a text, without what is appended to names.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '-')).filter(|w| !w.is_empty())
-}
-
-/// The runs of so many words, each as a number.
-fn shingles(words: &[String], length: usize) -> impl Iterator<Item = u64> {
-    words.windows(length).map(|run| {
-        let mut hasher = DefaultHasher::new();
-        run.hash(&mut hasher);
-        hasher.finish()
-    })
-}
-
-/// Whether most letters of a text are of scripts that do not part words by spaces.
-fn is_unparted(text: &str) -> bool {
-    let unparted = |c: char| matches!(u32::from(c), 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x3400..=0x9FFF);
-    let (mut those, mut all) = (0, 0);
-    for c in text.chars().filter(|c| c.is_alphabetic()) {
-        all += 1;
-        those += usize::from(unparted(c));
-    }
-    those * 2 > all
 }
 
 /// Whether a text has a digit of any script.
