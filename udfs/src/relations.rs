@@ -31,7 +31,7 @@ impl RelationPlanner for Relations {
                 return Ok(RelationPlanning::Original(Box::new(relation)));
             };
             let alias = alias.take();
-            let plan = table_sample::plan(kind, relation, context)?;
+            let plan = table_sample::plan(kind, relation, self.0.search.clone(), context)?;
             return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
         }
         let Some((name, args, alias)) = call(&mut relation) else {
@@ -117,7 +117,7 @@ impl Relations {
             }
             stratified_sample::NAME => {
                 let arguments = Arguments::new(stratified_sample::NAME, args, &stratified_sample::ARGUMENTS, 2)?;
-                stratified_sample::plan(arguments, context)?
+                stratified_sample::plan(arguments, self.0.search.clone(), context)?
             }
             validate::NAME => {
                 let arguments = Arguments::new(validate::NAME, args, &["table", "country", "language"], 2)?;

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 use futures::stream::BoxStream;
 
+use crate::TableSearch;
 use crate::arguments::{Arguments, expression};
 use crate::deferred::{Deferred, Wanted, table};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
@@ -38,7 +39,11 @@ pub(crate) fn is_allocation(name: &str) -> bool {
     ALLOCATIONS.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
-pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+pub(crate) fn plan(
+    mut arguments: Arguments,
+    host: Option<Arc<dyn TableSearch>>,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
     Key::of(input.schema()).check(NAME, &input)?;
     for added in [STRATUM, SAMPLING_WEIGHT] {
@@ -69,7 +74,7 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
     let seed = arguments.integer("seed", 0..=i128::from(u64::MAX), context)?;
     let seed = seed.map_or_else(fresh_seed, |seed| seed as u64);
     let design = Design { n: n.unwrap_or(0), allocation, min: min.unwrap_or(0), max, on_short };
-    let sample = Sample { function: NAME, input, strata, study_variable, design, n, quotas, seed };
+    let sample = Sample { function: NAME, input, strata, study_variable, design, n, quotas, seed, host };
     scan(NAME, table(StratifiedSample { schema: sample.schema(), sample: Arc::new(sample) }))
 }
 

@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::TableSearch;
 use crate::arguments::fold;
 use crate::deferred::{Deferred, Wanted, table};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
@@ -43,6 +44,7 @@ pub(crate) fn clause(relation: &mut TableFactor) -> Option<&mut Option<TableSamp
 pub(crate) fn plan(
     kind: TableSampleKind,
     relation: TableFactor,
+    host: Option<Arc<dyn TableSearch>>,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     let (TableSampleKind::BeforeTableAlias(clause) | TableSampleKind::AfterTableAlias(clause)) = kind;
@@ -75,7 +77,7 @@ pub(crate) fn plan(
         _ => return plan_err!("{CLAUSE}: how much? Write BERNOULLI (5), (5 PERCENT) or (100 ROWS)"),
     };
     let schema = Arc::new(input.schema().as_arrow().clone());
-    scan(name, table(TableSample { input, method, seed, schema }))
+    scan(name, table(TableSample { host, input, method, seed, schema }))
 }
 
 fn seed_of(seed: &TableSampleSeed) -> Result<u64> {
@@ -118,6 +120,7 @@ enum Method {
 /// One sample.
 #[derive(Debug)]
 struct TableSample {
+    host: Option<Arc<dyn TableSearch>>,
     input: LogicalPlan,
     method: Method,
     seed: u64,
@@ -150,8 +153,8 @@ impl Deferred for TableSample {
                 let (allocation, on_short) = (Allocation::Proportional, OnShort::TakeAll);
                 let design = Design { n, allocation, min: 0, max: None, on_short };
                 let (strata, study_variable, quotas) = (vec![], None, None);
-                let (function, n) = (CLAUSE, Some(n));
-                let sample = Sample { function, input, strata, study_variable, design, n, quotas, seed };
+                let (function, n, host) = (CLAUSE, Some(n), self.host.clone());
+                let sample = Sample { function, input, strata, study_variable, design, n, quotas, seed, host };
                 Arc::new(sample).rows(state, task, projection)
             }
             Method::Share(share) => {

@@ -7,8 +7,13 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::Expr;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 
 use crate::{Embedder, Words};
 
@@ -74,4 +79,66 @@ pub trait SearchRows: Debug + Send + Sync {
     /// # Errors
     /// If they cannot be read.
     async fn take(&self, rows: &[u64], columns: &[String]) -> Result<RecordBatch>;
+}
+
+/// The rows of the table that a relation is, as they are but for filters: by the host, where the table is one of its.
+///
+/// # Errors
+/// If the table cannot be read, or a filter fails.
+pub(crate) async fn rows_of_table(
+    host: Option<&dyn TableSearch>,
+    input: &LogicalPlan,
+    filter: Option<&Expr>,
+    state: &SessionState,
+) -> Result<Option<Arc<dyn SearchRows>>> {
+    let (Some(host), Some((scan, below))) = (host, table_below(input)) else { return Ok(None) };
+    let Ok(provider) = source_as_provider(&scan.source) else { return Ok(None) };
+    let filters: Vec<Expr> = below.into_iter().chain(filter.cloned()).collect();
+    if filters.iter().any(has_subquery) {
+        return Ok(None);
+    }
+    host.open(state, &provider, conjunction(filters.into_iter().map(unnormalize_col))).await
+}
+
+/// Whether a relation is a table as it is.
+pub(crate) fn is_whole_table(input: &LogicalPlan) -> bool {
+    table_below(input).is_some_and(|(_, filters)| filters.is_empty())
+}
+
+/// Whether an expression cannot be told from a row alone.
+pub(crate) fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(is_subquery(e))).unwrap_or(true)
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::ScalarSubquery(_)
+            | Expr::InSubquery(_)
+            | Expr::Exists(_)
+            | Expr::SetComparison(_)
+            | Expr::OuterReferenceColumn(..)
+    )
+}
+
+/// The table whose rows a plan has, as they are but for filters, and those filters.
+fn table_below(plan: &LogicalPlan) -> Option<(&TableScan, Vec<Expr>)> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => table_below(&alias.input),
+        LogicalPlan::Projection(all)
+            if all.expr.len() == all.input.schema().fields().len()
+                && all.expr.iter().zip(all.input.schema().columns()).all(|(e, c)| *e == Expr::Column(c)) =>
+        {
+            table_below(&all.input)
+        }
+        LogicalPlan::Filter(filter) => {
+            let (scan, mut filters) = table_below(&filter.input)?;
+            filters.push(filter.predicate.clone());
+            Some((scan, filters))
+        }
+        LogicalPlan::TableScan(scan) if scan.fetch.is_none() && scan.projection.is_none() => {
+            Some((scan, scan.filters.clone()))
+        }
+        _ => None,
+    }
 }

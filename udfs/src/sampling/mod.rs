@@ -7,6 +7,7 @@
 
 pub(crate) mod allocation;
 pub(crate) mod moments;
+mod numbered;
 pub(crate) mod passes;
 pub(crate) mod quotas;
 pub(crate) mod ranks;

@@ -7,20 +7,22 @@ use arrow::array::{
     StringArray,
 };
 use arrow::compute::filter;
-use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, SchemaRef, UInt64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::physical_plan::execute_stream;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::allocation::{Design, Stratum, allocate};
+use super::numbered::{Numbered, numbers};
 use super::quotas::Quotas;
 use super::ranks::{Key, Ranks};
 use super::strata::Strata;
-use super::tally::Tally;
+use super::tally::{Ranked, Tally};
+use crate::TableSearch;
 
 /// What a stratified sample adds to the columns of its table.
 pub(crate) const STRATUM: &str = "stratum";
@@ -46,6 +48,8 @@ pub(crate) struct Sample {
     /// In the form of [`super::quotas::plan`]
     pub quotas: Option<LogicalPlan>,
     pub seed: u64,
+    /// Where tables are kept
+    pub host: Option<Arc<dyn TableSearch>>,
 }
 
 /// Which rows of a stratum are taken: `quota` of them, those of the lowest ranks.
@@ -140,22 +144,34 @@ impl Sample {
         let mut columns = self.columns(&keys);
         columns.extend(self.strata.iter().cloned());
         columns.extend(self.study_variable.iter().map(|e| cast(e.clone(), DataType::Float64)));
-        let mut rows = run(&self.input, None, columns, state, task).await?;
-
-        let kinds = rows.schema().fields()[keys.len()..keys.len() + self.strata.len()].to_vec();
-        let mut strata = Strata::new(kinds.iter().map(|f| f.data_type()))?;
+        let numbered = match key {
+            Key::Uuid(_) => Numbered::open(self.host.as_deref(), &self.input, &columns, state).await?,
+            Key::Content => None,
+        };
+        let kinds = self.strata.iter().map(|e| e.get_type(self.input.schema()));
+        let kinds: Vec<DataType> = kinds.collect::<Result<_>>()?;
+        let mut rows = match &numbered {
+            Some(numbered) => numbered.scan(columns, state).await?,
+            None => {
+                let rows = run(&self.input, None, columns, state, task).await?;
+                rows.map(|batch| batch.map(|b| (b.columns().to_vec(), b.num_rows()))).boxed()
+            }
+        };
+        let mut strata = Strata::new(&kinds)?;
         let mut ranks = self.ranks(key)?;
         let mut tally = Tally::new(design.n);
         while let Some(batch) = rows.next().await {
-            let batch = batch?;
-            let (keys, rest) = batch.columns().split_at(keys.len());
+            let (mut columns, count) = batch?;
+            let numbers = numbered.is_some().then(|| numbers(&mut columns)).transpose()?;
+            let numbers = numbers.as_ref().map(|n| n.as_primitive::<UInt64Type>().values());
+            let (keys, rest) = columns.split_at(keys.len());
             let (of, value) = rest.split_at(self.strata.len());
-            let Some(ranks) = ranks.of(keys, batch.num_rows())? else { return Ok(None) };
-            let numbers = strata.numbers(of, batch.num_rows())?;
+            let Some(ranks) = ranks.of(keys, count)? else { return Ok(None) };
+            let of = strata.numbers(of, count)?;
             let values = value.first().map(|v| v.as_primitive::<Float64Type>());
-            for (row, (stratum, rank)) in numbers.into_iter().zip(ranks).enumerate() {
+            for (row, (stratum, rank)) in of.into_iter().zip(ranks).enumerate() {
                 let value = values.filter(|v| v.is_valid(row)).map(|v| v.value(row));
-                tally.add(stratum, rank, value);
+                tally.add(stratum, (rank, numbers.map_or(0, |n| n[row])), value);
             }
         }
         let before = strata.sort();
@@ -176,16 +192,30 @@ impl Sample {
             Err(why) => return exec_err!("{}: {why}", self.function),
         };
         let Some(lowest) = tally.lowest(&quotas) else { return Ok(None) };
-        let cut = |(lowest, stratum): (&Vec<u128>, &Stratum)| Cut {
-            highest: lowest.last().copied(),
+        let cut = |(lowest, stratum): (&Vec<Ranked>, &Stratum)| Cut {
+            highest: lowest.last().map(|(rank, _)| *rank),
             quota: lowest.len() as u64,
             weight: stratum.population as f64 / lowest.len() as f64,
             taken: 0,
         };
         let cuts: Vec<Cut> = lowest.iter().zip(&counted).map(cut).collect();
         let count: u64 = cuts.iter().map(|c| c.quota).sum();
-        let keys = if count <= MOST_KEYS { ranks.keys(lowest.into_iter().flatten()) } else { None };
-        Ok(Some(Taken { strata, labels, cuts, keys }))
+        let known = match numbered {
+            _ if count > MOST_KEYS => Known::Cuts,
+            Some(numbered) => {
+                let numbers = |(stratum, lowest): (usize, Vec<Ranked>)| {
+                    lowest.into_iter().map(move |(_, number)| (number, stratum as i32))
+                };
+                let mut rows: Vec<(u64, i32)> = lowest.into_iter().enumerate().flat_map(numbers).collect();
+                rows.sort_unstable();
+                Known::Rows(numbered, rows)
+            }
+            None => {
+                let keys = ranks.keys(lowest.into_iter().flatten().map(|(rank, _)| rank));
+                keys.map_or(Known::Cuts, Known::Keys)
+            }
+        };
+        Ok(Some(Taken { strata, labels, cuts, known }))
     }
 
     /// The second pass.
@@ -203,12 +233,22 @@ impl Sample {
             return Ok(stream::empty().boxed());
         }
         let shown: Vec<usize> = projection.iter().copied().filter(|at| *at < width).collect();
+        if let Known::Rows(numbered, rows) = &taken.known {
+            let numbers: Vec<u64> = rows.iter().map(|(number, _)| *number).collect();
+            let mut columns = numbered.take(&numbers, &shown).await?.into_iter();
+            let strata = Int32Array::from_iter_values(rows.iter().map(|(_, stratum)| *stratum));
+            let weights = rows.iter().filter_map(|(_, stratum)| Some(taken.cuts.get(*stratum as usize)?.weight));
+            let weights = Float64Array::from_iter_values(weights);
+            let added = Added { function: self.function, labels: Arc::new(StringArray::from(taken.labels)), width };
+            let batch = added.batch(schema, &projection, || Ok(columns.next()), (strata, weights))?;
+            return Ok(stream::iter([Ok(batch)]).boxed());
+        }
         let keys = key.columns(width);
         let mut columns = self.columns(&shown);
         columns.extend(self.columns(&keys));
         columns.extend(self.strata.iter().cloned());
-        let wanted = match (key, &taken.keys) {
-            (Key::Uuid(at), Some(keys)) => {
+        let wanted = match (key, &taken.known) {
+            (Key::Uuid(at), Known::Keys(keys)) => {
                 let column = Expr::Column(self.input.schema().columns()[*at].clone());
                 Some(column.in_list(keys.iter().map(lit).collect(), false))
             }
@@ -216,9 +256,9 @@ impl Sample {
         };
         let rows = run(&self.input, wanted, columns, state, &task).await?;
         let labels = Arc::new(StringArray::from(taken.labels));
-        let (function, ranks) = (self.function, self.ranks(key)?);
-        let (strata, cuts, parts) = (taken.strata, taken.cuts, (shown.len(), keys.len()));
-        let reader = Reader { function, ranks, strata, cuts, labels, projection, width, parts, schema };
+        let added = Added { function: self.function, labels, width };
+        let (ranks, strata, cuts) = (self.ranks(key)?, taken.strata, taken.cuts);
+        let reader = Reader { ranks, strata, cuts, added, projection, parts: (shown.len(), keys.len()), schema };
         let batches = stream::try_unfold((rows, reader), |(mut rows, mut reader)| async move {
             while let Some(batch) = rows.next().await {
                 let batch = reader.batch(&batch?)?;
@@ -238,8 +278,17 @@ struct Taken {
     strata: Strata,
     labels: Vec<String>,
     cuts: Vec<Cut>,
-    /// Of the rows taken, where they are known and few
-    keys: Option<Vec<String>>,
+    known: Known,
+}
+
+/// How the rows taken are found again.
+enum Known {
+    /// By their numbers in a table, in its order, each with its stratum
+    Rows(Numbered, Vec<(u64, i32)>),
+    /// By their keys, where they are few
+    Keys(Vec<String>),
+    /// By their ranks
+    Cuts,
 }
 
 /// Runs a projection of a relation, whatever its columns are called.
@@ -259,17 +308,48 @@ pub(crate) async fn run(
     execute_stream(state.create_physical_plan(&plan).await?, task.clone())
 }
 
+/// Puts the columns of a sample together.
+struct Added {
+    function: &'static str,
+    labels: Arc<StringArray>,
+    /// Columns of the table
+    width: usize,
+}
+
+impl Added {
+    /// `projection` are places in the columns of the table, `stratum` and `sampling_weight`; `next` gives those of the
+    /// table, one after the other.
+    fn batch(
+        &self,
+        schema: SchemaRef,
+        projection: &[usize],
+        mut next: impl FnMut() -> Result<Option<ArrayRef>>,
+        (strata, weights): (Int32Array, Float64Array),
+    ) -> Result<RecordBatch> {
+        let rows = strata.len();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(projection.len());
+        for at in projection {
+            columns.push(match at.checked_sub(self.width) {
+                None => match next()? {
+                    Some(column) => column,
+                    None => return exec_err!("{}: a column is missing", self.function),
+                },
+                Some(0) => Arc::new(DictionaryArray::<Int32Type>::try_new(strata.clone(), self.labels.clone())?),
+                Some(_) => Arc::new(weights.clone()),
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+    }
+}
+
 /// Keeps the rows taken.
 struct Reader {
-    function: &'static str,
     ranks: Ranks,
     strata: Strata,
     cuts: Vec<Cut>,
-    labels: Arc<StringArray>,
-    /// Places in the columns of the table, `stratum` and `sampling_weight`
+    added: Added,
     projection: Vec<usize>,
-    /// Columns of the table
-    width: usize,
     /// How many columns of a batch are shown, and how many are the key; the strata come after them
     parts: (usize, usize),
     schema: SchemaRef,
@@ -292,22 +372,11 @@ impl Reader {
                 weights.push(cut.weight);
             }
         }
-        let (mask, rows) = (BooleanArray::from(mask), numbers.len());
+        let mask = BooleanArray::from(mask);
         let mut shown = shown.iter();
-        let (numbers, weights) = (Int32Array::from(numbers), Float64Array::from(weights));
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.projection.len());
-        for at in &self.projection {
-            columns.push(match at.checked_sub(self.width) {
-                None => match shown.next() {
-                    Some(column) => filter(column, &mask)?,
-                    None => return exec_err!("{}: a column is missing", self.function),
-                },
-                Some(0) => Arc::new(DictionaryArray::<Int32Type>::try_new(numbers.clone(), self.labels.clone())?),
-                Some(_) => Arc::new(weights.clone()),
-            });
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+        let next = || Ok(shown.next().map(|column| filter(column, &mask)).transpose()?);
+        let added = (Int32Array::from(numbers), Float64Array::from(weights));
+        self.added.batch(self.schema.clone(), &self.projection, next, added)
     }
 
     /// That the rows counted are those that were read.
@@ -318,7 +387,7 @@ impl Reader {
     fn changed<T>(&self) -> Result<T> {
         exec_err!(
             "{}: the rows were others when they were read the second time; keep them in a table and sample that",
-            self.function
+            self.added.function
         )
     }
 }

@@ -2,7 +2,10 @@
 
 use super::moments::Moments;
 
-/// Counts the rows of strata, and keeps as many of their lowest ranks as can be asked for, or up to twice as many: 16
+/// The rank of a row, and its number where it has one.
+pub(crate) type Ranked = (u128, u64);
+
+/// Counts the rows of strata, and keeps as many of their lowest ranks as can be asked for, or up to twice as many: 32
 /// bytes for each.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -14,7 +17,7 @@ pub(crate) struct Tally {
 struct Stratum {
     population: u64,
     /// The lowest ranks among others, in no order
-    lowest: Vec<u128>,
+    lowest: Vec<Ranked>,
     /// None above it is among the lowest, once there are enough of them
     highest: Option<u128>,
     moments: Moments,
@@ -28,7 +31,7 @@ impl Tally {
     }
 
     /// Counts a row; `value` is that of the study variable.
-    pub fn add(&mut self, stratum: usize, rank: u128, value: Option<f64>) {
+    pub fn add(&mut self, stratum: usize, (rank, number): Ranked, value: Option<f64>) {
         if stratum >= self.strata.len() {
             self.strata.resize_with(stratum + 1, Stratum::default);
         }
@@ -38,11 +41,11 @@ impl Tally {
             moments.add(value);
         }
         if highest.is_none_or(|highest| rank < highest) {
-            lowest.push(rank);
+            lowest.push((rank, number));
             if lowest.len() >= self.keep.saturating_mul(2) {
                 // In time that grows with their number alone: for each rank that leaves, one came.
                 let (_, at, _) = lowest.select_nth_unstable(self.keep - 1);
-                *highest = Some(*at);
+                *highest = Some(at.0);
                 lowest.truncate(self.keep);
             }
         }
@@ -64,7 +67,7 @@ impl Tally {
     }
 
     /// The ranks that are taken, lowest first, if so many rows of each stratum are; `None` if two of them are equal.
-    pub fn lowest(self, quotas: &[u64]) -> Option<Vec<Vec<u128>>> {
+    pub fn lowest(self, quotas: &[u64]) -> Option<Vec<Vec<Ranked>>> {
         let taken = |(stratum, quota): (Stratum, &u64)| {
             let mut ranks = stratum.lowest;
             let quota = usize::try_from(*quota).unwrap_or(usize::MAX);
@@ -74,7 +77,7 @@ impl Tally {
             }
             ranks.sort_unstable();
             let seen = &ranks[..ranks.len().min(quota.saturating_add(1))];
-            if quota > 0 && seen.windows(2).any(|pair| pair[0] == pair[1]) {
+            if quota > 0 && seen.windows(2).any(|pair| pair[0].0 == pair[1].0) {
                 return None;
             }
             ranks.truncate(quota);
@@ -94,21 +97,21 @@ mod tests {
     fn the_lowest_are_kept() {
         let mut tally = Tally::new(3);
         for (stratum, rank) in [(0, 9), (1, 4), (0, 2), (0, 7), (0, 1), (1, 5), (0, 8), (0, 7)] {
-            tally.add(stratum, rank, Some(1.0));
+            tally.add(stratum, (rank, 70 + rank as u64), Some(1.0));
         }
         tally.reorder(&[1, 0]);
         assert_eq!(tally.counts().collect::<Vec<_>>(), [(2, 0.0), (6, 0.0)]);
-        assert_eq!(tally.lowest(&[1, 2]), Some(vec![vec![4], vec![1, 2]]));
+        assert_eq!(tally.lowest(&[1, 2]), Some(vec![vec![(4, 74)], vec![(1, 71), (2, 72)]]));
     }
 
     #[test]
     fn equal_ranks_are_told() {
         let tally = |quota| {
             let mut tally = Tally::new(3);
-            [5, 5, 1, 3].into_iter().for_each(|rank| tally.add(0, rank, None));
+            [5, 5, 1, 3].into_iter().for_each(|rank| tally.add(0, (rank, 0), None));
             tally.lowest(&[quota])
         };
-        assert_eq!(tally(2), Some(vec![vec![1, 3]]));
+        assert_eq!(tally(2), Some(vec![vec![(1, 0), (3, 0)]]));
         assert_eq!(tally(3), None);
     }
 
@@ -133,12 +136,12 @@ mod tests {
             let (mut covered, mut errors) = (0, 0.0);
             for seed in 0..1000 {
                 let mut tally = Tally::new(design.n);
-                people.iter().for_each(|(s, key, y)| tally.add(*s, permuted(*key, seed), Some(*y)));
+                people.iter().for_each(|(s, key, y)| tally.add(*s, (permuted(*key, seed), 0), Some(*y)));
                 let stratum = |(population, deviation)| Stratum { population, deviation, ..Stratum::default() };
                 let strata: Vec<Stratum> = tally.counts().map(stratum).collect();
                 let quotas = allocate(&design, &strata).unwrap();
                 let bounds: Vec<u128> =
-                    tally.lowest(&quotas).unwrap().iter().map(|r| r.last().copied().unwrap_or(0)).collect();
+                    tally.lowest(&quotas).unwrap().iter().map(|r| r.last().map_or(0, |(rank, _)| *rank)).collect();
                 let mut sample: Vec<Vec<f64>> = vec![vec![]; sizes.len()];
                 for (s, key, y) in &people {
                     if permuted(*key, seed) <= bounds[*s] {

@@ -5,13 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Float32Type, SchemaRef};
-use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Result, exec_err, plan_err};
-use datafusion::datasource::source_as_provider;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan, lit};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 
@@ -23,6 +20,7 @@ use super::{By, Search, bm25};
 use crate::cosine_similarity::similarity;
 use crate::embed::embed;
 use crate::sampling::strata::Strata;
+use crate::table_search::rows_of_table;
 use crate::{LANGUAGE, Purpose, SearchRows, TextQuery};
 
 /// Rows of each ranking that are fused at least, that quotas are filled from, and that diversity chooses among; at
@@ -109,18 +107,9 @@ impl Search {
         filter: Option<Expr>,
         columns: &[String],
     ) -> Result<Arc<dyn SearchRows>> {
-        if let Some(host) = &self.populace.search
-            && let Some((scan, below)) = table_below(&self.input)
-            && let Ok(provider) = source_as_provider(&scan.source)
-        {
-            let filters: Vec<Expr> = below.into_iter().chain(filter.clone()).collect();
-            let plain = |e: &Expr| !e.exists(|e| Ok(is_subquery(e))).unwrap_or(true);
-            if filters.iter().all(plain) {
-                let filter = conjunction(filters.into_iter().map(unnormalize_col));
-                if let Some(rows) = host.open(state, &provider, filter).await? {
-                    return Ok(rows);
-                }
-            }
+        let host = self.populace.search.as_deref();
+        if let Some(rows) = rows_of_table(host, &self.input, filter.as_ref(), state).await? {
+            return Ok(rows);
         }
         let mut rows = LogicalPlanBuilder::from(self.input.clone());
         if let Some(filter) = filter {
@@ -361,37 +350,4 @@ pub(crate) fn vectors_of(column: &ArrayRef) -> Result<Vec<Option<Vec<f32>>>> {
     let lists = lists.as_list::<i32>();
     let vector = |row| lists.is_valid(row).then(|| lists.value(row).as_primitive::<Float32Type>().values().to_vec());
     Ok((0..lists.len()).map(vector).collect())
-}
-
-fn is_subquery(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::ScalarSubquery(_)
-            | Expr::InSubquery(_)
-            | Expr::Exists(_)
-            | Expr::SetComparison(_)
-            | Expr::OuterReferenceColumn(..)
-    )
-}
-
-/// The table whose rows a plan has, as they are but for filters, and those filters.
-fn table_below(plan: &LogicalPlan) -> Option<(&TableScan, Vec<Expr>)> {
-    match plan {
-        LogicalPlan::SubqueryAlias(alias) => table_below(&alias.input),
-        LogicalPlan::Projection(all)
-            if all.expr.len() == all.input.schema().fields().len()
-                && all.expr.iter().zip(all.input.schema().columns()).all(|(e, c)| *e == Expr::Column(c)) =>
-        {
-            table_below(&all.input)
-        }
-        LogicalPlan::Filter(filter) => {
-            let (scan, mut filters) = table_below(&filter.input)?;
-            filters.push(filter.predicate.clone());
-            Some((scan, filters))
-        }
-        LogicalPlan::TableScan(scan) if scan.fetch.is_none() && scan.projection.is_none() => {
-            Some((scan, scan.filters.clone()))
-        }
-        _ => None,
-    }
 }

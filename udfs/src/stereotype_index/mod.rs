@@ -304,6 +304,7 @@ impl Index {
             n: Some(self.size),
             quotas: None,
             seed: self.seed,
+            host: None,
         };
         let width = self.input.schema().fields().len();
         let mut batches = Arc::new(sample).rows(state, task, (0..width).collect());
