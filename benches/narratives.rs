@@ -3,7 +3,6 @@
 //! The endpoint is a process of its own, on the loopback interface, which takes 200 ms for each answer, however many it is
 //! asked at once. `cargo bench --bench narratives -- serve` starts it alone, until its input ends.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,6 +17,10 @@ use populace::runs;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+
+#[path = "../tests/support/things.rs"]
+mod things;
+use things::{THINGS, hash};
 
 /// As the program has it.
 #[global_allocator]
@@ -127,18 +130,6 @@ async fn answer(stream: TcpStream) -> Option<()> {
         stream.get_mut().write_all((head + &answer).as_bytes()).await.ok()?;
         ANSWERED.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-const THINGS: [&str; 32] = [
-    "lamp", "river", "kettle", "ladder", "orchard", "ribbon", "harbour", "lantern", "meadow", "anvil", "basket",
-    "chimney", "drawer", "engine", "feather", "garden", "hammer", "island", "jacket", "kitchen", "letter", "mirror",
-    "needle", "oven", "paddle", "quilt", "rope", "saddle", "table", "umbrella", "valley", "window",
-];
-
-fn hash(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// A text for each key that is asked for.

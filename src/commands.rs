@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 use populace_population::there_are;
 
 use crate::database::At;
-use crate::statements::{is_word, offset, tokens};
+use crate::statements::{is_word, offset, quoted_text, tokens};
 
 /// How old a version must be for cleaning up to remove it.
 pub(crate) const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -66,7 +66,7 @@ fn call(statement: &[TokenWithSpan]) -> Result<Option<String>> {
     if words.take("optimize") {
         words.take("table");
         return match (words.name(), words.is_done()) {
-            (Some(table), true) => Ok(Some(format!("CALL optimize({})", text(&table)))),
+            (Some(table), true) => Ok(Some(format!("CALL optimize({})", quoted_text(&table)))),
             _ => plan_err!("OPTIMIZE takes a table: OPTIMIZE usa"),
         };
     }
@@ -75,7 +75,7 @@ fn call(statement: &[TokenWithSpan]) -> Result<Option<String>> {
         let table = words.name();
         words.take("to");
         return match (table, words.version(), words.is_done()) {
-            (Some(table), Some(at), true) => Ok(Some(format!("CALL restore({}, {})", text(&table), value(&at)))),
+            (Some(table), Some(at), true) => Ok(Some(format!("CALL restore({}, {})", quoted_text(&table), value(&at)))),
             _ => plan_err!("a table goes back to a version by {RESTORE}"),
         };
     }
@@ -87,10 +87,10 @@ fn call(statement: &[TokenWithSpan]) -> Result<Option<String>> {
         if !words.take("from") {
             return Ok(None);
         }
-        let mut files = vec![text(&table)];
+        let mut files = vec![quoted_text(&table)];
         loop {
             match words.next() {
-                Some(Token::SingleQuotedString(file)) => files.push(text(file)),
+                Some(Token::SingleQuotedString(file)) => files.push(quoted_text(file)),
                 _ => return plan_err!("COPY takes files in quotes: COPY {table} FROM 'people.parquet'"),
             }
             match words.next() {
@@ -107,7 +107,7 @@ fn call(statement: &[TokenWithSpan]) -> Result<Option<String>> {
     if !(words.take("alter") && words.take("table")) {
         return Ok(None);
     }
-    let Some(table) = words.name().map(|t| text(&t)) else { return Ok(None) };
+    let Some(table) = words.name().map(|t| quoted_text(&t)) else { return Ok(None) };
     if words.take("restore") || words.take("rollback") {
         return plan_err!("a table goes back to a version by {RESTORE}");
     }
@@ -120,28 +120,24 @@ fn call(statement: &[TokenWithSpan]) -> Result<Option<String>> {
         };
         return match (tag, at, words.is_done()) {
             (Some(tag), Some(at), true) => {
-                Ok(Some(format!("CALL create_tag({table}, {}, {at}, {replace})", text(&tag))))
+                Ok(Some(format!("CALL create_tag({table}, {}, {at}, {replace})", quoted_text(&tag))))
             }
             _ => plan_err!("a version gets a name by {TAG}"),
         };
     }
     if words.take("drop") && words.take("tag") {
         return match (words.label(), words.is_done()) {
-            (Some(tag), true) => Ok(Some(format!("CALL drop_tag({table}, {})", text(&tag)))),
+            (Some(tag), true) => Ok(Some(format!("CALL drop_tag({table}, {})", quoted_text(&tag)))),
             _ => plan_err!("a version loses a name by ALTER TABLE usa DROP TAG name"),
         };
     }
     Ok(None)
 }
 
-fn text(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
-}
-
 fn value(at: &At) -> String {
     match at {
         At::Version(version) => version.to_string(),
-        At::Tag(tag) => text(tag),
+        At::Tag(tag) => quoted_text(tag),
     }
 }
 

@@ -81,7 +81,7 @@ impl Kind {
                 Ok(number) if number.is_finite() => Ok(value.into()),
                 _ => Err(format!("{value} is no number")),
             },
-            Kind::Text => Ok(format!("'{}'", value.replace('\'', "''"))),
+            Kind::Text => Ok(statements::quoted_text(value)),
             Kind::Expression => match statements::one_expression(value) {
                 Ok(expression) => Ok(expression.to_string()),
                 Err(error) => Err(format!("{value}: {error}")),

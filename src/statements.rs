@@ -210,6 +210,11 @@ fn literal(argument: &FunctionArg) -> Option<&Value> {
     }
 }
 
+/// A text as SQL has it, in quotes.
+pub fn quoted_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

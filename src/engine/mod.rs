@@ -314,7 +314,7 @@ impl Engine {
         let before = ["table_name", "uuid", "first_name", "last_name", "age"];
         let shown = before.iter().chain(place).chain(&["occupation"]).copied().chain([search.column.as_str()]);
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let text = crate::statements::quoted_text;
         let shown: Vec<String> =
             shown.filter(|n| schema.column_with_name(n).is_some()).map(quoted).chain(["score".into()]).collect();
         let function = match search.by {

@@ -20,6 +20,7 @@ use super::{Export, described, quoted, run};
 use crate::catalog::Work;
 use crate::engine::{Engine, message};
 use crate::packs;
+use crate::statements::quoted_text;
 
 /// What a card says beside what the rows tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -333,8 +334,8 @@ async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country) -> Resu
         None => rows.table.to_string(),
     };
     let sql = format!(
-        "SELECT figure, status, \"rows\", round(tvd, 4), round(noise_floor, 4), verdict FROM fidelity({of}, '{}') ORDER BY figure",
-        country.called.replace('\'', "''")
+        "SELECT figure, status, \"rows\", round(tvd, 4), round(noise_floor, 4), verdict FROM fidelity({of}, {}) ORDER BY figure",
+        quoted_text(&country.called)
     );
     let judged = match rows.ask(&sql).await {
         Ok(judged) => judged,

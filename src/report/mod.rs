@@ -18,6 +18,7 @@ use crate::catalog::{Catalog, Work};
 use crate::engine::Engine;
 use crate::packs;
 use crate::recipes::Kind;
+use crate::statements;
 
 const PAGE: &str = include_str!("page.html");
 
@@ -157,7 +158,7 @@ impl<'a> Subject<'a> {
 
     /// The country as a text of SQL.
     fn quoted_country(&self) -> String {
-        format!("'{}'", self.country.replace('\'', "''"))
+        statements::quoted_text(&self.country)
     }
 
     /// The country whose pack most of the people are from.

@@ -20,6 +20,7 @@ use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, estimate_people, nar
 use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, Shape, Uuids};
 use crate::engine::Engine;
+use crate::statements::quoted_text;
 use crate::{packs, statements};
 use judge::Judge;
 
@@ -217,11 +218,11 @@ async fn draw(
         None => String::new(),
     };
     let language = match language {
-        Some(code) => format!(", arrow_cast('{}', 'Dictionary(Int32, Utf8)') AS {LANGUAGE}", code.replace('\'', "''")),
+        Some(code) => format!(", arrow_cast({}, 'Dictionary(Int32, Utf8)') AS {LANGUAGE}", quoted_text(code)),
         None => String::new(),
     };
-    let country = country.replace('\'', "''");
-    let mut sql = format!("SELECT *{language} FROM sample_persona('{country}', {}, seed => {seed}{given})", rows.end);
+    let country = quoted_text(country);
+    let mut sql = format!("SELECT *{language} FROM sample_persona({country}, {}, seed => {seed}{given})", rows.end);
     if rows.start > 0 {
         sql += &format!(" WHERE row_index >= {}", rows.start);
     }

@@ -1,6 +1,7 @@
 //! The program on a database, as tests run it.
 #![allow(dead_code, reason = "not every test has a use for each")]
 
+pub mod place;
 pub mod stub;
 
 use std::path::Path;

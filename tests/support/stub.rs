@@ -2,7 +2,6 @@
 //! interface.
 #![allow(dead_code, reason = "not every test has a use for each")]
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+#[path = "things.rs"]
+mod things;
+use things::{THINGS, hash};
 
 /// What the server does with a request.
 pub enum Reply {
@@ -207,16 +210,7 @@ pub fn texts(body: &Value) -> String {
 
 /// Things, as many as a text has that says something.
 fn words(key: &str, facts: &str) -> String {
-    const THINGS: [&str; 32] = [
-        "lamp", "river", "kettle", "ladder", "orchard", "ribbon", "harbour", "lantern", "meadow", "anvil", "basket",
-        "chimney", "drawer", "engine", "feather", "garden", "hammer", "island", "jacket", "kitchen", "letter",
-        "mirror", "needle", "oven", "paddle", "quilt", "rope", "saddle", "table", "umbrella", "valley", "window",
-    ];
-    let thing = |at: u32| {
-        let mut hasher = DefaultHasher::new();
-        (key, facts, at).hash(&mut hasher);
-        THINGS[hasher.finish() as usize % THINGS.len()]
-    };
+    let thing = |at: u32| THINGS[hash((key, facts, at)) as usize % THINGS.len()];
     let things: Vec<&str> = (0..24).map(thing).collect();
     things.chunks(3).map(|few| format!("the {}", few.join(" "))).collect::<Vec<_>>().join(", ")
 }
