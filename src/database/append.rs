@@ -10,8 +10,8 @@ use arrow_select::dictionary::garbage_collect_any_dictionary;
 use datafusion::arrow::array::{
     ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
 };
-use datafusion::arrow::compute::{CastOptions, cast_with_options, concat_batches, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::arrow::compute::{CastOptions, cast_with_options, concat, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
@@ -220,9 +220,7 @@ impl Database {
         }
         let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
-        // Once, not twice: vectors are large.
-        let whole = concat_batches(&writer.schema, &rows)?;
-        drop(rows);
+        let whole = concatenated(&writer.schema, rows)?;
         let mut transaction = insert.execute_uncommitted(vec![compact(&whole)?]).await.map_err(cannot_write)?;
         transaction.transaction_properties = options.properties();
         let mut committed = CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
@@ -369,6 +367,19 @@ pub(super) fn cannot_write(error: lance::Error) -> DataFusionError {
             None => return error.into(),
         }
     }
+}
+
+/// Batches as one, column by column, so that there are never two of all: vectors are large.
+fn concatenated(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut batches: Vec<_> = batches.into_iter().map(|batch| batch.columns().to_vec().into_iter()).collect();
+    let column = |_: &FieldRef| {
+        let parts: Vec<ArrayRef> = batches.iter_mut().filter_map(Iterator::next).collect();
+        concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+    };
+    let columns = schema.fields().iter().map(column).collect::<std::result::Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
 /// Rows with dictionaries of their own values alone: each file holds those of its columns.

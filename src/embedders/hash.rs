@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use populace_udfs::{Embedder, Purpose};
+use rustc_hash::FxHashMap;
 
 /// Vectors from the hashes of words: texts that share words are near, and that is all it knows. It is no substitute
 /// for a model; it serves tests, and tables whose vectors nobody will search.
@@ -24,18 +25,23 @@ impl Embedder for Hash {
 
     async fn embed(&self, texts: Vec<String>, _: Purpose) -> Result<Vec<Vec<f32>>> {
         // Others need the threads of the runtime meanwhile.
-        let vectors = SpawnedTask::spawn_blocking(move || texts.iter().map(|t| vector(t)).collect());
+        let vectors = SpawnedTask::spawn_blocking(move || {
+            let mut places = Places::default();
+            texts.iter().map(|t| vector(t, &mut places)).collect()
+        });
         vectors.join_unwind().await.map_err(|e| DataFusionError::External(e.into()))
     }
 }
 
+/// Where words stand, and with which sign: most come again.
+type Places<'a> = FxHashMap<&'a str, (usize, f32)>;
+
 /// The signed hashing trick (Weinberger et al. 2009) over lower-case words, scaled to unit length.
-fn vector(text: &str) -> Vec<f32> {
+fn vector<'a>(text: &'a str, places: &mut Places<'a>) -> Vec<f32> {
     let mut vector = vec![0.0f32; DIMENSION];
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
-        let hash = blake3::hash(word.to_lowercase().as_bytes());
-        let [low, high, sign, ..] = hash.as_bytes();
-        vector[usize::from(u16::from_le_bytes([*low, *high])) % DIMENSION] += if sign & 1 == 0 { 1.0 } else { -1.0 };
+        let (place, sign) = *places.entry(word).or_insert_with(|| place(word));
+        vector[place] += sign;
     }
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if length == 0.0 {
@@ -47,13 +53,20 @@ fn vector(text: &str) -> Vec<f32> {
     vector
 }
 
+fn place(word: &str) -> (usize, f32) {
+    let hash = blake3::hash(word.to_lowercase().as_bytes());
+    let [low, high, sign, ..] = hash.as_bytes();
+    (usize::from(u16::from_le_bytes([*low, *high])) % DIMENSION, if sign & 1 == 0 { 1.0 } else { -1.0 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn vectors_have_unit_length_and_shared_words_are_near() {
-        let dot = |a: &str, b: &str| vector(a).iter().zip(vector(b)).map(|(x, y)| x * y).sum::<f32>();
+        let vector = |text| vector(text, &mut Places::default());
+        let dot = |a: &'static str, b| vector(a).iter().zip(vector(b)).map(|(x, y)| x * y).sum::<f32>();
         for text in ["", "keeps bees", "…", "Keeps bees in Vermont"] {
             assert!((dot(text, text) - 1.0).abs() < 1e-5, "{text}");
         }

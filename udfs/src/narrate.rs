@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
-use arrow::compute::concat_batches;
+use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_err};
@@ -166,21 +166,24 @@ fn prepared(
     groups.try_flatten().boxed()
 }
 
+/// One row of several: a row by itself takes many times its room.
+type Row = (Arc<RecordBatch>, usize);
+
 /// A person: one row, and the same as facts.
-type Person = (RecordBatch, Map<String, Value>);
+type Person = (Row, Map<String, Value>);
 
 /// The people of a batch, a few at a time: facts take many times the room of rows.
 fn rows(batch: RecordBatch) -> impl Iterator<Item = Result<Person>> {
     (0..batch.num_rows()).step_by(BATCH).flat_map(move |at| {
-        let some = batch.slice(at, BATCH.min(batch.num_rows() - at));
+        let some = Arc::new(batch.slice(at, BATCH.min(batch.num_rows() - at)));
         match facts_of(&some) {
-            Ok(facts) => facts.into_iter().enumerate().map(|(i, facts)| Ok((some.slice(i, 1), facts))).collect(),
+            Ok(facts) => facts.into_iter().enumerate().map(|(i, facts)| Ok(((some.clone(), i), facts))).collect(),
             Err(error) => vec![Err(error)],
         }
     })
 }
 
-type Written = (RecordBatch, Vec<Result<Narrative, NarrativeError>>);
+type Written = (Row, Vec<Result<Narrative, NarrativeError>>);
 
 async fn write(
     narrator: Arc<dyn Narrator>,
@@ -202,8 +205,19 @@ async fn write(
 
 /// Rows with their texts, as a batch.
 fn assemble(schema: &SchemaRef, people: Vec<Written>, kinds: usize) -> Result<RecordBatch> {
-    let Some((first, _)) = people.first() else { return Ok(RecordBatch::new_empty(schema.clone())) };
-    let rows = concat_batches(&first.schema(), people.iter().map(|(row, _)| row))?;
+    if people.is_empty() {
+        return Ok(RecordBatch::new_empty(schema.clone()));
+    }
+    // They leave in the order in which they came.
+    let mut batches: Vec<&RecordBatch> = vec![];
+    let mut places = Vec::with_capacity(people.len());
+    for ((batch, at), _) in &people {
+        if batches.last().is_none_or(|last| !std::ptr::eq(*last, batch.as_ref())) {
+            batches.push(batch);
+        }
+        places.push((batches.len() - 1, *at));
+    }
+    let rows = interleave_record_batch(&batches, &places)?;
     let mut texts: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(people.len()); kinds];
     let (mut narrators, mut errors) = (Vec::with_capacity(people.len()), Vec::with_capacity(people.len()));
     for (_, written) in people {

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::Populace;
 use crate::arguments::Arguments;
-use crate::checks::{Columns, Copies, Shingles, Violation, Vocabulary, Wording, check_text};
+use crate::checks::{Columns, Copies, Likeness, Shingles, Violation, Vocabulary, Wording, check_text};
 use crate::facts::{facts_of, language_of, pack_name};
 use crate::packs::Packs;
 use crate::scan::scan;
@@ -250,7 +250,11 @@ impl Validator {
         let shingles = Shingles::of(&wording);
         found.extend(shingles.repeat(written.iter().map(|(name, shingles)| (name.as_str(), shingles))));
         written.push((kind.into(), shingles));
-        found.extend(self.copies.entry(kind.to_string()).or_default().check((text, &wording), facts, false));
+        if let Some(likeness) = Likeness::of((text, &wording), facts) {
+            let copies = self.copies.entry(kind.to_string()).or_default();
+            found.extend(copies.copied(&likeness));
+            copies.note(&likeness);
+        }
         found
     }
 }

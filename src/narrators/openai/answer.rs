@@ -183,7 +183,12 @@ fn without_reasoning(text: &str) -> String {
 /// Whether a model declines instead of writing. Portraits are in the third person and never begin in these ways; a
 /// text of the caller's own kind may be anyone's, so that only plain refusals count.
 fn refusal(text: &str, free: bool) -> bool {
-    let start: String = text.trim_start().chars().take(80).collect::<String>().to_lowercase().replace('’', "'");
+    let text = text.trim_start();
+    // Most texts begin with a name, and most answers with a bracket.
+    if !text.starts_with(['i', 'I', 's', 'S', 'a', 'A']) {
+        return false;
+    }
+    let start: String = text.chars().take(80).collect::<String>().to_lowercase().replace('’', "'");
     let plain = [
         "i'm sorry, but i ca",
         "i am sorry, but i ca",
@@ -192,9 +197,10 @@ fn refusal(text: &str, free: bool) -> bool {
         "i'm unable to",
         "i am unable to",
     ];
-    let helping = ["help", "assist", "fulfill", "comply", "write th", "create th"]
-        .map(|w| [format!("i cannot {w}"), format!("i can't {w}")]);
-    let declines = plain.iter().any(|d| start.starts_with(d)) || helping.iter().flatten().any(|d| start.starts_with(d));
+    let helping = ["help", "assist", "fulfill", "comply", "write th", "create th"];
+    let cannot = ["i cannot ", "i can't "].iter().find_map(|cannot| start.strip_prefix(cannot));
+    let declines = plain.iter().any(|d| start.starts_with(d))
+        || cannot.is_some_and(|what| helping.iter().any(|w| what.starts_with(w)));
     declines || (!free && ["i'm sorry", "i am sorry", "i cannot", "i can't"].iter().any(|d| start.starts_with(d)))
 }
 

@@ -5,7 +5,7 @@
 //! will get none: a process that takes the run up again waits for it instead of paying twice.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backon::Retryable;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{Completion, texts};
 use super::pending::Pending;
-use super::prompts::{Prompts, Rendered, Step};
+use super::prompts::{About, Prompts, Rendered, Step};
 use super::provider::{Standing, line};
 use super::server::{Failure, Server};
 use super::{OpenAiNarrator, key, lost};
@@ -41,7 +41,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 const RECORDED: usize = 512;
 
 type Key = [u8; 32];
-type Facts = Map<String, Value>;
+type Facts = Arc<Map<String, Value>>;
 
 /// A call that is to be made, about one of the people.
 struct Wanted {
@@ -62,17 +62,17 @@ impl OpenAiNarrator {
     ///
     /// # Errors
     /// If the server cannot be reached, has no batches, or there is no time left.
-    pub(super) async fn hand_over(&self, prompts: &[Prompt], people: Vec<Facts>) -> Result<(), Failure> {
+    pub(super) async fn hand_over(&self, prompts: &[Prompt], people: Vec<Map<String, Value>>) -> Result<(), Failure> {
         let asked: Vec<(usize, Prompt)> = prompts.iter().cloned().enumerate().collect();
-        let mut people: Vec<Option<Facts>> = people.into_iter().map(Some).collect();
+        let mut people: Vec<Option<Facts>> = people.into_iter().map(|facts| Some(Arc::new(facts))).collect();
         for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let render = |prompts: &Prompts, facts: &mut Facts| {
                 let (_, kinds) = prompts.wanted(step, &asked);
-                for kind in &kinds {
-                    facts.remove(&kind.name);
-                }
+                let mut about = About::new(facts.clone());
+                about.take(&kinds, prompts);
+                *facts = about.facts().clone();
                 // A prompt that fails is told of where it is written.
-                prompts.render(step, &kinds, facts).ok().filter(|_| !kinds.is_empty())
+                prompts.render(step, &kinds, &mut about).ok().filter(|_| !kinds.is_empty())
             };
             let keys = self.calls(render, &mut people).await?;
             if step == Step::Attributes {
@@ -80,7 +80,7 @@ impl OpenAiNarrator {
                 for (person, call) in people.iter_mut().zip(keys) {
                     let Some((key, asked)) = call else { continue };
                     match (self.known(&key, &asked)?, person.as_mut()) {
-                        (Some(texts), Some(facts)) => facts.extend(texts),
+                        (Some(texts), Some(facts)) => Arc::make_mut(facts).extend(texts),
                         _ => *person = None,
                     }
                 }

@@ -6,7 +6,7 @@ use populace_udfs::{Estimate, Prompt};
 use serde_json::{Map, Value};
 
 use super::answer::texts;
-use super::prompts::{self, Kind, Rendered, Step};
+use super::prompts::{self, About, Kind, Rendered, Step};
 use super::{OpenAiNarrator, key};
 use crate::catalog::Typical;
 
@@ -15,39 +15,38 @@ impl OpenAiNarrator {
     /// they are at hand: words of the length that is asked for stand in for them.
     pub(super) fn estimate_person(
         &self,
-        mut facts: Map<String, Value>,
+        facts: Map<String, Value>,
         asked: &[(usize, Prompt)],
         estimate: &mut Estimate,
     ) -> Result<(), String> {
         let prompts = self.prompts(&facts)?;
+        let mut about = About::new(facts);
         for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let (_, wanted) = prompts.wanted(step, asked);
             if wanted.is_empty() {
                 continue;
             }
-            for kind in &wanted {
-                facts.remove(&kind.name);
-            }
+            about.take(&wanted, &prompts);
             if step == Step::Judge {
                 // Texts that are not written yet are of the length that is asked for.
-                let missing = prompts.kinds.iter().filter(|k| !facts.contains_key(&k.name));
+                let missing = prompts.kinds.iter().filter(|k| !about.facts().contains_key(&k.name));
                 let stand_in = |k: &Kind| (k.name.clone(), "w".repeat(prompts::words(&k.ask) as usize * 6).into());
-                let stand_ins: Vec<(String, Value)> = missing.map(stand_in).collect();
-                facts.extend(stand_ins);
+                let stand_ins: Map<String, Value> = missing.map(stand_in).collect();
+                about.add(stand_ins, &prompts);
             }
-            let rendered = prompts.render(step, &wanted, &facts)?;
+            let rendered = prompts.render(step, &wanted, &mut about)?;
             let known = self.estimate_call(&rendered, estimate)?;
             if step == Step::Attributes {
                 // Of the length that answers have, or else that is asked for: a word and its space are six letters.
                 let typical = self.typical(&rendered)?.map(|t| t.answer_letters as usize / wanted.len());
                 let letters = |k: &Kind| typical.unwrap_or(prompts::words(&k.ask) as usize * 6);
                 let stand_in = |k: &&Kind| (k.name.clone(), Value::String("w".repeat(letters(k))));
-                facts.extend(known.unwrap_or_else(|| wanted.iter().map(stand_in).collect()));
+                about.add(known.unwrap_or_else(|| wanted.iter().map(stand_in).collect()), &prompts);
             }
         }
         for (_, prompt) in asked {
             if let Prompt::Template(template) = prompt
-                && let Ok(rendered) = prompts.render_own(template, &facts)
+                && let Ok(rendered) = prompts.render_own(template, about.facts())
             {
                 self.estimate_call(&rendered, estimate)?;
             }

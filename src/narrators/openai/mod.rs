@@ -38,7 +38,7 @@ use tokio::task::JoinError;
 use self::answer::{Completion, texts};
 use self::client::Client;
 use self::pending::Pending;
-use self::prompts::{Prompts, Rendered, Step};
+use self::prompts::{About, Prompts, Rendered, Step};
 use self::server::Failure;
 use super::{Common, CurrentRun};
 use crate::catalog::{Call, Catalog, Typical};
@@ -214,7 +214,6 @@ impl OpenAiNarrator {
 
     /// All texts about one person: an answer for each place that was asked for.
     async fn person(&self, facts: Map<String, Value>, asked: Vec<(usize, Prompt)>) -> Vec<(usize, Outcome)> {
-        let mut facts = Arc::new(facts);
         let mut outcomes = Vec::with_capacity(asked.len());
         let prompts = match self.prompts(&facts) {
             Ok(prompts) => prompts,
@@ -223,25 +222,22 @@ impl OpenAiNarrator {
                 return asked.into_iter().map(|(place, _)| (place, Err(error.clone()))).collect();
             }
         };
+        let mut about = About::new(facts);
         for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let (places, wanted) = prompts.wanted(step, &asked);
             if wanted.is_empty() {
                 continue;
             }
-            // A text that is to be written is not written from itself.
-            if wanted.iter().any(|kind| facts.contains_key(&kind.name)) {
-                let facts = Arc::make_mut(&mut facts);
-                wanted.iter().for_each(|kind| _ = facts.remove(&kind.name));
-            }
+            about.take(&wanted, &prompts);
             let turn = self.client.turn().await;
-            let rendered = prompts.render(step, &wanted, &facts);
+            let rendered = prompts.render(step, &wanted, &mut about);
             drop(turn);
             let reply = match rendered {
-                Ok(rendered) => self.reply(rendered, &facts).await,
+                Ok(rendered) => self.reply(rendered, about.facts()).await,
                 Err(message) => Err(Failure::lasting(message)),
             };
             if let (Ok(reply), Step::Attributes) = (&reply, step) {
-                Arc::make_mut(&mut facts).extend(reply.texts.clone());
+                about.add(reply.texts.clone(), &prompts);
             }
             for (at, (place, kind)) in places.into_iter().zip(wanted).enumerate() {
                 // What a call took is counted once, with the first of its texts.
@@ -251,8 +247,8 @@ impl OpenAiNarrator {
         for (place, prompt) in asked {
             match prompt {
                 Prompt::Template(template) => {
-                    let reply = match prompts.render_own(&template, &facts) {
-                        Ok(rendered) => self.reply(rendered, &facts).await,
+                    let reply = match prompts.render_own(&template, about.facts()) {
+                        Ok(rendered) => self.reply(rendered, about.facts()).await,
                         Err(message) => Err(Failure::lasting(message)),
                     };
                     outcomes.push((place, reply.map(|r| (r, "text".into(), true))));
@@ -316,7 +312,7 @@ impl OpenAiNarrator {
         &self,
         key: [u8; 32],
         pending: Pending,
-        facts: &Map<String, Value>,
+        facts: &Arc<Map<String, Value>>,
         catalog: &Catalog,
     ) -> Result<Arc<Reply>, Failure> {
         let resting = || {

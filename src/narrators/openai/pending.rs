@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
-use populace_udfs::checks::{Copies, Severity, Shingles, Violation, Wording, check_text};
+use populace_udfs::checks::{Copies, Likeness, Severity, Shingles, Violation, Wording, check_text};
 use serde_json::{Map, Value};
 
 use super::OpenAiNarrator;
@@ -91,7 +91,7 @@ impl OpenAiNarrator {
         &self,
         pending: &mut Pending,
         completion: &Completion,
-        facts: &Map<String, Value>,
+        facts: &Arc<Map<String, Value>>,
         first: bool,
     ) -> Result<(), String> {
         pending.finish_reason = completion.finish_reason();
@@ -111,14 +111,14 @@ impl OpenAiNarrator {
     }
 
     /// Takes what an earlier answer had of use.
-    pub(super) fn keep(&self, pending: &mut Pending, text: &str, facts: &Map<String, Value>) {
+    pub(super) fn keep(&self, pending: &mut Pending, text: &str, facts: &Arc<Map<String, Value>>) {
         if self.sort(pending, text, false, facts, Answer::Kept).is_ok() {
             self.narrow(pending, facts);
         }
     }
 
     /// Asks for what is missing alone, from now on.
-    fn narrow(&self, pending: &mut Pending, facts: &Map<String, Value>) {
+    fn narrow(&self, pending: &mut Pending, facts: &Arc<Map<String, Value>>) {
         let narrowed = self.prompts(facts).ok().and_then(|p| p.narrowed(&pending.whole, &pending.missing(), facts));
         pending.asked = narrowed.map_or(pending.asked.clone(), Arc::new);
     }
@@ -155,7 +155,8 @@ impl OpenAiNarrator {
                 let others = kinds.iter().filter(|name| **name != kind);
                 found.extend(shingles.repeat(others.filter_map(|name| Some((*name, written.get(*name)?)))));
                 wrong = found.into_iter().find(|v| answer == Answer::First || v.severity == Severity::Error);
-                wrong = wrong.or_else(|| self.copied(&kind, (text, &wording), facts, answer != Answer::Kept));
+                let copied = || self.copied(&kind, &Likeness::of((text, &wording), facts)?, answer);
+                wrong = wrong.or_else(copied);
                 own = Some(shingles);
             }
             match wrong {
@@ -178,22 +179,28 @@ impl OpenAiNarrator {
             return;
         }
         for (kind, text) in texts {
-            if let Some(text) = text.as_str() {
-                self.copied(kind, (text, &Wording::of(text)), facts, false);
+            let likeness = |text: &str| Likeness::of((text, &Wording::of(text)), facts);
+            if let Some(likeness) = text.as_str().and_then(likeness) {
+                self.copies(kind, |copies| copies.note(&likeness));
             }
         }
     }
 
-    /// Whether a text nearly copies one that was written about somebody else.
-    fn copied(
-        &self,
-        kind: &str,
-        text: (&str, &Wording),
-        facts: &Map<String, Value>,
-        refused: bool,
-    ) -> Option<Violation> {
+    /// Whether a text nearly copies one about somebody else; if not, others are compared with it.
+    fn copied(&self, kind: &str, text: &Likeness, answer: Answer) -> Option<Violation> {
+        self.copies(kind, |copies| {
+            // What was taken is not refused for what has come since.
+            let copied = if answer == Answer::Kept { None } else { copies.copied(text) };
+            if copied.is_none() {
+                copies.note(text);
+            }
+            copied
+        })
+    }
+
+    /// What was written of late of a narrative.
+    fn copies<T>(&self, kind: &str, of: impl FnOnce(&mut Copies) -> T) -> T {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let copies = copies.entry(kind.to_string()).or_insert_with(|| Copies::among_latest(LATEST));
-        copies.check(text, facts, refused).filter(|_| refused)
+        of(copies.entry(kind.to_string()).or_insert_with(|| Copies::among_latest(LATEST)))
     }
 }

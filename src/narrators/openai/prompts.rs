@@ -1,7 +1,9 @@
 //! Prompts: the templates of a country pack, rendered over the facts of a person.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
+use minijinja::value::Object;
 use minijinja::{Environment, UndefinedBehavior, context};
 use populace_udfs::Prompt;
 use populace_udfs::checks::Instructions;
@@ -133,8 +135,68 @@ pub(super) fn words(ask: &str) -> u64 {
     numbers.windows(2).find_map(range).unwrap_or(WORDS)
 }
 
+/// A person as prompts have them: the facts, and what `person.j2` says of them, said once for all calls.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    facts: Arc<Map<String, Value>>,
+    said: Option<String>,
+}
+
+impl About {
+    pub fn new(facts: impl Into<Arc<Map<String, Value>>>) -> About {
+        About { facts: facts.into(), said: None }
+    }
+
+    pub fn facts(&self) -> &Arc<Map<String, Value>> {
+        &self.facts
+    }
+
+    /// Adds to the facts what has been written.
+    pub fn add(&mut self, texts: Map<String, Value>, prompts: &Prompts) {
+        self.forget(texts.keys().map(String::as_str), prompts);
+        Arc::make_mut(&mut self.facts).extend(texts);
+    }
+
+    /// Takes from the facts what is to be written: a text is not written from itself.
+    pub fn take(&mut self, kinds: &[&Kind], prompts: &Prompts) {
+        if kinds.iter().any(|kind| self.facts.contains_key(&kind.name)) {
+            self.forget(kinds.iter().map(|kind| kind.name.as_str()), prompts);
+            let facts = Arc::make_mut(&mut self.facts);
+            kinds.iter().for_each(|kind| _ = facts.remove(&kind.name));
+        }
+    }
+
+    /// What was said no longer holds where it is of a fact that changes.
+    fn forget<'a>(&mut self, mut changed: impl Iterator<Item = &'a str>, prompts: &Prompts) {
+        if changed.any(|name| prompts.of_person.contains(name)) {
+            self.said = None;
+        }
+    }
+}
+
+/// Facts as templates look them up: one is made a value when a template asks for it.
+#[derive(Debug)]
+struct Facts(Arc<Map<String, Value>>);
+
+impl Object for Facts {
+    fn get_value(self: &Arc<Self>, name: &minijinja::Value) -> Option<minijinja::Value> {
+        self.0.get(name.as_str()?).map(minijinja::Value::from_serialize)
+    }
+}
+
 /// The templates that tell a writer what to do.
 const TOLD: [&str; 3] = ["system.j2", "attributes.j2", "personas.j2"];
+
+/// The templates that a pack has; whatever else there is, they include.
+const WHOLE: [&str; 6] = ["system.j2", "attributes.j2", "personas.j2", "template.j2", "judge.j2", "judge_system.j2"];
+
+/// What says who the person is, for the templates of the steps as `person`.
+const PERSON: &str = "person.j2";
+
+/// The names that a template takes from elsewhere.
+fn undeclared(environment: &Environment<'_>, name: &str) -> HashSet<String> {
+    environment.get_template(name).map(|t| t.undeclared_variables(false)).unwrap_or_default()
+}
 
 /// The prompts of a country.
 #[derive(Debug)]
@@ -145,6 +207,10 @@ pub(super) struct Prompts {
     pub scores: Vec<Kind>,
     /// All that a writer is told, whoever the person is
     pub instructions: Instructions,
+    /// The facts that `person.j2` speaks of
+    of_person: BTreeSet<String>,
+    /// What a template says that is the same for all
+    constant: BTreeMap<&'static str, String>,
 }
 
 impl Prompts {
@@ -166,14 +232,19 @@ impl Prompts {
                 environment.add_template(name, text).map_err(|e| format!("prompts/{name}: {e:#}"))?;
             }
         }
-        for name in ["system.j2", "attributes.j2", "personas.j2", "template.j2", "judge.j2", "judge_system.j2"] {
+        for name in WHOLE {
             environment.get_template(name).map_err(|_| format!("prompts/{name} is missing"))?;
         }
         let Kinds { kind, score } = kinds.ok_or("prompts/kinds.toml is missing")?;
         let scores = score.into_iter().map(|Score { name, ask }| Kind { name, step: Step::Judge, ask });
+        // What `person.j2` includes speaks of the person as well.
+        let parts = files.iter().map(|(name, _)| *name).filter(|name| !WHOLE.contains(name));
+        let of_person = parts.flat_map(|name| undeclared(&environment, name)).collect();
+        let constant = files.iter().filter(|(name, text)| WHOLE.contains(name) && !text.contains(['{', '#']));
+        let constant = constant.map(|(name, text)| (*name, text.trim().to_string())).collect();
         let told = files.iter().filter(|(name, _)| TOLD.contains(name)).map(|(_, text)| *text);
         let instructions = Instructions::new(told.chain(kind.iter().map(|k| k.ask.as_str())), language);
-        Ok(Prompts { environment, kinds: kind, scores: scores.collect(), instructions })
+        Ok(Prompts { environment, kinds: kind, scores: scores.collect(), instructions, of_person, constant })
     }
 
     /// A kind of text, or of score, by its name.
@@ -193,9 +264,8 @@ impl Prompts {
 
     /// The names that the prompt of a kind takes from a row.
     pub fn names(&self, step: Step) -> BTreeSet<String> {
-        let undeclared = |name: &str| self.environment.get_template(name).map(|t| t.undeclared_variables(false));
-        let mut names: BTreeSet<String> =
-            [step.template(), "person.j2"].iter().flat_map(|n| undeclared(n).unwrap_or_default()).collect();
+        let mut names = self.of_person.clone();
+        names.extend(undeclared(&self.environment, step.template()));
         if step == Step::Judge {
             names.extend(self.kinds.iter().map(|k| k.name.clone()));
         }
@@ -206,8 +276,9 @@ impl Prompts {
     ///
     /// # Errors
     /// If a template fails.
-    pub fn render(&self, step: Step, wanted: &[&Kind], facts: &Map<String, Value>) -> Result<Rendered, String> {
+    pub fn render(&self, step: Step, wanted: &[&Kind], about: &mut About) -> Result<Rendered, String> {
         let (mut texts, scores) = (vec![], step == Step::Judge);
+        let facts = about.facts.as_ref();
         if scores {
             let own = facts.get(OWN_TEXTS).and_then(Value::as_object).into_iter().flatten();
             let written = self.kinds.iter().filter_map(|k| Some((&k.name, facts.get(&k.name)?)));
@@ -216,8 +287,12 @@ impl Prompts {
                 return Err("there is no text to judge".into());
             }
         }
-        let facts = minijinja::Value::from_serialize(facts);
-        let user = self.template(step.template(), context! { wanted, texts, ..facts.clone() })?;
+        let facts = minijinja::Value::from_object(Facts(about.facts.clone()));
+        let person = match &about.said {
+            Some(said) => said,
+            None => about.said.insert(self.person(&facts)?),
+        };
+        let user = self.template(step.template(), context! { wanted, texts, person, ..facts.clone() })?;
         let system = self.template(step.system(), facts)?;
         let keys: Vec<String> = wanted.iter().map(|k| k.name.clone()).collect();
         let words = if scores { keys.len() as u64 } else { wanted.iter().map(|k| words(&k.ask)).sum() };
@@ -241,13 +316,22 @@ impl Prompts {
     }
 
     /// The prompt for some of the texts that a prompt asks for, where they can be asked for alone.
-    pub fn narrowed(&self, whole: &Rendered, keys: &[&String], facts: &Map<String, Value>) -> Option<Rendered> {
+    pub fn narrowed(&self, whole: &Rendered, keys: &[&String], facts: &Arc<Map<String, Value>>) -> Option<Rendered> {
         let step = whole.step.filter(|_| !whole.scores && keys.len() < whole.keys.len())?;
         let kinds: Vec<&Kind> = self.kinds.iter().filter(|k| keys.contains(&&k.name)).collect();
-        self.render(step, &kinds, facts).ok()
+        self.render(step, &kinds, &mut About::new(facts.clone())).ok()
+    }
+
+    /// Who the person is, as it stands in a prompt.
+    fn person(&self, facts: &minijinja::Value) -> Result<String, String> {
+        let Ok(template) = self.environment.get_template(PERSON) else { return Ok(String::new()) };
+        template.render(facts).map_err(|e| format!("prompts/{PERSON}: {e:#}"))
     }
 
     fn template(&self, name: &str, facts: minijinja::Value) -> Result<String, String> {
+        if let Some(text) = self.constant.get(name) {
+            return Ok(text.clone());
+        }
         let rendered = self.environment.get_template(name).and_then(|t| t.render(facts));
         rendered.map(|text| text.trim().to_string()).map_err(|e| format!("prompts/{name}: {e:#}"))
     }
@@ -273,10 +357,36 @@ mod tests {
     fn a_prompt_holds_the_facts_and_what_is_asked() {
         let prompts = usa();
         let wanted: Vec<&Kind> = prompts.kinds.iter().filter(|k| k.step == Step::Attributes).collect();
-        let rendered = prompts.render(Step::Attributes, &wanted, &facts()).unwrap();
+        let rendered = prompts.render(Step::Attributes, &wanted, &mut About::new(facts())).unwrap();
         insta::assert_snapshot!(rendered.user);
         assert_eq!((rendered.keys.len(), rendered.words), (4, 85 + 75 + 75 + 75));
         assert_eq!(rendered.schema()["required"][0], "cultural_background");
+    }
+
+    #[test]
+    fn a_person_is_said_once_until_a_fact_that_is_said_changes() {
+        let mut prompts = usa();
+        let wanted: Vec<Kind> = prompts.kinds.iter().filter(|k| k.step == Step::Personas).take(1).cloned().collect();
+        let wanted: Vec<&Kind> = wanted.iter().collect();
+        let texts = |name: &str, text: &str| json!({ name: text }).as_object().unwrap().clone();
+        let mut about = About::new(facts());
+        let before = prompts.render(Step::Personas, &wanted, &mut about).unwrap();
+        about.add(texts("cultural_background", "Ada grew up by a lake."), &prompts);
+        let after = prompts.render(Step::Personas, &wanted, &mut about).unwrap();
+        assert!(!before.user.contains("by a lake") && after.user.contains("- Background: Ada grew up by a lake."));
+        let facts_of = |prompt: &Rendered| prompt.user.split("\n\n").next().map(String::from);
+        assert!(facts_of(&before).unwrap().contains("- Name: Ada Moss"), "{}", before.user);
+        // As if it were said anew.
+        let anew = prompts.render(Step::Personas, &wanted, &mut About::new(about.facts().clone())).unwrap();
+        assert_eq!(after, anew);
+        // A pack may have the facts speak of a text.
+        prompts.environment.add_template("person.j2", "Facts: {{ cultural_background }}").unwrap();
+        prompts.of_person = undeclared(&prompts.environment, PERSON).into_iter().collect();
+        let mut about = About::new(facts());
+        prompts.render(Step::Personas, &wanted, &mut about).unwrap();
+        about.add(texts("cultural_background", "Ada grew up by a lake."), &prompts);
+        let after = prompts.render(Step::Personas, &wanted, &mut about).unwrap();
+        assert!(after.user.starts_with("Facts: Ada grew up by a lake."), "{}", after.user);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What a text claims of the person, beside what is true.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -74,19 +73,24 @@ const PAST: [&str; 24] = [
 
 pub(super) fn age(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
     let age = facts.get("age")?.as_f64()? as i64;
-    let wrong = |said: &str| Some(Violation::error("another_age", format!("the text says {said}, the facts {age}")));
+    // Most texts have no number, and most patterns are of one.
+    let said = has_number(text).then(|| number(text, age, facts)).flatten().or_else(|| decade(text, age))?;
+    Some(Violation::error("another_age", format!("the text says {said}, the facts {age}")))
+}
+
+/// Another age than the person's, in digits.
+fn number(text: &str, age: i64, facts: &Map<String, Value>) -> Option<String> {
+    let wrong = |said: &str| Some(said.to_string());
     let differs = |number: &str| number.parse::<i64>().is_ok_and(|n| n != age);
     let other = |word: Option<regex::Match>| word.is_some_and(|w| OTHERS.contains(&w.as_str().to_lowercase().as_str()));
-    // Most texts have no number, and most patterns are of one.
-    let counted = if has_number(text) { text } else { "" };
-    for found in YEARS_OLD.captures_iter(counted) {
+    for found in YEARS_OLD.captures_iter(text) {
         let owned =
             found.get(1).is_some_and(|w| ["his", "her", "their", "my"].contains(&w.as_str().to_lowercase().as_str()));
         if differs(&found[2]) && !owned && !other(found.get(3)) && !other(found.get(4)) {
             return wrong(found[0].trim());
         }
     }
-    if let Some(found) = AGED.captures_iter(counted).find(|f| differs(&f[1])) {
+    if let Some(found) = AGED.captures_iter(text).find(|f| differs(&f[1])) {
         return wrong(&found[0]);
     }
     let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
@@ -94,12 +98,12 @@ pub(super) fn age(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
         let word = word.trim_end_matches("'s").trim_end_matches("’s");
         names.iter().any(|n| n.eq_ignore_ascii_case(word) || n.split([' ', '-']).any(|p| p.eq_ignore_ascii_case(word)))
     };
-    for found in AFTER_NAME.captures_iter(counted) {
+    for found in AFTER_NAME.captures_iter(text) {
         if is_name(&found[1]) && differs(&found[2]) {
             return wrong(found[0].trim_end_matches([',', ';', '.']));
         }
     }
-    for found in AT.captures_iter(counted) {
+    for found in AT.captures_iter(text) {
         let next: Vec<&str> = (2..=4).filter_map(|i| Some(found.get(i)?.as_str())).collect();
         let person = next.first().is_some_and(|w| is_name(w) || ["she", "he"].contains(w));
         // What the person did, or does: the first word that is no name.
@@ -108,17 +112,22 @@ pub(super) fn age(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
             return wrong(&format!("at {}", &found[1]));
         }
     }
-    for found in INSERTED.captures_iter(counted) {
+    for found in INSERTED.captures_iter(text) {
         let present = (found[2].ends_with('s') || found[2].ends_with("ing")) && !is_past(&found[2]);
         if present && differs(&found[1]) {
             return wrong(&format!("at {}", &found[1]));
         }
     }
-    for found in IS_AGE.captures_iter(counted) {
+    for found in IS_AGE.captures_iter(text) {
         if (is_name(&found[1]) || ["She", "He", "she", "he"].contains(&&found[1])) && differs(&found[2]) {
             return wrong(&format!("is {}", &found[2]));
         }
     }
+    None
+}
+
+/// Another decade of a life than the person's.
+fn decade(text: &str, age: i64) -> Option<String> {
     for found in DECADE.captures_iter(text) {
         const NAMES: [&str; 9] =
             ["teens", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"];
@@ -127,7 +136,7 @@ pub(super) fn age(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
         let before = text[..found.get(0).map_or(0, |m| m.start())].trim_end();
         let present = before.ends_with(',') || before.ends_with(" is") || before.ends_with(" now");
         if present && age / 10 != decade {
-            return wrong(&found[0]);
+            return Some(found[0].to_string());
         }
     }
     None
@@ -139,30 +148,31 @@ static WHO: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-pub(super) fn sex(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
-    let female = match text_of(facts, "sex")?.to_lowercase().as_str() {
-        "female" => true,
-        "male" => false,
+pub(super) fn sex((text, said): (&str, &[&str]), facts: &Map<String, Value>) -> Option<Violation> {
+    let female = match text_of(facts, "sex")? {
+        sex if sex.eq_ignore_ascii_case("female") => true,
+        sex if sex.eq_ignore_ascii_case("male") => false,
         _ => return None,
     };
     // There are people whose surname is He.
     let names = ["first_name", "middle_name", "last_name"].iter().filter_map(|n| text_of(facts, n));
     let names: Vec<&str> = names.flat_map(words).collect();
-    let said: Vec<String> = words(text).filter(|w| !names.contains(w)).map(str::to_lowercase).collect();
-    let count = |of: &[&str]| said.iter().filter(|w| of.contains(&w.as_str())).count();
-    let (she, he) = (count(&["she", "her", "hers", "herself"]), count(&["he", "him", "his", "himself"]));
+    // Pronouns are short, but for two, and most words are no pronouns.
+    let said = said.iter().filter(|w| matches!(w.len(), 2..=4 | 7) && !names.contains(w));
+    let says = |of: [&str; 4]| said.clone().any(|w| of.iter().any(|p| p.eq_ignore_ascii_case(w)));
+    let (she, he) = (["she", "her", "hers", "herself"], ["he", "him", "his", "himself"]);
     let (own, other) = if female { (she, he) } else { (he, she) };
-    let said = if female { "he" } else { "she" };
-    if own == 0 && other > 0 {
-        return Some(Violation::error(
-            "another_sex",
-            format!("the text says {said} of {}", if female { "a woman" } else { "a man" }),
-        ));
+    // Somebody else may be meant where the text speaks of the person by the right pronoun.
+    if says(own) {
+        return None;
+    }
+    if says(other) {
+        let detail = format!("the text says {} of {}", other[0], if female { "a woman" } else { "a man" });
+        return Some(Violation::error("another_sex", detail));
     }
     let women = ["woman", "mother", "grandmother", "widow", "lady", "mom"];
-    let noun = WHO.captures_iter(text).map(|c| c[1].to_lowercase()).find(|n| women.contains(&n.as_str()) != female);
-    // Somebody else may be meant where the text speaks of the person by the right pronoun.
-    noun.filter(|_| own == 0).map(|n| Violation::error("another_sex", format!("the text calls the person a {n}")))
+    let noun = WHO.captures_iter(text).map(|c| c[1].to_lowercase()).find(|n| women.contains(&n.as_str()) != female)?;
+    Some(Violation::error("another_sex", format!("the text calls the person a {noun}")))
 }
 
 static JOB: LazyLock<Regex> = LazyLock::new(|| {
@@ -174,7 +184,7 @@ static IS: LazyLock<Regex> = LazyLock::new(|| pattern(r"([\w'’-]+),? (?:is|rem
 
 pub(super) fn job(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabulary) -> Option<Violation> {
     let title = text_of(facts, "occupation")?;
-    let own: HashSet<String> = title.split('_').flat_map(|w| [Some(w.to_lowercase()), singular(w)]).flatten().collect();
+    let own = || title.split('_').flat_map(|w| [Some(w.to_lowercase()), singular(w)]).flatten();
     let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
     let of_person = IS
         .captures_iter(text)
@@ -192,7 +202,7 @@ pub(super) fn job(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabular
             .collect();
         let alike =
             |o: &String, w: &String| o == w || o.chars().zip(w.chars()).take_while(|(a, b)| a == b).count() >= 4;
-        let own_job = said.iter().any(|w| own.iter().any(|o| alike(o, w)));
+        let own_job = said.iter().any(|w| own().any(|o| alike(&o, w)));
         if let Some(job) = said.iter().find(|w| vocabulary.is_job(w))
             && !own_job
         {

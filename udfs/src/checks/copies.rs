@@ -33,6 +33,25 @@ type Signature = [u16; HASHES];
 /// What stands in each band, as one number with the band.
 type Bands = [u32; BANDS];
 
+/// A text about a person, as others are compared with it.
+#[derive(Debug)]
+pub struct Likeness {
+    /// Whose text it is
+    key: String,
+    signature: Signature,
+    bands: Bands,
+}
+
+impl Likeness {
+    /// Nothing for a text that is too short to say.
+    pub fn of((text, wording): (&str, &Wording), facts: &Map<String, Value>) -> Option<Likeness> {
+        let names = names(facts);
+        let signature = signature(text, wording, &names)?;
+        let key = text_of(facts, "uuid").map_or_else(|| names.join(" "), String::from);
+        Some(Likeness { key, signature, bands: bands(&signature) })
+    }
+}
+
 /// Finds near-copies among texts, by their shingles of three words (Broder 1997, "On the resemblance and containment of
 /// documents"; banding as in Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4).
 #[derive(Debug)]
@@ -77,36 +96,28 @@ impl Copies {
     pub fn add(&mut self, key: &str, text: &str, masked: &[&str]) -> Option<(String, f64)> {
         let signature = signature(text, &Wording::of(text), masked)?;
         let bands = bands(&signature);
-        let copied = self.copied(&signature, &bands, "").map(|(held, similarity)| (held.key.clone(), similarity));
+        let copied = self.nearest(&signature, &bands, "").map(|(held, similarity)| (held.key.clone(), similarity));
         self.hold(key, signature, &bands);
         copied
     }
 
-    /// Whether a text about a person nearly copies one about another. It is added, but for one that is refused.
-    /// Nobody copies themselves.
-    pub fn check(
-        &mut self,
-        (text, wording): (&str, &Wording),
-        facts: &Map<String, Value>,
-        refused: bool,
-    ) -> Option<Violation> {
-        let names = names(facts);
-        let signature = signature(text, wording, &names)?;
-        let key = text_of(facts, "uuid").map_or_else(|| names.join(" "), String::from);
-        let bands = bands(&signature);
-        let copied = self.copied(&signature, &bands, &key).map(|(held, similarity)| {
-            let whose = if held.key.is_empty() { "another person's" } else { held.key.as_str() };
-            let detail = format!("nearly the text of {whose} (similarity {similarity:.2})");
-            Violation { check: "copy", severity: Severity::Error, detail }
-        });
-        if (copied.is_none() || !refused) && !self.holds(&key, &signature, &bands) {
-            self.hold(&key, signature, &bands);
+    /// Whether a text about a person nearly copies one about another. Nobody copies themselves.
+    pub fn copied(&self, Likeness { key, signature, bands }: &Likeness) -> Option<Violation> {
+        let (held, similarity) = self.nearest(signature, bands, key)?;
+        let whose = if held.key.is_empty() { "another person's" } else { held.key.as_str() };
+        let detail = format!("nearly the text of {whose} (similarity {similarity:.2})");
+        Some(Violation { check: "copy", severity: Severity::Error, detail })
+    }
+
+    /// Holds a text about a person, for others to be compared with.
+    pub fn note(&mut self, Likeness { key, signature, bands }: &Likeness) {
+        if !self.holds(key, signature, bands) {
+            self.hold(key, *signature, bands);
         }
-        copied
     }
 
     /// The text most like one, of those that are alike enough and not of the same key, and how alike they are.
-    fn copied(&self, signature: &Signature, bands: &Bands, own: &str) -> Option<(&Held, f64)> {
+    fn nearest(&self, signature: &Signature, bands: &Bands, own: &str) -> Option<(&Held, f64)> {
         let mut best: Option<(&Held, f64)> = None;
         for (at, band) in bands.iter().enumerate() {
             let mut next = self.bands.get(band).copied().unwrap_or(0);
@@ -202,8 +213,18 @@ mod tests {
         json!({ "uuid": uuid, "first_name": first, "last_name": last }).as_object().unwrap().clone()
     }
 
-    fn check(copies: &mut Copies, text: &str, facts: &Map<String, Value>, refused: bool) -> Option<Violation> {
-        copies.check((text, &Wording::of(text)), facts, refused)
+    fn likeness(text: &str, facts: &Map<String, Value>) -> Likeness {
+        Likeness::of((text, &Wording::of(text)), facts).unwrap()
+    }
+
+    /// Holds what is no copy.
+    fn check(copies: &mut Copies, text: &str, facts: &Map<String, Value>) -> Option<Violation> {
+        let text = likeness(text, facts);
+        let copied = copies.copied(&text);
+        if copied.is_none() {
+            copies.note(&text);
+        }
+        copied
     }
 
     #[test]
@@ -234,15 +255,15 @@ mod tests {
     fn nobody_copies_themselves_and_what_is_refused_is_not_held() {
         let mut copies = Copies::default();
         let (ada, bea, cleo) = (facts("a", "Ada", "Moss"), facts("b", "Bea", "Lund"), facts("c", "Cleo", "Day"));
-        assert_eq!(check(&mut copies, FIRST, &ada, true), None);
-        assert_eq!(check(&mut copies, FIRST, &ada, true), None);
+        assert_eq!(check(&mut copies, FIRST, &ada), None);
+        assert_eq!(check(&mut copies, FIRST, &ada), None);
         let of_bea = FIRST.replace("Ada Moss", "Bea Lund");
-        let copied = check(&mut copies, &of_bea, &bea, true).unwrap();
+        let copied = check(&mut copies, &of_bea, &bea).unwrap();
         assert_eq!((copied.check, copied.severity), ("copy", Severity::Error));
         assert!(copied.detail.starts_with("nearly the text of a (similarity 1.00"), "{}", copied.detail);
         // Of two alike, the first.
-        _ = check(&mut copies, &of_bea, &bea, false);
-        let copied = check(&mut copies, &FIRST.replace("Ada Moss", "Cleo Day"), &cleo, true).unwrap();
+        copies.note(&likeness(&of_bea, &bea));
+        let copied = check(&mut copies, &FIRST.replace("Ada Moss", "Cleo Day"), &cleo).unwrap();
         assert!(copied.detail.contains("text of a "), "{}", copied.detail);
     }
 
@@ -250,7 +271,7 @@ mod tests {
     fn the_latest_texts_alone_may_be_held() {
         let mut copies = Copies::among_latest(3);
         let about = |name: &str| facts(name, name, "Moss");
-        assert_eq!(check(&mut copies, FIRST, &about("Ada"), true), None);
+        assert_eq!(check(&mut copies, FIRST, &about("Ada")), None);
         for (name, text) in [
             (
                 "Bea",
@@ -261,14 +282,14 @@ mod tests {
                 "Cleo runs the night ferry, knows every buoy by its cough, and paints small harbours from memory.",
             ),
         ] {
-            assert_eq!(check(&mut copies, text, &about(name), true), None);
+            assert_eq!(check(&mut copies, text, &about(name)), None);
         }
-        assert!(check(&mut copies, &FIRST.replace("Ada", "Dot"), &about("Dot"), true).is_some());
+        assert!(check(&mut copies, &FIRST.replace("Ada", "Dot"), &about("Dot")).is_some());
         let fourth =
             "Eve counts herons for the county, and writes each number on the back of an old ticket to the fair.";
-        assert_eq!(check(&mut copies, fourth, &about("Eve"), true), None);
+        assert_eq!(check(&mut copies, fourth, &about("Eve")), None);
         // The first was let go for the fourth.
-        assert_eq!(check(&mut copies, &FIRST.replace("Ada", "Dot"), &about("Dot"), true), None);
+        assert_eq!(check(&mut copies, &FIRST.replace("Ada", "Dot"), &about("Dot")), None);
         assert_eq!((copies.held.len(), copies.bands.len() <= 3 * BANDS), (3, true));
     }
 }

@@ -24,7 +24,7 @@ use whatlang::Detector;
 use speech::Speech;
 
 pub(crate) use columns::Columns;
-pub use copies::Copies;
+pub use copies::{Copies, Likeness};
 pub use echoes::{Instructions, Shingles};
 pub use vocabulary::Vocabulary;
 pub use wording::Wording;
@@ -81,10 +81,11 @@ pub fn check_text(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabular
         }
         _ => {}
     }
-    found.extend(name(text, facts, speech));
+    let words: Vec<&str> = words(text).collect();
+    found.extend(name((text, &words), facts, speech));
     if speech == Speech::English {
         found.extend(claims::age(text, facts));
-        found.extend(claims::sex(text, facts));
+        found.extend(claims::sex((text, &words), facts));
         found.extend(claims::job(text, facts, vocabulary));
         found.extend(place::place(text, facts, vocabulary));
     } else {
@@ -96,7 +97,7 @@ pub fn check_text(text: &str, facts: &Map<String, Value>, vocabulary: &Vocabular
         found
             .push(Violation::error("trait_named", format!("a scale of personality by its name: {:?}", named.as_str())));
     }
-    found.extend(language(text, vocabulary));
+    found.extend(language((text, &words), vocabulary));
     found.extend(contact(text));
     found
 }
@@ -115,27 +116,40 @@ static DETECTOR: LazyLock<Detector> = LazyLock::new(|| {
     Detector::with_allowlist(alike.into_iter().chain(own_script).collect())
 });
 
-/// Words that no English text is without and no other language has, and the part of its words that they are at least:
-/// there are about twice as many.
-const ENGLISH: [&str; 16] = [
-    "the", "of", "and", "to", "with", "for", "his", "her", "from", "that", "she", "who", "their", "through", "while",
-    "where",
-];
+/// The part of an English text's words that those which no other language has are at least: there are about twice as
+/// many.
 const ENGLISH_PART: usize = 8;
 
-fn is_plainly_english(text: &str) -> bool {
-    let (mut telling, mut all) = (0, 0);
-    for word in words(text) {
-        all += 1;
-        telling += usize::from(ENGLISH.contains(&word));
-    }
-    telling * ENGLISH_PART >= all
+fn is_plainly_english(words: &[&str]) -> bool {
+    // Words that no English text is without.
+    let telling = |word: &&&str| {
+        matches!(
+            **word,
+            "the"
+                | "of"
+                | "and"
+                | "to"
+                | "with"
+                | "for"
+                | "his"
+                | "her"
+                | "from"
+                | "that"
+                | "she"
+                | "who"
+                | "their"
+                | "through"
+                | "while"
+                | "where"
+        )
+    };
+    words.iter().filter(telling).count() * ENGLISH_PART >= words.len()
 }
 
-fn language(text: &str, vocabulary: &Vocabulary) -> Option<Violation> {
+fn language((text, words): (&str, &[&str]), vocabulary: &Vocabulary) -> Option<Violation> {
     let wanted = vocabulary.language()?;
     // To detect it takes as long as all else that is checked.
-    if wanted == whatlang::Lang::Eng && is_plainly_english(text) {
+    if wanted == whatlang::Lang::Eng && is_plainly_english(words) {
         return None;
     }
     let enough = text.split_whitespace().count() >= TELLING.0
@@ -186,7 +200,7 @@ fn text_of<'a>(facts: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 /// Either name will do: a text may say Mr. Tucker throughout. As it is written: Day is a name, and a day is not.
 /// Where words are not parted by spaces, or letters are joined by marks, the name is looked for within words; one that is
 /// in another script than the text cannot be looked for.
-fn name(text: &str, facts: &Map<String, Value>, speech: Speech) -> Option<Violation> {
+fn name((text, words): (&str, &[&str]), facts: &Map<String, Value>, speech: Speech) -> Option<Violation> {
     if speech != Speech::English {
         let wanted: Vec<&str> = match speech {
             Speech::Japanese | Speech::Hindi => names(facts).into_iter().filter(|n| !n.is_ascii()).collect(),
@@ -194,14 +208,13 @@ fn name(text: &str, facts: &Map<String, Value>, speech: Speech) -> Option<Violat
         };
         let within = |name: &&str| match speech {
             Speech::Japanese | Speech::Hindi => text.contains(name),
-            _ => words(text).any(|w| w == *name) || (!name.chars().all(char::is_alphanumeric) && text.contains(name)),
+            _ => words.contains(name) || (!name.chars().all(char::is_alphanumeric) && text.contains(name)),
         };
         let missing = !wanted.is_empty() && !wanted.iter().any(within);
         return missing.then(|| Violation::error("name_missing", format!("neither {} is named", wanted.join(" nor "))));
     }
     let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
-    let there =
-        names.iter().any(|n| words(text).any(|w| w == *n) || (n.contains([' ', '-', '\'']) && text.contains(n)));
+    let there = names.iter().any(|n| words.contains(n) || (n.contains([' ', '-', '\'']) && text.contains(n)));
     (!names.is_empty() && !there)
         .then(|| Violation::error("name_missing", format!("neither {} is named", names.join(" nor "))))
 }
