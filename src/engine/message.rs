@@ -1,5 +1,7 @@
 //! What a person is told of an error.
 
+use std::collections::BTreeSet;
+
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use populace_population::{did_you_mean, there_are};
 
@@ -30,13 +32,39 @@ pub fn message(error: &DataFusionError) -> String {
     }
 }
 
-/// An unknown column, with the nearest of those there are.
+/// Names that are told one by one.
+const TOLD: usize = 40;
+
+/// An unknown column, with the nearest of those there are, or those that share a word with it, or all if they are few.
 fn no_column(name: &str, columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-    match did_you_mean(name, names.iter().copied()) {
-        _ if names.is_empty() => format!("no column `{name}`: there is no table to take it from"),
-        hint if hint.is_empty() => format!("no column `{name}`{}", there_are(name, &names)),
-        hint => format!("no column `{name}`{hint}"),
+    if names.is_empty() {
+        return format!("no column `{name}`: there is no table to take it from");
+    }
+    let hint = did_you_mean(name, names.iter().copied());
+    if !hint.is_empty() {
+        return format!("no column `{name}`{hint}");
+    }
+    let wanted = name.to_lowercase();
+    let shares_word = |column: &str| {
+        let words = || wanted.split('_').filter(|word| word.chars().count() >= 3);
+        column.to_lowercase().split('_').any(|own| words().any(|word| own.starts_with(word)))
+    };
+    // Who looks for a vector says so.
+    let alike = names.iter().filter(|n| shares_word(n) && (!n.ends_with("_embedding") || wanted.contains("embedding")));
+    let alike: Vec<String> = alike.take(6).map(|n| format!("`{n}`")).collect();
+    if !alike.is_empty() {
+        return format!("no column `{name}`; perhaps {}?", alike.join(" or "));
+    }
+    if names.len() <= TOLD {
+        return format!("no column `{name}`{}", there_are(name, &names));
+    }
+    let tables: BTreeSet<Option<&str>> = columns.iter().map(|c| Some(c.relation.as_ref()?.table())).collect();
+    match tables.first() {
+        Some(Some(table)) if tables.len() == 1 => {
+            format!("no column `{name}`. DESCRIBE {table} tells the {} that there are", names.len())
+        }
+        _ => format!("no column `{name}` among the {} that there are", names.len()),
     }
 }
 
@@ -101,4 +129,27 @@ pub(super) fn with_names(error: DataFusionError, tables: &[String], functions: &
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let start = text.find(before)? + before.len();
     text[start..].split_once(after).map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_column_is_told_with_what_may_be_meant() {
+        let column = |name: &str| Column::new(Some("people"), name);
+        let few: Vec<Column> = ["age", "marital_code", "marital_status", "persona_embedding"].map(column).into();
+        assert_eq!(no_column("agee", &few), "no column `agee`; did you mean `age`?");
+        assert_eq!(no_column("marital", &few), "no column `marital`; perhaps `marital_code` or `marital_status`?");
+        assert_eq!(
+            no_column("religion", &few[..3]),
+            "no column `religion`. There are: age, marital_code, marital_status"
+        );
+        assert_eq!(no_column("embedding", &few), "no column `embedding`; perhaps `persona_embedding`?");
+        let many: Vec<Column> = (0..50).map(|at| column(&format!("column{at}"))).collect();
+        assert_eq!(no_column("religion", &many), "no column `religion`. DESCRIBE people tells the 50 that there are");
+        let two: Vec<Column> = many.iter().cloned().chain([Column::new(Some("places"), "city")]).collect();
+        assert_eq!(no_column("religion", &two), "no column `religion` among the 51 that there are");
+        assert_eq!(no_column("age", &[]), "no column `age`: there is no table to take it from");
+    }
 }
