@@ -99,6 +99,16 @@ pub fn named(country: &str) -> Option<Result<Arc<Pack>>> {
     if path::is_path(country) { Some(path::open(country)) } else { open(country) }
 }
 
+/// What is said of a country that there is not.
+pub fn unknown(country: &str) -> String {
+    let folder = Path::new(country);
+    let own = folder.join("pack.toml").is_file() || folder.with_extension("pack").is_file();
+    if own && !country.contains('/') {
+        return format!("unknown country `{country}`; for the pack here, write its path: ./{country}");
+    }
+    format!("unknown country `{country}`{}", there_are(country, &NAMES))
+}
+
 fn built_in(name: &str) -> Option<&'static Country> {
     COUNTRIES.iter().find(|c| c.name == name)
 }

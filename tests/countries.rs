@@ -135,6 +135,11 @@ fn a_skeleton_is_a_country() {
     ran(&["generate", &path, "--count", "30", "--seed", "1", "--narrator", "none"]);
     let counted = "SELECT count(*) AS n, count(region_code) AS r, min(education_isced) AS e FROM personas_harmonised";
     assert!(ran(&["sql", "--format", "csv", counted]).starts_with("n,r,e\n30,30,"));
+    // By its name alone it is none of those that the program knows.
+    let mut by_name = Command::new(env!("CARGO_BIN_EXE_populace"));
+    by_name.args(["generate", "atlantis", "--count", "1"]).current_dir(folder.path());
+    let (code, _, error) = output(&mut by_name);
+    assert!(code == 1 && error.contains("for the pack here, write its path: ./atlantis"), "{error}");
     // What judges a table by its country takes the path too.
     let report = ran(&["report", "atlantis", "--country", &path, "--out", "-"]);
     assert!(report.contains("Atlantis") && report.contains("atlantis@"), "{report}");

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use populace_population::{Pack, Status, compile, there_are};
+use populace_population::{Pack, Status, compile};
 
 use super::Failure;
 use crate::packs;
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
 fn open(name: &str) -> Result<std::sync::Arc<Pack>, Failure> {
     match packs::named(name) {
         Some(pack) => Ok(pack?),
-        None => Err(Failure(format!("unknown country `{name}`{}", there_are(name, &packs::NAMES)))),
+        None => Err(Failure(packs::unknown(name))),
     }
 }
 

@@ -13,7 +13,7 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::ListingOptions;
 use futures::TryStreamExt;
-use populace_population::{Pack, there_are};
+use populace_population::Pack;
 use populace_udfs::LANGUAGE;
 
 use super::{Export, described, quoted, run};
@@ -176,7 +176,7 @@ async fn countries(rows: &Rows<'_>, export: &Export) -> Result<Vec<Country>> {
             let pack = pack.map_err(|e| plan_datafusion_err!("{name}: {e}"))?;
             Some(Country { pack, called: name.into(), drawn: None })
         }
-        Some((name, None)) => return plan_err!("unknown country `{name}`{}", there_are(name, &packs::NAMES)),
+        Some((name, None)) => return plan_err!("{}", packs::unknown(name)),
     };
     let mut found: Vec<Country> = vec![];
     for (id, _) in rows.counts("pack").await? {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use minijinja::Environment;
-use populace_population::{Pack, there_are};
+use populace_population::Pack;
 use serde::Serialize;
 
 use self::numbers::{Rows, count, percent};
@@ -152,7 +152,7 @@ impl<'a> Subject<'a> {
     fn pack(&self) -> Result<Arc<Pack>> {
         match packs::named(&self.country) {
             Some(pack) => pack.map_err(|e| exec_datafusion_err!("{e}")),
-            None => exec_err!("unknown country `{}`{}", self.country, there_are(&self.country, &packs::NAMES)),
+            None => exec_err!("{}", packs::unknown(&self.country)),
         }
     }
 

@@ -202,7 +202,7 @@ async fn kinds(engine: &Engine, run: &Run, narrator: Option<&dyn Narrator>) -> R
 pub fn pack_id(country: &str) -> Result<String> {
     match packs::named(country) {
         Some(pack) => Ok(pack.map_err(|e| DataFusionError::Plan(e.to_string()))?.id()),
-        None => plan_err!("unknown country `{country}`{}", there_are(country, &packs::NAMES)),
+        None => plan_err!("{}", packs::unknown(country)),
     }
 }
 
