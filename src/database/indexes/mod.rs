@@ -5,11 +5,8 @@
 
 mod probes;
 
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use futures::TryStreamExt;
 use lance::dataset::Dataset;
 use lance::index::{DatasetIndexExt, IndexDescription};
 use lance_index::IndexType;
@@ -316,30 +313,18 @@ fn text_params(words: Words) -> InvertedIndexParams {
     params.with_position(false).memory_limit_mb(MEMORY)
 }
 
-/// How the texts of a column are taken apart: by the language that the rows name, or that of the people's country, or
-/// else the one that the first texts are plainly in.
+/// How the texts of a column are taken apart, as its first rows tell.
 async fn words_of(dataset: &Dataset, column: &str) -> Result<Words> {
-    let mut columns = vec![column];
-    columns.extend(["pack", LANGUAGE].into_iter().filter(|name| dataset.schema().field(name).is_some()));
+    let telling = [LANGUAGE, "pack"].into_iter().filter(|name| dataset.schema().field(name).is_some());
+    let telling: Vec<String> = telling.map(String::from).collect();
+    let columns: Vec<&str> = [column].into_iter().chain(telling.iter().map(String::as_str)).collect();
     let mut scan = dataset.scan();
     scan.project(&columns)?.limit(Some(SAMPLE as i64), None)?;
-    let mut batches = scan.try_into_stream().await?;
-    let (mut pack, mut language, mut sample) = (None, None, String::new());
-    while let Some(batch) = batches.try_next().await? {
-        let texts = |name: &str| batch.column_by_name(name).and_then(|c| cast(c, &DataType::Utf8).ok());
-        for (of, name) in [(&mut pack, "pack"), (&mut language, LANGUAGE)] {
-            if let (None, Some(texts)) = (&of, texts(name)) {
-                *of = texts.as_string::<i32>().iter().flatten().next().map(String::from);
-            }
-        }
-        for text in texts(column).iter().flat_map(|t| t.as_string::<i32>().iter().flatten()) {
-            sample.push_str(text);
-            sample.push('\n');
-        }
-    }
-    let country = || crate::packs::open(pack.as_deref()?.split('@').next()?)?.ok();
-    let language = language.or_else(|| country().map(|pack| pack.language().to_string()));
-    Ok(language.and_then(|language| Words::of(&language)).unwrap_or_else(|| Words::told(&sample)))
+    let rows = scan.try_into_batch().await?;
+    let places = columns.iter().map(|name| rows.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    let rows = rows.project(&places)?;
+    let language = |pack: &str| Some(crate::packs::open(pack)?.ok()?.language().to_string());
+    Words::of_rows(&rows, 1, &telling, language)
 }
 
 #[cfg(test)]

@@ -240,7 +240,7 @@ impl Prompts {
         // What `person.j2` includes speaks of the person as well.
         let parts = files.iter().map(|(name, _)| *name).filter(|name| !WHOLE.contains(name));
         let of_person = parts.flat_map(|name| undeclared(&environment, name)).collect();
-        let constant = files.iter().filter(|(name, text)| WHOLE.contains(name) && !text.contains(['{', '#']));
+        let constant = files.iter().filter(|(name, text)| WHOLE.contains(name) && !text.contains('{'));
         let constant = constant.map(|(name, text)| (*name, text.trim().to_string())).collect();
         let told = files.iter().filter(|(name, _)| TOLD.contains(name)).map(|(_, text)| *text);
         let instructions = Instructions::new(told.chain(kind.iter().map(|k| k.ask.as_str())), language);

@@ -12,14 +12,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lance_tokenizer::TokenStream;
 
 use super::Words;
-use crate::{LANGUAGE, SearchRows, TextQuery};
+use crate::{SearchRows, TextQuery};
 
 /// How soon more of a word in a text count for little, and how much a text's length counts.
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
-
-/// Letters by which a language is told.
-const SAMPLE: usize = 4000;
 
 /// The rows with words of a query in some columns, for each column, best first. The statistics are those of the rows
 /// given. `telling` are the columns that say what language a row's texts are in, and `language` the language of a pack.
@@ -42,7 +39,7 @@ pub(super) async fn scan(
     let Some(first) = first else { return Ok(vec![vec![]; columns.len()]) };
     let words = match query.words {
         Some(words) => words,
-        None => words_of(&first, columns.len(), telling, language)?,
+        None => Words::of_rows(&first, columns.len(), telling, language)?,
     };
     let terms = Arc::new(Terms::of(&query.text, words));
     if terms.0.is_empty() {
@@ -65,39 +62,6 @@ pub(super) async fn scan(
         }
     }
     Ok(merged.into_iter().map(Column::scored).collect())
-}
-
-/// How the texts are taken apart: by the language that the first row names, or that of its pack, or else the one that
-/// the first texts are plainly in.
-fn words_of(
-    batch: &RecordBatch,
-    columns: usize,
-    telling: &[String],
-    language: impl Fn(&str) -> Option<String>,
-) -> Result<Words> {
-    for (name, column) in telling.iter().zip(&batch.columns()[columns..]) {
-        let told = cast(column, &DataType::Utf8)?;
-        let told = told.as_string::<i32>().iter().flatten().next();
-        let told = match name == LANGUAGE {
-            true => told.map(String::from),
-            false => told.and_then(|pack| language(pack.split('@').next()?)),
-        };
-        if let Some(words) = told.and_then(|language| Words::of(&language)) {
-            return Ok(words);
-        }
-    }
-    let mut sample = String::new();
-    for column in &batch.columns()[..columns] {
-        let texts = cast(column, &DataType::Utf8)?;
-        for text in texts.as_string::<i32>().iter().flatten() {
-            if sample.len() >= SAMPLE {
-                break;
-            }
-            sample.push_str(text);
-            sample.push('\n');
-        }
-    }
-    Ok(Words::told(&sample))
 }
 
 /// The words of a query, once each, with their numbers.

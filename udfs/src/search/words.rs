@@ -1,9 +1,18 @@
 //! Texts as words; how depends on the language.
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::common::Result;
 use lance_tokenizer::{
     AsciiFoldingFilter, IcuTokenizer, Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, StopWordFilter,
     TextAnalyzer,
 };
+
+use crate::LANGUAGE;
+
+/// Letters by which a language is told.
+const SAMPLE: usize = 4000;
 
 /// Longer words are left out, in bytes; the limit of Lance's own indexes.
 pub const LONGEST_WORD: usize = 40;
@@ -54,6 +63,43 @@ const SEGMENTED: [(&str, &str); 8] = [
 ];
 
 impl Words {
+    /// How the texts of some rows are taken apart: by the language that the first row names, or that of its pack, or else
+    /// the one that the first texts are plainly in. The first `columns` of the batch are texts, those after them what
+    /// `telling` names: [`LANGUAGE`], or the pack. `language` is that of a pack by its name.
+    ///
+    /// # Errors
+    /// If a column is no text.
+    pub fn of_rows(
+        rows: &RecordBatch,
+        columns: usize,
+        telling: &[String],
+        language: impl Fn(&str) -> Option<String>,
+    ) -> Result<Words> {
+        for (name, column) in telling.iter().zip(&rows.columns()[columns..]) {
+            let told = cast(column, &DataType::Utf8)?;
+            let told = told.as_string::<i32>().iter().flatten().next();
+            let told = match name == LANGUAGE {
+                true => told.map(String::from),
+                false => told.and_then(|pack| language(pack.split('@').next()?)),
+            };
+            if let Some(words) = told.and_then(|language| Words::of(&language)) {
+                return Ok(words);
+            }
+        }
+        let mut sample = String::new();
+        for column in &rows.columns()[..columns] {
+            let texts = cast(column, &DataType::Utf8)?;
+            for text in texts.as_string::<i32>().iter().flatten() {
+                if sample.len() >= SAMPLE {
+                    break;
+                }
+                sample.push_str(text);
+                sample.push('\n');
+            }
+        }
+        Ok(Words::told(&sample))
+    }
+
     /// By the language's name in English or its IETF tag, `portuguese`, `pt` or `pt-BR`; `None` for what is neither.
     pub fn of(language: &str) -> Option<Words> {
         let language = language.to_lowercase();
@@ -102,8 +148,12 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
     use lance_tokenizer::TokenStream;
+
+    use super::*;
 
     fn words(language: &str, text: &str) -> Vec<String> {
         let mut analyzer = Words::of(language).unwrap().analyzer();
@@ -122,6 +172,25 @@ mod tests {
         assert_eq!(words("zh", "他是一名教师"), ["他是", "一名", "教师"]);
         assert_eq!(words("ms", "Dia menternak lebah."), ["dia", "menternak", "lebah"]);
         assert_eq!(Words::of("klingonese"), None);
+    }
+
+    #[test]
+    fn rows_say_what_language_they_are_in() {
+        let rows = |language: Option<&str>, pack: &str| {
+            let text = "She keeps six hives behind the house and sells the honey at the market every May.";
+            let columns = [("persona", Some(text)), (LANGUAGE, language), ("pack", Some(pack))];
+            let columns = columns.map(|(name, text)| (name, Arc::new(StringArray::from(vec![text])) as ArrayRef, true));
+            RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+        };
+        let telling = [LANGUAGE, "pack"].map(String::from);
+        let of = |language, pack| {
+            let of_pack = |pack: &str| (pack == "brazil").then(|| "pt".to_string());
+            Words::of_rows(&rows(language, pack), 1, &telling, of_pack).unwrap()
+        };
+        assert_eq!(of(Some("hi-Latn"), "brazil@1"), Words::Segmented);
+        assert_eq!(of(None, "brazil@1"), Words::Stemmed(Language::Portuguese));
+        // Nobody knows the pack, and then the text tells.
+        assert_eq!(of(None, "atlantis@1"), Words::Stemmed(Language::English));
     }
 
     #[test]
