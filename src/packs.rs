@@ -101,12 +101,12 @@ pub fn named(country: &str) -> Option<Result<Arc<Pack>>> {
 
 /// What is said of a country that there is not.
 pub fn unknown(country: &str) -> String {
-    let folder = Path::new(country);
-    let own = folder.join("pack.toml").is_file() || folder.with_extension("pack").is_file();
-    if own && !country.contains('/') {
-        return format!("unknown country `{country}`; for the pack here, write its path: ./{country}");
+    let (folder, file) = (format!("./{country}"), format!("./{country}.pack"));
+    let own = if Path::new(&folder).join("pack.toml").is_file() { &folder } else { &file };
+    match Path::new(own).exists() {
+        true => format!("unknown country `{country}`; for the pack here, write its path: {own}"),
+        false => format!("unknown country `{country}`{}", there_are(country, &NAMES)),
     }
-    format!("unknown country `{country}`{}", there_are(country, &NAMES))
 }
 
 fn built_in(name: &str) -> Option<&'static Country> {

@@ -97,7 +97,7 @@ fn identifier(name: &str) -> Result<String, String> {
     match name.chars().next() {
         None => Err("a name is missing".into()),
         Some(first) if (first.is_ascii_lowercase() || first == '_') && name.chars().all(plain) => Ok(name.into()),
-        Some(_) => Ok(format!("\"{}\"", name.replace('"', "\"\""))),
+        Some(_) => Ok(statements::quoted_name(name)),
     }
 }
 

@@ -8,6 +8,7 @@ mod support;
 use support::place::{Place, into, out};
 use support::ran_on;
 
+/// People with all that is awkward to write.
 async fn awkward(place: &Place) {
     place
         .sql(

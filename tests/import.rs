@@ -113,8 +113,6 @@ async fn every_published_country_is_imported_as_it_is() {
     assert_eq!(place.sql("SELECT state, zone FROM all_of WHERE age = 34").await, ["state | NULL"]);
 }
 
-/// People with all that is awkward to write.
-
 #[tokio::test(flavor = "multi_thread")]
 async fn other_files_are_mapped() {
     let place = Place::new();

@@ -313,8 +313,7 @@ impl Engine {
         let place: &[&str] = if table == VIEW { &["region_code"] } else { &["city", "state"] };
         let before = ["table_name", "uuid", "first_name", "last_name", "age"];
         let shown = before.iter().chain(place).chain(&["occupation"]).copied().chain([search.column.as_str()]);
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let text = crate::statements::quoted_text;
+        let (quoted, text) = (crate::statements::quoted_name, crate::statements::quoted_text);
         let shown: Vec<String> =
             shown.filter(|n| schema.column_with_name(n).is_some()).map(quoted).chain(["score".into()]).collect();
         let function = match search.by {

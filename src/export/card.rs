@@ -16,11 +16,11 @@ use futures::TryStreamExt;
 use populace_population::Pack;
 use populace_udfs::LANGUAGE;
 
-use super::{Export, described, quoted, run};
+use super::{Export, described, run};
 use crate::catalog::Work;
 use crate::engine::{Engine, message};
 use crate::packs;
-use crate::statements::quoted_text;
+use crate::statements::{quoted_name, quoted_text};
 
 /// What a card says beside what the rows tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Rows<'_> {
         if !self.has(column) {
             return Ok(vec![]);
         }
-        let (column, table) = (quoted(column), self.table);
+        let (column, table) = (quoted_name(column), self.table);
         let sql = format!(
             "SELECT CAST({column} AS VARCHAR), count(*) FROM {table} WHERE {column} IS NOT NULL \
              GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {}",
@@ -310,7 +310,7 @@ fn runs(card: &mut String, rows: &Rows<'_>, counts: &[(String, String)]) -> Resu
 
 async fn columns(card: &mut String, rows: &Rows<'_>, countries: &[Country]) -> Result<()> {
     writeln!(card, "## Columns\n\n| column | type | missing | what it is |\n|---|---|---|---|")?;
-    let counts = rows.schema.fields().iter().map(|f| format!("count({})", quoted(f.name()))).collect::<Vec<_>>();
+    let counts = rows.schema.fields().iter().map(|f| format!("count({})", quoted_name(f.name()))).collect::<Vec<_>>();
     let counts = rows.ask(&format!("SELECT {} FROM {}", counts.join(", "), rows.table)).await?.concat();
     for ((name, kind), present) in described(rows.schema).into_iter().zip(counts) {
         let missing = rows.count - present.parse::<u64>().unwrap_or(rows.count).min(rows.count);

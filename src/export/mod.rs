@@ -17,6 +17,7 @@ use self::chat::Chat;
 use self::files::Files;
 use crate::database::PACK;
 use crate::engine::Engine;
+use crate::statements::quoted_name;
 
 pub use self::card::Card;
 pub(crate) use self::plain::{CODED, json_texts, marked_schema, plain_batch, plain_schema};
@@ -95,7 +96,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
     if let Some(chat) = &chat {
         columns.retain(|c| chat.columns().iter().any(|named| named == c));
     }
-    let selected = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
+    let selected = columns.iter().map(|c| quoted_name(c)).collect::<Vec<_>>().join(", ");
     let table = engine.database().schema(if relation.starts_with('"') { &name } else { "" }).await?;
     let pack = table.and_then(|s| s.metadata().get(PACK).cloned());
     let mut rows = run(engine, &format!("SELECT {selected} FROM {relation}")).await?;
@@ -145,12 +146,8 @@ fn relation(from: &str) -> Result<(String, String)> {
         return plan_err!("a query is exported in parentheses: \"({from})\"");
     }
     let parts: Vec<&str> = from.split('.').collect();
-    let relation = parts.iter().map(|p| quoted(p.trim_matches('"'))).collect::<Vec<_>>().join(".");
+    let relation = parts.iter().map(|p| quoted_name(p.trim_matches('"'))).collect::<Vec<_>>().join(".");
     Ok((relation, parts.last().copied().unwrap_or(from).trim_matches('"').into()))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn is_vectors(field: &Field) -> bool {

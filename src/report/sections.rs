@@ -404,7 +404,7 @@ impl Subject<'_> {
         let shown: Vec<&str> = facts.into_iter().chain(place.copied()).filter(|f| self.has(f)).collect();
         let names: Vec<&str> = ["first_name", "last_name"].into_iter().filter(|n| self.has(n)).collect();
         let all = names.iter().chain(&shown).chain(&narratives);
-        let columns: Vec<String> = all.map(|c| format!("\"{}\"", c.replace('"', "\"\""))).collect();
+        let columns: Vec<String> = all.map(|c| crate::statements::quoted_name(c)).collect();
         if self.options.people == 0 || columns.is_empty() {
             return Ok(vec![]);
         }

@@ -183,12 +183,7 @@ fn without_reasoning(text: &str) -> String {
 /// Whether a model declines instead of writing. Portraits are in the third person and never begin in these ways; a
 /// text of the caller's own kind may be anyone's, so that only plain refusals count.
 fn refusal(text: &str, free: bool) -> bool {
-    let text = text.trim_start();
-    // Most texts begin with a name, and most answers with a bracket.
-    if !text.starts_with(['i', 'I', 's', 'S', 'a', 'A']) {
-        return false;
-    }
-    let start: String = text.chars().take(80).collect::<String>().to_lowercase().replace('’', "'");
+    let start: String = text.trim_start().chars().take(80).collect::<String>().to_lowercase().replace('’', "'");
     let plain = [
         "i'm sorry, but i ca",
         "i am sorry, but i ca",

@@ -68,11 +68,14 @@ impl OpenAiNarrator {
         for step in [Step::Attributes, Step::Personas, Step::Judge] {
             let render = |prompts: &Prompts, facts: &mut Facts| {
                 let (_, kinds) = prompts.wanted(step, &asked);
-                let mut about = About::new(facts.clone());
+                if kinds.is_empty() {
+                    return None;
+                }
+                let mut about = About::new(std::mem::take(facts));
                 about.take(&kinds, prompts);
                 *facts = about.facts().clone();
                 // A prompt that fails is told of where it is written.
-                prompts.render(step, &kinds, &mut about).ok().filter(|_| !kinds.is_empty())
+                prompts.render(step, &kinds, &mut about).ok()
             };
             let keys = self.calls(render, &mut people).await?;
             if step == Step::Attributes {

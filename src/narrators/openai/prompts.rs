@@ -136,7 +136,7 @@ pub(super) fn words(ask: &str) -> u64 {
 }
 
 /// A person as prompts have them: the facts, and what `person.j2` says of them, said once for all calls.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct About {
     facts: Arc<Map<String, Value>>,
     said: Option<String>,

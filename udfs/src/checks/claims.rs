@@ -80,18 +80,17 @@ pub(super) fn age(text: &str, facts: &Map<String, Value>) -> Option<Violation> {
 
 /// Another age than the person's, in digits.
 fn number(text: &str, age: i64, facts: &Map<String, Value>) -> Option<String> {
-    let wrong = |said: &str| Some(said.to_string());
     let differs = |number: &str| number.parse::<i64>().is_ok_and(|n| n != age);
     let other = |word: Option<regex::Match>| word.is_some_and(|w| OTHERS.contains(&w.as_str().to_lowercase().as_str()));
     for found in YEARS_OLD.captures_iter(text) {
         let owned =
             found.get(1).is_some_and(|w| ["his", "her", "their", "my"].contains(&w.as_str().to_lowercase().as_str()));
         if differs(&found[2]) && !owned && !other(found.get(3)) && !other(found.get(4)) {
-            return wrong(found[0].trim());
+            return Some(found[0].trim().into());
         }
     }
     if let Some(found) = AGED.captures_iter(text).find(|f| differs(&f[1])) {
-        return wrong(&found[0]);
+        return Some(found[0].into());
     }
     let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| text_of(facts, n)).collect();
     let is_name = |word: &str| {
@@ -100,7 +99,7 @@ fn number(text: &str, age: i64, facts: &Map<String, Value>) -> Option<String> {
     };
     for found in AFTER_NAME.captures_iter(text) {
         if is_name(&found[1]) && differs(&found[2]) {
-            return wrong(found[0].trim_end_matches([',', ';', '.']));
+            return Some(found[0].trim_end_matches([',', ';', '.']).into());
         }
     }
     for found in AT.captures_iter(text) {
@@ -109,18 +108,18 @@ fn number(text: &str, age: i64, facts: &Map<String, Value>) -> Option<String> {
         // What the person did, or does: the first word that is no name.
         let verb = next.iter().skip(1).find(|w| !is_name(w)).copied().unwrap_or_default();
         if person && !is_past(verb) && differs(&found[1]) {
-            return wrong(&format!("at {}", &found[1]));
+            return Some(format!("at {}", &found[1]));
         }
     }
     for found in INSERTED.captures_iter(text) {
         let present = (found[2].ends_with('s') || found[2].ends_with("ing")) && !is_past(&found[2]);
         if present && differs(&found[1]) {
-            return wrong(&format!("at {}", &found[1]));
+            return Some(format!("at {}", &found[1]));
         }
     }
     for found in IS_AGE.captures_iter(text) {
         if (is_name(&found[1]) || ["She", "He", "she", "he"].contains(&&found[1])) && differs(&found[2]) {
-            return wrong(&format!("is {}", &found[2]));
+            return Some(format!("is {}", &found[2]));
         }
     }
     None
@@ -136,7 +135,7 @@ fn decade(text: &str, age: i64) -> Option<String> {
         let before = text[..found.get(0).map_or(0, |m| m.start())].trim_end();
         let present = before.ends_with(',') || before.ends_with(" is") || before.ends_with(" now");
         if present && age / 10 != decade {
-            return Some(found[0].to_string());
+            return Some(found[0].into());
         }
     }
     None
@@ -157,9 +156,7 @@ pub(super) fn sex((text, said): (&str, &[&str]), facts: &Map<String, Value>) -> 
     // There are people whose surname is He.
     let names = ["first_name", "middle_name", "last_name"].iter().filter_map(|n| text_of(facts, n));
     let names: Vec<&str> = names.flat_map(words).collect();
-    // Pronouns are short, but for two, and most words are no pronouns.
-    let said = said.iter().filter(|w| matches!(w.len(), 2..=4 | 7) && !names.contains(w));
-    let says = |of: [&str; 4]| said.clone().any(|w| of.iter().any(|p| p.eq_ignore_ascii_case(w)));
+    let says = |of: [&str; 4]| said.iter().any(|w| of.iter().any(|p| p.eq_ignore_ascii_case(w)) && !names.contains(w));
     let (she, he) = (["she", "her", "hers", "herself"], ["he", "him", "his", "himself"]);
     let (own, other) = if female { (she, he) } else { (he, she) };
     // Somebody else may be meant where the text speaks of the person by the right pronoun.
