@@ -77,7 +77,7 @@ pub(crate) fn versions_in_names(sql: &str) -> String {
         {
             let (from, to) = (offset(sql, tokens[i - 1].span.start), offset(sql, tokens[i + 3].span.end));
             let table = if table.quote_style.is_some() { table.value.clone() } else { table.value.to_lowercase() };
-            text.replace_range(from..to, &format!("\"{table}@{version}\""));
+            text.replace_range(from..to, &quoted_name(&format!("{table}@{version}")));
         }
     }
     text
@@ -243,6 +243,10 @@ mod tests {
         assert_eq!(versions_in_names("SELECT * FROM usa VERSION AS OF 3 WHERE x"), "SELECT * FROM \"usa@3\" WHERE x");
         assert_eq!(versions_in_names("SELECT 1 FROM Usa version as of 12"), "SELECT 1 FROM \"usa@12\"");
         assert_eq!(versions_in_names("FROM usa VERSION AS OF 'v1'"), "FROM \"usa@v1\"");
+        // Neither a literal nor a name ends before its own quotes do.
+        let hostile = "SELECT a FROM t VERSION AS OF '1\"; DROP TABLE u; --'";
+        assert_eq!(versions_in_names(hostile), "SELECT a FROM \"t@1\"\"; DROP TABLE u; --\"");
+        assert_eq!(versions_in_names("SELECT a FROM \"a\"\"b\" VERSION AS OF 1"), "SELECT a FROM \"a\"\"b@1\"");
         for same in ["SELECT version AS of FROM t", "SELECT 'usa VERSION AS OF 3'"] {
             assert_eq!(versions_in_names(same), same);
         }

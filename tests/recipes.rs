@@ -14,6 +14,16 @@ fn every_recipe_runs_as_it_is() {
     for name in names {
         let (code, out, error) = populace(&["recipe", name, "--format", "csv"]);
         assert!(code == 0 && out.lines().count() > 1, "{name}: {out}{error}");
+        // What one query returns can be kept, every row of it.
+        let (_, sql, _) = populace(&["recipe", name, "--print"]);
+        let sql = sql.trim_end().trim_end_matches(';');
+        if !sql.contains(';') {
+            let returned = populace(&["sql", "--format", "csv", &format!("SELECT count(*) AS n FROM ({sql})")]).1;
+            assert_eq!(populace(&["sql", &format!("CREATE OR REPLACE TABLE kept AS {sql}")]).0, 0, "{name}");
+            let kept = populace(&["sql", "--format", "csv", "SELECT count(*) AS n FROM kept"]).1;
+            assert_eq!(kept, returned, "{name}");
+            assert_eq!(populace(&["sql", "DROP TABLE kept"]).0, 0);
+        }
         let (code, out, _) = populace(&["recipe", name, "--describe"]);
         assert!(code == 0 && out.contains("--param table"), "{name}: {out}");
     }

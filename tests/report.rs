@@ -83,3 +83,23 @@ fn a_report_of_other_tables() {
         assert!(code == 1 && error.contains(says), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn a_name_in_somebodys_file_is_a_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("db");
+    assert_eq!(ran_on(&database, &["sql", "CREATE TABLE precious AS SELECT 1 AS a"]).0, 0);
+    let rows: String = (0..60).map(|row| format!("{row},A text about somebody with the number {row}.\n")).collect();
+    let file = directory.path().join("evil.csv");
+    let hostile = "x\"\") FROM precious; DROP TABLE precious; --_persona";
+    std::fs::write(&file, format!("age,\"{hostile}\"\n{rows}")).unwrap();
+    let (code, _, error) =
+        ran_on(&database, &["import", file.to_str().unwrap(), "--into", "theirs", "--delimiter", ","]);
+    assert_eq!(code, 0, "{error}");
+    let page = directory.path().join("evil.html");
+    let (code, _, error) =
+        ran_on(&database, &["report", "theirs", "--country", "usa", "--out", page.to_str().unwrap()]);
+    assert_eq!(code, 0, "{error}");
+    let (_, tables, _) = ran_on(&database, &["sql", "--format", "csv", "SHOW TABLES"]);
+    assert!(tables.contains("precious") && tables.contains("theirs"), "{tables}");
+}

@@ -46,6 +46,8 @@ pub struct Appended {
     pub written: u64,
     /// People who were in the table already
     pub skipped: u64,
+    /// Rows of a new table with the uuid of one before them
+    pub repeated: u64,
 }
 
 /// The keys of a table's people.
@@ -102,7 +104,7 @@ impl Database {
     /// If there is no such table, the rows do not fit it, or it cannot be written.
     pub async fn append(&self, table: &str, rows: SendableRecordBatchStream, options: Append<'_>) -> Result<Appended> {
         let path = self.existing(table)?;
-        let writer = self.writer(&path, table, &options).await?;
+        let writer = self.writer(&path, table, &options, Twins::LeftOut).await?;
         if !has_key(&writer.schema) {
             let lock = self.lock(table).await?;
             let appended = self.append_at_once(&path, writer, rows, &options, &lock).await?;
@@ -120,7 +122,7 @@ impl Database {
             let ended = match next {
                 Ok(Some(Ok(batch))) => {
                     chunk.add(batch);
-                    (options.ready)(appended.written + chunk.count as u64 + writer.skipped.load(Ordering::Relaxed));
+                    (options.ready)(appended.written + chunk.count as u64 + writer.repeated.load(Ordering::Relaxed));
                     None
                 }
                 Ok(Some(Err(error))) => Some(Err(error)),
@@ -136,14 +138,14 @@ impl Database {
             };
             if keep && !chunk.rows.is_empty() {
                 appended.written += self.commit(&path, table, &writer, chunk.take(), &options).await?;
-                appended.skipped = writer.skipped.load(Ordering::Relaxed);
+                appended.skipped = writer.repeated.load(Ordering::Relaxed);
                 (options.progress)(appended);
             }
             if let Some(ended) = ended {
                 break ended;
             }
         };
-        appended.skipped = writer.skipped.load(Ordering::Relaxed);
+        appended.skipped = writer.repeated.load(Ordering::Relaxed);
         self.keep_indexes(table, None).await;
         match ended {
             Ok(()) => Ok(appended),
@@ -177,7 +179,13 @@ impl Database {
         Ok(Some(embedder))
     }
 
-    pub(super) async fn writer(&self, path: &Path, table: &str, options: &Append<'_>) -> Result<Arc<Writer>> {
+    pub(super) async fn writer(
+        &self,
+        path: &Path,
+        table: &str,
+        options: &Append<'_>,
+        twins: Twins,
+    ) -> Result<Arc<Writer>> {
         let dataset = self.load(path, None).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let embedder = self.embedder_of(table, &schema)?;
@@ -187,8 +195,9 @@ impl Database {
             schema,
             embedder,
             constants: options.constants(),
+            twins,
             written: AtomicU64::new(0),
-            skipped: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
         }))
     }
 
@@ -251,7 +260,9 @@ impl Database {
         let mut transaction = insert.execute_uncommitted_stream(rows).await.map_err(cannot_write)?;
         transaction.transaction_properties = options.properties();
         let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
-        let appended = Appended { written: count(&writer.written), skipped: count(&writer.skipped) };
+        let (written, twins) = (count(&writer.written), count(&writer.repeated));
+        let (skipped, repeated) = if writer.twins == Twins::Kept { (0, twins) } else { (twins, 0) };
+        let appended = Appended { written, skipped, repeated };
         if appended.written > 0 {
             CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
         }
@@ -423,8 +434,19 @@ pub(super) struct Writer {
     /// What columns hold that the rows leave out
     constants: Vec<(String, String)>,
     known: Mutex<Known>,
+    /// What becomes of a row with the uuid of another
+    twins: Twins,
     written: AtomicU64,
-    skipped: AtomicU64,
+    /// Those that were left out, or kept although they repeat a uuid
+    repeated: AtomicU64,
+}
+
+/// What becomes of a row whose uuid another has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Twins {
+    LeftOut,
+    /// The table is new, and has a key only if there are none
+    Kept,
 }
 
 impl Writer {
@@ -451,7 +473,8 @@ impl Writer {
     /// The rows of people not known yet, typed as the table has them; columns of vectors are empty still.
     fn typed(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let batch = typed(batch, &self.schema, &self.constants)?;
-        let Some(uuid) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else {
+        let keys = if has_key(&self.schema) { batch.column_by_name("uuid") } else { None };
+        let Some(uuid) = keys.and_then(|c| c.as_string_opt::<i32>()) else {
             self.written.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             return Ok(batch);
         };
@@ -459,9 +482,13 @@ impl Writer {
         // Rows without a key are nobody's twin.
         let new: BooleanArray = uuid.iter().map(|u| Some(u.is_none_or(|u| known.uuids.0.insert(key(u))))).collect();
         drop(known);
-        let count = new.true_count() as u64;
+        let (rows, count) = (batch.num_rows() as u64, new.true_count() as u64);
+        self.repeated.fetch_add(rows - count, Ordering::Relaxed);
+        if self.twins == Twins::Kept {
+            self.written.fetch_add(rows, Ordering::Relaxed);
+            return Ok(batch);
+        }
         self.written.fetch_add(count, Ordering::Relaxed);
-        self.skipped.fetch_add(batch.num_rows() as u64 - count, Ordering::Relaxed);
         Ok(filter_record_batch(&batch, &new)?)
     }
 
@@ -471,7 +498,7 @@ impl Writer {
             return Ok(batch.clone());
         };
         let new: BooleanArray = uuid.iter().map(|u| Some(u.is_none_or(|u| !others.contains(u)))).collect();
-        self.skipped.fetch_add((batch.num_rows() - new.true_count()) as u64, Ordering::Relaxed);
+        self.repeated.fetch_add((batch.num_rows() - new.true_count()) as u64, Ordering::Relaxed);
         Ok(filter_record_batch(batch, &new)?)
     }
 

@@ -9,8 +9,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use lance::dataset::{Dataset, WriteMode, WriteParams};
 use populace_udfs::narrative_field;
 
-use super::append::cannot_write;
-use super::shape::{PACK_PATH, Shape, embedded_narrative, is_narrative};
+use super::append::{Twins, cannot_write};
+use super::shape::{PACK_PATH, Shape, embedded_narrative, is_narrative, no_key};
 use super::{Append, Appended, Database, VIEW, check_name};
 
 impl Database {
@@ -60,8 +60,11 @@ impl Database {
             Dataset::write(empty, beside.to_string_lossy().as_ref(), Some(params)).await.map_err(cannot_write)?;
             let append =
                 Append { run: options.run.as_deref(), narrator: options.narrator.as_deref(), ..Append::default() };
-            let writer = self.writer(&beside, table, &append).await?;
+            let writer = self.writer(&beside, table, &append, Twins::Kept).await?;
             let appended = self.append_at_once(&beside, writer, rows, &append, &lock).await?;
+            if appended.repeated > 0 {
+                self.load(&beside, None).await?.update_schema_metadata(no_key()).await.map_err(cannot_write)?;
+            }
             // The old table goes when the new one is in its place.
             let made = |e| exec_datafusion_err!("cannot make the table {table}: {e}");
             let old = if path.exists() { Some(self.set_aside(table).map_err(made)?) } else { None };

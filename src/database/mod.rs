@@ -30,7 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use lance::dataset::Dataset;
 use lance::dataset::builder::DatasetBuilder;
@@ -49,6 +49,7 @@ pub use index_table::Own;
 pub use indexes::{Index, Kind as IndexKind};
 pub use schema::Tables;
 pub use search::LanceSearch;
+use shape::has_key;
 pub(crate) use shape::{PACK, PROVENANCE, embedded_narrative, is_narrative, plain_field};
 pub use shape::{Shape, embedding_column};
 pub use table::Table;
@@ -271,11 +272,22 @@ impl Database {
     ///
     /// # Errors
     /// If its files cannot be removed.
-    pub fn drop_table(&self, table: &str) -> Result<()> {
+    pub fn drop_table(&self, table: &str, _: &WriteLock) -> Result<()> {
         check_name(table)?;
         self.set_aside(table)
             .and_then(fs::remove_dir_all)
             .map_err(|e| exec_datafusion_err!("cannot drop the table {table}: {e}"))
+    }
+
+    /// Removes a table that has no rows.
+    ///
+    /// # Errors
+    /// If there is no such table, or its files cannot be removed.
+    pub async fn drop_empty(&self, table: &str, lock: &WriteLock) -> Result<()> {
+        match self.newest(table).await?.count_rows(None).await? {
+            0 => self.drop_table(table, lock),
+            _ => Ok(()),
+        }
     }
 
     /// Renames a table out of sight: a reader meets it whole, or not at all.
@@ -286,11 +298,6 @@ impl Database {
         fs::rename(self.path(table), &aside)?;
         Ok(aside)
     }
-}
-
-/// Whether a table's rows are people with a key.
-fn has_key(schema: &Schema) -> bool {
-    schema.field_with_name("uuid").is_ok_and(|f| *f.data_type() == DataType::Utf8)
 }
 
 /// Table names become the names of directories.

@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::datasource::TableType;
-use datafusion::datasource::empty::EmptyTable;
 
 use super::{At, Database, Harmonised, Table, VIEW};
 
@@ -23,6 +21,16 @@ pub struct Tables {
 impl Tables {
     pub fn new(database: Arc<Database>) -> Tables {
         Tables { database, views: RwLock::default() }
+    }
+
+    /// Whether a name is that of a table of the database.
+    fn is_stored(&self, name: &str) -> bool {
+        self.database.tables().iter().any(|t| t == name)
+    }
+
+    /// What a view or an external table is, if the session has one of this name.
+    pub(crate) fn session_type(&self, name: &str) -> Option<TableType> {
+        self.view(name).map(|view| view.table_type())
     }
 
     fn view(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
@@ -68,9 +76,14 @@ impl SchemaProvider for Tables {
         if name == VIEW {
             return exec_err!("{VIEW} is the view over all tables: choose another name");
         }
+        if self.is_stored(&name) {
+            return exec_err!("{name} is a table of the database: choose another name, or drop it with DROP TABLE");
+        }
         Ok(self.views.write().unwrap_or_else(PoisonError::into_inner).insert(name, table))
     }
 
+    /// Forgets a view or an external table. What is stored stays: DataFusion asks for this whatever stands in the way of
+    /// a new view.
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let view = self.views.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         if view.is_some() {
@@ -79,15 +92,13 @@ impl SchemaProvider for Tables {
         if name == VIEW {
             return exec_err!("{VIEW} is the view over all tables: it goes with them");
         }
-        if !self.table_exist(name) {
-            return Ok(None);
+        if self.is_stored(name) {
+            return exec_err!("{name} is a table of the database: choose another name, or drop it with DROP TABLE");
         }
-        self.database.drop_table(name)?;
-        // DataFusion asks only whether there was something to remove.
-        Ok(Some(Arc::new(EmptyTable::new(Arc::new(Schema::empty())))))
+        Ok(None)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        name == VIEW || self.view(name).is_some() || self.database.tables().iter().any(|t| t == name)
+        name == VIEW || self.view(name).is_some() || self.is_stored(name)
     }
 }

@@ -14,6 +14,21 @@ pub(crate) const PROVENANCE: [&str; 3] = ["run_id", "narrator", "narrative_error
 
 pub(super) const EMBEDDER: &str = "populace:embedder";
 pub(super) const DIMENSION: &str = "populace:embedding_dimension";
+/// The column that tells a table's rows apart: `uuid`, or nothing where rows share one. A table that does not say has the
+/// key `uuid` if it has such a column of text.
+const KEY: &str = "populace:key";
+
+/// Whether a table's rows are people with a key; its schema is to have the table's metadata.
+pub(super) fn has_key(schema: &Schema) -> bool {
+    let keyless = schema.metadata().get(KEY).is_some_and(|key| key != "uuid");
+    !keyless && schema.field_with_name("uuid").is_ok_and(|f| *f.data_type() == DataType::Utf8)
+}
+
+/// What a table says whose rows share uuids.
+pub(super) fn no_key() -> [(String, String); 1] {
+    [(KEY.into(), String::new())]
+}
+
 pub(crate) const PACK: &str = "populace:pack";
 pub(super) const PACK_PATH: &str = "populace:pack_path";
 const VERSION: &str = "populace:schema_version";

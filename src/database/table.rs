@@ -29,14 +29,17 @@ pub struct Table {
     dataset: Arc<Dataset>,
     /// Without the table's metadata, which some plans of DataFusion lose on the way and then miss
     schema: SchemaRef,
+    has_key: bool,
     /// Whether this is the newest version, which alone is written
     newest: bool,
 }
 
 impl Table {
     pub(super) fn new(database: Arc<Database>, name: &str, dataset: Dataset, newest: bool) -> Table {
-        let schema = Arc::new(Schema::new(Schema::from(dataset.schema()).fields));
-        Table { database, name: name.into(), dataset: Arc::new(dataset), schema, newest }
+        let told = Schema::from(dataset.schema());
+        let has_key = has_key(&told);
+        let schema = Arc::new(Schema::new(told.fields));
+        Table { database, name: name.into(), dataset: Arc::new(dataset), schema, has_key, newest }
     }
 
     pub(super) fn dataset(&self) -> Arc<Dataset> {
@@ -53,7 +56,7 @@ impl Table {
 
     /// Whether its rows are people with a key.
     pub(crate) fn has_key(&self) -> bool {
-        has_key(&self.schema())
+        self.has_key
     }
 
     /// The table's name, if this is the version that one writes.

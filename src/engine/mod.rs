@@ -2,6 +2,7 @@
 
 mod alter;
 mod command;
+mod ddl;
 mod index;
 mod message;
 mod write;
@@ -81,6 +82,8 @@ pub struct Options {
 pub struct Engine {
     context: SessionContext,
     database: Arc<Database>,
+    /// The tables, and the session's views
+    tables: Arc<Tables>,
     common: Common,
     options: Options,
 }
@@ -136,11 +139,12 @@ impl Engine {
             .with_physical_optimizer_rule(late_columns())
             .build();
         *context.state_ref().write() = state;
+        let tables = Arc::new(Tables::new(database.clone()));
         if let Some(catalog) = context.catalog("datafusion") {
-            catalog.register_schema("public", Arc::new(Tables::new(database.clone())))?;
+            catalog.register_schema("public", tables.clone())?;
             catalog.register_schema("populace", Arc::new(Own::new(database.clone())))?;
         }
-        Ok(Engine { context, database, common, options })
+        Ok(Engine { context, database, tables, common, options })
     }
 
     /// What writes narratives where a statement names nothing.
@@ -182,6 +186,20 @@ impl Engine {
         let mut parser =
             DFParserBuilder::new(sql.as_str()).with_dialect(&GenericDialect {}).with_recursion_limit(limit).build()?;
         Ok(parser.parse_statements()?.into())
+    }
+
+    /// Runs a query of the program's own: one, and nothing but a query, whatever names and texts were put into it.
+    ///
+    /// # Errors
+    /// If the text is not one query, or it cannot be planned.
+    pub async fn query_one(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+        let mut statements = self.parse(sql)?;
+        match (statements.pop(), statements.is_empty()) {
+            (Some(Statement::Statement(query)), true) if matches!(*query, ast::Statement::Query(_)) => {
+                self.run(Statement::Statement(query)).await
+            }
+            _ => plan_err!("a single query is wanted, which this is not: {sql}"),
+        }
     }
 
     /// Plans and runs one statement; its rows come as they are made.
@@ -253,9 +271,7 @@ impl Engine {
         let plan = self.context.state().statement_to_plan(statement.clone()).await?;
         self.check(&plan)?;
         match plan {
-            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
-                self.create_table(create, &statement, run).await
-            }
+            LogicalPlan::Ddl(ddl) => self.ddl(ddl, &statement, run).await,
             LogicalPlan::Dml(dml) => match dml.op {
                 WriteOp::Update | WriteOp::Delete | WriteOp::Truncate => self.change(&dml, statement).await,
                 WriteOp::Insert(InsertOp::Replace) => self.replace(&dml, statement, run).await,
@@ -332,10 +348,7 @@ impl Engine {
         let (wanted, column) = (text(&search.text), text(&search.column));
         let sql =
             format!("SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter})", search.k);
-        match self.parse(&sql)?.pop() {
-            Some(statement) => self.run(statement).await,
-            None => plan_err!("nothing to search for"),
-        }
+        self.query_one(&sql).await
     }
 
     /// The table of people, or the view over all of them where there are several.

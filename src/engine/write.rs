@@ -30,6 +30,11 @@ impl Engine {
         if create.temporary {
             return plan_err!("temporary tables are not supported; CREATE VIEW lives as long as the session");
         }
+        if self.tables.session_type(table).is_some() {
+            return plan_err!(
+                "{table} is a view or an external table of this session: choose another name, or drop it"
+            );
+        }
         if create.if_not_exists && self.database.tables().iter().any(|t| t == table) {
             return counted(0);
         }
@@ -44,7 +49,14 @@ impl Engine {
         let options =
             CreateTable { replace, narratives, run: id, narrator, pack, pack_path, ..CreateTable::new(shape) };
         let made = self.database.create_table(table, rows, options).await;
-        counted(run.end(made.map(|m| (m.written, m.written)))?)
+        let made = run.end(made.map(|m| (m, m.written)))?;
+        if made.repeated > 0 {
+            self.database.notice(format!(
+                "{} of {} rows repeat a uuid: all are in {table}, which has no key for it",
+                made.repeated, made.written
+            ));
+        }
+        counted(made.written)
     }
 
     /// INSERT, as a run where it writes people: committed as it goes, and resumable.

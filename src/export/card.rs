@@ -16,7 +16,7 @@ use futures::TryStreamExt;
 use populace_population::Pack;
 use populace_udfs::LANGUAGE;
 
-use super::{Export, described, run};
+use super::{Export, described};
 use crate::catalog::Work;
 use crate::engine::{Engine, message};
 use crate::packs;
@@ -91,7 +91,7 @@ impl Rows<'_> {
     }
 
     async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>> {
-        let batches: Vec<_> = run(self.engine, sql).await?.try_collect().await?;
+        let batches: Vec<_> = self.engine.query_one(sql).await?.try_collect().await?;
         let mut rows = Vec::new();
         for batch in &batches {
             for row in 0..batch.num_rows() {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Result, plan_err};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::parquet::file::metadata::KeyValue;
 use futures::StreamExt;
 
@@ -82,7 +81,7 @@ pub struct Exported {
 /// can be written.
 pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) -> Result<Exported> {
     let (relation, name) = relation(&export.from)?;
-    let all = run(engine, &format!("SELECT * FROM {relation} LIMIT 0")).await?.schema();
+    let all = engine.query_one(&format!("SELECT * FROM {relation} LIMIT 0")).await?.schema();
     let wanted = |f: &&Field| export.vectors || !is_vectors(f);
     let mut columns: Vec<&str> =
         all.fields().iter().map(|f| f.as_ref()).filter(wanted).map(|f| f.name().as_str()).collect();
@@ -99,7 +98,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
     let selected = columns.iter().map(|c| quoted_name(c)).collect::<Vec<_>>().join(", ");
     let table = engine.database().schema(if relation.starts_with('"') { &name } else { "" }).await?;
     let pack = table.and_then(|s| s.metadata().get(PACK).cloned());
-    let mut rows = run(engine, &format!("SELECT {selected} FROM {relation}")).await?;
+    let mut rows = engine.query_one(&format!("SELECT {selected} FROM {relation}")).await?;
     let schema = match export.format {
         // Whoever stores the rows again is told what was coded.
         Format::Parquet | Format::Datasets => marked_schema(&rows.schema()),
@@ -125,14 +124,6 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
         files.push(card);
     }
     Ok(Exported { rows: count, files })
-}
-
-async fn run(engine: &Engine, sql: &str) -> Result<SendableRecordBatchStream> {
-    let mut statements = engine.parse(sql)?;
-    match (statements.pop(), statements.is_empty()) {
-        (Some(statement), true) => engine.run(statement).await,
-        _ => plan_err!("one table, or one query in parentheses, is exported at a time"),
-    }
 }
 
 /// What stands after FROM, and what the files are called.

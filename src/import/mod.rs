@@ -167,8 +167,10 @@ impl Prepared {
         let append = Append { narrator: narrator.as_deref(), progress: &told, ready: &progress, ..Append::default() };
         let appended = Box::pin(database.append(&table, rows, append)).await;
         if appended.is_err() && !exists && !committed.into_inner() {
-            // What went wrong first is what matters.
-            _ = database.drop_table(&table);
+            // What went wrong first is what matters. Rows that others wrote meanwhile stay.
+            if let Ok(lock) = database.lock(&table).await {
+                _ = database.drop_empty(&table, &lock).await;
+            }
         }
         Ok(Imported { files: count, appended: appended?, nulled: nulled.load(Ordering::Relaxed), keyed })
     }

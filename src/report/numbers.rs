@@ -13,8 +13,7 @@ pub(super) struct Rows(RecordBatch);
 
 impl Rows {
     pub async fn read(engine: &Engine, sql: &str) -> Result<Rows> {
-        let statement = engine.parse(sql)?.pop().ok_or_else(|| exec_datafusion_err!("no statement in `{sql}`"))?;
-        let rows = engine.run(statement).await?;
+        let rows = engine.query_one(sql).await?;
         let schema = rows.schema();
         let batches: Vec<RecordBatch> = rows.try_collect().await?;
         Ok(Rows(concat_batches(&schema, &batches)?))

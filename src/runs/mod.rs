@@ -226,8 +226,7 @@ async fn draw(
     if rows.start > 0 {
         sql += &format!(" WHERE row_index >= {}", rows.start);
     }
-    let Some(statement) = engine.parse(&sql)?.pop() else { return plan_err!("no statement") };
-    engine.run(statement).await
+    engine.query_one(&sql).await
 }
 
 fn expression(text: &str) -> Result<String> {

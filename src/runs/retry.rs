@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::concat_batches;
-use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Outage, facts_of};
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::catalog::Run;
 use crate::database::PROVENANCE;
 use crate::engine::Engine;
+use crate::statements::{quoted_name, quoted_text};
 
 /// What became of the texts that were missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,9 +33,9 @@ pub struct Retried {
 /// If the narrator cannot be reached at all, or the table cannot be read or written; then nothing is changed.
 pub async fn retry_failed(engine: &Engine, run: &Run) -> Result<Retried> {
     let narrator = engine.narrator(&run.narrator)?;
-    let sql = format!("SELECT * FROM \"{}\" WHERE run_id = '{}' AND narrative_error IS NOT NULL", run.table, run.id);
-    let Some(statement) = engine.parse(&sql)?.pop() else { return exec_err!("no statement") };
-    let rows = engine.run(statement).await?;
+    let (table, id) = (quoted_name(&run.table), quoted_text(&run.id));
+    let sql = format!("SELECT * FROM {table} WHERE run_id = {id} AND narrative_error IS NOT NULL");
+    let rows = engine.query_one(&sql).await?;
     let schema = rows.schema();
     let batches: Vec<RecordBatch> = rows.try_collect().await?;
     let rows = concat_batches(&schema, &batches)?;
