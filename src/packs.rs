@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use include_dir::{Dir, include_dir};
+use populace_outline::{Kinds, Outline, columns_of, read_folder};
 use populace_population::{Pack, Result, there_are};
 use populace_udfs::{NARRATIVES, pack_name, same_language};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use crate::narrators::outline::{Outline, columns_of, read_folder};
 
 /// A country as the binary has it.
 struct Country {
@@ -250,7 +249,7 @@ pub fn outline(name: &str, asked: Option<&str>) -> std::result::Result<Arc<Outli
     };
     let kinds = own_kinds(name);
     let read = files(name, &format!("outline/{language}"))
-        .and_then(|files| Outline::parse(&place, &files.unwrap_or_default(), &kinds))
+        .and_then(|files| Outline::parse(&place, &files.unwrap_or_default(), kinds_to_write(&kinds)))
         .map_err(|faults| faults.join("\n"))?;
     Ok(READ.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(Arc::new(read)).clone())
 }
@@ -286,6 +285,11 @@ pub fn prompts(name: &str, asked: Option<&str>) -> std::result::Result<Option<Fi
 fn own_kinds(name: &str) -> Vec<String> {
     let files = files(name, "prompts").ok().flatten().unwrap_or_default();
     files.iter().find(|(file, _)| *file == "kinds.toml").map(|(_, text)| kinds_in(text)).unwrap_or_default()
+}
+
+/// The texts that an outline is to write for a pack that lists these; such of the ten as it has where none is listed.
+pub(crate) fn kinds_to_write(listed: &[String]) -> Kinds<'_> {
+    if listed.is_empty() { Kinds::Any(&NARRATIVES) } else { Kinds::All(listed) }
 }
 
 /// The kinds of text in such a list; none where it is at fault, which is said where prompts are made of it.
@@ -409,7 +413,8 @@ mod tests {
         write("outline/en/outline.toml", "language = \"en\"\nfull = \"{name}\"\nshort = \"{name}\"\n");
         write("outline/en/all.txt", "@persona\n{N} swims.\n@sea_persona\n{N} swims far.\n");
         let facts = json!({ "pack": "atlantis@1", "name": "Ama" });
-        let text = crate::narrators::outline::write("sea_persona", facts.as_object().unwrap());
+        let text = outline(&country_of(facts.as_object().unwrap()).unwrap(), None).unwrap();
+        let text = text.write("sea_persona", facts.as_object().unwrap());
         assert_eq!(text.unwrap(), "Ama swims far.");
         assert_eq!(languages("atlantis"), ["en-AT", "fr"]);
         assert_eq!(outline_languages("atlantis"), ["en"]);
