@@ -25,7 +25,7 @@ pub fn check(dir: &Path) -> Vec<String> {
 
 /// The grammars by which people are written up without a model, a folder a language.
 fn outlines(dir: &Path, wrong: &mut Vec<String>) {
-    let kinds = std::fs::read_to_string(dir.join("prompts").join(KINDS)).map(|text| super::kinds_in(&text));
+    let kinds = std::fs::read_to_string(dir.join("prompts").join(KINDS)).map(|text| super::texts::kinds_in(&text));
     let kinds = kinds.unwrap_or_default();
     for language in listed(&dir.join("outline")).map(|(_, folders)| folders).unwrap_or_default() {
         let read = read_folder(&dir.join("outline").join(&language)).and_then(|files| {

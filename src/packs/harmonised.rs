@@ -1,70 +1,42 @@
 //! The codes that the levels of the built-in packs have in `personas_harmonised`.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use populace_population::{Error, HARMONISED, Harmonised, Result};
+use populace_population::{Error, HARMONISED, Harmonised, Result, read_text};
 
-/// One pack: its name, its country in ISO 3166-1 alpha-2, its files, and what they say once somebody has asked.
-struct BuiltIn {
-    name: &'static str,
-    country: &'static str,
-    files: &'static [(&'static str, &'static str)],
-    read: OnceLock<Arc<Harmonised>>,
-}
+use super::{COUNTRIES, Country, built_in};
 
-macro_rules! built_in {
-    ($($name:literal $country:literal: $($file:literal),*;)*) => {
-        [$(BuiltIn {
-            name: $name,
-            country: $country,
-            files: &[$(($file, include_str!(concat!("../../datasets/", $name, "/", $file)))),*],
-            read: OnceLock::new(),
-        }),*]
-    };
-}
-
-static BUILT_IN: [BuiltIn; 5] = built_in! {
-    "brazil" "BR": "harmonised.toml", "occupation_isco.csv";
-    "india" "IN": "harmonised.toml", "occupation_isco.csv";
-    "japan" "JP": "harmonised.toml", "occupation_isco.csv";
-    "singapore" "SG": "harmonised.toml", "occupation_isco.csv";
-    "usa" "US": "harmonised.toml", "occupation_isco.csv";
-};
-
-impl BuiltIn {
-    fn get(&self) -> Result<Arc<Harmonised>> {
-        if let Some(read) = self.read.get() {
+impl Country {
+    fn harmonised(&self) -> Result<Arc<Harmonised>> {
+        if let Some(read) = self.harmonised.get() {
             return Ok(read.clone());
         }
         let file = |name: &str| {
-            let found = self.files.iter().find(|(file, _)| *file == name);
+            let found = self.coded.iter().find(|(file, _)| *file == name);
             let missing = || Error::Io { path: name.into(), source: std::io::ErrorKind::NotFound.into() };
             found.map(|(_, text)| text.to_string()).ok_or_else(missing)
         };
         let read = Arc::new(Harmonised::parse(&file(HARMONISED)?, &file)?);
-        Ok(self.read.get_or_init(|| read).clone())
+        Ok(self.harmonised.get_or_init(|| read).clone())
     }
 }
 
-/// The codes of a built-in pack by its name; `None` if there is no such pack, or it has none.
+/// The codes of a built-in pack by its name; `None` if there is no such pack.
 pub fn of_name(name: &str) -> Option<Result<Arc<Harmonised>>> {
-    BUILT_IN.iter().find(|b| b.name == name).map(BuiltIn::get)
+    built_in(name).map(Country::harmonised)
 }
 
 /// The codes of the built-in pack of a country, in ISO 3166-1 alpha-2.
 pub fn of_country(alpha2: &str) -> Option<Result<Arc<Harmonised>>> {
-    BUILT_IN.iter().find(|b| b.country == alpha2).map(BuiltIn::get)
+    COUNTRIES.iter().find(|country| country.codes[1] == alpha2).map(Country::harmonised)
 }
 
 /// The codes beside a pack that is named by its path; `None` where there are none.
 pub fn of_path(pack: &str) -> Option<Result<Arc<Harmonised>>> {
     let path = Path::new(pack);
     let folder = if path.is_dir() { path } else { path.parent()? };
-    let file = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })
-    };
+    let file = |name: &str| read_text(folder, name);
     let text = file(HARMONISED).ok()?;
     Some(Harmonised::parse(&text, &file).map(Arc::new))
 }
@@ -77,10 +49,10 @@ mod tests {
     /// Every level of every built-in pack has a code, and every code is one.
     #[test]
     fn built_in_packs_are_coded() {
-        for built_in in &BUILT_IN {
-            let read = built_in.get().unwrap_or_else(|e| panic!("{}: {e}", built_in.name));
-            assert_eq!(read.country, built_in.country);
-            let pack = crate::packs::open(built_in.name).unwrap().unwrap();
+        for country in &COUNTRIES {
+            let read = country.harmonised().unwrap_or_else(|e| panic!("{}: {e}", country.name));
+            assert_eq!(read.country, country.codes[1]);
+            let pack = crate::packs::open(country.name).unwrap().unwrap();
             for code in Code::ALL {
                 let Some(mapping) = read.mapping(code) else { continue };
                 let variable = pack.variables().iter().find(|v| v.name == mapping.column && !v.hidden).unwrap();

@@ -58,10 +58,15 @@ pub fn open(country: &str) -> Result<Arc<Pack>> {
     let written = std::fs::metadata(&path).map_err(io)?;
     let stamp = (written.modified().ok(), written.len());
     let opened = OPENED.get_or_init(Mutex::default);
-    if let Some((then, pack)) = opened.lock().unwrap_or_else(PoisonError::into_inner).get(&path)
-        && *then == stamp
-    {
-        return Ok(pack.clone());
+    let texts = |pack: &Pack| {
+        if let Some(folder) = path.parent() {
+            super::texts_from(&pack.id(), pack.language(), folder);
+        }
+    };
+    let known = opened.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
+    if let Some((_, pack)) = known.filter(|(then, _)| *then == stamp) {
+        texts(&pack);
+        return Ok(pack);
     }
     let pack = Pack::open(&path).map_err(|error| match error {
         Error::NotAPack(why) => {
@@ -69,9 +74,7 @@ pub fn open(country: &str) -> Result<Arc<Pack>> {
         }
         error => error,
     })?;
-    if let Some(folder) = path.parent() {
-        super::texts_from(pack.name(), pack.language(), folder);
-    }
+    texts(&pack);
     opened.lock().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, pack.clone()));
     Ok(pack)
 }
