@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use populace_udfs::Estimate;
 
 use super::Failure;
-use crate::export::{plain_batch, plain_schema};
+use crate::arrow::{plain_batch, plain_schema};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {

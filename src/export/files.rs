@@ -14,7 +14,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 
 use super::Format;
 use super::chat::Chat;
-use super::plain::{flat_batch, plain_batch};
+use crate::arrow::{flat_batch, plain_batch};
 
 /// Bytes after which another file of a dataset begins, and that a group of rows of Parquet takes in memory.
 const FILE: usize = 500 << 20;

@@ -3,7 +3,6 @@
 mod card;
 mod chat;
 mod files;
-mod plain;
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +14,12 @@ use futures::StreamExt;
 
 use self::chat::Chat;
 use self::files::Files;
+use crate::arrow::{marked_schema, plain_schema};
 use crate::database::PACK;
 use crate::engine::Engine;
 use crate::statements::quoted_name;
 
 pub use self::card::Card;
-pub(crate) use self::plain::{CODED, json_texts, marked_schema, plain_batch, plain_schema};
 
 /// What files are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

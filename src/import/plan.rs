@@ -11,8 +11,8 @@ use populace_udfs::NARRATIVE;
 use super::Import;
 use super::convert::{can_convert, is_text};
 use super::source::{Format, Source, check_name};
+use crate::arrow::CODED;
 use crate::database::{PROVENANCE, embedded_narrative, plain_field};
-use crate::export::CODED;
 use crate::packs;
 
 /// The columns of the published Nemotron-Personas, of any country, that hold categories.

@@ -17,8 +17,7 @@ use self::sections::{Chart, Column, Diversity, Person};
 use crate::catalog::{Catalog, Work};
 use crate::engine::Engine;
 use crate::packs;
-use crate::recipes::Kind;
-use crate::statements;
+use crate::statements::{quoted_name, quoted_text};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -130,8 +129,7 @@ struct Fidelity {
 
 impl<'a> Subject<'a> {
     async fn of(engine: &'a Engine, options: &'a Options) -> Result<Subject<'a>> {
-        let wrong = |e: String| exec_datafusion_err!("{e}");
-        let table = Kind::Identifier.sql(&options.table).map_err(wrong)?;
+        let table = quoted_name(&options.table);
         let schema = Rows::read(engine, &format!("SELECT * FROM {table} LIMIT 0")).await?.schema();
         let fields = schema.fields().iter();
         let columns = fields.map(|f| (f.name().clone(), crate::database::is_narrative(f))).collect();
@@ -158,7 +156,7 @@ impl<'a> Subject<'a> {
 
     /// The country as a text of SQL.
     fn quoted_country(&self) -> String {
-        statements::quoted_text(&self.country)
+        quoted_text(&self.country)
     }
 
     /// The country whose pack most of the people are from.

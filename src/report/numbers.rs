@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use futures::TryStreamExt;
 
 use crate::engine::Engine;
@@ -13,7 +13,10 @@ pub(super) struct Rows(RecordBatch);
 
 impl Rows {
     pub async fn read(engine: &Engine, sql: &str) -> Result<Rows> {
-        let statement = engine.parse(sql)?.pop().ok_or_else(|| exec_datafusion_err!("no statement in `{sql}`"))?;
+        let mut statements = engine.parse(sql)?;
+        let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
+            return exec_err!("one query is asked at a time, not `{sql}`");
+        };
         let rows = engine.run(statement).await?;
         let schema = rows.schema();
         let batches: Vec<RecordBatch> = rows.try_collect().await?;

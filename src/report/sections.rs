@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::Result;
 use serde::Serialize;
 
 use super::Subject;
 use super::charts::{Bar, Curve, Pair, bars, curves, pyramid};
 use super::numbers::{Rows, count, percent, wilson, words};
+use crate::statements::quoted_name;
 
 /// What the division of a country is called that its people are told by.
 const PLACES: [&str; 6] = ["state", "prefecture", "province", "region", "district", "zone"];
@@ -361,7 +362,7 @@ impl Subject<'_> {
         let some = format!("{} TABLESAMPLE ({TEXTS} ROWS) REPEATABLE ({})", self.table, self.options.seed);
         let mut texts = vec![];
         for name in narratives {
-            let quoted = crate::recipes::Kind::Identifier.sql(name).map_err(|e| exec_datafusion_err!("{e}"))?;
+            let quoted = quoted_name(name);
             let mut asked = vec![
                 format!("count({quoted}) AS texts"),
                 format!("avg(character_length({quoted})) AS letters"),
@@ -369,8 +370,9 @@ impl Subject<'_> {
             ];
             let vectors = format!("{name}_embedding");
             if self.has(&vectors) {
-                asked.push(format!("self_similarity(\"{vectors}\") AS similarity"));
-                asked.push(format!("vendi_score(\"{vectors}\") AS vendi"));
+                let vectors = quoted_name(&vectors);
+                asked.push(format!("self_similarity({vectors}) AS similarity"));
+                asked.push(format!("vendi_score({vectors}) AS vendi"));
             }
             let rows = self.read(&format!("SELECT {} FROM {some}", asked.join(", "))).await?;
             let number = |name: &str, digits: usize| match rows.schema().column_with_name(name) {
@@ -404,7 +406,7 @@ impl Subject<'_> {
         let shown: Vec<&str> = facts.into_iter().chain(place.copied()).filter(|f| self.has(f)).collect();
         let names: Vec<&str> = ["first_name", "last_name"].into_iter().filter(|n| self.has(n)).collect();
         let all = names.iter().chain(&shown).chain(&narratives);
-        let columns: Vec<String> = all.map(|c| crate::statements::quoted_name(c)).collect();
+        let columns: Vec<String> = all.map(|c| quoted_name(c)).collect();
         if self.options.people == 0 || columns.is_empty() {
             return Ok(vec![]);
         }
