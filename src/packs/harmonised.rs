@@ -1,11 +1,13 @@
 //! The codes that the levels of the built-in packs have in `personas_harmonised`.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use populace_population::{Error, HARMONISED, Harmonised, Result, read_text};
 
-use super::{COUNTRIES, Country, built_in};
+use super::{COUNTRIES, Country, built_in, path};
 
 impl Country {
     fn harmonised(&self) -> Result<Arc<Harmonised>> {
@@ -41,6 +43,41 @@ pub fn of_path(pack: &str) -> Option<Result<Arc<Harmonised>>> {
     Some(Harmonised::parse(&text, &file).map(Arc::new))
 }
 
+/// The codes beside a pack that is named by its path, as a table of its people keeps them: in JSON, texts by the names
+/// of files. `None` where there are none, or they are at fault.
+pub fn to_keep(pack: &str) -> Option<String> {
+    let path = Path::new(pack);
+    let folder = if path.is_dir() { path } else { path.parent()? };
+    let texts: RefCell<BTreeMap<String, String>> = RefCell::default();
+    let file = |name: &str| {
+        let text = read_text(folder, name)?;
+        texts.borrow_mut().insert(name.into(), text.clone());
+        Ok(text)
+    };
+    Harmonised::parse(&file(HARMONISED).ok()?, &file).ok()?;
+    serde_json::to_string(&texts.into_inner()).ok()
+}
+
+fn kept(texts: &str) -> Option<Arc<Harmonised>> {
+    let texts: BTreeMap<String, String> = serde_json::from_str(texts).ok()?;
+    let missing = |name: &str| Error::Io { path: name.into(), source: std::io::ErrorKind::NotFound.into() };
+    let file = |name: &str| texts.get(name).cloned().ok_or_else(|| missing(name));
+    Harmonised::parse(&file(HARMONISED).ok()?, &file).ok().map(Arc::new)
+}
+
+/// The codes of the people of a table, by what it says of their pack: its name, its path if it is one of the user's own,
+/// and the codes that were kept. A table may come from elsewhere: the path is opened only where the user has named it
+/// too. Codes that cannot be read are as good as none: `countries check` says what is wrong with them.
+pub fn of_table(name: Option<&str>, path: Option<&str>, texts: Option<&str>) -> Option<Arc<Harmonised>> {
+    match path {
+        Some(path) => {
+            let beside = Some(path).filter(|path| path::is_named(path)).and_then(of_path).and_then(Result::ok);
+            beside.or_else(|| kept(texts?))
+        }
+        None => of_name(name?).and_then(Result::ok),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +105,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_path_that_a_table_tells_is_not_opened_unless_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let harmonised = "country = \"XA\"\n[sex]\ncolumn = \"sex\"\ncodes = { f = \"female\", m = \"male\" }\n";
+        std::fs::write(path(HARMONISED), harmonised).unwrap();
+        std::fs::write(path("usa.pack"), built_in("usa").unwrap().bytes).unwrap();
+        let pack = path("usa.pack").display().to_string();
+        let country =
+            |texts: Option<&str>| of_table(Some("usa"), Some(&pack), texts).map(|codes| codes.country.clone());
+        assert_eq!(country(None), None);
+        let texts = to_keep(&pack).unwrap();
+        assert_eq!(country(Some(&texts)).as_deref(), Some("XA"));
+        // Named, what lies beside the pack is newer than what was kept.
+        std::fs::write(path(HARMONISED), harmonised.replace("XA", "XB")).unwrap();
+        assert_eq!(country(Some(&texts)).as_deref(), Some("XA"));
+        path::open(&pack).unwrap();
+        assert_eq!(country(Some(&texts)).as_deref(), Some("XB"));
+        std::fs::write(path(HARMONISED), "country = 1").unwrap();
+        assert_eq!((to_keep(&pack), country(Some(&texts)).as_deref()), (None, Some("XA")));
     }
 
     #[test]
