@@ -67,6 +67,8 @@ struct Figure {
 struct Page {
     title: String,
     lead: String,
+    /// Whether the people are real, as far as the rows say it
+    origin: String,
     verdict: String,
     agrees: bool,
     charts: Vec<Chart>,
@@ -94,6 +96,7 @@ pub async fn write(engine: &Engine, options: &Options) -> Result<String> {
     let page = Page {
         title: options.title.clone().unwrap_or_else(|| options.table.clone()),
         lead: subject.lead()?,
+        origin: subject.origin().await?,
         verdict,
         agrees,
         charts,
@@ -207,6 +210,27 @@ impl<'a> Subject<'a> {
             pack.title(),
             pack.year()
         ))
+    }
+
+    /// Whether the people are synthetic. Whoever was drawn has a pack; of others nothing is known, and they may be real.
+    async fn origin(&self) -> Result<String> {
+        let drawn = match self.has("pack") {
+            true => {
+                let sql = format!("SELECT count(pack) AS drawn FROM {}", self.table);
+                self.read(&sql).await?.numbers("drawn")?.into_iter().flatten().next().unwrap_or(0.0) as u64
+            }
+            false => 0,
+        };
+        Ok(match drawn {
+            0 => "The rows do not say how they were made.".into(),
+            drawn if drawn >= self.rows => {
+                "These people are synthetic: drawn from statistics, none of them is real.".into()
+            }
+            drawn => format!(
+                "{} of these people are synthetic, drawn from statistics; the rows of the others do not say how they were made.",
+                count(drawn as f64)
+            ),
+        })
     }
 
     /// How the table agrees with the figures of the country.
@@ -341,6 +365,8 @@ fn run(catalog: Option<&Catalog>, id: &str) -> String {
         Some(run) => {
             let work = match &run.work {
                 Work::Generate { country, seed, count, .. } => {
+                    // A pack of one's own by its name alone: where it lies is nobody else's.
+                    let country = country.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(country);
                     format!("generate {country}, {count} people, seed {seed}")
                 }
                 Work::Statement(_) => "a statement".into(),
@@ -382,6 +408,7 @@ mod tests {
         let page = Page {
             title: nasty.clone(),
             lead: nasty.clone(),
+            origin: nasty.clone(),
             verdict: nasty.clone(),
             agrees: false,
             charts: vec![chart],
