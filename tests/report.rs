@@ -56,6 +56,8 @@ fn a_report_of_other_tables() {
     let directory = tempfile::tempdir().unwrap();
     let sql = "CREATE TABLE bare AS SELECT sex, age FROM sample_persona('usa', 50, seed => 1);
                CREATE TABLE tilted AS SELECT uuid, sex, age, state, pack FROM sample_persona('usa', 3000, seed => 1, given => age < 40);
+               CREATE TABLE panel AS SELECT * FROM stratified_sample(tilted, 60, strata => sex, seed => 1);
+               CREATE TABLE mixed AS SELECT * EXCEPT (pack), CASE WHEN age < 30 THEN pack END AS pack FROM tilted;
                CREATE TABLE nothing AS SELECT * FROM sample_persona('usa', 5) WHERE age > 200;
                CREATE TABLE other AS SELECT 1 AS a, 'x' AS b;";
     assert_eq!(ran_on(directory.path(), &["sql", sql]).0, 0);
@@ -63,12 +65,20 @@ fn a_report_of_other_tables() {
     let (code, html, error) = report(&["bare", "--country", "usa"]);
     assert_eq!(code, 0, "{error}");
     assert!(html.contains("The table has no column occupation."));
+    assert!(html.contains("The rows do not say how they were made.") && !html.contains("none of them is real"));
     parsed(&html);
     let (_, html, _) = report(&["tilted"]);
     // The same table, the same report, but for the time.
     let timeless = |html: &str| html.lines().filter(|l| !l.contains("Written by")).collect::<Vec<_>>().join("\n");
     assert_eq!(timeless(&report(&["tilted"]).1), timeless(&html));
     assert!(html.contains("Differs from"), "a table of the young alone agrees");
+    assert!(html.contains("none of them is real"));
+    let (_, mixed, _) = report(&["mixed"]);
+    assert!(mixed.contains("of these people are synthetic") && !mixed.contains("none of them is real"));
+    // A sample is a table like others, whatever its columns are called.
+    let (code, panel, error) = report(&["panel"]);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(panel.matches("<article").count(), 6);
     parsed(&html);
     let (code, html, _) = report(&["other", "--country", "usa"]);
     assert!(code == 0 && html.contains("No figure can be compared"));

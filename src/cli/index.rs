@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::Format;
 use super::{DatabaseArguments, Failure};
 use crate::engine::{Engine, Options};
-use crate::recipes::Kind;
+use crate::statements::{quoted_name, quoted_text};
 
 #[derive(Debug, Args)]
 pub(super) struct IndexArguments {
@@ -29,13 +29,13 @@ pub(super) struct IndexArguments {
 
 pub(super) fn run(arguments: &IndexArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let engine = Engine::new(database.open()?, Options::default())?;
-    let table = Kind::Identifier.sql(&arguments.table).map_err(Failure)?;
+    let table = quoted_name(&arguments.table);
     let IndexArguments { text, vector, btree, bitmap, .. } = arguments;
     super::runtime()?.block_on(async {
         let kinds = [("text", text), ("vector", vector), ("btree", btree), ("bitmap", bitmap)];
         for (kind, columns) in kinds {
             for column in columns {
-                let column = Kind::Identifier.sql(column).map_err(Failure)?;
+                let column = quoted_name(column);
                 let sql = format!("CREATE INDEX ON {table} USING {kind} ({column})");
                 for statement in engine.parse(&sql)? {
                     drop(engine.run(statement).await?);
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &IndexArguments, database: &DatabaseArguments) -> R
         let state = format!(
             "SELECT index_name, kind, columns, rows_indexed, rows_not_indexed, state, detail FROM populace.indexes \
              WHERE table_name = {}",
-            Kind::Text.sql(name).map_err(Failure)?
+            quoted_text(name)
         );
         super::sql::run_all(&engine, &state, arguments.format).await?;
         match failed.first() {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::Format;
 use super::{DatabaseArguments, Failure};
 use crate::engine::{Engine, Options};
-use crate::recipes::Kind;
+use crate::statements::{one_expression, quoted_name};
 
 #[derive(Debug, Args)]
 pub(super) struct SampleArguments {
@@ -49,20 +49,21 @@ pub(super) fn run(arguments: SampleArguments, database: &DatabaseArguments) -> R
 
 /// The statement that takes the sample.
 fn statement(arguments: &SampleArguments, seed: u64) -> Result<String, String> {
-    let table = Kind::Identifier.sql(&arguments.table)?;
+    let table = quoted_name(&arguments.table);
     let from = match &arguments.r#where {
         Some(predicate) => {
-            let predicate = Kind::Expression.sql(predicate).map_err(|e| format!("--where: {e}"))?;
+            let predicate = one_expression(predicate).map_err(|e| format!("--where: {predicate}: {e}"))?;
             format!("(SELECT * FROM {table} WHERE {predicate})")
         }
         None => table,
     };
     let study_variable = match &arguments.study_variable {
-        Some(column) => format!(", study_variable => {}", Kind::Identifier.sql(column)?),
+        Some(column) => format!(", study_variable => {}", quoted_name(column)),
         None => String::new(),
     };
     let SampleArguments { size, allocation, on_short, .. } = arguments;
-    let strata = Kind::Identifiers.sql(&arguments.strata)?;
+    let strata: Vec<String> = arguments.strata.split(',').map(|name| quoted_name(name.trim())).collect();
+    let strata = strata.join(", ");
     Ok(format!(
         "SELECT * FROM stratified_sample({from}, {size}, strata => ({strata}), allocation => '{allocation}'\
          {study_variable}, on_short => '{on_short}', seed => {seed})"

@@ -10,8 +10,9 @@ use lance::dataset::{Dataset, WriteMode, WriteParams};
 use populace_udfs::narrative_field;
 
 use super::append::{Twins, cannot_write};
-use super::shape::{PACK_PATH, Shape, embedded_narrative, is_narrative, no_key};
+use super::shape::{CODES, PACK_PATH, Shape, embedded_narrative, is_narrative, no_key};
 use super::{Append, Appended, Database, VIEW, check_name};
+use crate::packs;
 
 impl Database {
     /// Makes a table of rows. It is there as a whole or, if anything fails, not at all; so is the one it replaces.
@@ -51,6 +52,7 @@ impl Database {
         if let Some(path) = &options.pack_path {
             let mut metadata = schema.metadata().clone();
             metadata.insert(PACK_PATH.into(), path.clone());
+            metadata.extend(packs::harmonised::to_keep(path).map(|codes| (CODES.to_string(), codes)));
             schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
         }
         let beside = self.root().join("tables").join(format!(".{table}.{}.new", uuid::Uuid::now_v7()));

@@ -31,6 +31,8 @@ pub(super) fn no_key() -> [(String, String); 1] {
 
 pub(crate) const PACK: &str = "populace:pack";
 pub(super) const PACK_PATH: &str = "populace:pack_path";
+/// The codes of its levels, where it is one of the user's own: texts by the names of files, in JSON
+pub(super) const CODES: &str = "populace:codes";
 const VERSION: &str = "populace:schema_version";
 const SCHEMA_VERSION: &str = "1";
 

@@ -11,7 +11,7 @@ use datafusion::common::{DataFusionError, Result, exec_err};
 
 use super::lists::parse_list;
 use super::source::OnError;
-use crate::export::json_texts;
+use crate::arrow::json_texts;
 
 /// Letters of a value that an error shows.
 const SHOWN: usize = 60;

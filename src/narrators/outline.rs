@@ -1,33 +1,17 @@
-//! The outline narrator: plain texts from the facts of a person alone, the same text for the same person.
+//! The outline narrator: plain texts from the facts of a person alone, by the grammars of `populace_outline`.
 //!
-//! It stands in for a language model where none is at hand, and says so in the `narrator` column. It writes by a
-//! generative grammar for each country and language, an [`Outline`]: sentence plans chosen by what is known of the
-//! person, filled with facts and with clauses about temperament, work, household and place. Every alternative is drawn
-//! from a generator keyed by the person's uuid and the kind. It cannot obey a free prompt: a template is refused with a
-//! hint to name a model.
+//! It stands in for a language model where none is at hand, and says so in the `narrator` column. It cannot obey a free
+//! prompt: a template is refused with a hint to name a model.
 
-mod finish;
-mod grammar;
-mod lexicon;
-mod manifest;
-mod pen;
-mod person;
-mod read;
-mod write;
-
-#[cfg(test)]
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
-use populace_udfs::{LANGUAGE, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
+use populace_outline::Outline;
+use populace_udfs::{LANGUAGE, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, language_of};
+use serde_json::{Map, Value};
 
 use crate::packs;
-
-pub use read::Outline;
-pub(crate) use read::{columns_of, read_folder};
-pub use write::write;
 
 /// The columns that some country's texts are written from, and those that say which country's they are.
 static COLUMNS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -73,6 +57,20 @@ impl Narrator for OutlineNarrator {
     async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<std::result::Result<Narrative, NarrativeError>> {
         requests.iter().map(narrate).collect()
     }
+}
+
+/// Writes the text of a kind from the facts of a person, the same text for the same facts: in the language that the
+/// row says (`narrative_language`), or else that of the country.
+///
+/// # Errors
+/// Where the country has no outline, or none in this language, where it has no such kind, or the facts are too few.
+pub fn write(kind: &str, facts: &Map<String, Value>) -> std::result::Result<String, String> {
+    outline(facts)?.write(kind, facts)
+}
+
+/// The outline for a person: that of the pack that the row was drawn from, or else of its country, or else the USA's.
+fn outline(facts: &Map<String, Value>) -> std::result::Result<Arc<Outline>, String> {
+    packs::outline(&packs::country_of(facts)?, language_of(facts))
 }
 
 fn narrate(request: &NarrativeRequest) -> std::result::Result<Narrative, NarrativeError> {

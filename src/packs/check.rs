@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use minijinja::Environment;
+use populace_outline::{Outline, read_folder};
 use populace_population::{Error, there_are};
 use toml::de::DeTable;
-
-use crate::narrators::outline::{Outline, read_folder};
 
 const KINDS: &str = "kinds.toml";
 
@@ -26,12 +25,12 @@ pub fn check(dir: &Path) -> Vec<String> {
 
 /// The grammars by which people are written up without a model, a folder a language.
 fn outlines(dir: &Path, wrong: &mut Vec<String>) {
-    let kinds = std::fs::read_to_string(dir.join("prompts").join(KINDS)).map(|text| super::kinds_in(&text));
+    let kinds = std::fs::read_to_string(dir.join("prompts").join(KINDS)).map(|text| super::texts::kinds_in(&text));
     let kinds = kinds.unwrap_or_default();
     for language in listed(&dir.join("outline")).map(|(_, folders)| folders).unwrap_or_default() {
         let read = read_folder(&dir.join("outline").join(&language)).and_then(|files| {
             let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-            Outline::parse(&format!("outline/{language}"), &files, &kinds)
+            Outline::parse(&format!("outline/{language}"), &files, super::kinds_to_write(&kinds))
         });
         if let Err(faults) = read {
             wrong.extend(faults);

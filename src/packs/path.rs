@@ -47,21 +47,35 @@ fn file(country: &str) -> Result<PathBuf> {
 /// When a file was written, and how long it is.
 type Stamp = (Option<SystemTime>, u64);
 
-/// The packs that were opened, by their files.
+/// The packs that were opened, by their files, however they were named.
 type Opened = HashMap<PathBuf, (Stamp, Arc<Pack>)>;
+
+/// A path that all ways to a file have in common.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.into())
+}
+
+fn opened() -> &'static Mutex<Opened> {
+    static OPENED: OnceLock<Mutex<Opened>> = OnceLock::new();
+    OPENED.get_or_init(Mutex::default)
+}
 
 /// Opens a pack by its path; once, as long as the file stays what it is.
 pub fn open(country: &str) -> Result<Arc<Pack>> {
-    static OPENED: OnceLock<Mutex<Opened>> = OnceLock::new();
     let path = file(country)?;
     let io = |source| Error::Io { path: path.clone(), source };
     let written = std::fs::metadata(&path).map_err(io)?;
     let stamp = (written.modified().ok(), written.len());
-    let opened = OPENED.get_or_init(Mutex::default);
-    if let Some((then, pack)) = opened.lock().unwrap_or_else(PoisonError::into_inner).get(&path)
-        && *then == stamp
-    {
-        return Ok(pack.clone());
+    let opened = opened();
+    let texts = |pack: &Pack| {
+        if let Some(folder) = path.parent() {
+            super::texts_from(&pack.id(), pack.language(), folder);
+        }
+    };
+    let known = opened.lock().unwrap_or_else(PoisonError::into_inner).get(&real(&path)).cloned();
+    if let Some((_, pack)) = known.filter(|(then, _)| *then == stamp) {
+        texts(&pack);
+        return Ok(pack);
     }
     let pack = Pack::open(&path).map_err(|error| match error {
         Error::NotAPack(why) => {
@@ -69,11 +83,15 @@ pub fn open(country: &str) -> Result<Arc<Pack>> {
         }
         error => error,
     })?;
-    if let Some(folder) = path.parent() {
-        super::texts_from(pack.name(), pack.language(), folder);
-    }
-    opened.lock().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, pack.clone()));
+    texts(&pack);
+    opened.lock().unwrap_or_else(PoisonError::into_inner).insert(real(&path), (stamp, pack.clone()));
     Ok(pack)
+}
+
+/// Whether the user has named the pack of a path in this process, so that it has been opened.
+pub fn is_named(country: &str) -> bool {
+    let Ok(path) = file(country) else { return false };
+    opened().lock().unwrap_or_else(PoisonError::into_inner).contains_key(&real(&path))
 }
 
 /// Whether two countries are the same file.

@@ -17,8 +17,7 @@ use self::sections::{Chart, Column, Diversity, Person};
 use crate::catalog::{Catalog, Work};
 use crate::engine::Engine;
 use crate::packs;
-use crate::recipes::Kind;
-use crate::statements;
+use crate::statements::{quoted_name, quoted_text};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -68,6 +67,8 @@ struct Figure {
 struct Page {
     title: String,
     lead: String,
+    /// Whether the people are real, as far as the rows say it
+    origin: String,
     verdict: String,
     agrees: bool,
     charts: Vec<Chart>,
@@ -95,6 +96,7 @@ pub async fn write(engine: &Engine, options: &Options) -> Result<String> {
     let page = Page {
         title: options.title.clone().unwrap_or_else(|| options.table.clone()),
         lead: subject.lead()?,
+        origin: subject.origin().await?,
         verdict,
         agrees,
         charts,
@@ -130,8 +132,7 @@ struct Fidelity {
 
 impl<'a> Subject<'a> {
     async fn of(engine: &'a Engine, options: &'a Options) -> Result<Subject<'a>> {
-        let wrong = |e: String| exec_datafusion_err!("{e}");
-        let table = Kind::Identifier.sql(&options.table).map_err(wrong)?;
+        let table = quoted_name(&options.table);
         let schema = Rows::read(engine, &format!("SELECT * FROM {table} LIMIT 0")).await?.schema();
         let fields = schema.fields().iter();
         let columns = fields.map(|f| (f.name().clone(), crate::database::is_narrative(f))).collect();
@@ -158,7 +159,7 @@ impl<'a> Subject<'a> {
 
     /// The country as a text of SQL.
     fn quoted_country(&self) -> String {
-        statements::quoted_text(&self.country)
+        quoted_text(&self.country)
     }
 
     /// The country whose pack most of the people are from.
@@ -209,6 +210,27 @@ impl<'a> Subject<'a> {
             pack.title(),
             pack.year()
         ))
+    }
+
+    /// Whether the people are synthetic. Whoever was drawn has a pack; of others nothing is known, and they may be real.
+    async fn origin(&self) -> Result<String> {
+        let drawn = match self.has("pack") {
+            true => {
+                let sql = format!("SELECT count(pack) AS drawn FROM {}", self.table);
+                self.read(&sql).await?.numbers("drawn")?.into_iter().flatten().next().unwrap_or(0.0) as u64
+            }
+            false => 0,
+        };
+        Ok(match drawn {
+            0 => "The rows do not say how they were made.".into(),
+            drawn if drawn >= self.rows => {
+                "These people are synthetic: drawn from statistics, none of them is real.".into()
+            }
+            drawn => format!(
+                "{} of these people are synthetic, drawn from statistics; the rows of the others do not say how they were made.",
+                count(drawn as f64)
+            ),
+        })
     }
 
     /// How the table agrees with the figures of the country.
@@ -343,6 +365,8 @@ fn run(catalog: Option<&Catalog>, id: &str) -> String {
         Some(run) => {
             let work = match &run.work {
                 Work::Generate { country, seed, count, .. } => {
+                    // A pack of one's own by its name alone: where it lies is nobody else's.
+                    let country = country.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(country);
                     format!("generate {country}, {count} people, seed {seed}")
                 }
                 Work::Statement(_) => "a statement".into(),
@@ -384,6 +408,7 @@ mod tests {
         let page = Page {
             title: nasty.clone(),
             lead: nasty.clone(),
+            origin: nasty.clone(),
             verdict: nasty.clone(),
             agrees: false,
             charts: vec![chart],

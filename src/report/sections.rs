@@ -406,14 +406,18 @@ impl Subject<'_> {
         let shown: Vec<&str> = facts.into_iter().chain(place.copied()).filter(|f| self.has(f)).collect();
         let names: Vec<&str> = ["first_name", "last_name"].into_iter().filter(|n| self.has(n)).collect();
         let all = names.iter().chain(&shown).chain(&narratives);
-        let columns: Vec<String> = all.map(|c| crate::statements::quoted_name(c)).collect();
+        let columns: Vec<String> = all.map(|c| quoted_name(c)).collect();
         if self.options.people == 0 || columns.is_empty() {
             return Ok(vec![]);
         }
+        let key: Vec<String> = self.has("uuid").then(|| quoted_name("uuid")).into_iter().collect();
         let (n, seed) = (self.rows.min(self.options.people.into()), self.options.seed);
         let from = match self.has("sex") {
+            // Of these columns alone: a table may be a sample itself, with strata and weights of its own.
             true => format!(
-                "stratified_sample({}, {n}, strata => sex, allocation => 'equal', on_short => 'redistribute', seed => {seed})",
+                "stratified_sample((SELECT {} FROM {}), {n}, strata => sex, allocation => 'equal', \
+                 on_short => 'redistribute', seed => {seed})",
+                key.iter().chain(&columns).map(String::as_str).collect::<Vec<_>>().join(", "),
                 self.table
             ),
             false => format!("{} TABLESAMPLE ({n} ROWS) REPEATABLE ({seed})", self.table),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::manifest::{FigureSection, GroupingSection};
 use super::places::csv_error;
@@ -43,20 +43,26 @@ fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
     Error::Source { place: place.into(), message: message.into() }
 }
 
+/// Bytes that a file of a pack may hold, inflated: some 50 times the largest figure of the packs of `datasets/`.
+const BYTES: u64 = 256 << 20;
+
 /// The text of a file of a pack's folder, inflated if its name ends in `.gz`.
 ///
+/// A pack may come from anywhere, so that it does not choose what is opened: a file is named by a path within the
+/// folder, and lies there.
+///
 /// # Errors
-/// If it cannot be read, or is not UTF-8: the first byte that is not, by file, line and place in the line.
+/// If the name leads out of the folder, the file cannot be read, holds more than 256 MiB, or is not UTF-8: the first
+/// byte that is not, by file, line and place in the line.
 pub fn read_text(dir: &Path, file: &str) -> Result<String> {
-    let path = dir.join(file);
+    let path = inside(dir, file)?;
     let io = |source| Error::Io { path: path.clone(), source };
-    let bytes = std::fs::read(&path).map_err(io)?;
-    let bytes = if file.ends_with(".gz") {
-        let mut inflated = vec![];
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut inflated).map_err(io)?;
-        inflated
-    } else {
-        bytes
+    let Some(bytes) = bounded(&path, BYTES).map_err(io)? else {
+        let most = BYTES >> 20;
+        return Err(source(
+            file,
+            format!("the file holds more than {most} MiB: leave out the cells that no node uses"),
+        ));
     };
     String::from_utf8(bytes).map_err(|e| {
         let bad = e.utf8_error().valid_up_to();
@@ -67,6 +73,37 @@ pub fn read_text(dir: &Path, file: &str) -> Result<String> {
             format!("byte {column} of the line, {byte:#04x}, is not UTF-8 text; save the file in that encoding");
         source(format!("{file}:{line}"), message)
     })
+}
+
+/// What a file holds, inflated if its name ends in `.gz`; `None` if that is more than so many bytes.
+fn bounded(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let file = std::fs::File::open(path)?;
+    let mut bytes = vec![];
+    let read = match path.extension().is_some_and(|e| e == "gz") {
+        true => flate2::read::GzDecoder::new(std::io::BufReader::new(file)).take(most + 1).read_to_end(&mut bytes)?,
+        false => file.take(most + 1).read_to_end(&mut bytes)?,
+    };
+    Ok((read as u64 <= most).then_some(bytes))
+}
+
+/// The path of a file that a pack names.
+///
+/// # Errors
+/// If it is not within the folder, by its name or by a link.
+fn inside(dir: &Path, file: &str) -> Result<PathBuf> {
+    let out =
+        || source(file, "the file is not in the pack's folder: name one below it, without `..`, and no link out of it");
+    if file.is_empty()
+        || !Path::new(file).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return Err(out());
+    }
+    let path = dir.join(file);
+    match (path.canonicalize(), dir.canonicalize()) {
+        (Ok(real), Ok(dir)) if !real.starts_with(&dir) => Err(out()),
+        // What is not there is told by whoever opens it.
+        _ => Ok(path),
+    }
 }
 
 /// A row of a level file.
@@ -398,5 +435,48 @@ impl Figure {
 
     pub fn column(&self, variable: usize) -> Option<usize> {
         self.columns.iter().position(|c| c.variable == variable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_pack_reads_its_own_folder_alone() {
+        let top = tempfile::tempdir().unwrap();
+        let pack = top.path().join("pack");
+        std::fs::create_dir_all(pack.join("figures")).unwrap();
+        std::fs::write(top.path().join("secret.csv"), "level\nmine\n").unwrap();
+        std::fs::write(pack.join("figures/own.csv"), "level\nours\n").unwrap();
+        for own in ["figures/own.csv", "./figures/own.csv"] {
+            assert_eq!(read_text(&pack, own).unwrap(), "level\nours\n");
+        }
+        let secret = top.path().join("secret.csv");
+        let absolute = secret.display().to_string();
+        for name in ["../secret.csv", "figures/../../secret.csv", "figures/../figures/own.csv", &absolute, ""] {
+            let error = read_text(&pack, name).unwrap_err().to_string();
+            assert!(error.contains("is not in the pack's folder"), "{name}: {error}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&secret, pack.join("link.csv")).unwrap();
+            assert!(read_text(&pack, "link.csv").unwrap_err().to_string().contains("is not in the pack's folder"));
+        }
+        assert!(matches!(read_text(&pack, "none.csv"), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn what_inflates_without_end_is_not_inflated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zeros.csv.gz");
+        let file = std::fs::File::create(&path).unwrap();
+        let mut zeros = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+        zeros.write_all(&[0; 4_096]).unwrap();
+        zeros.finish().unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() < 100);
+        assert_eq!(bounded(&path, 4_095).unwrap(), None);
+        assert_eq!(bounded(&path, 4_096).unwrap().unwrap().len(), 4_096);
     }
 }

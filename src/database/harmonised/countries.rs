@@ -12,7 +12,7 @@ use lance::dataset::Dataset;
 use populace_population as population;
 
 use super::codes::{COUNTRY, coded};
-use crate::database::shape::{PACK, PACK_PATH};
+use crate::database::shape::{CODES, PACK, PACK_PATH};
 use crate::packs;
 
 /// A country among the people of a table.
@@ -31,13 +31,8 @@ impl Country {
     pub async fn all_of(dataset: &Dataset) -> Result<Option<Vec<Country>>> {
         let metadata = &dataset.schema().metadata;
         let pack = metadata.get(PACK).map(|id| id.split('@').next().unwrap_or(id).to_string());
-        let own = match (metadata.get(PACK_PATH), &pack) {
-            (Some(path), _) => packs::harmonised::of_path(path),
-            (None, Some(pack)) => packs::harmonised::of_name(pack),
-            (None, None) => None,
-        };
-        // Codes that cannot be read are as good as none: `countries check` says what is wrong with them.
-        let own = own.and_then(Result::ok);
+        let said = |key: &str| metadata.get(key).map(String::as_str);
+        let own = packs::harmonised::of_table(pack.as_deref(), said(PACK_PATH), said(CODES));
         let has_country = dataset
             .schema()
             .field(COUNTRY)

@@ -3,15 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use super::*;
+use populace_outline::Skeleton;
 use populace_population::{Pack, Sampler};
 use populace_udfs::checks::{Vocabulary, check_text};
 use populace_udfs::facts_of;
-use serde_json::{Map, Value};
-
-use super::pen;
-use super::person::Person;
-use super::write::seed;
-use super::*;
 
 const PEOPLE: u64 = 300;
 
@@ -33,7 +29,6 @@ fn wrongs(outline: &Outline, pack: &Pack, people: &[Map<String, Value>]) -> Vec<
         let mut texts: HashSet<String> = HashSet::new();
         let mut sentences: HashMap<String, usize> = HashMap::new();
         for facts in people {
-            let seed = seed(kind, facts);
             let text = match outline.write(kind, facts) {
                 Ok(text) => text,
                 Err(error) => {
@@ -41,12 +36,11 @@ fn wrongs(outline: &Outline, pack: &Pack, people: &[Map<String, Value>]) -> Vec<
                     continue;
                 }
             };
-            let person = Person::new(outline, facts, seed >> 32).unwrap();
-            let (same, skeletons) = pen::skeleton(&outline.grammar, kind, &person, seed, outline.script);
+            let Skeleton { text: same, full, short, sentences: skeletons } = outline.skeleton(kind, facts).unwrap();
             assert_eq!(text, same);
             let mut wrong = |what: &str| wrongs.push(format!("{kind}: {what}: {text}"));
-            if !text.contains(&person.short) && !text.contains(&person.full) {
-                wrong(&format!("{} is not named", person.full));
+            if !text.contains(&short) && !text.contains(&full) {
+                wrong(&format!("{full} is not named"));
             }
             if text.contains(['{', '}', '<', '>', '|', '@', '[', ']', '\u{1}', '\u{2}', '\u{3}', '\u{4}']) {
                 wrong("a hole");
@@ -108,7 +102,7 @@ fn an_outline() {
     let kinds: Option<Kinds> = kinds.map(|text| toml::from_str(&text).unwrap());
     let kinds: Vec<String> =
         kinds.map(|k| k.kind.iter().map(|k| k["name"].as_str().unwrap().to_string()).collect()).unwrap_or_default();
-    let outline = match Outline::open(folder, &kinds) {
+    let outline = match Outline::open(folder, packs::kinds_to_write(&kinds)) {
         Ok(outline) => outline,
         Err(faults) => panic!("{} faults\n{}", faults.len(), faults.join("\n")),
     };
@@ -119,12 +113,7 @@ fn an_outline() {
             println!("  {kind}: {}", outline.write(kind, facts).unwrap_or_else(|e| e));
         }
     }
-    let known: Vec<Person> = people.iter().filter_map(|facts| Person::new(&outline, facts, 0)).collect();
-    let mut nobody: Vec<(&str, &str)> = outline.grammar.conditions().collect();
-    nobody.retain(|(flag, _)| !flag.starts_with("in_") && !known.iter().any(|person| person.is(flag)));
-    nobody.sort_unstable();
-    nobody.dedup_by_key(|(flag, _)| *flag);
-    nobody.iter().for_each(|(flag, place)| println!("nobody is `{flag}`: {place}"));
+    outline.unmet(&people).iter().for_each(|(flag, place)| println!("nobody is `{flag}`: {place}"));
     let wrongs = wrongs(&outline, &pack, &people);
     println!("{} faults\n{}", wrongs.len(), wrongs.join("\n"));
 }

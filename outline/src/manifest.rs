@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// What a folder of grammars says of the columns that its texts are written from.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// BCP 47
     pub language: String,
     /// Templates over columns and slots: the first that can be filled is the name in full
@@ -46,7 +46,7 @@ pub(super) struct Manifest {
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum OneOrMore {
+pub(crate) enum OneOrMore {
     One(String),
     More(Vec<String>),
 }
@@ -63,7 +63,7 @@ impl OneOrMore {
 /// The levels of a column that decide between `<masculine|feminine>`, and which pronouns are meant.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Sex {
+pub(crate) struct Sex {
     pub column: String,
     pub female: Vec<String>,
     pub male: Vec<String>,
@@ -72,7 +72,7 @@ pub(super) struct Sex {
 /// Subject, object, possessive, absolute possessive, reflexive; the name stands for one that is empty.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Pronouns {
+pub(crate) struct Pronouns {
     pub female: [String; 5],
     pub male: [String; 5],
     /// Where the sex is not known
@@ -83,7 +83,7 @@ pub(super) struct Pronouns {
 /// A condition of the grammar; of several with one name, one is enough.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Flag {
+pub(crate) struct Flag {
     pub name: String,
     pub all: Vec<Test>,
 }
@@ -91,7 +91,7 @@ pub(super) struct Flag {
 /// One test of a column, or of another flag. A column without a value passes none but `missing`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Test {
+pub(crate) struct Test {
     pub column: Option<String>,
     pub is: Option<Vec<String>>,
     pub not: Option<Vec<String>>,
@@ -125,7 +125,7 @@ impl Test {
 /// Every level of a column is a condition: the prefix and the level, with `_` for spaces.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Levels {
+pub(crate) struct Levels {
     pub column: String,
     #[serde(default)]
     pub prefix: String,
@@ -134,7 +134,7 @@ pub(super) struct Levels {
 /// A column's value, or a template over columns and slots, as a slot.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     pub name: String,
     pub column: Option<String>,
     pub value: Option<String>,
@@ -150,7 +150,7 @@ pub(super) struct Slot {
 /// A CSV whose first column has levels of a column, and whose others are slots that it sets.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Lexicon {
+pub(crate) struct Lexicon {
     pub column: String,
     pub file: String,
     #[serde(default)]
@@ -162,7 +162,7 @@ pub(super) struct Lexicon {
 /// `hobby,class,phrase,does`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Hobbies {
+pub(crate) struct Hobbies {
     pub column: String,
     pub file: String,
     /// A verb phrase of `{phrase}`, for those without one
@@ -179,7 +179,7 @@ fn away() -> Vec<String> {
 /// A list column: `skill,class,phrase`, where the class names the slot.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct List {
+pub(crate) struct List {
     pub column: String,
     pub file: String,
     /// Items of the first class serve the second too
@@ -190,7 +190,7 @@ pub(super) struct List {
 }
 
 /// The temperament, and the poles of each of its scales.
-pub(super) const TEMPERAMENT: [(&str, &str, &str); 5] = [
+pub(crate) const TEMPERAMENT: [(&str, &str, &str); 5] = [
     ("openness", "o_hi", "o_lo"),
     ("conscientiousness", "c_hi", "c_lo"),
     ("extraversion", "e_hi", "e_lo"),
@@ -231,7 +231,7 @@ impl Manifest {
 }
 
 /// The pieces of a template: the text before a `{name}`, and the name; what follows the last has none.
-pub(super) fn pieces(template: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+pub(crate) fn pieces(template: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut rest = Some(template);
     std::iter::from_fn(move || {
         let text = rest?;

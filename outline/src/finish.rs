@@ -1,16 +1,16 @@
 //! What a draft lacks of a text: English articles, capitals, single spaces.
 
 /// Stands for the indefinite article until its noun is known.
-pub(super) const ARTICLE: char = '\u{1}';
+pub(crate) const ARTICLE: char = '\u{1}';
 /// Enclose what comes from the facts while a text is being written, so that its skeleton can be told.
-pub(super) const FACT: char = '\u{2}';
-pub(super) const END: char = '\u{3}';
+pub(crate) const FACT: char = '\u{2}';
+pub(crate) const END: char = '\u{3}';
 /// Stands for a comma, unless the clause ends there anyway: after the state in "in Salem, Oregon, and".
-pub(super) const COMMA: char = '\u{4}';
+pub(crate) const COMMA: char = '\u{4}';
 
 /// Whether sentences begin with a capital.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Script {
+pub(crate) enum Script {
     Cased,
     Uncased,
 }
@@ -38,7 +38,7 @@ impl Script {
 const CLOSING: [char; 11] = [',', '.', ';', ':', '。', '、', '，', '।', '！', '？', '॥'];
 
 /// Articles before their nouns, one space between words, capitals at the start of sentences.
-pub(super) fn finish(text: &str, script: Script) -> String {
+pub(crate) fn finish(text: &str, script: Script) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut start = true;
     for (at, c) in text.char_indices() {

@@ -3,6 +3,8 @@
 use super::*;
 use serde_json::json;
 
+const KINDS: Kinds = Kinds::Any(&["persona", "cultural_background"]);
+
 const MANIFEST: &str = r#"
 language = "pt"
 full = "{first_name} {last_name}"
@@ -115,7 +117,7 @@ const DUTIES: &str = "@d_care\ncuida\n@d_ensino_médio\nensina\n@d_none\ndescans
 /// The outline of a grammar of one kind, `persona`.
 fn outline(productions: &str) -> Outline {
     let grammar = format!("@persona\n{productions}\n{DUTIES}");
-    Outline::parse("pt", &files(MANIFEST, &grammar), &[]).unwrap()
+    Outline::parse("pt", &files(MANIFEST, &grammar), KINDS).unwrap()
 }
 
 fn ana() -> Value {
@@ -159,7 +161,7 @@ fn without_pronouns_it_is_always_the_name() {
         "[pronouns]\nfemale = [\"ela\", \"ela\", \"sua\", \"sua\", \"si\"]\nmale = [\"ele\", \"ele\", \"seu\", \"seu\", \"si\"]\n[sex]",
     );
     let grammar = format!("@persona\n{{F}} diz que {{they}} tem {{their}} casa.\n{DUTIES}");
-    let outline = Outline::parse("pt", &files(&with, &grammar), &[]).unwrap();
+    let outline = Outline::parse("pt", &files(&with, &grammar), KINDS).unwrap();
     assert_eq!(outline.write("persona", ana().as_object().unwrap()).unwrap(), "Ana diz que ela tem sua casa.");
 }
 
@@ -232,7 +234,7 @@ fn list_items_serve_the_slots_of_their_classes() {
 fn japanese_sentences_need_no_spaces() {
     let manifest = "language = \"ja\"\nfull = \"{last_name}{first_name}\"\nshort = \"{last_name}さん\"\n";
     let files = [("outline.toml", manifest), ("a.txt", "@persona\n{F}は（週末）走る。{F}は eBay を見る。\n")];
-    let outline = Outline::parse("ja", &files, &[]).unwrap();
+    let outline = Outline::parse("ja", &files, KINDS).unwrap();
     let facts = json!({ "last_name": "佐藤", "first_name": "葵" });
     let text = outline.write("persona", facts.as_object().unwrap()).unwrap();
     assert_eq!(text, "佐藤さんは（週末）走る。佐藤さんは eBay を見る。");
@@ -248,7 +250,7 @@ fn faults(that: &str, this: &str) -> Vec<String> {
         *text = text.replacen(that, this, 1);
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    Outline::parse("pt", &files, &[]).unwrap_err()
+    Outline::parse("pt", &files, KINDS).unwrap_err()
 }
 
 #[test]
@@ -290,10 +292,10 @@ fn faults_have_a_file_and_a_line() {
         let faults = faults(that, this);
         assert!(faults.iter().any(|f| f.contains(expected)), "{this}: {faults:#?}");
     }
-    let none = Outline::parse("pt", &[("a.txt", "@persona\n{F}.")], &[]).unwrap_err();
+    let none = Outline::parse("pt", &[("a.txt", "@persona\n{F}.")], KINDS).unwrap_err();
     assert_eq!(none, ["pt: there is no outline.toml"]);
     let bare = MANIFEST.split("[families]").next().unwrap();
-    assert!(Outline::parse("pt", &[("outline.toml", bare)], &[]).unwrap_err()[0].contains("there is no grammar"));
+    assert!(Outline::parse("pt", &[("outline.toml", bare)], KINDS).unwrap_err()[0].contains("there is no grammar"));
 }
 
 #[test]
@@ -301,7 +303,7 @@ fn all_faults_are_told_at_once() {
     let grammar = "@persona\n{F} (ri.\n{F} ri).\n";
     let mut files = files(MANIFEST, grammar);
     files[3].1 = "state,em\nBahia\nBahia,na Bahia\nBahia,na Bahia\n";
-    let faults = Outline::parse("pt", &files, &[]).unwrap_err();
+    let faults = Outline::parse("pt", &files, KINDS).unwrap_err();
     assert_eq!(faults.len(), 4, "{faults:#?}");
 }
 
@@ -310,7 +312,7 @@ fn kinds_are_the_packs() {
     let grammar = format!("@persona\n{{F}} ri.\n@sea_persona\n{{F}} nada.\n{DUTIES}");
     let kinds = ["persona", "sea_persona"].map(String::from);
     let files = files(MANIFEST, &grammar);
-    let outline = Outline::parse("pt", &files, &kinds).unwrap();
+    let outline = Outline::parse("pt", &files, Kinds::All(&kinds)).unwrap();
     assert_eq!(outline.kinds(), kinds);
     assert_eq!(outline.write("sea_persona", ana().as_object().unwrap()).unwrap(), "Ana nada.");
     assert!(
@@ -319,7 +321,7 @@ fn kinds_are_the_packs() {
             .unwrap_err()
             .contains("it writes persona, sea_persona")
     );
-    let wanting = Outline::parse("pt", &files, &["persona", "see_persona"].map(String::from)).unwrap_err();
+    let wanting = Outline::parse("pt", &files, Kinds::All(&["persona", "see_persona"].map(String::from))).unwrap_err();
     assert!(wanting[0].contains("no grammar has @see_persona") && wanting[0].contains("`sea_persona`"), "{wanting:?}");
 }
 
@@ -329,9 +331,9 @@ fn a_folder_is_read_and_must_be_utf8() {
     for (name, text) in files(MANIFEST, &format!("@persona\n{{F}} ri.\n{DUTIES}")) {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    assert_eq!(Outline::open(folder.path(), &[]).unwrap().language(), "pt");
+    assert_eq!(Outline::open(folder.path(), KINDS).unwrap().language(), "pt");
     std::fs::write(folder.path().join("states.csv"), b"state,em\nBahia,na Bahia\nParan\xe1,no sul\n").unwrap();
-    let faults = Outline::open(folder.path(), &[]).unwrap_err();
+    let faults = Outline::open(folder.path(), KINDS).unwrap_err();
     assert!(faults.len() == 1 && faults[0].ends_with("states.csv:3: this is not UTF-8"), "{faults:?}");
-    assert!(Outline::open(&folder.path().join("nowhere"), &[]).is_err());
+    assert!(Outline::open(&folder.path().join("nowhere"), KINDS).is_err());
 }

@@ -4,28 +4,46 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use populace_population::did_you_mean;
-use populace_udfs::NARRATIVES;
 use serde_json::{Map, Value};
 
-use super::finish::Script;
-use super::grammar::{Grammar, POLES, Scales};
-use super::lexicon::{Lexicon, inflection_fault};
-use super::manifest::{Manifest, pieces};
-use super::pen;
-use super::person::{Person, first_symbol};
-use super::write::seed;
+use crate::finish::Script;
+use crate::grammar::{Grammar, POLES, Scales};
+use crate::lexicon::{Lexicon, inflection_fault};
+use crate::manifest::{Manifest, pieces};
+use crate::pen;
+use crate::person::{Person, first_symbol};
+use crate::seed::seed;
 
 /// What writes a country's people up in one language: `outline.toml`, grammars and lexicons.
 #[derive(Debug)]
 pub struct Outline {
-    pub(super) manifest: Manifest,
-    pub(super) grammar: Grammar,
-    pub(super) lexicons: Vec<Lexicon>,
-    pub(super) hobbies: Option<Lexicon>,
-    pub(super) lists: Vec<Lexicon>,
-    pub(super) script: Script,
+    pub(crate) manifest: Manifest,
+    pub(crate) grammar: Grammar,
+    pub(crate) lexicons: Vec<Lexicon>,
+    pub(crate) hobbies: Option<Lexicon>,
+    pub(crate) lists: Vec<Lexicon>,
+    pub(crate) script: Script,
     kinds: Vec<String>,
+}
+
+/// The texts that an outline is to write.
+#[derive(Debug, Clone, Copy)]
+pub enum Kinds<'a> {
+    /// Each of these, since the pack lists them.
+    All(&'a [String]),
+    /// Such of these as the grammar has.
+    Any(&'a [&'a str]),
+}
+
+/// A text taken apart, for who judges the variety of a grammar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skeleton {
+    pub text: String,
+    /// The person's names in it, in full and as they are said later.
+    pub full: String,
+    pub short: String,
+    /// Its sentences, with every fact masked.
+    pub sentences: Vec<String>,
 }
 
 /// Slots that the narrator fills itself.
@@ -37,12 +55,10 @@ const RARITY: usize = 3;
 
 impl Outline {
     /// Reads an outline from files by name and text; `place` is what the folder is called where they are at fault.
-    /// `kinds` are the texts that it is to write: those of the pack, or, where there are none, such of [`NARRATIVES`]
-    /// as the grammar has.
     ///
     /// # Errors
     /// Everything that is wrong with the files, each fault with its file, and its line where it has one.
-    pub fn parse(place: &str, files: &[(&str, &str)], kinds: &[String]) -> Result<Outline, Vec<String>> {
+    pub fn parse(place: &str, files: &[(&str, &str)], kinds: Kinds) -> Result<Outline, Vec<String>> {
         let find = |name: &str| files.iter().find(|(file, _)| *file == name).map(|(_, text)| *text);
         let Some(text) = find("outline.toml") else {
             return Err(vec![format!("{place}: there is no outline.toml")]);
@@ -111,14 +127,15 @@ impl Outline {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let kinds = match kinds {
-            [] => NARRATIVES.iter().filter(|k| grammar.contains(k)).map(|k| (*k).to_string()).collect(),
-            kinds => kinds.to_vec(),
+        let written = match kinds {
+            Kinds::All(kinds) => kinds.to_vec(),
+            Kinds::Any(kinds) => kinds.iter().filter(|k| grammar.contains(k)).map(|k| (*k).to_string()).collect(),
         };
         let script = Script::of(&manifest.language);
         let (lexicons, lists) = (lexicons.into_iter().flatten().collect(), lists.into_iter().flatten().collect());
-        let outline = Outline { manifest, grammar, lexicons, hobbies: hobbies.flatten(), lists, script, kinds };
-        match outline.faults(place) {
+        let outline =
+            Outline { manifest, grammar, lexicons, hobbies: hobbies.flatten(), lists, script, kinds: written };
+        match outline.faults(place, kinds) {
             faults if faults.is_empty() => Ok(outline),
             faults => Err(faults),
         }
@@ -128,7 +145,7 @@ impl Outline {
     ///
     /// # Errors
     /// Likewise, and what cannot be read.
-    pub fn open(folder: &Path, kinds: &[String]) -> Result<Outline, Vec<String>> {
+    pub fn open(folder: &Path, kinds: Kinds) -> Result<Outline, Vec<String>> {
         let place = folder.display().to_string();
         let files = read_folder(folder)?;
         let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -159,19 +176,36 @@ impl Outline {
             .ok_or_else(|| format!("the facts given are too few for {kind:?}; pass the columns of the row"))
     }
 
+    /// What [`Outline::write`] writes, taken apart; `None` where it writes nothing.
+    pub fn skeleton(&self, kind: &str, facts: &Map<String, Value>) -> Option<Skeleton> {
+        let seed = seed(kind, facts);
+        let person = Person::new(self, facts, seed >> 32)?;
+        let (text, sentences) = pen::skeleton(&self.grammar, kind, &person, seed, self.script)?;
+        Some(Skeleton { text, full: person.full, short: person.short, sentences })
+    }
+
+    /// The conditions of productions that nobody of these people passes, each with the place of one that has it.
+    pub fn unmet(&self, people: &[Map<String, Value>]) -> Vec<(&str, &str)> {
+        let known: Vec<Person> = people.iter().filter_map(|facts| Person::new(self, facts, 0)).collect();
+        let mut unmet: Vec<(&str, &str)> = self.grammar.conditions().collect();
+        // A text may come to name a hobby of any class: this hangs on what it has said, not on the person.
+        unmet.retain(|(flag, _)| !flag.starts_with("in_") && !known.iter().any(|person| person.is(flag)));
+        unmet.sort_unstable();
+        unmet.dedup_by_key(|(flag, _)| *flag);
+        unmet
+    }
+
     /// What the files ask of each other and do not find.
-    fn faults(&self, place: &str) -> Vec<String> {
+    fn faults(&self, place: &str, kinds: Kinds) -> Vec<String> {
         let (grammar, manifest) = (&self.grammar, &self.manifest);
         let mut faults: Vec<String> = vec![];
         for kind in self.kinds.iter().filter(|k| !grammar.contains(k)) {
             let hint = did_you_mean(kind, grammar.symbols());
             faults.push(format!("{place}: no grammar has @{kind}, which the pack's people are written up with{hint}"));
         }
-        if self.kinds.is_empty() {
-            faults.push(format!(
-                "{place}: no grammar has a kind of text: {}",
-                NARRATIVES.map(|k| format!("@{k}")).join(", ")
-            ));
+        if let (Kinds::Any(kinds), true) = (kinds, self.kinds.is_empty()) {
+            let symbols: Vec<String> = kinds.iter().map(|k| format!("@{k}")).collect();
+            faults.push(format!("{place}: no grammar has a kind of text: {}", symbols.join(", ")));
         }
         let slots = self.slots();
         let classes = self.classes();
@@ -191,7 +225,7 @@ impl Outline {
         let flags = self.flags();
         let known = |flag: &str| {
             let of_class = flag.strip_prefix("in_").or(flag.strip_prefix("h_"));
-            let of_level = |l: &super::manifest::Levels| flag.starts_with(&l.prefix);
+            let of_level = |l: &crate::manifest::Levels| flag.starts_with(&l.prefix);
             flags.contains(flag)
                 || of_class.is_some_and(|class| classes.contains(class))
                 || manifest.levels.iter().any(of_level)
@@ -312,12 +346,24 @@ fn line_of(text: &str, word: &str) -> usize {
 }
 
 /// The columns that an `outline.toml` names; none if it cannot be read.
-pub(crate) fn columns_of(text: &str) -> Vec<String> {
+pub fn columns_of(text: &str) -> Vec<String> {
     Manifest::parse("", text).map(|manifest| manifest.columns()).unwrap_or_default()
 }
 
+/// The end of a message about a name that is none of these: the nearest of them, if it is near enough to be a slip.
+fn did_you_mean<'a>(wanted: &str, among: impl IntoIterator<Item = &'a str>) -> String {
+    let lower = wanted.to_lowercase();
+    let bound = (wanted.chars().count() / 3).max(2);
+    let distance = |name: &'a str| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name);
+    let near = among.into_iter().map(distance).filter(|(distance, _)| *distance <= bound);
+    near.min_by_key(|(distance, _)| *distance).map_or(String::new(), |(_, name)| format!("; did you mean `{name}`?"))
+}
+
 /// The files of a folder that outlines are made of, by name.
-pub(crate) fn read_folder(folder: &Path) -> Result<Vec<(String, String)>, Vec<String>> {
+///
+/// # Errors
+/// What cannot be read, and what is not UTF-8, with the line.
+pub fn read_folder(folder: &Path) -> Result<Vec<(String, String)>, Vec<String>> {
     let failed = |path: &Path, error: std::io::Error| vec![format!("{}: {error}", path.display())];
     let (mut files, mut faults) = (vec![], vec![]);
     for entry in fs::read_dir(folder).map_err(|e| failed(folder, e))? {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// A CSV whose first column is unique: its other columns by name.
 #[derive(Debug)]
-pub(super) struct Lexicon {
+pub(crate) struct Lexicon {
     /// The names of the columns after the first
     pub headers: Vec<String>,
     rows: HashMap<String, (usize, Vec<String>)>,
@@ -78,7 +78,7 @@ impl Lexicon {
 }
 
 /// A word with `<masculine|feminine>` in it, for one of them.
-pub(super) fn inflect(text: &str, female: bool) -> String {
+pub(crate) fn inflect(text: &str, female: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, form)) = rest.split_once('<') {
@@ -93,7 +93,7 @@ pub(super) fn inflect(text: &str, female: bool) -> String {
 }
 
 /// What is wrong with the `<masculine|feminine>` in a word.
-pub(super) fn inflection_fault(text: &str) -> Option<String> {
+pub(crate) fn inflection_fault(text: &str) -> Option<String> {
     let mut open = None;
     for c in text.chars() {
         match (c, &mut open) {

@@ -1,11 +1,11 @@
 //! Writing one text by a grammar: what is drawn, what has been used, and what is taken back where it leads nowhere.
 
-use super::finish::{ARTICLE, COMMA, END, FACT, Script, finish};
-use super::grammar::{Grammar, Node, Production};
-use super::person::{Hobby, Person};
+use crate::finish::{ARTICLE, COMMA, END, FACT, Script, finish};
+use crate::grammar::{Grammar, Node, Production};
+use crate::person::{Hobby, Person};
 
 /// The state of one text being written: its random choices, and what it has used.
-pub(super) struct Pen<'a> {
+pub(crate) struct Pen<'a> {
     grammar: &'a Grammar,
     person: &'a Person<'a>,
     state: u64,
@@ -39,20 +39,19 @@ struct Mark {
 }
 
 /// Writes `symbol` about a person; `None` where no production fits what is known.
-pub(super) fn write(grammar: &Grammar, symbol: &str, person: &Person, seed: u64, script: Script) -> Option<String> {
+pub(crate) fn write(grammar: &Grammar, symbol: &str, person: &Person, seed: u64, script: Script) -> Option<String> {
     draft(grammar, symbol, person, seed).map(|draft| finish(&draft, script))
 }
 
-/// A text, and its sentences with every fact masked: what the variety of the narrator is measured on.
-#[cfg(test)]
-pub(super) fn skeleton(
+/// A text as [`write`] writes it, and its sentences with every fact masked.
+pub(crate) fn skeleton(
     grammar: &Grammar,
     symbol: &str,
     person: &Person,
     seed: u64,
     script: Script,
-) -> (String, Vec<String>) {
-    let draft = draft(grammar, symbol, person, seed).unwrap_or_default();
+) -> Option<(String, Vec<String>)> {
+    let draft = draft(grammar, symbol, person, seed)?;
     let mut masked = String::new();
     let mut inside = false;
     for c in draft.chars() {
@@ -66,7 +65,7 @@ pub(super) fn skeleton(
         inside = c == FACT || (inside && c != END);
     }
     let sentences = masked.split(". ").map(|s| s.trim_end_matches('.').trim().to_lowercase());
-    (finish(&draft, script), sentences.filter(|s| !s.is_empty()).collect())
+    Some((finish(&draft, script), sentences.filter(|s| !s.is_empty()).collect()))
 }
 
 fn draft(grammar: &Grammar, symbol: &str, person: &Person, seed: u64) -> Option<String> {

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::grammar::Grammar;
-use super::lexicon::inflect;
-use super::manifest::{Flag, Manifest, Slot, TEMPERAMENT, Test, pieces};
-use super::read::Outline;
+use crate::grammar::Grammar;
+use crate::lexicon::inflect;
+use crate::manifest::{Flag, Manifest, Slot, TEMPERAMENT, Test, pieces};
+use crate::read::Outline;
 
 /// A person as the grammar sees one.
 #[derive(Debug)]
-pub(super) struct Person<'a> {
+pub(crate) struct Person<'a> {
     pub short: String,
     pub full: String,
     /// Subject, object, possessive, absolute possessive, reflexive; the short name stands for one that is empty.
@@ -27,7 +27,7 @@ pub(super) struct Person<'a> {
 
 /// Something a person likes.
 #[derive(Debug)]
-pub(super) struct Hobby<'a> {
+pub(crate) struct Hobby<'a> {
     pub class: &'a str,
     families: Vec<&'a str>,
     /// A noun phrase: "pottery".
@@ -290,7 +290,7 @@ impl<'a> Person<'a> {
 }
 
 /// The first symbol that there is of `d_*|@d_group`, with the level in the place of `*`.
-pub(super) fn first_symbol(grammar: &Grammar, symbols: &str, level: &str) -> Option<String> {
+pub(crate) fn first_symbol(grammar: &Grammar, symbols: &str, level: &str) -> Option<String> {
     let named = symbols.split('|').map(|symbol| symbol.trim().trim_start_matches('@'));
     let of = |symbol: &str| [symbol.replace('*', level), symbol.replace('*', &level.replace(' ', "_"))];
     named.flat_map(of).find(|symbol| grammar.contains(symbol))

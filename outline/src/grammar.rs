@@ -12,12 +12,12 @@ use std::collections::HashMap;
 
 /// A parsed grammar: the productions of every symbol.
 #[derive(Debug)]
-pub(super) struct Grammar {
+pub(crate) struct Grammar {
     symbols: HashMap<String, Vec<Production>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Production {
+pub(crate) struct Production {
     /// Unique in the grammar: a text uses no production twice while others are left.
     pub id: u32,
     pub conditions: Vec<Vec<(bool, String)>>,
@@ -33,7 +33,7 @@ pub(super) struct Production {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Text(String),
     Slot(String),
     Choice(Vec<Vec<Node>>),
@@ -42,7 +42,7 @@ pub(super) enum Node {
 }
 
 /// The poles of the temperament.
-pub(super) const POLES: [&str; 10] = ["o_hi", "o_lo", "c_hi", "c_lo", "e_hi", "e_lo", "a_hi", "a_lo", "n_hi", "n_lo"];
+pub(crate) const POLES: [&str; 10] = ["o_hi", "o_lo", "c_hi", "c_lo", "e_hi", "e_lo", "a_hi", "a_lo", "n_hi", "n_lo"];
 
 /// Beyond so many sentences a production is not chosen more often.
 const MOST: usize = 60;
@@ -51,7 +51,7 @@ const MOST: usize = 60;
 const CLAUSE: usize = 5;
 
 /// What weighs a grammar's productions.
-pub(super) struct Scales<'a> {
+pub(crate) struct Scales<'a> {
     /// About one person in how many a condition holds for
     pub rarity: &'a dyn Fn(&str) -> usize,
     /// Whether the facts name a symbol for a slot
@@ -190,7 +190,7 @@ fn production(id: u32, line: &str, place: &str) -> Result<Production, String> {
 }
 
 /// Reads a production's text.
-pub(super) fn body(text: &str) -> Result<Vec<Node>, String> {
+pub(crate) fn body(text: &str) -> Result<Vec<Node>, String> {
     let mut at = 0;
     let body = nodes(text, &mut at, 0)?;
     match text[at..].chars().next() {
