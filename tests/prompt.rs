@@ -70,6 +70,30 @@ fn statements_take_lines_errors_end_nothing_and_history_stays() {
 }
 
 #[test]
+fn a_statement_that_is_at_work_is_cancelled_and_the_prompt_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = prompt(home.path());
+    let long = "sample_persona('usa', 100000000)";
+    for statement in [
+        format!("SELECT state, count(*) FROM {long} GROUP BY 1;"),
+        format!("CREATE TABLE t AS SELECT uuid, state FROM {long};"),
+    ] {
+        session.send_line(&statement).unwrap();
+        session.exp_string("Ctrl-C cancels").unwrap();
+        session.send_control('c').unwrap();
+        session.exp_string("error: cancelled").unwrap();
+        session.exp_string("populace> ").unwrap();
+    }
+    session.send_line("SELECT 40 + 1 AS answer;").unwrap();
+    session.exp_string("41").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("SELECT count(*) FROM t;").unwrap();
+    session.exp_string("there is no table t").unwrap();
+    session.exp_string("populace> ").unwrap();
+    left(session);
+}
+
+#[test]
 fn tab_completes_functions_tables_and_columns() {
     let home = tempfile::tempdir().unwrap();
     let mut session = prompt(home.path());

@@ -14,9 +14,10 @@ mod report;
 mod runs;
 mod sample;
 mod search;
+mod signals;
 mod sql;
 
-use std::io;
+use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -231,12 +232,13 @@ fn read_text(file: &Path) -> Result<String, Failure> {
 /// functions that call themselves once a link.
 const STACK: usize = 256 << 20;
 
-/// A runtime for statements.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build()
+/// A runtime for statements, which end on Ctrl-C and SIGTERM.
+fn runtime() -> io::Result<signals::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
+    runtime.map(signals::Runtime::new)
 }
 
-/// Runs the program: 0 done, 1 failed, 2 bad usage.
+/// Runs the program: 0 done, 1 failed, 2 bad usage, 130 and 143 where SIGINT or SIGTERM ended it.
 pub fn main() -> ExitCode {
     let program = std::thread::Builder::new().name("populace".into()).stack_size(STACK).spawn(run);
     match program.map(|thread| thread.join()) {
@@ -278,8 +280,9 @@ fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(message)) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
+            // Nobody may be reading.
+            _ = writeln!(io::stderr(), "error: {message}");
+            signals::failed()
         }
     }
 }

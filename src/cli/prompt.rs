@@ -1,8 +1,14 @@
 //! The prompt of `populace sql`: statements over several lines, a history, completion of names.
 
-use std::io;
+use std::convert::Infallible;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, stream};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
@@ -11,9 +17,13 @@ use rustyline::{Context, Editor, Helper, Highlighter, Hinter};
 
 use super::Failure;
 use super::output::{Format, print};
+use crate::catalog::Run;
 use crate::engine::Engine;
 
-const HELP: &str = "Statements end with a semicolon and may take several lines.
+/// After this, a statement says that it is at work.
+const SOON: Duration = Duration::from_secs(1);
+
+const HELP: &str = "Statements end with a semicolon and may take several lines. Ctrl-C cancels one that is at work.
   \\d          the tables            \\d TABLE    a table's columns
   \\f          the functions         \\q          leave (or Ctrl-D)
 Tab completes the names of tables, columns, countries and functions.";
@@ -70,13 +80,65 @@ pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> 
 
 async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Failure> {
     for statement in engine.parse(sql)? {
-        let rows = engine.run(statement).await?;
-        print(rows, format, &mut io::stdout()).await?;
+        let before = newest_run(engine).map(|run| run.id);
+        let begun = || newest_run(engine).filter(|run| before.as_ref() != Some(&run.id));
+        let waited = async {
+            let rows = first(engine.run(statement).await?).await;
+            Ok::<_, Failure>(rows)
+        };
+        // Dropped, a statement stops, and leaves what it has committed.
+        let rows = tokio::select! {
+            rows = waited => rows?,
+            _ = tokio::signal::ctrl_c() => return Err(cancelled(begun())),
+            never = tell(begun) => match never {},
+        };
+        let out = &mut io::stdout();
+        tokio::select! {
+            printed = print(rows, format, out) => printed?,
+            _ = tokio::signal::ctrl_c() => return Err(cancelled(begun())),
+        }
         for notice in engine.database().take_notices() {
             println!("{notice}");
         }
     }
     Ok(())
+}
+
+/// Rows whose first have come, or whose first error.
+async fn first(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let (schema, first) = (rows.schema(), rows.next().await);
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(first).chain(rows)))
+}
+
+fn newest_run(engine: &Engine) -> Option<Run> {
+    // A database without runs has no catalogue, and gets none by being asked.
+    let known = engine.database().root().join("catalog.sqlite").exists();
+    known.then(|| engine.catalog().ok()?.runs().ok()?.into_iter().next()).flatten()
+}
+
+fn cancelled(run: Option<Run>) -> Failure {
+    Failure(match run {
+        Some(run) => format!("cancelled; what it committed stays, and `populace runs resume {}` finishes it", run.id),
+        None => "cancelled; what it committed stays".into(),
+    })
+}
+
+/// Tells, on a terminal, how long a statement is at work, and how many people its run has written; for ever.
+async fn tell(begun: impl Fn() -> Option<Run>) -> Infallible {
+    if !io::stderr().is_terminal() {
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(SOON).await;
+    let style = ProgressStyle::with_template("{spinner} {msg}{elapsed} so far, Ctrl-C cancels");
+    let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let bar = bar.with_finish(ProgressFinish::AndClear);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    loop {
+        if let Some(run) = begun().filter(|run| run.done > 0) {
+            bar.set_message(format!("{} people, ", run.done));
+        }
+        tokio::time::sleep(SOON).await;
+    }
 }
 
 fn history() -> Option<PathBuf> {

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: ReportArguments, database: &DatabaseArguments) -> R
     let packs = country.iter().cloned().collect();
     let options = Options { table, country, title, people, seed };
     let engine = Engine::new(database.open()?, engine::Options { packs, ..engine::Options::default() })?;
-    let html = super::runtime()?.block_on(report::write(&engine, &options))?;
+    let html = super::runtime()?.block_on_or(report::write(&engine, &options), "interrupted; no report was written")?;
     if out.as_os_str() == "-" {
         return Ok(io::stdout().lock().write_all(html.as_bytes())?);
     }

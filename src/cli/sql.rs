@@ -37,7 +37,7 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,
         (None, None) if io::stdin().is_terminal() => {
-            return runtime.block_on(super::prompt::run(&engine, arguments.format));
+            return runtime.at_prompt(super::prompt::run(&engine, arguments.format));
         }
         (None, file) => read_text(file.as_deref().unwrap_or(Path::new("-")))?,
     };
