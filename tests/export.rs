@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use populace::export::{Card, Export, Format as Out};
+use populace::import::Import;
 
 mod support;
 use support::place::{Place, into, out};
@@ -82,6 +83,16 @@ async fn an_export_is_whole_or_not_there() {
     let files = place.export(anew).await.unwrap().files;
     assert_eq!(files, [folder.join("usa-00000-of-00002.csv"), folder.join("usa-00001-of-00002.csv")]);
     assert!(!folder.join("usa.csv").exists(), "the one that was replaced would be read with the others");
+    let left = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(left.len(), 2, "{left:?}");
+    // What tells of runs stays at home, unless it is asked for.
+    let header = |place: &Path| std::fs::read_to_string(place).unwrap().lines().next().unwrap().to_string();
+    let told = header(&folder.join("usa-00000-of-00002.csv"));
+    assert!(told.contains("narrator") && !told.contains("run_id") && !told.contains("narrative_error"), "{told}");
+    let all = Export { run_details: true, ..out("usa", &place.path("all.csv"), Out::Csv) };
+    place.export(all).await.unwrap();
+    let told = header(&place.path("all.csv"));
+    assert!(told.contains("run_id") && told.contains("narrative_error"), "{told}");
     // A file by its name, a query, vectors only when asked for.
     let file = place.path("old.parquet");
     let old = "(SELECT uuid, age, persona, persona_embedding FROM usa WHERE age >= 40)";
@@ -156,6 +167,93 @@ async fn a_dataset_has_its_files_and_a_card() {
     place.export(out("(SELECT 1 AS x, 'a|b' AS y)", &bare, Out::Datasets)).await.unwrap();
     let card = std::fs::read_to_string(bare.join("README.md")).unwrap();
     assert!(card.contains("The rows do not say how they were made") && card.contains("\n1 row.\n"), "{card}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_is_of_the_files_that_were_written_wherever_they_are() {
+    let place = Place::new();
+    place.sql("CREATE TABLE usa AS SELECT * FROM sample_persona('usa', 50, seed => 77)").await;
+    for name in ["out[1]", "out*3", "out?", "a b%20c", "ein{}"] {
+        let folder = place.path(name);
+        place.export(out("usa", &folder, Out::Datasets)).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(std::fs::read_to_string(folder.join("README.md")).unwrap().contains("(50 rows)"), "{name}");
+    }
+    // Another file beside is another's.
+    let beside = place.path("beside");
+    let test = beside.join("data/test-00000-of-00001.parquet");
+    std::fs::create_dir_all(test.parent().unwrap()).unwrap();
+    std::fs::copy(place.path("out?/data/train-00000-of-00001.parquet"), &test).unwrap();
+    place.export(out("usa", &beside, Out::Datasets)).await.unwrap();
+    let card = std::fs::read_to_string(beside.join("README.md")).unwrap();
+    assert!(card.contains("(50 rows)") && !card.contains("(100 rows)"), "{card}");
+    assert!(test.is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_rows_are_from_is_kept_and_told_in_the_card() {
+    let place = Place::new();
+    let csv = place.write("p.csv", "uuid,age\na,34\nb,35\n");
+    let import = Import {
+        source: Some("Labour force panel, Statistics Atlantis".into()),
+        licence: Some("cc-by-4.0".into()),
+        ..into("people", &[&csv])
+    };
+    for _ in 0..2 {
+        place.import(import.clone()).await.unwrap();
+    }
+    let folder = place.path("out");
+    place.export(out("people", &folder, Out::Datasets)).await.unwrap();
+    let card = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let told = "- Imported from: Labour force panel, Statistics Atlantis, licence cc-by-4.0\n";
+    assert!(card.contains("license: \"cc-by-4.0\"\n") && card.matches(told).count() == 1, "{card}");
+    // Whoever imports the files has it as well; two licences are for the publisher to settle.
+    place.import(into("copy", &[&folder])).await.unwrap();
+    place.import(Import { licence: Some("odbl".into()), ..into("copy", &[&csv]) }).await.unwrap();
+    place.export(out("copy", &place.path("again"), Out::Datasets)).await.unwrap();
+    let card = std::fs::read_to_string(place.path("again").join("README.md")).unwrap();
+    assert!(card.contains(told) && card.contains("licence odbl") && !card.contains("license:"), "{card}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_another_database_is_imported_from_its_folder() {
+    let place = Place::new();
+    place.sql("CREATE TABLE usa AS SELECT * FROM generate_persona('usa', 20, seed => 3)").await;
+    let tables = place.path("db/tables");
+    let folder = std::fs::read_dir(&tables).unwrap().map(|e| e.unwrap().path()).find(|p| p.join("_versions").is_dir());
+    let other = Place::new();
+    let imported = other.import(into("theirs", &[&folder.unwrap()])).await.unwrap();
+    assert_eq!((imported.appended.written, imported.keyed), (20, true));
+    let sql = |table: &str| {
+        format!(
+            "SELECT uuid, age, persona, hobbies_and_interests_list, persona_embedding IS NULL FROM {table} ORDER BY uuid"
+        )
+    };
+    assert_eq!(other.sql(&sql("theirs")).await, place.sql(&sql("usa")).await);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_beside_each_other_do_not_meet_and_links_are_not_followed() {
+    let place = Place::new();
+    place.sql("CREATE TABLE usa AS SELECT * FROM sample_persona('usa', 2000, seed => 77)").await;
+    let folder = place.path("shared");
+    let exports = (0..4).map(|n| {
+        let wanted = Export { overwrite: true, ..out("usa", &folder, Out::Csv) };
+        let place = &place;
+        async move { place.export(wanted).await.unwrap_or_else(|e| panic!("{n}: {e}")) }
+    });
+    futures::future::join_all(exports).await;
+    assert_eq!(std::fs::read_to_string(folder.join("usa.csv")).unwrap().lines().count(), 2001);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    // A link that somebody put there is replaced, and what it leads to stays.
+    let secret = place.write("secret", "mine");
+    for name in ["usa.csv", ".usa-00000.part"] {
+        _ = std::fs::remove_file(folder.join(name));
+        std::os::unix::fs::symlink(&secret, folder.join(name)).unwrap();
+    }
+    place.export(Export { overwrite: true, ..out("usa", &folder, Out::Csv) }).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "mine");
+    assert!(folder.join("usa.csv").symlink_metadata().unwrap().is_file());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -302,6 +302,38 @@ async fn broken_text_and_wrong_types_in_parquet_are_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_import_again_is_taken_and_another_is_told_what_is_there() {
+    let place = Place::new();
+    let csv = place.write("p.csv", "uuid,zip,age,persona,tweet\na,01234,34,keeps bees,hm\nb,94110,35,sings,oh\n");
+    let names = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+    let first = Import {
+        as_text: names(&["age"]),
+        narratives: names(&["tweet"]),
+        embed: Some(names(&["tweet", "persona"])),
+        ..into("t", &[&csv])
+    };
+    assert_eq!(place.import(first.clone()).await.unwrap().appended.written, 2);
+    let again = Import { embed: Some(names(&["persona", "tweet"])), ..first.clone() };
+    let again = place.import(again).await.unwrap().appended;
+    assert_eq!((again.written, again.skipped), (0, 2));
+    let bare = Import { embed: Some(vec![]), ..into("bare", &[&csv]) };
+    for _ in 0..2 {
+        place.import(bare.clone()).await.unwrap();
+    }
+    let cases = [
+        (Import { embed: Some(names(&["persona"])), ..first.clone() }, "it has vectors of persona,tweet"),
+        (Import { embed: Some(vec![]), ..first.clone() }, "--embed persona,tweet"),
+        (Import { narratives: names(&["zip"]), ..first.clone() }, "its column zip is no narrative"),
+        (Import { embed: Some(names(&["persona"])), ..bare.clone() }, "--no-embeddings"),
+        (Import { as_text: names(&["age"]), ..bare }, "its column age holds Int64; leave out --as-text age"),
+    ];
+    for (import, says) in cases {
+        let error = place.import(import).await.unwrap_err();
+        assert!(error.contains("is there already") && error.contains(says), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn copy_takes_files_where_files_are_allowed() {
     let place = Place::new();
     place.sql("CREATE TABLE people AS SELECT uuid, age, first_name FROM sample_persona('usa', 2, seed => 1)").await;

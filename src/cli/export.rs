@@ -23,6 +23,9 @@ pub(super) struct ExportArguments {
     /// Columns of vectors too, which an import makes anew
     #[arg(long)]
     vectors: bool,
+    /// The columns run_id and narrative_error too, and in the card what the runs did: for oneself, not to be published
+    #[arg(long)]
+    run_details: bool,
     /// Rows of a file, where there are to be several
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rows_per_file: Option<u64>,
@@ -73,6 +76,7 @@ pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> R
         to: arguments.to,
         format,
         vectors: arguments.vectors,
+        run_details: arguments.run_details,
         rows_per_file: arguments.rows_per_file,
         template: read(&arguments.template)?,
         user_template: read(&arguments.user_template)?,
@@ -86,7 +90,7 @@ pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> R
     }
     let packs = wanted.card.country.iter().cloned().collect();
     let engine = Engine::new(database.open()?, Options { packs, ..Options::default() })?;
-    super::runtime()?.block_on(async {
+    let work = async {
         let progress = Progress::new(None, "rows");
         let exported = Box::pin(export(&engine, &wanted, |done| progress.set(done))).await?;
         progress.end();
@@ -97,8 +101,9 @@ pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> R
             writeln!(out, "{} ({bytes} bytes)", shown(file))?;
         }
         writeln!(out, "{rows} written")?;
-        Ok(())
-    })
+        Ok::<_, Failure>(())
+    };
+    super::runtime()?.block_on_or(work, "interrupted; files that were not whole are gone: the same again begins anew")
 }
 
 fn shown(file: &Path) -> String {

@@ -11,7 +11,7 @@ use crate::import::{Format, Import, Imported, OnError, prepare};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// Files of Parquet, CSV or JSON, and folders of them
+    /// Files of Parquet, CSV or JSON, and folders of them; or the folder of a Lance table
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The table, made where it is not there yet
@@ -38,6 +38,13 @@ pub(super) struct ImportArguments {
     /// Who wrote the narratives, where the files do not say it
     #[arg(long, value_name = "NAME")]
     narrator: Option<String>,
+    /// Where the rows are from, kept with the table and told in the cards of its exports: a dataset's name or address,
+    /// and whom it is owed to
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// The licence of the rows, likewise, as Hugging Face has it: cc-by-4.0
+    #[arg(long, value_name = "ID")]
+    licence: Option<String>,
     /// What all the files are; told by their names without this
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
@@ -102,6 +109,8 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
         narratives: arguments.narratives,
         embed: if arguments.no_embeddings { Some(vec![]) } else { arguments.embed },
         narrator: arguments.narrator,
+        source: arguments.source,
+        licence: arguments.licence,
         on_error: match arguments.on_error {
             Broken::Stop => OnError::Stop,
             Broken::Null => OnError::Null,
@@ -120,11 +129,16 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
             }
             return Ok(());
         }
-        let progress = Progress::new(Some(prepared.rows()), "rows");
+        let (progress, keyed) = (Progress::new(Some(prepared.rows()), "rows"), prepared.is_keyed());
         let imported = tokio::select! {
             imported = Box::pin(prepared.run(&database, |done| progress.set(done))) => imported?,
-            _ = tokio::signal::ctrl_c() => {
-                return Err(Failure("interrupted; what is committed stays, and the same again goes on from there".into()));
+            _ = super::signals::signal() => {
+                progress.end();
+                let again = match keyed {
+                    true => "interrupted; what is committed stays, and the same again goes on from there",
+                    false => "interrupted; nothing was written: the rows have no uuid, and are committed together",
+                };
+                return Err(Failure(again.into()));
             }
         };
         progress.end();

@@ -1,5 +1,6 @@
 //! Printing rows.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use clap::ValueEnum;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::parquet::arrow::ArrowWriter;
 use futures::StreamExt;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use populace_udfs::Estimate;
 
 use super::Failure;
@@ -183,17 +184,31 @@ pub(super) struct Progress {
     what: &'static str,
 }
 
+/// Rows a second.
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    _ = match state.per_sec() {
+        rate if rate >= 100.0 => write!(out, "{rate:.0}/s"),
+        rate => write!(out, "{rate:.1}/s"),
+    };
+}
+
+/// What is left of the time; before anything is done, nobody knows.
+fn left(state: &ProgressState, out: &mut dyn fmt::Write) {
+    _ = match state.pos() {
+        0 => write!(out, "…"),
+        _ => write!(out, "{:#}", HumanDuration(state.eta())),
+    };
+}
+
 impl Progress {
     pub fn new(total: Option<u64>, what: &'static str) -> Progress {
         let bar = io::stderr().is_terminal().then(|| {
             let (bar, style) = match total {
-                Some(total) => {
-                    (ProgressBar::new(total), "{bar:30} {pos}/{len}, {per_sec}, {eta} left, {elapsed} so far")
-                }
-                None => (ProgressBar::no_length(), "{spinner} {pos}, {per_sec}, {elapsed} so far"),
+                Some(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len}, {rate}, {left} left, {elapsed} so far"),
+                None => (ProgressBar::no_length(), "{spinner} {pos}, {rate}, {elapsed} so far"),
             };
-            let style = ProgressStyle::with_template(style);
-            let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = bar.with_style(style.with_key("rate", rate).with_key("left", left));
             bar.enable_steady_tick(Duration::from_millis(500));
             bar
         });

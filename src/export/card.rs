@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,13 +12,16 @@ use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::datasource::listing::ListingOptions;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use futures::TryStreamExt;
 use populace_population::Pack;
 use populace_udfs::LANGUAGE;
+use url::Url;
 
+use super::files::beside;
 use super::{Export, described, run};
 use crate::catalog::Work;
+use crate::database::Source;
 use crate::engine::{Engine, message};
 use crate::packs;
 use crate::statements::{quoted_name, quoted_text};
@@ -58,23 +62,39 @@ pub(super) async fn write(
     engine: &Engine,
     export: &Export,
     name: &str,
-    schema: &Schema,
+    (schema, from): (&Schema, &[Source]),
     files: &[PathBuf],
     rows: u64,
 ) -> Result<PathBuf> {
-    let format = ParquetFormat::default().with_force_view_types(false);
-    let options = ListingOptions::new(Arc::new(format)).with_file_extension(".parquet");
     let table = format!("_exported_{}", uuid::Uuid::now_v7().simple());
-    let folder = files.first().and_then(|f| f.parent()).unwrap_or(&export.to);
-    let folder = folder.canonicalize().map_err(|e| exec_datafusion_err!("{}: {e}", folder.display()))?;
-    let folder = format!("{}/", folder.display());
-    engine.context().register_listing_table(table.as_str(), folder, options, None, None).await?;
-    let rows = Rows { engine, table: &table, schema, count: rows };
+    engine.context().register_table(table.as_str(), Arc::new(written(files, schema)?))?;
+    let rows = Rows { engine, table: &table, schema, from, count: rows };
     let text = Box::pin(text(&rows, export, name)).await;
     engine.context().deregister_table(table.as_str())?;
-    let path = export.to.join(FILE);
-    std::fs::write(&path, text?).map_err(|e| exec_datafusion_err!("{}: {e}", path.display()))?;
-    Ok(path)
+    let (path, wrong) = (export.to.join(FILE), |path: &Path, e| exec_datafusion_err!("{}: {e}", path.display()));
+    let (part, mut file) = beside(&export.to, "README")?;
+    let put = file.write_all(text?.as_bytes()).map_err(|e| wrong(&part, e));
+    let put = put.and_then(|()| std::fs::rename(&part, &path).map_err(|e| wrong(&path, e)));
+    if put.is_err() {
+        _ = std::fs::remove_file(&part);
+    }
+    put.map(|()| path)
+}
+
+/// The files that were written, and no others beside them. They are named by their URLs: what a path has of `*` and `[`
+/// stands for itself.
+fn written(files: &[PathBuf], schema: &Schema) -> Result<ListingTable> {
+    let url = |file: &PathBuf| {
+        let wrong = |e| exec_datafusion_err!("{}: {e}", file.display());
+        let path = file.canonicalize().map_err(wrong)?;
+        let url = Url::from_file_path(&path).map_err(|()| exec_datafusion_err!("{}: no path", path.display()))?;
+        ListingTableUrl::try_new(url, None)
+    };
+    let format = ParquetFormat::default().with_force_view_types(false);
+    let options = ListingOptions::new(Arc::new(format)).with_file_extension(".parquet");
+    let urls = files.iter().map(url).collect::<Result<Vec<_>>>()?;
+    let config = ListingTableConfig::new_with_multi_paths(urls);
+    ListingTable::try_new(config.with_listing_options(options).with_schema(Arc::new(schema.clone())))
 }
 
 /// The rows that were written, to be asked about.
@@ -82,6 +102,8 @@ struct Rows<'a> {
     engine: &'a Engine,
     table: &'a str,
     schema: &'a Schema,
+    /// Where they were imported from
+    from: &'a [Source],
     count: u64,
 }
 
@@ -127,7 +149,7 @@ async fn text(rows: &Rows<'_>, export: &Export, name: &str) -> Result<String> {
     let drawn = countries.iter().any(|c| c.drawn.is_some());
     let title = export.card.title.clone();
     let title = title.unwrap_or_else(|| if drawn { format!("Synthetic people: {name}") } else { name.into() });
-    let mut card = front(export, &title, &languages(rows, &countries).await?, drawn, rows.count);
+    let mut card = front(rows, export, &title, &languages(rows, &countries).await?, drawn);
     let people = if rows.count == 1 { "1 row".into() } else { format!("{} rows", grouped(rows.count)) };
     writeln!(card, "\n# {title}\n")?;
     match drawn {
@@ -209,14 +231,17 @@ async fn languages(rows: &Rows<'_>, countries: &[Country]) -> Result<Vec<String>
 }
 
 /// What Hugging Face reads of a card.
-fn front(export: &Export, title: &str, languages: &[String], drawn: bool, rows: u64) -> String {
+fn front(rows: &Rows, export: &Export, title: &str, languages: &[String], drawn: bool) -> String {
     let mut text = String::from("---\n");
     let line = |text: &mut String, key: &str, value: &str| {
         // A text of JSON is one of YAML.
         text.push_str(&format!("{key}: {}\n", serde_json::Value::from(value)));
     };
     line(&mut text, "pretty_name", title);
-    if let Some(licence) = &export.card.licence {
+    // All rows have one licence, or it is for whoever publishes them to say which they have together.
+    let first = rows.from.first().and_then(|source| source.licence.as_ref());
+    let of_all = first.filter(|_| rows.from.iter().all(|source| source.licence.as_ref() == first));
+    if let Some(licence) = export.card.licence.as_ref().or(of_all) {
         line(&mut text, "license", licence);
     }
     if !languages.is_empty() {
@@ -225,7 +250,7 @@ fn front(export: &Export, title: &str, languages: &[String], drawn: bool, rows: 
     }
     let tags = if drawn { "- synthetic\n- personas\n- populace\n" } else { "- populace\n" };
     text.push_str(&format!("tags:\n{tags}task_categories:\n- text-generation\n"));
-    text.push_str(&format!("size_categories:\n- {}\n", size(rows)));
+    text.push_str(&format!("size_categories:\n- {}\n", size(rows.count)));
     text.push_str(
         "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*.parquet\n---\n",
     );
@@ -281,6 +306,15 @@ async fn made(card: &mut String, rows: &Rows<'_>) -> Result<()> {
             )?;
         }
     }
+    for Source { source, licence } in rows.from {
+        told = true;
+        let licence = licence.as_ref().map_or(String::new(), |l| format!(", licence {}", one_line(l)));
+        writeln!(
+            card,
+            "- Imported from: {}{licence}",
+            source.as_ref().map_or("a source that has no name".into(), |s| one_line(s))
+        )?;
+    }
     if !told {
         writeln!(card, "The rows do not say how they were made.")?;
     }
@@ -297,11 +331,12 @@ fn runs(card: &mut String, rows: &Rows<'_>, counts: &[(String, String)]) -> Resu
     for (id, _) in counts.iter().take(MOST) {
         let run = catalog.run(id).map_err(|e| exec_datafusion_err!("{e}"))?;
         match run.map(|run| run.work) {
-            Some(Work::Generate { country, seed, given, count, .. }) => {
+            // The pack by its id: one's own is named by a path, which is nobody else's.
+            Some(Work::Generate { pack, seed, given, count, .. }) => {
                 let given = given.map_or(String::new(), |g| format!(", given `{}`", one_line(&g)));
-                writeln!(card, "  - `{id}`: the first {count} people of seed {seed} of `{country}`{given}")?;
+                writeln!(card, "  - `{id}`: the first {count} people of seed {seed} of `{pack}`{given}")?;
             }
-            Some(Work::Statement(sql)) => writeln!(card, "  - `{id}`: `{}`", one_line(&sql))?,
+            Some(Work::Statement(sql)) => writeln!(card, "  - `{id}`: `{}`", one_line(&without_folders(&sql)))?,
             None => {}
         }
     }
@@ -340,7 +375,8 @@ async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country) -> Resu
     let judged = match rows.ask(&sql).await {
         Ok(judged) => judged,
         Err(error) => {
-            writeln!(card, "Not judged: {}.\n", one_line(&message(&error)))?;
+            let why = message(&error).replace(&country.called, pack.name());
+            writeln!(card, "Not judged: {}.\n", one_line(&why))?;
             return Ok(());
         }
     };
@@ -395,6 +431,17 @@ fn cell(text: &str) -> String {
     one_line(text).replace('|', "\\|")
 }
 
+/// A statement whose texts name files by their names alone: the folders they lie in are nobody else's.
+fn without_folders(sql: &str) -> String {
+    let bare = |text: &str| match packs::path::is_path(text) {
+        true => text.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or_default().to_string(),
+        false => text.to_string(),
+    };
+    // Every second part stands in quotes; a quote that is doubled parts a text in two, which changes nothing.
+    let parts = sql.split('\'').enumerate();
+    parts.map(|(at, part)| if at % 2 == 1 { bare(part) } else { part.to_string() }).collect::<Vec<_>>().join("'")
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -415,5 +462,9 @@ mod tests {
         assert_eq!((size(999), size(1_000), size(1_000_000)), ("n<1K", "1K<n<10K", "1M<n<10M"));
         assert_eq!((grouped(7), grouped(1_000), grouped(1_234_567)), ("7".into(), "1,000".into(), "1,234,567".into()));
         assert_eq!(cell("a | b\nc"), "a \\| b c");
+        assert_eq!(
+            without_folders("SELECT 'it''s', * FROM generate_persona('/home/me/atlantis/', 3, given => a / 2 > 1)"),
+            "SELECT 'it''s', * FROM generate_persona('atlantis', 3, given => a / 2 > 1)"
+        );
     }
 }

@@ -38,6 +38,7 @@ pub(super) struct Files {
     metadata: Vec<KeyValue>,
     chat: Option<Chat>,
     rows_per_file: Option<u64>,
+    overwrite: bool,
     folder: PathBuf,
     stem: String,
     open: Option<Sink>,
@@ -65,16 +66,26 @@ impl Files {
         }
         fs::create_dir_all(&folder).map_err(|e| exec_datafusion_err!("{}: {e}", folder.display()))?;
         let parts = vec![];
-        let mut files =
-            Files { format, schema, metadata, chat, rows_per_file, folder, stem, open: None, rows: 0, parts };
+        let mut files = Files {
+            format,
+            schema,
+            metadata,
+            chat,
+            rows_per_file,
+            overwrite,
+            folder,
+            stem,
+            open: None,
+            rows: 0,
+            parts,
+        };
         // A table without rows still has a file that says its columns.
         files.begin()?;
         Ok(files)
     }
 
     fn begin(&mut self) -> Result<()> {
-        let path = self.folder.join(format!(".{}-{:05}.part", self.stem, self.parts.len()));
-        let file = File::create(&path).map_err(|e| exec_datafusion_err!("{}: {e}", path.display()))?;
+        let (path, file) = beside(&self.folder, &self.stem)?;
         self.parts.push(path);
         self.rows = 0;
         self.open = Some(match self.format {
@@ -168,21 +179,26 @@ impl Files {
     /// If nothing can be written.
     pub fn finish(mut self) -> Result<Vec<PathBuf>> {
         self.close()?;
-        let parts = std::mem::take(&mut self.parts);
-        let (count, ending) = (parts.len(), self.format.ending());
+        let (count, ending) = (self.parts.len(), self.format.ending());
         let name = |at: usize| match self.format {
             Format::Datasets => format!("{}-{at:05}-of-{count:05}.{ending}", self.stem),
             _ if count == 1 => format!("{}.{ending}", self.stem),
             _ => format!("{}-{at:05}-of-{count:05}.{ending}", self.stem),
         };
         let paths: Vec<PathBuf> = (0..count).map(|at| self.folder.join(name(at))).collect();
-        for old in old(&self.folder, &self.stem, ending) {
-            if !paths.contains(&old) {
-                fs::remove_file(&old).map_err(|e| exec_datafusion_err!("{}: {e}", old.display()))?;
-            }
+        let old = old(&self.folder, &self.stem, ending);
+        if let Some(there) = old.first()
+            && !self.overwrite
+        {
+            return exec_err!("{} came to be there meanwhile: --overwrite replaces it", there.display());
         }
-        for (part, path) in parts.iter().zip(&paths) {
+        // What is replaced goes when all that replaces it is there: killed in between, too much is left, not too little.
+        for (part, path) in self.parts.iter().zip(&paths) {
             fs::rename(part, path).map_err(|e| exec_datafusion_err!("{}: {e}", path.display()))?;
+        }
+        self.parts.clear();
+        for old in old.iter().filter(|old| !paths.contains(old)) {
+            fs::remove_file(old).map_err(|e| exec_datafusion_err!("{}: {e}", old.display()))?;
         }
         Ok(paths)
     }
@@ -195,6 +211,17 @@ impl Drop for Files {
             _ = fs::remove_file(part);
         }
     }
+}
+
+/// A file beside those of a folder, of a name that no other export takes; what a link of that name leads to is not
+/// written into. What a killed export left is called so as well, and is read by nobody.
+///
+/// # Errors
+/// If it cannot be made.
+pub(super) fn beside(folder: &Path, stem: &str) -> Result<(PathBuf, File)> {
+    let path = folder.join(format!(".{stem}.{}.part", uuid::Uuid::now_v7().simple()));
+    let file = File::create_new(&path).map_err(|e| exec_datafusion_err!("{}: {e}", path.display()))?;
+    Ok((path, file))
 }
 
 /// The files of an earlier export of this name.

@@ -15,7 +15,7 @@ use futures::StreamExt;
 use self::chat::Chat;
 use self::files::Files;
 use crate::arrow::{marked_schema, plain_schema};
-use crate::database::PACK;
+use crate::database::{PACK, SOURCES, sources_of};
 use crate::engine::Engine;
 use crate::statements::quoted_name;
 
@@ -55,6 +55,8 @@ pub struct Export {
     pub format: Format,
     /// Whether columns of vectors go along
     pub vectors: bool,
+    /// Whether the columns go along that tell of runs: what they were, and what servers answered where a text failed
+    pub run_details: bool,
     pub rows_per_file: Option<u64>,
     /// The Jinja template of a conversation's system prompt; the built-in one without it
     pub template: Option<String>,
@@ -65,6 +67,9 @@ pub struct Export {
     /// What a dataset's card says beside what the rows tell
     pub card: Card,
 }
+
+/// The columns that tell of runs, and of nobody's person.
+const RUN_DETAILS: [&str; 2] = ["run_id", "narrative_error"];
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +87,16 @@ pub struct Exported {
 pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) -> Result<Exported> {
     let (relation, name) = relation(&export.from)?;
     let all = run(engine, &format!("SELECT * FROM {relation} LIMIT 0")).await?.schema();
-    let wanted = |f: &&Field| export.vectors || !is_vectors(f);
+    let wanted = |f: &&Field| {
+        (export.vectors || !is_vectors(f)) && (export.run_details || !RUN_DETAILS.contains(&f.name().as_str()))
+    };
     let mut columns: Vec<&str> =
         all.fields().iter().map(|f| f.as_ref()).filter(wanted).map(|f| f.name().as_str()).collect();
     if columns.is_empty() {
-        return plan_err!("{} has no columns but vectors: --vectors exports them", export.from);
+        return plan_err!(
+            "{} has no columns but vectors, or what tells of runs: --vectors and --run-details export these",
+            export.from
+        );
     }
     let chat = match export.format {
         Format::Chat => Some(Chat::new(export.template.as_deref(), export.user_template.as_deref(), &columns)?),
@@ -97,14 +107,18 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
     }
     let selected = columns.iter().map(|c| quoted_name(c)).collect::<Vec<_>>().join(", ");
     let table = engine.database().schema(if relation.starts_with('"') { &name } else { "" }).await?;
-    let pack = table.and_then(|s| s.metadata().get(PACK).cloned());
+    let told = |key: &'static str| {
+        let value = table.as_ref().and_then(|schema| schema.metadata().get(key).cloned());
+        value.map(|value| KeyValue::new(key.to_string(), value))
+    };
+    let metadata = [PACK, SOURCES].into_iter().filter_map(told).collect();
+    let from = table.as_ref().map(sources_of).unwrap_or_default();
     let mut rows = run(engine, &format!("SELECT {selected} FROM {relation}")).await?;
     let schema = match export.format {
         // Whoever stores the rows again is told what was coded.
         Format::Parquet | Format::Datasets => marked_schema(&rows.schema()),
         _ => plain_schema(&rows.schema()),
     };
-    let metadata = pack.map(|pack| KeyValue::new(PACK.to_string(), pack)).into_iter().collect();
     let place = place(export, &name)?;
     let mut files =
         Files::new(export.format, place, schema.clone(), metadata, chat, export.rows_per_file, export.overwrite)?;
@@ -120,7 +134,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
     }
     let mut files = files.finish()?;
     if export.format == Format::Datasets {
-        let card = Box::pin(card::write(engine, export, &name, &schema, &files, count)).await?;
+        let card = Box::pin(card::write(engine, export, &name, (&schema, &from), &files, count)).await?;
         files.push(card);
     }
     Ok(Exported { rows: count, files })

@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path, reading: Reading) -> Result<Source> {
         }
     }
     let fields = names.iter().zip(kinds).map(|(n, k)| Field::new(n, k.data_type(), true)).collect();
-    Ok(Source { path: path.into(), format: Format::Csv, fields, rows: count, delimiter, pack: None })
+    Ok(Source { path: path.into(), format: Format::Csv, fields, rows: count, delimiter, pack: None, from: vec![] })
 }
 
 /// The rows, as text: their types are for whoever takes them.

@@ -32,7 +32,15 @@ pub(super) fn open(path: &Path) -> Result<Source> {
         }
     }
     let fields = names.iter().zip(&kinds).map(|(n, k)| Field::new(n, k.data_type(), true)).collect();
-    Ok(Source { path: path.into(), format: Format::Json, fields, rows: objects.row, delimiter: 0, pack: None })
+    Ok(Source {
+        path: path.into(),
+        format: Format::Json,
+        fields,
+        rows: objects.row,
+        delimiter: 0,
+        pack: None,
+        from: vec![],
+    })
 }
 
 pub(super) fn read(source: &Source, columns: &[usize]) -> Result<Batches> {

@@ -8,27 +8,29 @@ mod convert;
 mod csv;
 mod json;
 mod kinds;
+mod lance;
 mod lists;
 mod parquet;
 mod plan;
 mod source;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use datafusion::arrow::datatypes::{Field, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use futures::stream;
 use populace_population::there_are;
 
-use self::convert::Place;
-use self::plan::{Plan, plan};
+use self::convert::{Place, is_text};
+use self::plan::{Plan, ours, plan};
 use self::source::{Reading, Source, files};
-use crate::database::{Append, Appended, CreateTable, Database, Shape};
+use crate::database::{self, Append, Appended, CreateTable, Database, Shape, embedded_narrative, is_narrative};
 
 pub use self::source::{Format, OnError};
 
@@ -57,6 +59,10 @@ pub struct Import {
     pub embed: Option<Vec<String>>,
     /// Who wrote the narratives, where the files do not say it
     pub narrator: Option<String>,
+    /// Where the rows are from, where the files do not say it: a dataset by its name or address, whom it is owed to
+    pub source: Option<String>,
+    /// Their licence, likewise: cc-by-4.0
+    pub licence: Option<String>,
     pub on_error: OnError,
 }
 
@@ -93,16 +99,48 @@ pub async fn prepare(database: &Database, import: Import) -> Result<Prepared> {
             .map(|path| Source::open(path, import.format, reading))
             .collect::<Result<Vec<_>>>()?;
         let plan = plan(&import, &sources, schema.as_ref())?;
-        if schema.is_some() && !(import.as_text.is_empty() && import.narratives.is_empty() && import.embed.is_none()) {
-            return exec_err!(
-                "the table {} is there already, with its types and narratives: --as-text, --narratives and --embed are for \
-                 new ones",
-                import.table
-            );
+        if let Some(table) = &schema {
+            agree(&import, table)?;
         }
         Ok(Prepared { import, sources, plan, exists: schema.is_some() })
     });
     planned.await.map_err(|e| DataFusionError::External(e.into()))?
+}
+
+/// Refuses what is asked of a new table where the one that is there is another. What it is already may be said again,
+/// so that an import that was interrupted goes on by the same command.
+///
+/// # Errors
+/// With what the table has.
+fn agree(import: &Import, table: &Schema) -> Result<()> {
+    let there = |what: String| exec_err!("the table {} is there already: {what}", import.table);
+    for theirs in &import.as_text {
+        let Some(field) = ours(import, theirs).and_then(|name| table.field_with_name(name).ok()) else { continue };
+        if !is_text(field.data_type()) {
+            return there(format!(
+                "its column {} holds {}; leave out --as-text {theirs}",
+                field.name(),
+                field.data_type()
+            ));
+        }
+    }
+    for name in &import.narratives {
+        if !table.field_with_name(name).is_ok_and(is_narrative) {
+            return there(format!("its column {name} is no narrative; leave out --narratives {name}"));
+        }
+    }
+    let Some(embed) = &import.embed else { return Ok(()) };
+    let vectors: BTreeSet<&str> = table.fields().iter().filter_map(|f| embedded_narrative(f)).collect();
+    match (embed.iter().map(String::as_str).collect::<BTreeSet<_>>() == vectors, vectors.is_empty()) {
+        (true, _) => Ok(()),
+        (false, true) => there("it has no vectors; leave out --embed, or say --no-embeddings".into()),
+        (false, false) => {
+            let vectors = vectors.into_iter().collect::<Vec<_>>().join(",");
+            there(format!(
+                "it has vectors of {vectors}; leave out --embed and --no-embeddings, or say --embed {vectors}"
+            ))
+        }
+    }
 }
 
 impl Prepared {
@@ -127,6 +165,11 @@ impl Prepared {
         fields.map(|(at, f)| (f.name().clone(), f.data_type().to_string(), of(at))).collect()
     }
 
+    /// Whether rows can be told from each other, so that the same import again would write none twice.
+    pub fn is_keyed(&self) -> bool {
+        self.plan.schema.column_with_name("uuid").is_some()
+    }
+
     /// Whether the table is there already.
     pub fn exists(&self) -> bool {
         self.exists
@@ -139,6 +182,7 @@ impl Prepared {
     /// If a value does not fit its column, or the table cannot be written. What is committed stays, and the same import
     /// goes on from there; a table that was made for it and got no row is gone again.
     pub async fn run(self, database: &Arc<Database>, progress: impl Fn(u64) + Sync) -> Result<Imported> {
+        let keyed = self.is_keyed();
         let Prepared { import, sources, plan, exists } = self;
         let (table, schema) = (import.table.clone(), plan.schema.clone());
         if let Some(unknown) = import.embed.iter().flatten().find(|e| schema.column_with_name(e).is_none()) {
@@ -157,14 +201,18 @@ impl Prepared {
             let none = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stream::empty()));
             Box::pin(database.create_table(&table, none, options)).await?;
         }
+        database.add_sources(&table, &told(&import, &sources)).await?;
         let nulled: Arc<AtomicU64> = Arc::default();
         let (narrator, count) = (import.narrator.clone(), sources.len());
-        let keyed = schema.column_with_name("uuid").is_some();
         let place = Place { file: String::new(), on_error: import.on_error, new: !exists, nulled: nulled.clone() };
-        let rows = rows(import, sources, plan, place);
+        let texts = database
+            .schema(&table)
+            .await?
+            .map_or(0, |s| s.fields().iter().filter(|f| embedded_narrative(f).is_some()).count());
+        let rows = rows(import, sources, plan, place, together(texts));
         let committed = AtomicBool::new(false);
-        let told = |a: Appended| committed.store(a.written > 0, Ordering::Relaxed);
-        let append = Append { narrator: narrator.as_deref(), progress: &told, ready: &progress, ..Append::default() };
+        let noted = |a: Appended| committed.store(a.written > 0, Ordering::Relaxed);
+        let append = Append { narrator: narrator.as_deref(), progress: &noted, ready: &progress, ..Append::default() };
         let appended = Box::pin(database.append(&table, rows, append)).await;
         if appended.is_err() && !exists && !committed.into_inner() {
             // What went wrong first is what matters.
@@ -174,8 +222,24 @@ impl Prepared {
     }
 }
 
+/// Where the rows are from: what is said of the import goes before what its files say.
+fn told(import: &Import, files: &[Source]) -> Vec<database::Source> {
+    if import.source.is_some() || import.licence.is_some() {
+        return vec![database::Source { source: import.source.clone(), licence: import.licence.clone() }];
+    }
+    files.iter().flat_map(|file| file.from.clone()).collect()
+}
+
+/// Texts that are embedded together at the least: fewer are not embedded faster, and more are waited for.
+const TEXTS: usize = 256;
+
+/// Rows that are handed on together where so many texts of each are embedded: as many as tell often enough how far it is.
+fn together(texts: usize) -> usize {
+    if texts == 0 { usize::MAX } else { TEXTS.div_ceil(texts) }
+}
+
 /// The rows of all files as the table has them, read ahead on a thread of their own.
-fn rows(import: Import, sources: Vec<Source>, plan: Plan, place: Place) -> SendableRecordBatchStream {
+fn rows(import: Import, sources: Vec<Source>, plan: Plan, place: Place, most: usize) -> SendableRecordBatchStream {
     let mut builder = RecordBatchReceiverStream::builder(plan.schema.clone(), QUEUE);
     let sender = builder.tx();
     builder.spawn_blocking(move || {
@@ -188,8 +252,11 @@ fn rows(import: Import, sources: Vec<Source>, plan: Plan, place: Place) -> Senda
                 let batch = batch?;
                 let typed = typed(&place, source, &plan.schema, places, &batch, row)?;
                 row += batch.num_rows() as u64;
-                if sender.blocking_send(Ok(typed)).is_err() {
-                    return Ok(());
+                for at in (0..typed.num_rows()).step_by(most) {
+                    let slice = typed.slice(at, most.min(typed.num_rows() - at));
+                    if sender.blocking_send(Ok(slice)).is_err() {
+                        return Ok(());
+                    }
                 }
             }
         }

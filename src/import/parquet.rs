@@ -16,16 +16,19 @@ use datafusion::parquet::data_type::{ByteArray, ByteArrayType};
 use datafusion::parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::source::{Batches, Format, OnError, ROWS, Reading, Source, opened};
-use crate::database::PACK;
+use crate::database::{PACK, SOURCES, sources_in};
 
 pub(super) fn open(path: &Path) -> Result<Source> {
     let broken = |e| exec_datafusion_err!("{} is no whole Parquet file: {e}", path.display());
     let builder = ParquetRecordBatchReaderBuilder::try_new(opened(path)?).map_err(broken)?;
     let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
     let fields = builder.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
-    let said = builder.metadata().file_metadata().key_value_metadata().into_iter().flatten();
-    let pack = said.into_iter().find(|said| said.key == PACK).and_then(|said| said.value.clone());
-    Ok(Source { path: path.into(), format: Format::Parquet, fields, rows, delimiter: 0, pack })
+    let said = |key: &str| {
+        let mut said = builder.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        said.find(|said| said.key == key).and_then(|said| said.value.clone())
+    };
+    let (pack, from) = (said(PACK), said(SOURCES).map(|text| sources_in(&text)).unwrap_or_default());
+    Ok(Source { path: path.into(), format: Format::Parquet, fields, rows, delimiter: 0, pack, from })
 }
 
 /// Texts are read as bytes where broken ones become NULL; else the file's own reader refuses them, and their place is

@@ -67,7 +67,7 @@ pub(super) struct Plan {
 }
 
 /// What a column of a file is called in the table; nothing for one that is left out.
-fn ours<'a>(import: &'a Import, theirs: &'a str) -> Option<&'a str> {
+pub(super) fn ours<'a>(import: &'a Import, theirs: &'a str) -> Option<&'a str> {
     if import.skip.iter().any(|s| s == theirs) {
         return None;
     }
@@ -223,7 +223,7 @@ fn new_type(import: &Import, name: &str, found: &[(&Source, &Field)]) -> Result<
         return Ok(DataType::new_list(DataType::Utf8, true));
     }
     let coded = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let inferred = found.iter().any(|(s, _)| s.format != Format::Parquet);
+    let inferred = found.iter().any(|(s, _)| !matches!(s.format, Format::Parquet | Format::Lance));
     if let Some(known) = known_type(name) {
         match known {
             DataType::Dictionary(..) if !kind.is_nested() => return Ok(coded()),

@@ -9,7 +9,8 @@ use datafusion::arrow::datatypes::Field;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use populace_population::there_are;
 
-use super::{csv, json, parquet};
+use super::{csv, json, lance, parquet};
+use crate::database::Elsewhere;
 
 /// Rows that are read together.
 pub(super) const ROWS: usize = 2_048;
@@ -22,6 +23,8 @@ pub enum Format {
     Csv,
     /// An object a line, or one array of objects
     Json,
+    /// The folder of a table, as this program and others of Lance have it
+    Lance,
 }
 
 /// The endings of files and the formats that they tell of.
@@ -38,6 +41,9 @@ const ENDINGS: [(&str, Format); 8] = [
 
 impl Format {
     fn of(path: &Path) -> Option<Format> {
+        if Elsewhere::is_table(path) {
+            return Some(Format::Lance);
+        }
         let ending = path.extension()?.to_str()?.to_lowercase();
         ENDINGS.iter().find(|(e, _)| *e == ending).map(|(_, format)| *format)
     }
@@ -71,6 +77,8 @@ pub(super) struct Source {
     pub delimiter: u8,
     /// The pack that the rows were drawn from, where the file says it
     pub pack: Option<String>,
+    /// Where the rows are from, as the file says it
+    pub from: Vec<crate::database::Source>,
 }
 
 /// The batches of a file, with the columns asked for, in that order.
@@ -86,11 +94,14 @@ impl Source {
         let Some(format) = format.or_else(|| Format::of(path)) else {
             return exec_err!("{name}: what kind of file is it? Name it with --format parquet, csv or json");
         };
-        check(path)?;
+        if format != Format::Lance {
+            check(path)?;
+        }
         let source = match format {
             Format::Parquet => parquet::open(path),
             Format::Csv => csv::open(path, reading),
             Format::Json => json::open(path),
+            Format::Lance => lance::open(path),
         }?;
         if source.fields.is_empty() {
             return exec_err!("{name} has no columns");
@@ -116,6 +127,7 @@ impl Source {
             Format::Parquet => parquet::read(self, columns, reading),
             Format::Csv => csv::read(self, columns, reading),
             Format::Json => json::read(self, columns),
+            Format::Lance => lance::read(self, columns),
         }
     }
 }
@@ -163,7 +175,7 @@ fn check(path: &Path) -> Result<()> {
 pub(super) fn files(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
-        if !path.is_dir() {
+        if !path.is_dir() || Elsewhere::is_table(path) {
             if !path.exists() {
                 return exec_err!("there is no file {}{}", path.display(), neighbour(path));
             }
@@ -182,7 +194,7 @@ pub(super) fn files(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<Pat
             below.retain(|p| Format::of(p) == Some(Format::Parquet));
         }
         if below.is_empty() {
-            return exec_err!("{} has no files of Parquet, CSV or JSON", path.display());
+            return exec_err!("{} has no files of Parquet, CSV or JSON, and is no table of Lance", path.display());
         }
         below.sort();
         found.append(&mut below);
@@ -201,6 +213,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
             continue;
         }
         match path.is_dir() {
+            true if Elsewhere::is_table(&path) => found.push(path),
             true if depth < DEPTH => walk(&path, depth + 1, found),
             true => {}
             false => found.push(path),

@@ -78,6 +78,7 @@ pub fn out(from: &str, to: &Path, format: Out) -> Export {
         to: to.into(),
         format,
         vectors: false,
+        run_details: false,
         rows_per_file: None,
         template: None,
         user_template: None,
