@@ -158,7 +158,7 @@ fn an_interrupted_run_says_how_to_go_on() {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && error.contains("`populace runs resume "), "{error}");
+    assert!(output.status.code() == Some(130) && error.contains("`populace runs resume "), "{error}");
     let count =
         ran_on(directory.path(), &["sql", "--format", "csv", "SELECT count(*) BETWEEN 50 AND 99999 AS n FROM usa"]).1;
     assert_eq!(count, "n\ntrue\n");

@@ -44,7 +44,8 @@ async fn what_is_exported_and_imported_again_is_what_it_was() {
         (Out::Jsonl, "jsonl", Some(39)),
     ] {
         let folder = place.path(name);
-        let exported = place.export(Export { rows_per_file: per_file, ..out("usa", &folder, format) }).await.unwrap();
+        let wanted = Export { rows_per_file: per_file, run_details: true, ..out("usa", &folder, format) };
+        let exported = place.export(wanted).await.unwrap();
         assert_eq!(exported.rows, 40, "{name}");
         place.import(into(name, &[&folder])).await.unwrap();
         // The same columns of the same types, and the same values, NULL or not.

@@ -92,9 +92,9 @@ async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Fa
             _ = tokio::signal::ctrl_c() => return Err(cancelled(begun())),
             never = tell(begun) => match never {},
         };
-        let mut out = io::stdout();
+        let out = &mut io::stdout();
         tokio::select! {
-            printed = print(rows, format, &mut out) => printed?,
+            printed = print(rows, format, out) => printed?,
             _ = tokio::signal::ctrl_c() => return Err(cancelled(begun())),
         }
         for notice in engine.database().take_notices() {

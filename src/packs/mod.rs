@@ -15,7 +15,8 @@ use populace_udfs::pack_name;
 use serde_json::{Map, Value};
 
 pub use self::texts::{
-    all_kinds, is_narrative, kinds, languages, outline, outline_languages, prompt_languages, prompts, texts_from,
+    Templates, all_kinds, is_narrative, kinds, languages, outline, outline_languages, prompt_languages, prompts,
+    texts_from,
 };
 pub(crate) use self::texts::{kinds_to_write, outline_columns};
 

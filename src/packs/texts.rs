@@ -188,12 +188,15 @@ fn language(name: &str, asked: Option<&str>, there: &[String]) -> Result<String,
     })
 }
 
+/// The outlines that were read, by country and language.
+type Outlines = HashMap<(String, String), Arc<Outline>>;
+
 /// The outline of a country in a language, or in its own; read once, and only when asked for.
 ///
 /// # Errors
 /// If the country has none, or none in this language; or everything that is wrong with its files.
 pub fn outline(pack: &str, asked: Option<&str>) -> Result<Arc<Outline>, String> {
-    static CARRIED: LazyLock<Mutex<HashMap<(String, String), Arc<Outline>>>> = LazyLock::new(Mutex::default);
+    static CARRIED: LazyLock<Mutex<Outlines>> = LazyLock::new(Mutex::default);
     let there = outline_languages(pack);
     let name = name_of(pack);
     if there.is_empty() {
@@ -259,12 +262,15 @@ fn kept(text: Cow<'static, str>) -> &'static str {
     text
 }
 
+/// Templates, and the list of kinds, by name and text; they stay, as those of the binary do.
+pub type Templates = Vec<(&'static str, &'static str)>;
+
 /// The prompts of a country in a language, or in its own: the names and texts of its templates. What a language other
 /// than the pack's own leaves out is that of the pack's own. `None` if there is no such country, or it has no prompts.
 ///
 /// # Errors
 /// If it has none in this language, or its files cannot be read.
-pub fn prompts(pack: &str, asked: Option<&str>) -> Result<Option<Vec<(&'static str, &'static str)>>, String> {
+pub fn prompts(pack: &str, asked: Option<&str>) -> Result<Option<Templates>, String> {
     let read = |folder: &str| files(pack, folder).map_err(|faults| faults.join("\n"));
     let Some(mut found) = read("prompts")?.filter(|files| !files.is_empty()) else { return Ok(None) };
     let language = language(pack, asked, &prompt_languages(pack))?;
