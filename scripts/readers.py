@@ -120,7 +120,8 @@ def read(populace, folder):
     jsonl = [str(path) for path in sorted((folder / "jsonl").glob("*.jsonl"))]
     assert len(parquet) == len(csvs) == len(jsonl) == 3
 
-    table = lance.dataset(str(folder / "db" / "tables" / "usa.lance"))
+    (place,) = (folder / "db" / "tables").glob("*.lance")
+    table = lance.dataset(str(place))
     reader.check("pylance, the table", table.to_table(columns=COLUMNS).to_pylist())
     row = table.to_table(columns=["persona_embedding"], filter="row_index = 0").to_pylist()[0]
     assert len(row["persona_embedding"]) > 0 and len(table.versions()) == table.version

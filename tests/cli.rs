@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 mod support;
-use support::{populace, ran, ran_on};
+use support::{one_table, populace, ran, ran_on};
 
 #[test]
 fn slips_end_with_1_and_a_hint() {
@@ -151,8 +151,8 @@ fn an_interrupted_run_says_how_to_go_on() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let versions = directory.path().join("tables/usa.lance/_versions");
-    while std::fs::read_dir(&versions).map_or(0, Iterator::count) < 3 {
+    let versions = || one_table(directory.path()).join("_versions");
+    while std::fs::read_dir(versions()).map_or(0, Iterator::count) < 3 {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());

@@ -1,5 +1,7 @@
 //! A run that is killed is finished by resuming it: no one twice, no one missing.
 
+mod support;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,7 +28,7 @@ fn generate(database: &Path) -> Command {
 }
 
 fn versions(database: &Path) -> usize {
-    std::fs::read_dir(database.join("tables/usa.lance/_versions")).map_or(0, Iterator::count)
+    std::fs::read_dir(support::one_table(database).join("_versions")).map_or(0, Iterator::count)
 }
 
 #[test]

@@ -14,7 +14,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 use populace::database::{CreateTable, Database, EmbedderChoice, Shape};
 use populace::engine::{Engine, Options};
-use support::{populace, ran_on};
+use support::{one_table, populace, ran_on};
 
 const ROWS: usize = 100_000;
 const DIMENSION: usize = 16;
@@ -146,7 +146,7 @@ fn a_half_built_index_does_no_harm() {
     let before = sql(found);
     assert_eq!(before.0, 0, "{}", before.2);
     // Killed as soon as files of the index are there, before the commit that would name them.
-    let indices = on.join("tables/usa.lance/_indices");
+    let indices = one_table(on).join("_indices");
     let mut child = populace(on).args(["index", "usa", "--text", "persona"]).spawn().unwrap();
     let patience = Instant::now();
     while !indices.exists() && child.try_wait().unwrap().is_none() {

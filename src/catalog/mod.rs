@@ -4,6 +4,7 @@ mod batches;
 mod calls;
 mod narratives;
 mod runs;
+mod tables;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,6 +15,7 @@ use rusqlite::{Connection, ErrorCode};
 pub use batches::Batch;
 pub use calls::{Answer, Call, CallTotals, Typical};
 pub use runs::{Run, Status, Work};
+pub use tables::{Named, OnExisting, TableEntry, TableState};
 
 /// What brings the tables from each version to the next.
 const MIGRATIONS: &[&str] = &[
@@ -108,6 +110,7 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX calls_by_key ON calls (key) WHERE answer IS NOT NULL;",
     // Texts in another language than the pack's own.
     "ALTER TABLE runs ADD COLUMN language TEXT;",
+    tables::MIGRATION,
 ];
 
 /// Why the catalogue did not answer.

@@ -44,10 +44,7 @@ pub(super) fn run(arguments: &IndexArguments, database: &DatabaseArguments) -> R
         }
         let name = arguments.table.as_str();
         engine.database().indexes(name).await?;
-        let failed = {
-            let lock = engine.database().lock(name).await?;
-            engine.database().refresh_indexes(name, true, &lock).await?
-        };
+        let failed = engine.database().write(name).await?.refresh_indexes(true).await?;
         let state = format!(
             "SELECT index_name, kind, columns, rows_indexed, rows_not_indexed, state, detail FROM populace.indexes \
              WHERE table_name = {}",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{DatabaseArguments, Failure};
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, Options, message};
 
 #[derive(Debug, Args)]
 pub(super) struct OptimizeArguments {
@@ -29,11 +29,26 @@ pub(super) fn run(arguments: OptimizeArguments, database: &DatabaseArguments) ->
     super::runtime()?.block_on(async {
         for table in &tables {
             writeln!(out, "{table}")?;
-            for step in Box::pin(engine.optimize(table, keep)).await? {
+            // One that cannot be read keeps no other from being put in shape.
+            let steps = match Box::pin(engine.optimize(table, keep)).await {
+                Ok(steps) => steps,
+                Err(error) if tables.len() > 1 => {
+                    failed += 1;
+                    writeln!(out, "  failed: {}", message(&error))?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            for step in steps {
                 failed += usize::from(step.done.is_err());
                 let done = step.done.unwrap_or_else(|why| format!("failed: {why}"));
                 writeln!(out, "  {:9} {done}", step.name)?;
             }
+        }
+        match engine.database().remove_dropped(keep)? {
+            0 => {}
+            1 => writeln!(out, "1 dropped table removed")?,
+            removed => writeln!(out, "{removed} dropped tables removed")?,
         }
         Ok::<_, Failure>(())
     })?;

@@ -1,7 +1,6 @@
 //! Writing rows: typed as the table has them, people already there left out, narratives embedded.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::{CastOptions, cast_with_options, concat, filter_record_batch};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::stream::BoxStream;
@@ -24,7 +23,7 @@ use tokio::time::Instant;
 use super::embedding::embed_columns;
 use super::shape::{check_embedder, embedded_narrative};
 use super::versions::gather;
-use super::{Database, WriteLock, check_name, has_key};
+use super::{Database, StoredTable, has_key};
 
 /// The property of a commit that names its run.
 pub(super) const RUN: &str = "populace:run";
@@ -81,8 +80,8 @@ impl Database {
     /// # Errors
     /// If the table cannot be read.
     pub async fn uuids(&self, table: &str) -> Result<Uuids> {
-        match self.dataset(table).await? {
-            Some(dataset) => uuids(&dataset).await,
+        match self.snapshot(table).await? {
+            Some(snapshot) => uuids(&snapshot.dataset).await,
             None => Ok(Uuids::default()),
         }
     }
@@ -92,8 +91,8 @@ impl Database {
     /// # Errors
     /// If there is none of this name, or its vectors are of another embedder, or of one that is not installed.
     pub async fn check_table(&self, table: &str) -> Result<()> {
-        let dataset = self.load(&self.existing(table)?, None).await?;
-        self.embedder_of(table, &Schema::from(dataset.schema())).map(|_| ())
+        let snapshot = self.newest(table).await?;
+        self.embedder_of(table, &Schema::from(snapshot.dataset.schema())).map(|_| ())
     }
 
     /// Appends rows. People are committed in chunks, each of which carries the run: what is committed stays whatever
@@ -103,12 +102,15 @@ impl Database {
     /// # Errors
     /// If there is no such table, the rows do not fit it, or it cannot be written.
     pub async fn append(&self, table: &str, rows: SendableRecordBatchStream, options: Append<'_>) -> Result<Appended> {
-        let path = self.existing(table)?;
-        let writer = self.writer(&path, table, &options, Twins::LeftOut).await?;
+        let stored = self.existing(table)?;
+        let dataset = self.snapshot_at(stored.clone(), None).await?.dataset;
+        let writer = self.row_writer(&dataset, table, &options, Twins::LeftOut).await?;
         if !has_key(&writer.schema) {
-            let lock = self.lock(table).await?;
-            let appended = self.append_at_once(&path, writer, rows, &options, &lock).await?;
-            self.keep_indexes(table, Some(&lock)).await;
+            let table = self.write_again(&stored).await?;
+            let dataset = table.newest().await?;
+            let appended = self.append_at_once(dataset, writer, rows, &options).await?;
+            table.sync().await?;
+            table.keep_indexes().await;
             return Ok(appended);
         }
         let mut ready = ahead(&writer, rows);
@@ -137,7 +139,7 @@ impl Database {
                 Some(Err(error)) => Outage::find(error).is_some(),
             };
             if keep && !chunk.rows.is_empty() {
-                appended.written += self.commit(&path, table, &writer, chunk.take(), &options).await?;
+                appended.written += self.commit(&stored, &writer, chunk.take(), &options).await?;
                 appended.skipped = writer.repeated.load(Ordering::Relaxed);
                 (options.progress)(appended);
             }
@@ -146,7 +148,11 @@ impl Database {
             }
         };
         appended.skipped = writer.repeated.load(Ordering::Relaxed);
-        self.keep_indexes(table, None).await;
+        if appended.written > 0
+            && let Ok(table) = self.write_again(&stored).await
+        {
+            table.keep_indexes().await;
+        }
         match ended {
             Ok(()) => Ok(appended),
             Err(error) if appended.written > 0 => {
@@ -155,14 +161,6 @@ impl Database {
                 Err(error.context(written))
             }
             Err(error) => Err(error),
-        }
-    }
-
-    fn existing(&self, table: &str) -> Result<PathBuf> {
-        check_name(table)?;
-        match self.path(table) {
-            path if path.is_dir() => Ok(path),
-            _ => exec_err!("there is no table {table}"),
         }
     }
 
@@ -179,17 +177,16 @@ impl Database {
         Ok(Some(embedder))
     }
 
-    pub(super) async fn writer(
+    pub(super) async fn row_writer(
         &self,
-        path: &Path,
+        dataset: &Dataset,
         table: &str,
         options: &Append<'_>,
         twins: Twins,
     ) -> Result<Arc<Writer>> {
-        let dataset = self.load(path, None).await?;
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let embedder = self.embedder_of(table, &schema)?;
-        let known = Known { version: dataset.version().version, uuids: uuids(&dataset).await? };
+        let known = Known { version: dataset.version().version, uuids: uuids(dataset).await? };
         Ok(Arc::new(Writer {
             known: Mutex::new(known),
             schema,
@@ -204,17 +201,14 @@ impl Database {
     /// Commits people who are ready; those whom another process wrote meanwhile are left out.
     async fn commit(
         &self,
-        path: &Path,
-        table: &str,
+        stored: &StoredTable,
         writer: &Writer,
         rows: Vec<RecordBatch>,
         options: &Append<'_>,
     ) -> Result<u64> {
-        let _lock = self.lock(table).await?;
-        let dataset = Arc::new(self.load(path, None).await?);
-        if Schema::from(dataset.schema()) != *writer.schema {
-            return exec_err!("the table {table} was made anew while it was written; run the statement again");
-        }
+        let table = self.write_again(stored).await?;
+        let dataset = Arc::new(table.newest().await?);
+        let now: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let rows = if writer.known().version == dataset.version().version {
             rows
         } else {
@@ -229,14 +223,21 @@ impl Database {
         }
         let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
-        let whole = concatenated(&writer.schema, rows)?;
+        let mut whole = concatenated(&writer.schema, rows)?;
+        if now != writer.schema {
+            // Columns were added or dropped meanwhile: what is ready fits all the same.
+            whole = typed(&whole, &now, &writer.constants)?;
+        }
         let mut transaction = insert.execute_uncommitted(vec![compact(&whole)?]).await.map_err(cannot_write)?;
         transaction.transaction_properties = options.properties();
+        // First what a version is made of, then the version.
+        table.sync().await?;
         let mut committed = CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
         // The rows are in the table, whatever becomes of its files.
         if let Err(error) = gather(&mut committed).await {
-            self.notice(format!("the small files of {table} could not be written together: {error}"));
+            self.notice(format!("the small files of {} could not be written together: {error}", table.name()));
         }
+        table.sync().await?;
         writer.known().version = committed.version().version;
         Ok(count as u64)
     }
@@ -247,13 +248,12 @@ impl Database {
 
     pub(super) async fn append_at_once(
         &self,
-        path: &Path,
+        dataset: Dataset,
         writer: Arc<Writer>,
         rows: SendableRecordBatchStream,
         options: &Append<'_>,
-        _: &WriteLock,
     ) -> Result<Appended> {
-        let dataset = Arc::new(self.load(path, None).await?);
+        let dataset = Arc::new(dataset);
         let rows = ahead(&writer, rows);
         let params = self.appending();
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);

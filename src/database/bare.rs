@@ -15,6 +15,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::StreamExt;
 use lance::io::exec::topk_late_materialization::TopKLateMaterialization;
 
+use super::Snapshot;
+
 /// Lance's scan carries the table's metadata in its schema. DataFusion drops it above asynchronous functions and then
 /// finds that its plans differ, so that it is dropped here already.
 #[derive(Debug)]
@@ -22,13 +24,15 @@ pub(super) struct Bare {
     rows: Arc<dyn ExecutionPlan>,
     /// The table in the view over all of them, whose columns the rows have
     of: Option<(String, SchemaRef)>,
+    /// What is read, whose files stay while it is
+    snapshot: Option<Arc<Snapshot>>,
     properties: Arc<PlanProperties>,
 }
 
 impl Bare {
-    pub fn new(rows: Arc<dyn ExecutionPlan>) -> Bare {
+    pub fn new(rows: Arc<dyn ExecutionPlan>, snapshot: Arc<Snapshot>) -> Bare {
         let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
-        Bare::with_schema(rows, None, schema)
+        Bare { snapshot: Some(snapshot), ..Bare::with_schema(rows, None, schema) }
     }
 
     /// Rows of a table with the names and types of a schema, under that schema.
@@ -46,7 +50,7 @@ impl Bare {
             of.emission_type,
             of.boundedness,
         );
-        Bare { rows, of: table, properties: Arc::new(properties) }
+        Bare { rows, of: table, snapshot: None, properties: Arc::new(properties) }
     }
 }
 
@@ -84,7 +88,10 @@ impl ExecutionPlan for Bare {
         match (rows.pop(), rows.is_empty()) {
             (Some(rows), true) => Ok(Arc::new(match &self.of {
                 Some((table, schema)) => Bare::under(table, rows, schema.clone()),
-                None => Bare::new(rows),
+                None => {
+                    let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
+                    Bare { snapshot: self.snapshot.clone(), ..Bare::with_schema(rows, None, schema) }
+                }
             })),
             _ => exec_err!("TableScan has one input"),
         }
@@ -110,7 +117,10 @@ impl ExecutionPlan for Bare {
         let schema = self.schema();
         let to: SchemaRef = schema.clone();
         let rows = self.rows.execute(partition, context)?;
+        let snapshot = self.snapshot.clone();
         let rows = rows.map(move |batch| {
+            // Held for as long as the rows are read.
+            let _: &Option<Arc<Snapshot>> = &snapshot;
             let batch: RecordBatch = batch?;
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(to.clone(), batch.columns().to_vec(), &options)?)

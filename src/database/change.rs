@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,12 +20,9 @@ use lance::dataset::{CommitBuilder, Dataset, DeleteBuilder, MergeInsertBuilder, 
 use super::append::{CHUNK, Uuids, cannot_write, compact, embed_batch, slices, typed};
 use super::shape::embedded_narrative;
 use super::table::is_plain;
-use super::{Append, Database, WriteLock, has_key};
+use super::{Append, TableWriter, has_key};
 
-/// Keys that go into one deletion.
-const KEYS: usize = 10_000;
-
-impl Database {
+impl TableWriter<'_> {
     /// Replaces people by their changed rows, in one commit. The vectors of changed narratives are made anew, and
     /// `narrator` is noted as who wrote them.
     ///
@@ -32,13 +30,11 @@ impl Database {
     /// If the table has no key, a change touches the key or a vector, or the rows cannot be written.
     pub async fn update(
         &self,
-        table: &str,
         rows: SendableRecordBatchStream,
         changed: &[String],
         narrator: Option<&str>,
-        lock: &WriteLock,
     ) -> Result<u64> {
-        let dataset = self.newest(table).await?;
+        let (dataset, table) = (self.newest().await?, self.name());
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         if !has_key(&schema) {
             return exec_err!("UPDATE finds rows again by their uuid, which {table} has not");
@@ -55,7 +51,7 @@ impl Database {
             .filter(|c| schema.fields().iter().any(|f| embedded_narrative(f) == Some(c)))
             .cloned()
             .collect();
-        let embedder = if stale.is_empty() { None } else { self.embedder_of(table, &schema)? };
+        let embedder = if stale.is_empty() { None } else { self.database.embedder_of(table, &schema)? };
         let to = schema.clone();
         let narrator = narrator.map(String::from);
         let rows = rows.then(move |batch| {
@@ -77,8 +73,10 @@ impl Database {
                 }
             }
         });
-        let merged = merge(dataset, schema, rows.boxed(), WhenNotMatched::DoNothing, None).await?;
-        self.keep_indexes(table, Some(lock)).await;
+        let merged =
+            merge(dataset, schema, rows.boxed(), WhenMatched::UpdateAll, WhenNotMatched::DoNothing, None).await?;
+        self.sync().await?;
+        self.keep_indexes().await;
         Ok(merged.replaced)
     }
 
@@ -87,19 +85,13 @@ impl Database {
     ///
     /// # Errors
     /// If the table has no key, two of the rows have the same, or they cannot be written. Then nothing is.
-    pub async fn replace(
-        &self,
-        table: &str,
-        rows: SendableRecordBatchStream,
-        options: &Append<'_>,
-        lock: &WriteLock,
-    ) -> Result<Replaced> {
-        let dataset = self.newest(table).await?;
+    pub async fn replace(&self, rows: SendableRecordBatchStream, options: &Append<'_>) -> Result<Replaced> {
+        let (dataset, table) = (self.newest().await?, self.name());
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         if !has_key(&schema) {
             return exec_err!("REPLACE finds rows again by their uuid, which {table} has not: INSERT INTO appends");
         }
-        let embedder = self.embedder_of(table, &schema)?;
+        let embedder = self.database.embedder_of(table, &schema)?;
         let (to, constants, seen) = (schema.clone(), options.constants(), Mutex::new(Uuids::default()));
         let rows = rows
             .map(move |batch| {
@@ -119,8 +111,17 @@ impl Database {
                 }
             })
             .buffered(2);
-        let merged = merge(dataset, schema, rows.boxed(), WhenNotMatched::InsertAll, options.properties()).await?;
-        self.keep_indexes(table, Some(lock)).await;
+        let merged = merge(
+            dataset,
+            schema,
+            rows.boxed(),
+            WhenMatched::UpdateAll,
+            WhenNotMatched::InsertAll,
+            options.properties(),
+        )
+        .await?;
+        self.sync().await?;
+        self.keep_indexes().await;
         Ok(merged)
     }
 
@@ -129,36 +130,44 @@ impl Database {
     ///
     /// # Errors
     /// If there is no such table, or it cannot be written.
-    pub async fn delete(&self, table: &str, predicate: Option<Expr>, _: &WriteLock) -> Result<Option<u64>> {
-        let dataset = self.newest(table).await?;
+    pub async fn delete(&self, predicate: Option<Expr>) -> Result<Option<u64>> {
+        let dataset = self.newest().await?;
         let predicate = predicate.unwrap_or_else(|| lit(true));
         if !is_plain(&predicate) {
             return Ok(None);
         }
-        Ok(Some(DeleteBuilder::from_expr(Arc::new(dataset), predicate).execute().await?.num_deleted_rows))
+        let deleted = DeleteBuilder::from_expr(Arc::new(dataset), predicate).execute().await?.num_deleted_rows;
+        self.sync().await?;
+        Ok(Some(deleted))
     }
 
-    /// Deletes people by their keys, the one column of `uuids`.
+    /// Deletes people by their keys, the one column of `uuids`, in one commit.
     ///
     /// # Errors
     /// If there is no such table, it has no key, or it cannot be written.
-    pub async fn delete_people(&self, table: &str, mut uuids: SendableRecordBatchStream, _: &WriteLock) -> Result<u64> {
-        let mut keys: Vec<Expr> = Vec::new();
-        while let Some(batch) = uuids.try_next().await? {
+    pub async fn delete_people(&self, uuids: SendableRecordBatchStream) -> Result<u64> {
+        let dataset = self.newest().await?;
+        if !has_key(&Schema::from(dataset.schema())) {
+            return exec_err!("DELETE by a subquery finds rows again by their uuid, which {} has not", self.name());
+        }
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("uuid", DataType::Utf8, true)]));
+        let (to, seen) = (schema.clone(), Mutex::new(Uuids::default()));
+        // A join may name one person twice.
+        let keys = uuids.map(move |batch| {
+            let batch = batch?;
             if batch.column(0).null_count() > 0 {
                 return exec_err!(
                     "DELETE by a subquery finds rows again by their uuid, which some of these have not: name their columns alone"
                 );
             }
-            keys.extend(batch.column(0).as_string::<i32>().iter().flatten().map(lit));
-        }
-        let mut deleted = 0;
-        for keys in keys.chunks(KEYS) {
-            let dataset = self.newest(table).await?;
-            let these = col("uuid").in_list(keys.to_vec(), false);
-            deleted += DeleteBuilder::from_expr(Arc::new(dataset), these).execute().await?.num_deleted_rows;
-        }
-        Ok(deleted)
+            let keys = cast(batch.column(0), &DataType::Utf8)?;
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = keys.as_string::<i32>().iter().flatten().filter(|key| seen.insert(key));
+            Ok(RecordBatch::try_new(to.clone(), vec![Arc::new(new.map(Some).collect::<StringArray>())])?)
+        });
+        let merged = merge(dataset, schema, keys.boxed(), WhenMatched::Delete, WhenNotMatched::DoNothing, None).await?;
+        self.sync().await?;
+        Ok(merged.deleted)
     }
 }
 
@@ -169,6 +178,8 @@ pub struct Replaced {
     pub written: u64,
     /// People who were
     pub replaced: u64,
+    /// People who are no more
+    pub deleted: u64,
 }
 
 /// Refuses rows that cannot be told apart.
@@ -191,6 +202,7 @@ async fn merge(
     dataset: Dataset,
     schema: SchemaRef,
     rows: BoxStream<'static, Result<RecordBatch>>,
+    there: WhenMatched,
     new: WhenNotMatched,
     properties: Option<Arc<HashMap<String, String>>>,
 ) -> Result<Replaced> {
@@ -210,7 +222,7 @@ async fn merge(
     let dataset = Arc::new(dataset);
     let merged = async {
         let mut merge = MergeInsertBuilder::try_new(dataset.clone(), vec!["uuid".into()])?;
-        merge.when_matched(WhenMatched::UpdateAll).when_not_matched(new).conflict_retries(0);
+        merge.when_matched(there).when_not_matched(new).conflict_retries(0);
         let mut merged = merge.try_build()?.execute_uncommitted(rows).await?;
         merged.transaction.transaction_properties = properties;
         let mut commit = CommitBuilder::new(dataset);
@@ -218,7 +230,12 @@ async fn merge(
             commit = commit.with_affected_rows(affected);
         }
         commit.execute(merged.transaction).await?;
-        Ok(Replaced { written: merged.stats.num_inserted_rows, replaced: merged.stats.num_updated_rows })
+        let stats = merged.stats;
+        Ok(Replaced {
+            written: stats.num_inserted_rows,
+            replaced: stats.num_updated_rows,
+            deleted: stats.num_deleted_rows,
+        })
     };
     merged.await.map_err(|error| {
         let cause = failed.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -1,17 +1,21 @@
-//! Making a table, and what a killed process left of it.
+//! Making a table.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use datafusion::arrow::array::RecordBatchIterator;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use lance::dataset::{Dataset, WriteMode, WriteParams};
 use populace_udfs::narrative_field;
 
 use super::append::{Twins, cannot_write};
+use super::durable::sync_since;
 use super::shape::{CODES, PACK_PATH, Shape, embedded_narrative, is_narrative, no_key};
-use super::{Append, Appended, Database, VIEW, check_name};
+use super::{Append, Appended, Database, StoredTable, VIEW, check_name, in_catalog};
+use crate::catalog::{Named, OnExisting};
 use crate::packs;
 
 impl Database {
@@ -29,10 +33,17 @@ impl Database {
         if table == VIEW {
             return exec_err!("{VIEW} is the view over all tables: choose another name");
         }
-        let lock = self.lock(table).await?;
-        let path = self.path(table);
-        self.sweep(table);
-        if path.exists() && !options.replace {
+        let _name = self.lock_name(table).await?;
+        self.sweep();
+        if let Some(there) = self.snapshot(table).await.unwrap_or_default()
+            && options.if_there == IfThere::Keep
+        {
+            let columns: HashSet<&String> = there.dataset.schema().fields.iter().map(|f| &f.name).collect();
+            if rows.schema().fields().iter().all(|f| columns.contains(f.name())) {
+                return Ok(Appended::default());
+            }
+        }
+        if self.find(table)?.is_some() && options.if_there != IfThere::Replace {
             return exec_err!("the table {table} exists already; CREATE OR REPLACE TABLE replaces it");
         }
         let marked = |f: &Arc<Field>| match options.narratives.contains(f.name()) && *f.data_type() == DataType::Utf8 {
@@ -55,53 +66,71 @@ impl Database {
             metadata.extend(packs::harmonised::to_keep(path).map(|codes| (CODES.to_string(), codes)));
             schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
         }
-        let beside = self.root().join("tables").join(format!(".{table}.{}.new", uuid::Uuid::now_v7()));
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let catalog = self.catalog()?;
+        catalog.begin_table(&id, table, &format!("{id}.lance")).map_err(in_catalog)?;
+        let stored = match catalog.table_by_id(&id).map_err(in_catalog)? {
+            Some(entry) => self.stored(entry),
+            None => return exec_err!("the catalogue does not know the table {table} that it took up"),
+        };
+        let lock = self.lock(&id).await?;
+        let since = SystemTime::now();
         let made = async {
             let params = WriteParams { mode: WriteMode::Create, ..Default::default() };
-            let empty = RecordBatchIterator::new(Vec::new(), schema);
-            Dataset::write(empty, beside.to_string_lossy().as_ref(), Some(params)).await.map_err(cannot_write)?;
+            let (empty, place) = (RecordBatchIterator::new(Vec::new(), schema), stored.path.to_string_lossy());
+            let dataset = Dataset::write(empty, place.as_ref(), Some(params)).await.map_err(cannot_write)?;
             let append =
                 Append { run: options.run.as_deref(), narrator: options.narrator.as_deref(), ..Append::default() };
-            let writer = self.writer(&beside, table, &append, Twins::Kept).await?;
-            let appended = self.append_at_once(&beside, writer, rows, &append, &lock).await?;
+            let writer = self.row_writer(&dataset, table, &append, Twins::Kept).await?;
+            let appended = self.append_at_once(dataset, writer, rows, &append).await?;
             if appended.repeated > 0 {
-                self.load(&beside, None).await?.update_schema_metadata(no_key()).await.map_err(cannot_write)?;
+                self.load(&stored.path, None).await?.update_schema_metadata(no_key()).await.map_err(cannot_write)?;
             }
-            // The old table goes when the new one is in its place.
-            let made = |e| exec_datafusion_err!("cannot make the table {table}: {e}");
-            let old = if path.exists() { Some(self.set_aside(table).map_err(made)?) } else { None };
-            if let Err(error) = std::fs::rename(&beside, &path) {
-                _ = old.map(|old| std::fs::rename(old, &path));
-                return Err(made(error));
-            }
-            _ = old.map(std::fs::remove_dir_all);
+            sync_since(&stored.path, since).await.map_err(|e| self.cannot_be_written(&e))?;
+            self.publish(&stored, options.if_there).await?;
             Ok(appended)
         };
         let made = made.await;
         if made.is_err() {
-            _ = std::fs::remove_dir_all(&beside);
+            _ = std::fs::remove_dir_all(&stored.path);
+            _ = catalog.forget_table(&id);
+        }
+        drop(lock);
+        if made.is_err() {
+            self.locks.forget(&id);
         }
         made
     }
 
-    /// Removes what a process that was killed left of making or dropping a table; whoever does either holds its lock.
-    fn sweep(&self, table: &str) {
-        let Ok(entries) = std::fs::read_dir(self.root().join("tables")) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let rest = name.strip_prefix(&format!(".{table}.")).and_then(|r| r.split_once('.'));
-            if rest.is_some_and(|(_, end)| end == "new" || end == "dropped") {
-                _ = std::fs::remove_dir_all(entry.path());
-            }
+    /// Gives a new table its name, between two commits of whoever writes the one that it replaces.
+    async fn publish(&self, table: &StoredTable, if_there: IfThere) -> Result<()> {
+        let replaced = match (if_there, self.find(&table.name)?) {
+            (IfThere::Replace, Some(_)) => Some(self.write(&table.name).await?),
+            _ => None,
+        };
+        let on_existing = if replaced.is_some() { OnExisting::Replace } else { OnExisting::Fail };
+        match self.catalog()?.publish_table(&table.id, on_existing).map_err(in_catalog)? {
+            Named::Done => Ok(()),
+            Named::Taken(_) => exec_err!("a table {} was made meanwhile", table.name),
+            Named::Gone => exec_err!("the table {} was removed while it was made", table.name),
         }
     }
+}
+
+/// What a new table does where there is one of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfThere {
+    Fail,
+    Replace,
+    /// The one that is there is as good, if it has the columns
+    Keep,
 }
 
 /// How a table is made.
 #[derive(Debug, Clone)]
 pub struct CreateTable {
     pub shape: Shape,
-    pub replace: bool,
+    pub if_there: IfThere,
     /// Whether narratives get columns of vectors
     pub embed: bool,
     /// The narratives that get them, where not all do
@@ -122,7 +151,7 @@ impl CreateTable {
     pub fn new(shape: Shape) -> CreateTable {
         CreateTable {
             shape,
-            replace: false,
+            if_there: IfThere::Fail,
             embed: true,
             vectors: None,
             narratives: vec![],

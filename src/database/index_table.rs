@@ -27,7 +27,13 @@ impl Own {
     async fn indexes(&self) -> Result<RecordBatch> {
         let mut found: Vec<(String, Index)> = vec![];
         for table in self.database.tables() {
-            let indexes = self.database.indexes(&table).await?;
+            let indexes = match self.database.indexes(&table).await {
+                Ok(indexes) => indexes,
+                Err(error) => {
+                    self.database.notice(crate::engine::message(&error));
+                    continue;
+                }
+            };
             found.extend(indexes.into_iter().map(|index| (table.clone(), index)));
         }
         let state = |i: &Index| if i.rows_not_indexed == 0 { "current" } else { "behind" };

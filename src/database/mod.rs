@@ -3,9 +3,9 @@
 //! ```text
 //! populace-data/
 //!   VERSION               the version of this layout
-//!   catalog.sqlite        runs, and the answers of models
-//!   tables/NAME.lance     a table
-//!   tables/.NAME.lock     held while the table is written
+//!   catalog.sqlite        tables by name, runs, and the answers of models
+//!   tables/ID.lance       the files of a table
+//!   locks/                who writes and who reads a table
 //! ```
 
 mod append;
@@ -13,11 +13,14 @@ mod bare;
 mod change;
 mod columns;
 mod create;
+mod durable;
 mod elsewhere;
 mod embedding;
 mod harmonised;
 mod index_table;
 mod indexes;
+mod layout;
+mod locks;
 mod numbered;
 mod schema;
 mod search;
@@ -26,8 +29,8 @@ mod sources;
 mod table;
 mod vectors;
 mod versions;
+mod writer;
 
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -39,13 +42,15 @@ use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
 use populace_udfs::Embedder;
 
+use self::locks::{ANY, Locks, ReadLease};
 use self::vectors::VectorCache;
+use crate::catalog::{self, Catalog, TableEntry};
 
 pub use append::{Append, Appended, Uuids};
 pub(crate) use bare::late_columns;
 pub use change::Replaced;
 pub(crate) use change::counted;
-pub use create::CreateTable;
+pub use create::{CreateTable, IfThere};
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use harmonised::{Harmonised, VIEW};
 pub use index_table::Own;
@@ -58,10 +63,12 @@ pub use shape::{Shape, embedding_column};
 pub(crate) use sources::{SOURCES, sources_in};
 pub use sources::{Source, sources_of};
 pub use table::Table;
+pub(crate) use table::Unreadable;
 pub use versions::{At, Step, Version};
+pub use writer::TableWriter;
 
 /// The version of the directory's layout that this program reads and writes.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Bytes that Lance may keep of indexes and of what it knows of files; its own defaults are 6 and 1 GiB.
 const INDEX_CACHE: usize = 1 << 30;
@@ -91,61 +98,58 @@ impl EmbedderChoice {
     }
 }
 
-/// Keeps other writers of a table waiting; unlocked when dropped, and when the process dies.
-#[derive(Debug)]
-pub struct WriteLock(#[expect(dead_code, reason = "held, not read")] File);
+/// A table: what it is known by, what it is called, and where its files are. The name is that of the moment.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredTable {
+    pub id: String,
+    pub name: String,
+    path: PathBuf,
+}
+
+/// One version of a table, whose files stay until this is dropped, whatever becomes of the table.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub table: StoredTable,
+    pub dataset: Arc<Dataset>,
+    /// Nothing where the database cannot be written: then nobody removes files either
+    _lease: Option<Arc<ReadLease>>,
+}
 
 /// A database directory. Nothing is read before a statement asks for it, nothing is made before one writes.
 #[derive(Debug)]
 pub struct Database {
     root: PathBuf,
     embedder: EmbedderChoice,
+    catalog: OnceLock<Arc<Catalog>>,
+    locks: Locks,
     /// Lance's caches, shared by all tables
-    session: Mutex<Option<Arc<Session>>>,
+    session: OnceLock<Arc<Session>>,
     vectors: VectorCache,
     notices: Mutex<Vec<String>>,
 }
 
 impl Database {
+    /// Opens a database; one of an older layout is brought to this one.
+    ///
     /// # Errors
-    /// If the path is there and is no database directory, or one of a newer version.
+    /// If the path is there and is no database directory, or one of a newer version, or of an older one and cannot be
+    /// written.
     pub fn open(root: impl Into<PathBuf>, embedder: EmbedderChoice) -> Result<Arc<Database>> {
         let root = root.into();
-        let version = root.join("VERSION");
-        match fs::read_to_string(&version) {
-            Ok(text) => match text.trim().parse::<u32>() {
-                Ok(found) if found <= LAYOUT => {}
-                Ok(found) => {
-                    return exec_err!(
-                        "{} was made by a newer version of populace (layout {found}, this one knows {LAYOUT}): update populace",
-                        root.display()
-                    );
-                }
-                Err(_) => return exec_err!("{} does not hold a version; is this a database?", version.display()),
-            },
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                // A directory that does not exist yet, or is empty, becomes a database when first written.
-                if let Ok(mut entries) = fs::read_dir(&root)
-                    && entries.next().is_some()
-                {
-                    return exec_err!(
-                        "{} is no populace database (it has files, but no VERSION): name another directory with --db",
-                        root.display()
-                    );
-                }
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
-                return exec_err!("{} is not a directory: name a database directory with --db", root.display());
-            }
-            Err(e) => return exec_err!("{}: {e}", version.display()),
-        }
-        Ok(Arc::new(Database {
+        let layout = layout::of(&root)?;
+        let database = Arc::new(Database {
+            locks: Locks::new(root.join("locks")),
             root,
             embedder,
-            session: Mutex::default(),
+            catalog: OnceLock::new(),
+            session: OnceLock::new(),
             vectors: VectorCache::default(),
             notices: Mutex::default(),
-        }))
+        });
+        if layout.is_some_and(|layout| layout < LAYOUT) {
+            database.migrate()?;
+        }
+        Ok(database)
     }
 
     /// The directory.
@@ -163,35 +167,78 @@ impl Database {
     /// # Errors
     /// If it cannot be written.
     pub fn create(&self) -> Result<()> {
-        let make = || {
-            fs::create_dir_all(self.root.join("tables"))?;
-            let version = self.root.join("VERSION");
-            if !version.exists() {
-                fs::write(version, format!("{LAYOUT}\n"))?;
-            }
-            Ok::<_, io::Error>(())
-        };
-        make().map_err(|e| exec_datafusion_err!("cannot write the database {}: {e}", self.root.display()))
+        layout::create(&self.root).map_err(|e| self.cannot_be_written(&e))
+    }
+
+    fn cannot_be_written(&self, error: &io::Error) -> DataFusionError {
+        exec_datafusion_err!("cannot write the database {}: {error}", self.root.display())
+    }
+
+    /// The catalogue, made where it is not there yet.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn catalog(&self) -> Result<Arc<Catalog>> {
+        if let Some(catalog) = self.catalog.get() {
+            return Ok(catalog.clone());
+        }
+        self.create()?;
+        let catalog = Catalog::open(&self.root).map_err(in_catalog)?;
+        Ok(self.catalog.get_or_init(|| Arc::new(catalog)).clone())
+    }
+
+    /// The catalogue, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn existing_catalog(&self) -> Result<Option<Arc<Catalog>>> {
+        match self.root.join("catalog.sqlite").exists() {
+            true => self.catalog().map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The names of the tables, in order.
     pub fn tables(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.root.join("tables")) else { return Vec::new() };
-        let mut names: Vec<String> = entries
-            .filter_map(|e| e.ok()?.file_name().into_string().ok())
-            .filter_map(|n| Some(n.strip_suffix(".lance").filter(|n| !n.starts_with('.'))?.to_string()))
-            .collect();
-        names.sort();
-        names
+        let entries = self.existing_catalog().and_then(|catalog| match catalog {
+            Some(catalog) => catalog.tables().map_err(in_catalog),
+            None => Ok(vec![]),
+        });
+        match entries {
+            Ok(entries) => entries.into_iter().map(|table| table.name).collect(),
+            Err(error) => {
+                self.notice(crate::engine::message(&error));
+                vec![]
+            }
+        }
     }
 
-    fn path(&self, table: &str) -> PathBuf {
-        self.root.join("tables").join(format!("{table}.lance"))
+    /// The table of a name, if there is one.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<StoredTable>> {
+        let Some(catalog) = self.existing_catalog()? else { return Ok(None) };
+        Ok(catalog.table(name).map_err(in_catalog)?.map(|entry| self.stored(entry)))
+    }
+
+    /// A table that is to be there.
+    pub(crate) fn existing(&self, name: &str) -> Result<StoredTable> {
+        match self.find(name)? {
+            Some(table) => Ok(table),
+            None => exec_err!("there is no table {name}"),
+        }
+    }
+
+    fn stored(&self, entry: TableEntry) -> StoredTable {
+        StoredTable { path: self.folder().join(entry.folder), id: entry.id, name: entry.name }
+    }
+
+    /// Where the files of the tables are.
+    fn folder(&self) -> PathBuf {
+        self.root.join("tables")
     }
 
     fn lance_session(&self) -> Arc<Session> {
         let new = || Arc::new(Session::new(INDEX_CACHE, METADATA_CACHE, Arc::default()));
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(new).clone()
+        self.session.get_or_init(new).clone()
     }
 
     /// What statements had to say beside their rows, since this was last asked.
@@ -201,7 +248,10 @@ impl Database {
 
     /// Says something beside a statement's rows.
     pub fn notice(&self, text: String) {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notices.contains(&text) {
+            notices.push(text);
+        }
     }
 
     /// Says how many people a statement left out.
@@ -214,19 +264,27 @@ impl Database {
     }
 
     /// The newest version of a table; `None` if there is no such table.
-    async fn dataset(&self, table: &str) -> Result<Option<Dataset>> {
-        if check_name(table).is_err() || !self.path(table).is_dir() {
-            return Ok(None);
+    pub(crate) async fn snapshot(&self, name: &str) -> Result<Option<Snapshot>> {
+        match self.find(name)? {
+            Some(table) => self.snapshot_at(table, None).await.map(Some),
+            None => Ok(None),
         }
-        self.load(&self.path(table), None).await.map(Some)
     }
 
     /// The newest version of a table that is to be there.
-    async fn newest(&self, table: &str) -> Result<Dataset> {
-        match self.dataset(table).await? {
-            Some(dataset) => Ok(dataset),
-            None => exec_err!("there is no table {table}"),
-        }
+    async fn newest(&self, name: &str) -> Result<Snapshot> {
+        self.snapshot_at(self.existing(name)?, None).await
+    }
+
+    async fn snapshot_at(&self, table: StoredTable, version: Option<u64>) -> Result<Snapshot> {
+        // Until it is known which version it is, none of them goes.
+        let any = self.locks.read(&table.id, ANY);
+        let dataset = Arc::new(self.load(&table.path, version).await.map_err(|e| unreadable(&table.name, e))?);
+        let lease = match any {
+            Ok(_) => self.locks.read(&table.id, dataset.version().version).ok(),
+            Err(_) => None,
+        };
+        Ok(Snapshot { table, dataset, _lease: lease })
     }
 
     async fn load(&self, path: &Path, version: Option<u64>) -> Result<Dataset> {
@@ -242,7 +300,7 @@ impl Database {
     /// # Errors
     /// If it cannot be read.
     pub async fn schema(&self, table: &str) -> Result<Option<Schema>> {
-        Ok(self.dataset(table).await?.map(|d| Schema::from(d.schema())))
+        Ok(self.snapshot(table).await?.map(|s| Schema::from(s.dataset.schema())))
     }
 
     /// The names of a table's columns; `None` if there is no such table.
@@ -250,59 +308,19 @@ impl Database {
     /// # Errors
     /// If it cannot be read.
     pub async fn columns(&self, table: &str) -> Result<Option<Vec<String>>> {
-        let dataset = self.dataset(table).await?;
-        Ok(dataset.map(|d| d.schema().fields.iter().map(|f| f.name.clone()).collect()))
+        let snapshot = self.snapshot(table).await?;
+        Ok(snapshot.map(|s| s.dataset.schema().fields.iter().map(|f| f.name.clone()).collect()))
     }
+}
 
-    /// Waits until no other process or task writes the table, and keeps them waiting until dropped.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
-    pub async fn lock(&self, table: &str) -> Result<WriteLock> {
-        check_name(table)?;
-        self.create()?;
-        let path = self.root.join("tables").join(format!(".{table}.lock"));
-        let lock = move || {
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-            file.lock()?;
-            Ok::<_, io::Error>(file)
-        };
-        let locked = tokio::task::spawn_blocking(lock).await.map_err(|e| DataFusionError::External(e.into()))?;
-        locked
-            .map(WriteLock)
-            .map_err(|e| exec_datafusion_err!("cannot write the database {}: {e}", self.root.display()))
-    }
+/// A table that is there by its name and whose files cannot be read.
+fn unreadable(name: &str, error: DataFusionError) -> DataFusionError {
+    let why = crate::engine::message(&error);
+    exec_datafusion_err!("the table {name} cannot be read: {why}; DROP TABLE {name} removes it")
+}
 
-    /// Removes a table and its history.
-    ///
-    /// # Errors
-    /// If its files cannot be removed.
-    pub fn drop_table(&self, table: &str, _: &WriteLock) -> Result<()> {
-        check_name(table)?;
-        self.set_aside(table)
-            .and_then(fs::remove_dir_all)
-            .map_err(|e| exec_datafusion_err!("cannot drop the table {table}: {e}"))
-    }
-
-    /// Removes a table that has no rows.
-    ///
-    /// # Errors
-    /// If there is no such table, or its files cannot be removed.
-    pub async fn drop_empty(&self, table: &str, lock: &WriteLock) -> Result<()> {
-        match self.newest(table).await?.count_rows(None).await? {
-            0 => self.drop_table(table, lock),
-            _ => Ok(()),
-        }
-    }
-
-    /// Renames a table out of sight: a reader meets it whole, or not at all.
-    fn set_aside(&self, table: &str) -> io::Result<PathBuf> {
-        // Lance's caches know files by their paths, which a new table of this name will use again.
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let aside = self.root.join("tables").join(format!(".{table}.{}.dropped", uuid::Uuid::now_v7()));
-        fs::rename(self.path(table), &aside)?;
-        Ok(aside)
-    }
+fn in_catalog(error: catalog::Error) -> DataFusionError {
+    DataFusionError::Execution(error.to_string())
 }
 
 /// Table names become the names of directories.

@@ -11,22 +11,23 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::expressions::Column;
 use datafusion::physical_plan::projection::ProjectionExec;
-use lance::dataset::{Dataset, ROW_ID};
+use lance::dataset::ROW_ID;
 
+use super::Snapshot;
 use super::bare::Bare;
 
 /// The columns of a version of a table, and after them the rows' numbers.
 #[derive(Debug)]
 pub(super) struct Numbered {
-    dataset: Arc<Dataset>,
+    snapshot: Arc<Snapshot>,
     schema: SchemaRef,
 }
 
 impl Numbered {
-    pub fn new(dataset: Arc<Dataset>) -> Numbered {
-        let mut fields = Schema::from(dataset.schema()).fields.to_vec();
+    pub fn new(snapshot: Arc<Snapshot>) -> Numbered {
+        let mut fields = Schema::from(snapshot.dataset.schema()).fields.to_vec();
         fields.push(Arc::new(Field::new(ROW_ID, DataType::UInt64, true)));
-        Numbered { dataset, schema: Arc::new(Schema::new(fields)) }
+        Numbered { snapshot, schema: Arc::new(Schema::new(fields)) }
     }
 }
 
@@ -52,12 +53,13 @@ impl TableProvider for Numbered {
             None => self.schema.fields().iter().map(|f| f.name().as_str()).collect(),
         };
         let stored: Vec<&str> = wanted.iter().copied().filter(|n| *n != ROW_ID).collect();
-        let mut scan = self.dataset.scan();
+        let mut scan = self.snapshot.dataset.scan();
         match stored.is_empty() {
             true => scan.empty_project()?,
             false => scan.project(&stored)?,
         };
-        let rows: Arc<dyn ExecutionPlan> = Arc::new(Bare::new(scan.with_row_id().create_plan().await?));
+        let rows: Arc<dyn ExecutionPlan> =
+            Arc::new(Bare::new(scan.with_row_id().create_plan().await?, self.snapshot.clone()));
         let columns = wanted.iter().map(|name| {
             let at = rows.schema().index_of(name)?;
             Ok((Arc::new(Column::new(name, at)) as _, name.to_string()))

@@ -8,6 +8,7 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::datasource::TableType;
 
+use super::table::Unreadable;
 use super::{At, Database, Harmonised, Table, VIEW};
 
 /// Opens a table when a statement names it, at its newest version; `NAME@VERSION` and `NAME@TAG` are older ones.
@@ -25,7 +26,7 @@ impl Tables {
 
     /// Whether a name is that of a table of the database.
     fn is_stored(&self, name: &str) -> bool {
-        self.database.tables().iter().any(|t| t == name)
+        self.database.find(name).is_ok_and(|table| table.is_some())
     }
 
     /// What a view or an external table is, if the session has one of this name.
@@ -58,11 +59,16 @@ impl SchemaProvider for Tables {
             Some((table, at)) => (table, Some(At::named(at))),
             None => (name, None),
         };
-        let Some(mut dataset) = self.database.dataset(table).await? else { return Ok(None) };
+        let mut snapshot = match self.database.snapshot(table).await {
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) => return Ok(None),
+            // Those who list all tables go on; those who ask this one are told.
+            Err(error) => return Ok(Some(Arc::new(Unreadable::new(&error)))),
+        };
         if let Some(at) = &at {
-            dataset = self.database.at(table, &dataset, at).await?;
+            snapshot = self.database.at(&snapshot, at).await?;
         }
-        Ok(Some(Arc::new(Table::new(self.database.clone(), table, dataset, at.is_none()))))
+        Ok(Some(Arc::new(Table::new(self.database.clone(), snapshot, at.is_none()))))
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

@@ -27,7 +27,7 @@ use super::numbered::Numbered;
 use super::shape::check_embedder;
 use super::table::{Table, is_plain};
 use super::vectors::matching;
-use super::{Database, Harmonised};
+use super::{Database, Harmonised, Snapshot};
 
 /// Rows that are compared one by one rather than found by an index of vectors, which would have to look nearly
 /// everywhere for so few.
@@ -55,10 +55,10 @@ impl TableSearch for LanceSearch {
             return Ok(Some(Arc::new(AllRows::open(view.clone(), session, filter).await?)));
         }
         let Some(of) = table.downcast_ref::<Table>() else { return Ok(None) };
-        let (database, dataset, name) = (of.database().clone(), of.dataset(), of.name().to_string());
+        let (database, snapshot, name) = (of.database().clone(), of.snapshot().clone(), of.name().to_string());
         let (filter, rows) = match filter {
             Some(filter) if !is_plain(&filter) => {
-                let numbered = Arc::new(Numbered::new(dataset.clone()));
+                let numbered = Arc::new(Numbered::new(snapshot.clone()));
                 let plan = LogicalPlanBuilder::scan(name.as_str(), provider_as_source(numbered), None)?
                     .filter(filter)?
                     .project([col(ROW_ID)])?
@@ -69,7 +69,8 @@ impl TableSearch for LanceSearch {
             }
             filter => (filter, OnceCell::new()),
         };
-        Ok(Some(Arc::new(LanceRows { database, dataset, name, filter, rows })))
+        let dataset = snapshot.dataset.clone();
+        Ok(Some(Arc::new(LanceRows { database, dataset, _snapshot: snapshot, name, filter, rows })))
     }
 }
 
@@ -78,6 +79,8 @@ impl TableSearch for LanceSearch {
 struct LanceRows {
     database: Arc<Database>,
     dataset: Arc<Dataset>,
+    /// Keeps the files that are searched
+    _snapshot: Arc<Snapshot>,
     name: String,
     /// One that Lance applies
     filter: Option<Expr>,

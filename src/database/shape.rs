@@ -24,6 +24,11 @@ pub(super) fn has_key(schema: &Schema) -> bool {
     !keyless && schema.field_with_name("uuid").is_ok_and(|f| *f.data_type() == DataType::Utf8)
 }
 
+/// Whether a table says what its key is.
+pub(super) fn says_key(schema: &Schema) -> bool {
+    schema.metadata().contains_key(KEY)
+}
+
 /// What a table says whose rows share uuids.
 pub(super) fn no_key() -> [(String, String); 1] {
     [(KEY.into(), String::new())]

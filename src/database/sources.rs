@@ -39,8 +39,8 @@ impl Database {
         if more.iter().all(|source| known.contains(source)) {
             return Ok(());
         }
-        let _lock = self.lock(table).await?;
-        let mut dataset = self.newest(table).await?;
+        let table = self.write(table).await?;
+        let mut dataset = table.newest().await?;
         // Read again, now that nobody else writes.
         let mut all = sources_of(&Schema::from(dataset.schema()));
         for source in more {
@@ -50,6 +50,6 @@ impl Database {
         }
         let text = serde_json::to_string(&all).map_err(|e| exec_datafusion_err!("{e}"))?;
         dataset.update_schema_metadata([(SOURCES.to_string(), text)]).await?;
-        Ok(())
+        table.sync().await
     }
 }

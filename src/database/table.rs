@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::sink::{DataSink, DataSinkExec};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -15,18 +15,16 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
-use lance::dataset::Dataset;
 use lance::dataset::scanner::MaterializationStyle;
 
 use super::bare::Bare;
-use super::{Append, Database, has_key};
+use super::{Append, Database, Snapshot, has_key};
 
 /// One version of a table: what a statement reads stays the same while it runs.
 #[derive(Debug)]
 pub struct Table {
     database: Arc<Database>,
-    name: String,
-    dataset: Arc<Dataset>,
+    snapshot: Arc<Snapshot>,
     /// Without the table's metadata, which some plans of DataFusion lose on the way and then miss
     schema: SchemaRef,
     has_key: bool,
@@ -35,15 +33,15 @@ pub struct Table {
 }
 
 impl Table {
-    pub(super) fn new(database: Arc<Database>, name: &str, dataset: Dataset, newest: bool) -> Table {
-        let told = Schema::from(dataset.schema());
+    pub(super) fn new(database: Arc<Database>, snapshot: Snapshot, newest: bool) -> Table {
+        let told = Schema::from(snapshot.dataset.schema());
         let has_key = has_key(&told);
         let schema = Arc::new(Schema::new(told.fields));
-        Table { database, name: name.into(), dataset: Arc::new(dataset), schema, has_key, newest }
+        Table { database, snapshot: Arc::new(snapshot), schema, has_key, newest }
     }
 
-    pub(super) fn dataset(&self) -> Arc<Dataset> {
-        self.dataset.clone()
+    pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
     }
 
     pub(super) fn database(&self) -> &Arc<Database> {
@@ -51,7 +49,7 @@ impl Table {
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.name
+        &self.snapshot.table.name
     }
 
     /// Whether its rows are people with a key.
@@ -65,8 +63,8 @@ impl Table {
     /// If it is an old one.
     pub fn writable(&self) -> Result<&str> {
         match self.newest {
-            true => Ok(&self.name),
-            false => plan_err!("an old version of {} cannot be written", self.name),
+            true => Ok(self.name()),
+            false => plan_err!("an old version of {} cannot be written", self.name()),
         }
     }
 }
@@ -88,7 +86,7 @@ impl TableProvider for Table {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut scan = self.dataset.scan();
+        let mut scan = self.snapshot.dataset.scan();
         let columns: Vec<&Field> = match projection {
             Some(places) => places.iter().map(|p| self.schema.field(*p)).collect(),
             None => self.schema.fields().iter().map(|f| f.as_ref()).collect(),
@@ -109,7 +107,7 @@ impl TableProvider for Table {
             scan.batch_size(NARROW_BATCH);
         }
         scan.limit(limit.map(|l| l as i64), None)?;
-        Ok(Arc::new(Bare::new(scan.create_plan().await?)))
+        Ok(Arc::new(Bare::new(scan.create_plan().await?, self.snapshot.clone())))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -132,6 +130,44 @@ impl TableProvider for Table {
         let table = self.writable()?.to_string();
         let sink = Sink { database: self.database.clone(), table, schema: self.schema() };
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
+    }
+}
+
+/// A table that is there by its name and whose files cannot be read: it breaks nothing but itself.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    why: String,
+    schema: SchemaRef,
+}
+
+impl Unreadable {
+    pub fn new(error: &DataFusionError) -> Unreadable {
+        Unreadable { why: crate::engine::message(error), schema: Arc::new(Schema::empty()) }
+    }
+
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
+
+#[async_trait]
+impl TableProvider for Unreadable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        _: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        exec_err!("{}", self.why)
     }
 }
 

@@ -13,7 +13,9 @@ use lance::dataset::optimize::{CompactionOptions, compact_files};
 use populace_population::there_are;
 
 use super::append::RUN;
-use super::{Database, WriteLock};
+use super::indexes::indexes;
+use super::locks::ANY;
+use super::{Database, Snapshot, TableWriter};
 
 /// Versions whose transactions are read at once.
 const AT_ONCE: usize = 8;
@@ -75,14 +77,14 @@ impl Database {
     /// # Errors
     /// If there is no such table, or it cannot be read.
     pub async fn versions(&self, table: &str) -> Result<Vec<Version>> {
-        let dataset = self.newest(table).await?;
+        let snapshot = self.newest(table).await?;
+        let dataset = &snapshot.dataset;
         let mut tags: HashMap<u64, Vec<String>> = HashMap::new();
         for (tag, contents) in dataset.tags().list().await? {
             tags.entry(contents.version).or_default().push(tag);
         }
         let versions = dataset.versions().await?;
         let read = versions.into_iter().rev().map(|version| {
-            let dataset = &dataset;
             let mut tags = tags.remove(&version.version).unwrap_or_default();
             tags.sort();
             async move {
@@ -105,7 +107,7 @@ impl Database {
     ///
     /// # Errors
     /// If there is no such tag.
-    pub(super) async fn number(&self, table: &str, dataset: &Dataset, at: &At) -> Result<u64> {
+    async fn number(&self, table: &str, dataset: &Dataset, at: &At) -> Result<u64> {
         let tag = match at {
             At::Version(version) => return Ok(*version),
             At::Tag(tag) => tag,
@@ -128,52 +130,51 @@ impl Database {
     ///
     /// # Errors
     /// If there is no such version any more, or no such tag.
-    pub(super) async fn at(&self, table: &str, newest: &Dataset, at: &At) -> Result<Dataset> {
-        let number = self.number(table, newest, at).await?;
-        match self.load(&self.path(table), Some(number)).await {
-            Ok(dataset) => Ok(dataset),
+    pub(super) async fn at(&self, newest: &Snapshot, at: &At) -> Result<Snapshot> {
+        let table = &newest.table.name;
+        let number = self.number(table, &newest.dataset, at).await?;
+        match self.snapshot_at(newest.table.clone(), Some(number)).await {
+            Ok(snapshot) => Ok(snapshot),
             Err(_) => exec_err!(
                 "there is no version {number} of {table}; the newest is {}, and versions('{table}') lists those that are kept",
-                newest.version().version
+                newest.dataset.version().version
             ),
         }
     }
+}
 
+impl TableWriter<'_> {
     /// Makes a table what it was at a version, as a new version: those between stay. What that is now is returned.
     ///
     /// # Errors
     /// If there is no such table or version, or it cannot be written.
-    pub async fn restore(&self, table: &str, at: &At, _: &WriteLock) -> Result<u64> {
-        let newest = self.newest(table).await?;
-        let mut dataset = self.at(table, &newest, at).await?;
+    pub async fn restore(&self, at: &At) -> Result<u64> {
+        let there = self.database.snapshot_at(self.table.clone(), None).await?;
+        let mut dataset = self.database.at(&there, at).await?.dataset.as_ref().clone();
         dataset.restore().await?;
-        Ok(self.newest(table).await?.version().version)
+        self.sync().await?;
+        Ok(self.newest().await?.version().version)
     }
 
     /// Names a version, the newest without `at`: it is kept until the tag is dropped.
     ///
     /// # Errors
     /// If there is no such table or version, the name is none, or it is taken and not to be replaced.
-    pub async fn create_tag(
-        &self,
-        table: &str,
-        tag: &str,
-        at: Option<&At>,
-        replace: bool,
-        _: &WriteLock,
-    ) -> Result<u64> {
-        let newest = self.newest(table).await?;
+    pub async fn create_tag(&self, tag: &str, at: Option<&At>, replace: bool) -> Result<u64> {
+        let table = self.name();
+        let there = self.database.snapshot_at(self.table.clone(), None).await?;
+        let newest = &there.dataset;
         let sound = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '.';
         let number = tag.chars().all(|c| c.is_ascii_digit());
         if tag.is_empty() || number || tag.starts_with('.') || tag.ends_with('.') || !tag.chars().all(sound) {
             return exec_err!("{tag:?} is no name for a tag: use letters, digits, _ and -, and not digits alone");
         }
         let version = match at {
-            Some(at) => self.at(table, &newest, at).await?.version().version,
+            Some(at) => self.database.at(&there, at).await?.dataset.version().version,
             None => newest.version().version,
         };
-        let there = newest.tags().list().await?.get(tag).map(|contents| contents.version);
-        match there {
+        let tagged = newest.tags().list().await?.get(tag).map(|contents| contents.version);
+        match tagged {
             Some(there) if there != version && !replace => exec_err!(
                 "there is a tag {tag} of {table} already, for version {there}: CREATE OR REPLACE TAG moves it"
             ),
@@ -187,9 +188,9 @@ impl Database {
     ///
     /// # Errors
     /// If there is no such table or tag.
-    pub async fn drop_tag(&self, table: &str, tag: &str, _: &WriteLock) -> Result<()> {
-        let newest = self.newest(table).await?;
-        self.number(table, &newest, &At::Tag(tag.into())).await?;
+    pub async fn drop_tag(&self, tag: &str) -> Result<()> {
+        let newest = self.newest().await?;
+        self.database.number(self.name(), &newest, &At::Tag(tag.into())).await?;
         Ok(newest.tags().delete(tag).await?)
     }
 
@@ -199,19 +200,20 @@ impl Database {
     ///
     /// # Errors
     /// If there is no such table.
-    pub async fn optimize(&self, table: &str, keep: Duration, lock: &WriteLock) -> Result<Vec<Step>> {
-        let compacted = compact(&mut self.newest(table).await?).await;
-        let indexed = self.index(table, lock).await;
-        let cleaned = clean(&self.newest(table).await?, keep).await;
+    pub async fn optimize(&self, keep: Duration) -> Result<Vec<Step>> {
+        let compacted = compact(&mut self.newest().await?).await;
+        let indexed = self.index().await;
+        self.sync().await?;
+        let cleaned = self.clean(keep).await;
         let step = |name, done: lance::Result<String>| Step { name, done: done.map_err(|e| plain(&e)) };
         Ok(vec![step("compact", compacted), Step { name: "index", done: indexed }, step("clean up", cleaned)])
     }
 
     /// Brings each index up to the newest row. One that fails does not keep the others back.
-    async fn index(&self, table: &str, lock: &WriteLock) -> Result<String, String> {
+    async fn index(&self) -> Result<String, String> {
         let refreshed = async {
-            let failed = self.refresh_indexes(table, true, lock).await?;
-            let names: Vec<String> = self.indexes(table).await?.into_iter().map(|i| i.name).collect();
+            let failed = self.refresh_indexes(true).await?;
+            let names: Vec<String> = indexes(&self.newest().await?).await?.into_iter().map(|i| i.name).collect();
             Ok::<_, DataFusionError>((names, failed))
         };
         let (names, failed) = refreshed.await.map_err(|e| crate::engine::message(&e))?;
@@ -222,6 +224,45 @@ impl Database {
             (true, true) => Ok("nothing to do: no index".into()),
             (false, true) => Ok(format!("up to date: {}", names.join(", "))),
         }
+    }
+
+    /// Removes versions older than `keep`, but for the newest, those with a tag and those that somebody reads, and files
+    /// that no version has.
+    async fn clean(&self, keep: Duration) -> lance::Result<String> {
+        let dataset = self.newest().await.map_err(|e| lance::Error::io(e.to_string()))?;
+        let read = self.database.locks.readers(&self.table.id).map_err(|e| lance::Error::io(e.to_string()))?;
+        if read.contains(&ANY) {
+            return Ok("left for another time: a statement begins to read the table".into());
+        }
+        let before = TimeDelta::from_std(keep).ok().and_then(|keep| Utc::now().checked_sub_signed(keep));
+        let before = before.unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let newest = dataset.version().version;
+        let tagged: Vec<u64> = dataset.tags().list().await?.into_values().map(|tag| tag.version).collect();
+        let versions = dataset.versions().await?;
+        let old = versions.iter().filter(|v| v.timestamp < before && v.version != newest).map(|v| v.version);
+        let (in_use, old): (Vec<u64>, Vec<u64>) =
+            old.filter(|version| !tagged.contains(version)).partition(|version| read.contains(version));
+        let policy = CleanupPolicy {
+            versions: Some(old.into_iter().collect()),
+            // Whoever writes files of this table has its lock, so that what no version has is nobody's.
+            delete_unverified: true,
+            error_if_tagged_old_versions: false,
+            ..CleanupPolicy::default()
+        };
+        let RemovalStats { bytes_removed, old_versions, data_files_removed, .. } =
+            dataset.cleanup_with_policy(policy).await?;
+        let kept = dataset.count_versions().await?;
+        let in_use = match in_use.len() {
+            0 => String::new(),
+            1 => ", one of them for who reads it".into(),
+            read => format!(", {read} of them for who reads them"),
+        };
+        Ok(match old_versions {
+            0 => format!("nothing to do: {kept} versions kept{in_use}"),
+            _ => format!(
+                "{old_versions} versions and {data_files_removed} files removed, {bytes_removed} bytes; {kept} versions kept{in_use}"
+            ),
+        })
     }
 }
 
@@ -255,24 +296,6 @@ async fn compact(dataset: &mut Dataset) -> lance::Result<String> {
         0 if before == 1 => "nothing to do: 1 file".into(),
         0 => format!("nothing to do: {before} files"),
         removed => format!("{removed} of {before} files written anew as {}", done.fragments_added),
-    })
-}
-
-async fn clean(dataset: &Dataset, keep: Duration) -> lance::Result<String> {
-    let before = TimeDelta::from_std(keep).ok().and_then(|keep| Utc::now().checked_sub_signed(keep));
-    let policy = CleanupPolicy {
-        before_timestamp: Some(before.unwrap_or(DateTime::<Utc>::MIN_UTC)),
-        error_if_tagged_old_versions: false,
-        ..CleanupPolicy::default()
-    };
-    let RemovalStats { bytes_removed, old_versions, data_files_removed, .. } =
-        dataset.cleanup_with_policy(policy).await?;
-    let kept = dataset.count_versions().await?;
-    Ok(match old_versions {
-        0 => format!("nothing to do: {kept} versions kept"),
-        _ => format!(
-            "{old_versions} versions and {data_files_removed} files removed, {bytes_removed} bytes; {kept} versions kept"
-        ),
     })
 }
 

@@ -4,7 +4,9 @@ use datafusion::arrow::datatypes::Field;
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::sql::TableReference;
-use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, DataType, Ident, RenameTableNameKind};
+use datafusion::sql::sqlparser::ast::{
+    AlterTable, AlterTableOperation, DataType, Ident, ObjectNamePart, RenameTableNameKind,
+};
 
 use super::Engine;
 use crate::database::{Table, counted, plain_field};
@@ -19,7 +21,7 @@ impl Engine {
         };
         let name = table.writable()?;
         let database = &self.database;
-        let lock = database.lock(name).await?;
+        let writer = database.write(name).await?;
         let has = |column: &Ident| provider.schema().column_with_name(&folded(column)).is_some();
         for operation in &alter.operations {
             match operation {
@@ -34,22 +36,37 @@ impl Engine {
                     let own = (self.common.templates)().map_err(DataFusionError::Execution)?;
                     let narrative = packs::is_narrative(&column) || own.iter().any(|(n, _)| *n == column);
                     let field = self.field(&column, &column_def.data_type).await?;
-                    database.add_column(name, field, narrative, &lock).await?;
+                    writer.add_column(field, narrative).await?;
                 }
                 AlterTableOperation::DropColumn { column_names, if_exists, .. } => {
                     for column in column_names.iter().filter(|c| !*if_exists || has(c)) {
-                        database.drop_column(name, &folded(column), &lock).await?;
+                        writer.drop_column(&folded(column)).await?;
                     }
                 }
                 AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
                     let (from, to) = (folded(old_column_name), folded(new_column_name));
-                    database.rename_column(name, &from, &to, &lock).await?;
+                    writer.rename_column(&from, &to).await?;
                 }
                 AlterTableOperation::RenameTable { table_name } => {
                     let (RenameTableNameKind::As(to) | RenameTableNameKind::To(to)) = table_name;
-                    return plan_err!("a table keeps its name: CREATE TABLE {to} AS SELECT * FROM {name} copies it");
+                    let [ObjectNamePart::Identifier(to)] = &to.0[..] else {
+                        return plan_err!("a table's new name is a name alone, in the same database");
+                    };
+                    let to = folded(to);
+                    if self.tables.session_type(&to).is_some() {
+                        return plan_err!("{to} is a view or an external table of this session: choose another name");
+                    }
+                    if alter.operations.len() > 1 {
+                        return plan_err!("RENAME TO stands alone in a statement");
+                    }
+                    writer.rename(&to)?;
+                    return counted(0);
                 }
-                other => return plan_err!("ALTER TABLE knows ADD COLUMN, DROP COLUMN and RENAME COLUMN, not {other}"),
+                other => {
+                    return plan_err!(
+                        "ALTER TABLE knows RENAME TO, ADD COLUMN, DROP COLUMN and RENAME COLUMN, not {other}"
+                    );
+                }
             }
         }
         counted(0)

@@ -28,18 +28,16 @@ impl Engine {
         let database = &self.database;
         match Command::of(call)? {
             Command::Restore { table, at } => {
-                let lock = database.lock(self.known(&table)?).await?;
-                let version = database.restore(&table, &at, &lock).await?;
+                let version = database.write(self.known(&table)?).await?.restore(&at).await?;
                 said(format!("{table} is what it was at {at}, as version {version}"))
             }
             Command::CreateTag { table, tag, at, replace } => {
-                let lock = database.lock(self.known(&table)?).await?;
-                let version = database.create_tag(&table, &tag, at.as_ref(), replace, &lock).await?;
+                let writer = database.write(self.known(&table)?).await?;
+                let version = writer.create_tag(&tag, at.as_ref(), replace).await?;
                 said(format!("{tag} is version {version} of {table}"))
             }
             Command::DropTag { table, tag } => {
-                let lock = database.lock(self.known(&table)?).await?;
-                database.drop_tag(&table, &tag, &lock).await?;
+                database.write(self.known(&table)?).await?.drop_tag(&tag).await?;
                 said(format!("{tag} is no tag of {table} any more"))
             }
             Command::Optimize { table } => steps(&Box::pin(self.optimize(&table, KEPT)).await?),
@@ -62,8 +60,7 @@ impl Engine {
     /// # Errors
     /// If there is no such table. A step that fails says so.
     pub async fn optimize(&self, table: &str, keep: Duration) -> Result<Vec<Step>> {
-        let lock = self.database.lock(self.known(table)?).await?;
-        self.database.optimize(table, keep, &lock).await
+        self.database.write(self.known(table)?).await?.optimize(keep).await
     }
 
     /// A table's name, if there is such a table.

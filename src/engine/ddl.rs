@@ -75,8 +75,7 @@ impl Engine {
                 None => plan_err!("there is no table {name}{}", there_are(name, &tables)),
             };
         }
-        let lock = self.database.lock(name).await?;
-        self.database.drop_table(name, &lock)?;
+        self.database.drop_table(name).await?;
         counted(0)
     }
 

@@ -56,13 +56,13 @@ impl Engine {
         };
         let table = of.writable()?;
         let name = create.name.as_ref().map(last);
-        let lock = self.database.lock(table).await?;
+        let writer = self.database.write(table).await?;
         if let (true, Some(name)) = (create.if_not_exists, &name)
             && self.database.indexes(table).await?.iter().any(|i| i.name == *name)
         {
             return counted(0);
         }
-        let made = self.database.create_index(table, name.as_deref(), kind, &column, &lock).await?;
+        let made = writer.create_index(name.as_deref(), kind, &column).await?;
         counted(made.rows_indexed)
     }
 
@@ -84,10 +84,7 @@ impl Engine {
             }
         }
         match &of[..] {
-            [table] => {
-                let lock = self.database.lock(table).await?;
-                self.database.drop_index(table, &index, &lock).await
-            }
+            [table] => self.database.write(table).await?.drop_index(&index).await,
             [] if if_exists => Ok(()),
             [] => plan_err!("there is no index {index}{}", there_are(&index, &all)),
             several => {

@@ -7,7 +7,7 @@ mod index;
 mod message;
 mod write;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -26,7 +26,7 @@ use populace_population::did_you_mean;
 use populace_udfs::{Estimate, Narrator, Populace};
 
 use crate::catalog::{Catalog, Run};
-use crate::database::{Database, Harmonised, LanceSearch, Own, Tables, VIEW, late_columns};
+use crate::database::{Database, Harmonised, LanceSearch, Own, Tables, Unreadable, VIEW, late_columns};
 use crate::narrators::openai::OpenCatalog;
 use crate::narrators::{Asking, Common, ReadTemplates};
 use crate::{commands, statements};
@@ -268,7 +268,10 @@ impl Engine {
                 populace_udfs::with_seeds(statement);
             }
         }
-        let plan = self.context.state().statement_to_plan(statement.clone()).await?;
+        let plan = match self.context.state().statement_to_plan(statement.clone()).await {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.unreadable(&statement).await.unwrap_or(error)),
+        };
         self.check(&plan)?;
         match plan {
             LogicalPlan::Ddl(ddl) => self.ddl(ddl, &statement, run).await,
@@ -281,6 +284,18 @@ impl Engine {
             LogicalPlan::Explain(explain) => self.explain(explain).await,
             plan => self.rows(plan).await,
         }
+    }
+
+    /// Why a table that a statement names cannot be read, where that is so: nothing is known of its columns.
+    async fn unreadable(&self, statement: &Statement) -> Option<DataFusionError> {
+        for name in self.context.state().resolve_table_references(statement).ok()? {
+            if let Ok(provider) = self.context.table_provider(name).await
+                && let Some(broken) = provider.downcast_ref::<Unreadable>()
+            {
+                return Some(DataFusionError::Execution(broken.why().into()));
+            }
+        }
+        None
     }
 
     /// The plan of a statement, and what its calls to models would come to.
@@ -421,15 +436,7 @@ impl Engine {
 
 /// Opens the catalogue of a database when it is first needed.
 fn open_catalog(database: Arc<Database>) -> OpenCatalog {
-    let opened: OnceLock<Arc<Catalog>> = OnceLock::new();
-    Arc::new(move || {
-        if let Some(catalog) = opened.get() {
-            return Ok(catalog.clone());
-        }
-        database.create().map_err(|e| message(&e))?;
-        let catalog = Catalog::open(database.root()).map_err(|e| e.to_string())?;
-        Ok(opened.get_or_init(|| Arc::new(catalog)).clone())
-    })
+    Arc::new(move || database.catalog().map_err(|e| message(&e)))
 }
 
 /// Reads the user's own narratives; there are none where there is no catalogue yet.

@@ -15,7 +15,7 @@ use populace_udfs::NARRATIVE;
 
 use super::{Engine, message};
 use crate::catalog::{Catalog, Run, Status, Work};
-use crate::database::{Append, Appended, CreateTable, Shape, Table, counted};
+use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Table, counted};
 use crate::narrators::CurrentRun;
 use crate::{packs, statements};
 
@@ -42,12 +42,13 @@ impl Engine {
         let shape = Shape::of(create.input.schema().as_arrow());
         let run = self.statement_run(&create.input, shape == Shape::Persona, table, statement, run)?;
         let rows = self.rows(create.input.as_ref().clone()).await?;
-        let (id, replace) = (run.id(), create.or_replace);
+        let id = run.id();
+        let if_there = if create.or_replace { IfThere::Replace } else { IfThere::Fail };
         let narratives = narrated_columns(&create.input);
         let own = own_pack(create.input.schema().as_arrow(), statement)?;
         let (pack, pack_path) = own.unzip();
         let options =
-            CreateTable { replace, narratives, run: id, narrator, pack, pack_path, ..CreateTable::new(shape) };
+            CreateTable { if_there, narratives, run: id, narrator, pack, pack_path, ..CreateTable::new(shape) };
         let made = self.database.create_table(table, rows, options).await;
         let made = run.end(made.map(|m| (m, m.written)))?;
         if made.repeated > 0 {
@@ -94,7 +95,7 @@ impl Engine {
             return plan_err!("{} cannot be written: it is no table of the database", dml.table_name);
         };
         let name = table.writable()?;
-        let lock = self.database.lock(name).await?;
+        let writer = self.database.write(name).await?;
         // Planned again, now that nobody else writes.
         let LogicalPlan::Dml(dml) = self.context.state().statement_to_plan(statement.clone()).await? else {
             return plan_err!("the table {name} changed while the statement was planned; run it again");
@@ -104,7 +105,7 @@ impl Engine {
         let rows = self.rows(without_provenance(&dml.input)?).await?;
         let id = run.id();
         let append = Append { run: id.as_deref(), narrator: narrator.as_deref(), ..Append::default() };
-        let replaced = self.database.replace(name, rows, &append, &lock).await;
+        let replaced = writer.replace(rows, &append).await;
         let replaced = run.end(replaced.map(|r| (r, r.written + r.replaced)))?;
         match replaced.replaced {
             0 => {}
@@ -156,7 +157,7 @@ impl Engine {
             return plan_err!("{} cannot be changed: it is no table of the database", dml.table_name);
         };
         let table = table.writable()?;
-        let lock = self.database.lock(table).await?;
+        let writer = self.database.write(table).await?;
         // Planned again, now that nobody else writes: what it reads is the newest version.
         let LogicalPlan::Dml(dml) = self.context.state().statement_to_plan(statement).await? else {
             return plan_err!("the table {table} changed while the statement was planned; run it again");
@@ -167,22 +168,22 @@ impl Engine {
                 let narrator = narrates(&dml.input)? && !changed.iter().any(|c| c == "narrator");
                 let narrator = narrator.then(|| self.narrator_name());
                 let rows = self.rows(dml.input.as_ref().clone()).await?;
-                self.database.update(table, rows, &changed, narrator, &lock).await?
+                writer.update(rows, &changed, narrator).await?
             }
-            WriteOp::Truncate => self.database.delete(table, None, &lock).await?.unwrap_or(0),
+            WriteOp::Truncate => writer.delete(None).await?.unwrap_or(0),
             _ => {
                 let state = self.context.state();
                 let input = dml.input.as_ref().clone();
                 let input = state.analyzer().execute_and_check(input, state.config_options(), |_, _| {})?;
                 let deleted = match predicate(&input) {
-                    Some(predicate) => self.database.delete(table, predicate, &lock).await?,
+                    Some(predicate) => writer.delete(predicate).await?,
                     None => None,
                 };
                 match deleted {
                     Some(count) => count,
                     None => {
                         let people = LogicalPlanBuilder::from(input).project([col("uuid")])?.build()?;
-                        self.database.delete_people(table, self.rows(people).await?, &lock).await?
+                        writer.delete_people(self.rows(people).await?).await?
                     }
                 }
             }

@@ -216,8 +216,8 @@ impl Prepared {
         let appended = Box::pin(database.append(&table, rows, append)).await;
         if appended.is_err() && !exists && !committed.into_inner() {
             // What went wrong first is what matters. Rows that others wrote meanwhile stay.
-            if let Ok(lock) = database.lock(&table).await {
-                _ = database.drop_empty(&table, &lock).await;
+            if let Ok(writer) = database.write(&table).await {
+                _ = writer.drop_if_empty().await;
             }
         }
         Ok(Imported { files: count, appended: appended?, nulled: nulled.load(Ordering::Relaxed), keyed })

@@ -18,7 +18,7 @@ use populace_population::there_are;
 use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, estimate_people, narrate, narrated};
 
 use crate::catalog::{Run, Work};
-use crate::database::{Append, Appended, CreateTable, Shape, Uuids};
+use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Uuids};
 use crate::engine::Engine;
 use crate::statements::quoted_text;
 use crate::{packs, statements};
@@ -64,7 +64,9 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
         let empty = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
         let shape = Shape::Persona;
         let pack_path = packs::path::is_path(country).then(|| country.clone());
-        let options = CreateTable { embed: run.embed, pack: Some(pack.clone()), pack_path, ..CreateTable::new(shape) };
+        let if_there = IfThere::Keep;
+        let options =
+            CreateTable { if_there, embed: run.embed, pack: Some(pack.clone()), pack_path, ..CreateTable::new(shape) };
         database.create_table(&run.table, empty, options).await?;
     }
     let recorded = engine.begin(run)?;

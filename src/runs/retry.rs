@@ -61,8 +61,8 @@ pub async fn retry_failed(engine: &Engine, run: &Run) -> Result<Retried> {
     let changed = filled(&rows, &kinds, &answers)?;
     let columns: Vec<String> = kinds.iter().cloned().chain(["narrative_error".to_string()]).collect();
     let changed = RecordBatchStreamAdapter::new(schema, stream::iter([Ok(changed)]));
-    let lock = engine.database().lock(&run.table).await?;
-    engine.database().update(&run.table, Box::pin(changed), &columns, Some(narrator.name()), &lock).await?;
+    let writer = engine.database().write(&run.table).await?;
+    writer.update(Box::pin(changed), &columns, Some(narrator.name())).await?;
     Ok(retried)
 }
 

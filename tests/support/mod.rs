@@ -4,8 +4,15 @@
 pub mod place;
 pub mod stub;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Where the files of a database's one table are, once it is begun: folders have identifiers, not names.
+pub fn one_table(database: &Path) -> PathBuf {
+    let tables = database.join("tables");
+    let mut folders = std::fs::read_dir(&tables).into_iter().flatten().flatten().map(|e| e.path());
+    folders.find(|p| p.extension().is_some_and(|e| e == "lance")).unwrap_or_else(|| tables.join("none"))
+}
 
 pub fn populace(database: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));

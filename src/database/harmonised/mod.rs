@@ -67,9 +67,16 @@ impl Harmonised {
         let mut tables = vec![];
         for name in database.tables() {
             // One that was dropped meanwhile is none.
-            let Some(dataset) = database.dataset(&name).await? else { continue };
-            if let Some(countries) = Country::all_of(&dataset).await? {
-                tables.push((Table::new(database.clone(), &name, dataset, true), countries));
+            let snapshot = match database.snapshot(&name).await {
+                Ok(Some(snapshot)) => snapshot,
+                Ok(None) => continue,
+                Err(error) => {
+                    database.notice(format!("left out of {VIEW}: {}", crate::engine::message(&error)));
+                    continue;
+                }
+            };
+            if let Some(countries) = Country::all_of(&snapshot.dataset).await? {
+                tables.push((Table::new(database.clone(), snapshot, true), countries));
             }
         }
         let mut natives: Vec<(String, Vec<DataType>)> = vec![];

@@ -17,7 +17,7 @@ use populace_population::there_are;
 use populace_udfs::{LANGUAGE, LONGEST_WORD, Words};
 
 use super::versions::plain;
-use super::{Database, WriteLock, embedding_column};
+use super::{Database, TableWriter, embedding_column};
 
 pub(super) use probes::Probes;
 
@@ -153,24 +153,19 @@ impl Database {
     /// # Errors
     /// If there is no such table, or it cannot be read.
     pub async fn indexes(&self, table: &str) -> Result<Vec<Index>> {
-        indexes(&self.newest(table).await?).await
+        indexes(&self.newest(table).await?.dataset).await
     }
+}
 
+impl TableWriter<'_> {
     /// Makes an index of a column; a narrative stands for its vectors where those are to be indexed. Without a name it
     /// is called after the column and its kind. Other writers wait until it is done.
     ///
     /// # Errors
     /// If there is no such column, an index of this kind cannot be made of it, there is one of this name, or the table
     /// cannot be written.
-    pub async fn create_index(
-        &self,
-        table: &str,
-        name: Option<&str>,
-        kind: Kind,
-        column: &str,
-        _: &WriteLock,
-    ) -> Result<Index> {
-        let mut dataset = self.newest(table).await?;
+    pub async fn create_index(&self, name: Option<&str>, kind: Kind, column: &str) -> Result<Index> {
+        let (mut dataset, table) = (self.newest().await?, self.name());
         let column = indexed_column(&dataset, table, kind, column)?;
         let name = name.map_or_else(|| format!("{column}_{}", kind.name()), String::from);
         let there = indexes(&dataset).await?;
@@ -191,7 +186,7 @@ impl Database {
                          them, which takes milliseconds and misses nobody; an index would miss some"
                     );
                 }
-                probes::build(self, &mut dataset, &name, &column).await?;
+                probes::build(self.database, &mut dataset, &name, &column).await?;
             }
             Kind::Text => {
                 let params = text_params(words_of(&dataset, &column).await?);
@@ -208,6 +203,7 @@ impl Database {
                 dataset.create_index(&[&column], kind, Some(name.clone()), &params, false).await.map_err(failed)?;
             }
         }
+        self.sync().await?;
         let made = indexes(&dataset).await?.into_iter().find(|i| i.name == name);
         made.map_or_else(|| exec_err!("the index {name} of {table} is not there after it was made"), Ok)
     }
@@ -216,8 +212,8 @@ impl Database {
     ///
     /// # Errors
     /// If there is none of this name, or the table cannot be written.
-    pub async fn drop_index(&self, table: &str, name: &str, _: &WriteLock) -> Result<()> {
-        let mut dataset = self.newest(table).await?;
+    pub async fn drop_index(&self, name: &str) -> Result<()> {
+        let (mut dataset, table) = (self.newest().await?, self.name());
         let names: Vec<String> = indexes(&dataset).await?.into_iter().map(|i| i.name).collect();
         if !names.iter().any(|n| n == name) {
             return exec_err!("the table {table} has no index {name}{}", there_are(name, &names));
@@ -231,13 +227,13 @@ impl Database {
     ///
     /// # Errors
     /// If there is no such table, or it cannot be read.
-    pub async fn refresh_indexes(&self, table: &str, all: bool, _: &WriteLock) -> Result<Vec<(String, String)>> {
+    pub async fn refresh_indexes(&self, all: bool) -> Result<Vec<(String, String)>> {
         let mut failed = vec![];
-        for index in self.indexes(table).await? {
+        for index in indexes(&self.newest().await?).await? {
             if index.rows_not_indexed == 0 || !(all || index.is_due()) {
                 continue;
             }
-            let mut dataset = self.newest(table).await?;
+            let mut dataset = self.newest().await?;
             let options = OptimizeOptions::default().index_names(vec![index.name.clone()]);
             if let Err(error) = dataset.optimize_indices(&options).await {
                 failed.push((index.name, plain(&error)));
@@ -247,14 +243,11 @@ impl Database {
     }
 
     /// The same after rows were written, where nothing that fails is the statement's failure.
-    pub(super) async fn keep_indexes(&self, table: &str, lock: Option<&WriteLock>) {
+    pub(super) async fn keep_indexes(&self) {
         let refresh = async {
-            if !self.indexes(table).await?.iter().any(Index::is_due) {
-                return Ok(vec![]);
-            }
-            match lock {
-                Some(lock) => self.refresh_indexes(table, false, lock).await,
-                None => self.refresh_indexes(table, false, &self.lock(table).await?).await,
+            match indexes(&self.newest().await?).await?.iter().any(Index::is_due) {
+                true => self.refresh_indexes(false).await,
+                false => Ok(vec![]),
             }
         };
         let failed = match refresh.await {
@@ -262,7 +255,7 @@ impl Database {
             Err(error) => vec![("the indexes".into(), crate::engine::message(&error))],
         };
         for (index, why) in failed {
-            self.notice(format!("{index} of {table} could not be brought up to date: {why}"));
+            self.database.notice(format!("{index} of {} could not be brought up to date: {why}", self.name()));
         }
     }
 }
