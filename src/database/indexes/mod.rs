@@ -259,7 +259,7 @@ impl Database {
         };
         let failed = match refresh.await {
             Ok(failed) => failed,
-            Err(error) => vec![("the indexes".into(), crate::engine::message(&error))],
+            Err(error) => vec![("the indexes".into(), crate::error::message(&error))],
         };
         for (index, why) in failed {
             self.notice(format!("{index} of {table} could not be brought up to date: {why}"));
