@@ -6,10 +6,10 @@
 mod arrow;
 pub mod catalog;
 pub mod cli;
-mod commands;
 pub mod database;
 pub mod embedders;
 pub mod engine;
+pub mod error;
 pub mod export;
 pub mod import;
 pub mod narrators;
@@ -17,4 +17,4 @@ pub mod packs;
 pub mod recipes;
 pub mod report;
 pub mod runs;
-mod statements;
+pub mod sql;

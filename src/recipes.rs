@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use minijinja::{Environment, UndefinedBehavior};
 use populace_population::there_are;
 
-use crate::statements;
+use crate::sql;
 
 macro_rules! recipes {
     ($($name:literal),* $(,)?) => {
@@ -75,29 +75,15 @@ impl Kind {
     pub fn sql(self, value: &str) -> Result<String, String> {
         let value = value.trim();
         match self {
-            Kind::Identifier => identifier(value),
-            Kind::Identifiers => Ok(value.split(',').map(identifier).collect::<Result<Vec<_>, _>>()?.join(", ")),
+            Kind::Identifier => sql::identifier(value),
+            Kind::Identifiers => Ok(value.split(',').map(sql::identifier).collect::<Result<Vec<_>, _>>()?.join(", ")),
             Kind::Number => match value.parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(value.into()),
                 _ => Err(format!("{value} is no number")),
             },
-            Kind::Text => Ok(statements::quoted_text(value)),
-            Kind::Expression => match statements::one_expression(value) {
-                Ok(expression) => Ok(expression.to_string()),
-                Err(error) => Err(format!("{value}: {error}")),
-            },
+            Kind::Text => Ok(sql::quoted_text(value)),
+            Kind::Expression => sql::expression_text(value).map_err(|error| format!("{value}: {error}")),
         }
-    }
-}
-
-/// A name, quoted where it has to be.
-fn identifier(name: &str) -> Result<String, String> {
-    let name = name.trim();
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    match name.chars().next() {
-        None => Err("a name is missing".into()),
-        Some(first) if (first.is_ascii_lowercase() || first == '_') && name.chars().all(plain) => Ok(name.into()),
-        Some(_) => Ok(statements::quoted_name(name)),
     }
 }
 

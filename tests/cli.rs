@@ -27,6 +27,40 @@ fn slips_end_with_1_and_a_hint() {
 }
 
 #[test]
+fn a_failing_file_says_which_statement_and_where() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("three.sql");
+    std::fs::write(&file, "-- one\nSELECT 1;\n\n-- two\nSELECT agee\n  FROM sample_persona('usa', 1);\nSELECT 3;\n")
+        .unwrap();
+    let database = directory.path().join("db");
+    let (code, out, error) = ran_on(&database, &["sql", "--format", "csv", "-f", file.to_str().unwrap()]);
+    assert!(code == 1 && error.starts_with("error: statement 2 of 3, line 5: no column `agee`"), "{error}");
+    assert_eq!(out, "Int64(1)\n1\n");
+    // What cannot be parsed runs nothing.
+    std::fs::write(&file, "SELECT 1;\nSELECT 1 +;\n").unwrap();
+    let (code, out, error) = ran_on(&database, &["sql", "-f", file.to_str().unwrap()]);
+    assert!(code == 1 && error.contains("at line 2, column 11") && out.is_empty(), "{out}{error}");
+    // A comment comes first as well as anything.
+    let (code, out, _) = ran_on(&database, &["sql", "--format", "csv", "-- so\nSELECT 1 AS a"]);
+    assert_eq!((code, out.as_str()), (0, "a\n1\n"));
+}
+
+#[test]
+fn files_are_tables_where_they_are_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("scores.csv");
+    std::fs::write(&file, "uuid,score\na,1\nb,2\n").unwrap();
+    let database = directory.path().join("db");
+    let sql = format!("SELECT sum(score) AS s FROM '{}'", file.display());
+    let (code, _, error) = ran_on(&database, &["sql", &sql]);
+    assert!(code == 1 && error.contains("start with --allow-files to read it"), "{error}");
+    let (code, out, error) = ran_on(&database, &["sql", "--allow-files", "--format", "csv", &sql]);
+    assert_eq!((code, out.as_str()), (0, "s\n3\n"), "{error}");
+    let (code, _, error) = ran_on(&database, &["sql", "--allow-files", "SELECT * FROM nothing"]);
+    assert!(code == 1 && error.contains("there is no table nothing"), "{error}");
+}
+
+#[test]
 fn bad_usage_ends_with_2() {
     for arguments in [&["generate", "usa", "--count", "0"][..], &["generate", "usa", "--count", "-3"], &["sq"]] {
         assert_eq!(ran(arguments).0, 2, "{arguments:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::parquet::arrow::ArrowWriter;
-use populace::engine::{Engine, Options, message};
+use populace::engine::{Access, Engine, Files, Options, message};
 use populace::import::{Import, OnError};
 
 mod support;
@@ -341,7 +341,8 @@ async fn copy_takes_files_where_files_are_allowed() {
     let copy = format!("COPY people FROM '{csv}'");
     let refused = place.engine.run(place.engine.parse(&copy).unwrap().pop().unwrap()).await.map(|_| ()).unwrap_err();
     assert!(message(&refused).contains("--allow-files"), "{refused}");
-    let options = Options { files: populace::engine::Files::Allowed, ..Options::default() };
+    let access = Access { files: Files::Allowed, ..Access::default() };
+    let options = Options { access, ..Options::default() };
     let place = Place { engine: Engine::new(place.engine.database().clone(), options).unwrap(), ..place };
     assert_eq!(place.sql(&copy).await, ["2"]);
     assert_eq!(place.sql(&copy).await, ["0"]);

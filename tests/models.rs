@@ -44,7 +44,86 @@ fn a_model_answers_statements() {
     let (code, out, _) = ask(&template.replace("agee", "age"));
     assert!(code == 0 && out.matches("text of nobody").count() == 5, "{out}");
     let named = "SELECT narrator FROM generate_persona('usa', 2, seed => 7, narrator => 'openai:other')";
-    assert_eq!(ask(named).1, "narrator\nopenai:other\nopenai:other\n");
+    let (code, _, error) = ask(named);
+    assert!(code == 1 && error.contains("--allow-models openai:other"), "{error}");
+    let allowed = ["sql", "--allow-models", "openai:other", "--format", "csv", named];
+    let (_, out, error) = asked(directory.path(), &stub.base, &allowed);
+    assert_eq!(out, "narrator\nopenai:other\nopenai:other\n", "{error}");
+}
+
+/// 1.17: a recipe or a file of somebody else's spends nothing on its own.
+#[test]
+fn a_session_without_a_model_spends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let named = "generate_persona('usa', 2, seed => 7, narrator => 'openai:stub')";
+    for sql in [
+        format!("SELECT narrator FROM {named}"),
+        format!("CREATE TABLE t AS SELECT * FROM {named}"),
+        format!("CREATE VIEW v AS SELECT * FROM {named}; SELECT * FROM v"),
+        format!("SELECT * FROM stratified_sample((SELECT * FROM {named}), 1, strata => (sex))"),
+        format!("EXPLAIN ANALYZE SELECT * FROM {named}"),
+        format!("PREPARE p AS SELECT * FROM {}; EXECUTE p ('openai:stub')", named.replace("'openai:stub'", "$1")),
+    ] {
+        let (code, _, error) = asked(directory.path(), &stub.base, &["sql", &sql]);
+        assert!(code == 1 && error.contains("--allow-models openai:stub"), "{sql}: {error}");
+    }
+    assert_eq!(stub.count(), 0);
+}
+
+/// Users' 18: what a statement that writes would cost is told before it is paid.
+#[test]
+fn statements_that_write_tell_their_calls_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let ask =
+        |sql: &str| asked(directory.path(), &stub.base, &["sql", "--narrator", "openai:stub", "--format", "csv", sql]);
+    let made = "CREATE TABLE t AS SELECT uuid, age, first_name, CAST(NULL AS VARCHAR) AS tweet FROM sample_persona('usa', 7, seed => 1)";
+    assert_eq!(ask(made).0, 0);
+    let text = "generate_narrative('Write one tweet by {{first_name}}, {{age}}.')";
+    for sql in [
+        format!("UPDATE t SET tweet = {text}"),
+        format!("CREATE TABLE u AS SELECT uuid, {text} AS tweet FROM t"),
+        format!("CREATE OR REPLACE TABLE t AS SELECT uuid, {text} AS tweet FROM t"),
+        format!("REPLACE INTO t BY NAME SELECT uuid, {text} AS tweet FROM t"),
+        format!("INSERT INTO t BY NAME SELECT uuid, {text} AS tweet FROM t"),
+        format!("DELETE FROM t WHERE {text} = 'x'"),
+    ] {
+        let (code, out, error) = ask(&format!("EXPLAIN {sql}"));
+        assert!(code == 0 && out.contains("7 to be made, 0 answered already"), "{sql}: {out}{error}");
+        let prepared = ask(&format!("PREPARE p AS {sql}; EXPLAIN EXECUTE p"));
+        assert!(prepared.1.contains("7 to be made"), "{sql}: {prepared:?}");
+    }
+    assert_eq!(stub.count(), 0);
+    assert_eq!(ask("SELECT count(*) AS n FROM t").1, "n\n7\n");
+}
+
+/// 1.17: loops without an end are no prompt.
+#[test]
+fn templates_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let long = "{% for a in range(9999) %}{% for b in range(9999) %}{{ first_name }}{% endfor %}{% endfor %}";
+    let sql = format!("EXPLAIN SELECT generate_narrative('{long}') FROM sample_persona('usa', 1, seed => 1)");
+    let (code, out, error) = asked(directory.path(), &stub.base, &["sql", "--narrator", "openai:stub", &sql]);
+    assert!(code == 0 || error.contains("steps"), "{out}{error}");
+    assert_eq!(stub.count(), 0);
+}
+
+/// 1.13: a text of a text is two calls, one after the other.
+#[test]
+fn calls_made_from_what_others_return_are_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::ZERO);
+    let sql = "SELECT generate_narrative('Summarise: {{p}}') AS s FROM \
+        (SELECT generate_narrative('Write of {{first_name}}') AS p FROM sample_persona('usa', 3, seed => 1))";
+    let ask =
+        |sql: &str| asked(directory.path(), &stub.base, &["sql", "--narrator", "openai:stub", "--format", "csv", sql]);
+    assert_eq!(ask(&format!("EXPLAIN {sql}")).0, 0);
+    assert_eq!(stub.count(), 0);
+    let (code, out, error) = ask(sql);
+    assert!(code == 0 && out.lines().count() == 4, "{out}{error}");
+    assert!(stub.count() >= 4, "{}", stub.count());
 }
 
 /// The number before a word in a text.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::Progress;
 use super::{DatabaseArguments, Failure, read_text};
-use crate::engine::{Engine, Options};
+use crate::engine::{Access, Engine, Options};
 use crate::export::{Card, Export, Format, export};
 
 #[derive(Debug, Args)]
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> R
         }
     }
     let packs = wanted.card.country.iter().cloned().collect();
-    let engine = Engine::new(database.open()?, Options { packs, ..Options::default() })?;
+    let engine = Engine::new(database.open()?, Options { packs, access: Access::read(), ..Options::default() })?;
     let work = async {
         let progress = Progress::new(None, "rows");
         let exported = Box::pin(export(&engine, &wanted, |done| progress.set(done))).await?;

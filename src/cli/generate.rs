@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{Run, Work};
-use crate::engine::{Engine, Files, Options};
+use crate::engine::{Access, Engine, Files, Models, Options};
 use crate::narrators::Asking;
 use crate::{packs, runs};
 
@@ -114,7 +114,9 @@ fn session(run: &Run, asking: Asking, allow_files: bool, database: &DatabaseArgu
         Work::Statement(_) => vec![],
     };
     let files = if allow_files { Files::Allowed } else { Files::Forbidden };
-    Ok(Engine::new(database.open()?, Options { narrator, asking, packs, files })?)
+    // A statement that is run again names the models that it was allowed when it was first run.
+    let access = Access { files, models: Models::Any, ..Access::default() };
+    Ok(Engine::new(database.open()?, Options { access, narrator, asking, packs })?)
 }
 
 fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<(), Failure> {

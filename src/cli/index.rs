@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::Format;
 use super::{DatabaseArguments, Failure};
 use crate::engine::{Engine, Options};
-use crate::statements::{quoted_name, quoted_text};
+use crate::sql::{quoted_name, quoted_text};
 
 #[derive(Debug, Args)]
 pub(super) struct IndexArguments {

@@ -28,7 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use datafusion::common::DataFusionError;
 
 use crate::database::{Database, EmbedderChoice};
-use crate::engine;
+use crate::engine::{Error, Models};
 use crate::narrators::Asking;
 use crate::narrators::openai::Limits;
 
@@ -100,6 +100,24 @@ struct AskingArguments {
     /// What models cost: a TOML file of [models."NAME"] with prompt and completion, US dollars for a million tokens
     #[arg(long, env = "POPULACE_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
+}
+
+/// Which models statements may name beside that of `--narrator`.
+#[derive(Debug, Args)]
+struct ModelsArguments {
+    /// Let statements have texts written by these models too, as in narrator => 'openai:x'; openai stands for every
+    /// model of the server
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    allow_models: Vec<String>,
+}
+
+impl ModelsArguments {
+    fn models(&self) -> Models {
+        match self.allow_models.is_empty() {
+            true => Models::OfSession,
+            false => Models::Named(self.allow_models.iter().cloned().collect()),
+        }
+    }
 }
 
 fn dollars(text: &str) -> Result<f64, String> {
@@ -177,7 +195,7 @@ struct Failure(String);
 impl From<DataFusionError> for Failure {
     fn from(error: DataFusionError) -> Failure {
         broken_pipe(&error);
-        Failure(engine::message(&error))
+        Failure(Error::from(&error).to_string())
     }
 }
 

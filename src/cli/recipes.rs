@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use clap::Args;
 
 use super::output::Format;
-use super::{AskingArguments, DatabaseArguments, Failure};
-use crate::engine::{Engine, Options};
+use super::{AskingArguments, DatabaseArguments, Failure, ModelsArguments};
+use crate::engine::{Access, Engine, Options};
 use crate::recipes::{self, Recipe};
 
 #[derive(Debug, Args)]
@@ -27,6 +27,8 @@ pub(super) struct RecipeArguments {
     /// What writes narratives, where the recipe has any written
     #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
     narrator: String,
+    #[command(flatten)]
+    models: ModelsArguments,
     #[command(flatten)]
     asking: AskingArguments,
 }
@@ -58,7 +60,8 @@ pub(super) fn run(arguments: RecipeArguments, database: &DatabaseArguments) -> R
         return Ok(writeln!(io::stdout(), "{}", text.trim())?);
     }
     let asking = arguments.asking.asking();
-    let options = Options { narrator: Some(arguments.narrator), asking, ..Options::default() };
+    let access = Access { models: arguments.models.models(), ..Access::default() };
+    let options = Options { access, narrator: Some(arguments.narrator), asking, ..Options::default() };
     let engine = Engine::new(database.open()?, options)?;
     super::runtime()?.block_on(super::sql::run_all(&engine, &text, arguments.format))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{DatabaseArguments, Failure};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Access, Engine};
 use crate::report::{self, Options};
 
 #[derive(Debug, Args)]
@@ -36,7 +36,8 @@ pub(super) fn run(arguments: ReportArguments, database: &DatabaseArguments) -> R
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{table}.html")));
     let packs = country.iter().cloned().collect();
     let options = Options { table, country, title, people, seed };
-    let engine = Engine::new(database.open()?, engine::Options { packs, ..engine::Options::default() })?;
+    let engine =
+        Engine::new(database.open()?, engine::Options { packs, access: Access::read(), ..engine::Options::default() })?;
     let html = super::runtime()?.block_on_or(report::write(&engine, &options), "interrupted; no report was written")?;
     if out.as_os_str() == "-" {
         return Ok(io::stdout().lock().write_all(html.as_bytes())?);

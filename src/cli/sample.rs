@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::Format;
 use super::{DatabaseArguments, Failure};
 use crate::engine::{Engine, Options};
-use crate::statements::{one_expression, quoted_name};
+use crate::sql::{expression_text, quoted_name};
 
 #[derive(Debug, Args)]
 pub(super) struct SampleArguments {
@@ -52,7 +52,7 @@ fn statement(arguments: &SampleArguments, seed: u64) -> Result<String, String> {
     let table = quoted_name(&arguments.table);
     let from = match &arguments.r#where {
         Some(predicate) => {
-            let predicate = one_expression(predicate).map_err(|e| format!("--where: {predicate}: {e}"))?;
+            let predicate = expression_text(predicate).map_err(|e| format!("--where: {predicate}: {e}"))?;
             format!("(SELECT * FROM {table} WHERE {predicate})")
         }
         None => table,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::{Format, print};
 use super::{DatabaseArguments, Failure};
-use crate::engine::{self, Engine, Options, Search};
+use crate::engine::{self, Access, Engine, Options, Search};
 
 /// What people are found by.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -42,7 +42,7 @@ pub(super) struct SearchArguments {
 }
 
 pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> Result<(), Failure> {
-    let engine = Engine::new(database.open()?, Options::default())?;
+    let engine = Engine::new(database.open()?, Options { access: Access::read(), ..Options::default() })?;
     let search = Search {
         text: arguments.text,
         by: match arguments.by {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::output::{Format, print};
-use super::{AskingArguments, DatabaseArguments, Failure, read_text};
-use crate::engine::{Engine, Files, Options};
+use super::{AskingArguments, DatabaseArguments, Failure, ModelsArguments, read_text};
+use crate::engine::{Access, Engine, Files, Options, Statement};
 
 #[derive(Debug, Args)]
 pub(super) struct SqlArguments {
@@ -25,6 +25,8 @@ pub(super) struct SqlArguments {
     #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
     narrator: String,
     #[command(flatten)]
+    models: ModelsArguments,
+    #[command(flatten)]
     asking: AskingArguments,
 }
 
@@ -32,7 +34,8 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
     let runtime = super::runtime()?;
     let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
     let narrator = Some(arguments.narrator);
-    let options = Options { files, narrator, asking: arguments.asking.asking(), ..Options::default() };
+    let access = Access { files, models: arguments.models.models(), ..Access::default() };
+    let options = Options { access, narrator, asking: arguments.asking.asking(), ..Options::default() };
     let engine = Engine::new(database.open()?, options)?;
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,
@@ -47,12 +50,23 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
 /// Runs statements and prints their rows. All are parsed before the first runs: a slip in the last leaves nothing half
 /// done.
 pub(super) async fn run_all(engine: &Engine, text: &str, format: Format) -> Result<(), Failure> {
-    for statement in engine.parse(text)? {
-        let rows = engine.run(statement).await?;
-        print(rows, format, &mut io::stdout()).await?;
-        for notice in engine.database().take_notices() {
-            eprintln!("{notice}");
-        }
+    let statements = engine.parse(text)?;
+    let count = statements.len();
+    for (at, statement) in statements.into_iter().enumerate() {
+        let line = statement.position.line;
+        run_one(engine, statement, format).await.map_err(|Failure(message)| match count {
+            1 => Failure(message),
+            _ => Failure(format!("statement {} of {count}, line {line}: {message}", at + 1)),
+        })?;
+    }
+    Ok(())
+}
+
+async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Result<(), Failure> {
+    let rows = engine.run(statement).await?;
+    print(rows, format, &mut io::stdout()).await?;
+    for notice in engine.database().take_notices() {
+        eprintln!("{notice}");
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Own {
             let indexes = match self.database.indexes(&table).await {
                 Ok(indexes) => indexes,
                 Err(error) => {
-                    self.database.notice(crate::engine::message(&error));
+                    self.database.notice(crate::error::message(&error));
                     continue;
                 }
             };

@@ -207,7 +207,7 @@ impl Database {
         match entries {
             Ok(entries) => entries.into_iter().map(|table| table.name).collect(),
             Err(error) => {
-                self.notice(crate::engine::message(&error));
+                self.notice(crate::error::message(&error));
                 vec![]
             }
         }
@@ -315,7 +315,7 @@ impl Database {
 
 /// A table that is there by its name and whose files cannot be read.
 fn unreadable(name: &str, error: DataFusionError) -> DataFusionError {
-    let why = crate::engine::message(&error);
+    let why = crate::error::message(&error);
     exec_datafusion_err!("the table {name} cannot be read: {why}; DROP TABLE {name} removes it")
 }
 

@@ -142,7 +142,7 @@ pub(crate) struct Unreadable {
 
 impl Unreadable {
     pub fn new(error: &DataFusionError) -> Unreadable {
-        Unreadable { why: crate::engine::message(error), schema: Arc::new(Schema::empty()) }
+        Unreadable { why: crate::error::message(error), schema: Arc::new(Schema::empty()) }
     }
 
     pub fn why(&self) -> &str {

@@ -1,7 +1,6 @@
 //! The versions of a table: what made each, names for them, going back to one, and keeping the files in shape.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -27,28 +26,7 @@ const MANY: usize = 32;
 /// Rows that are read at once to be written anew: with their texts and vectors some 20 MiB.
 const REWRITTEN: usize = 512;
 
-/// A version of a table: by its number, or by a tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum At {
-    Version(u64),
-    Tag(String),
-}
-
-impl At {
-    /// What stands after the @ of a table's name.
-    pub fn named(text: &str) -> At {
-        text.parse().map_or_else(|_| At::Tag(text.into()), At::Version)
-    }
-}
-
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            At::Version(version) => write!(f, "version {version}"),
-            At::Tag(tag) => write!(f, "the tag {tag}"),
-        }
-    }
-}
+pub use crate::sql::At;
 
 /// What is known of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +194,7 @@ impl TableWriter<'_> {
             let names: Vec<String> = indexes(&self.newest().await?).await?.into_iter().map(|i| i.name).collect();
             Ok::<_, DataFusionError>((names, failed))
         };
-        let (names, failed) = refreshed.await.map_err(|e| crate::engine::message(&e))?;
+        let (names, failed) = refreshed.await.map_err(|e| crate::error::message(&e))?;
         match (names.is_empty(), failed.is_empty()) {
             (_, false) => {
                 Err(failed.into_iter().map(|(name, why)| format!("{name}: {why}")).collect::<Vec<_>>().join("; "))
@@ -302,7 +280,7 @@ async fn compact(dataset: &mut Dataset) -> lance::Result<String> {
 /// What Lance says, without where in its sources.
 pub(super) fn plain(error: &lance::Error) -> String {
     let text = exec_datafusion_err!("{error}");
-    crate::engine::message(&text)
+    crate::error::message(&text)
 }
 
 /// What made a version, in the words of a database.

@@ -14,19 +14,23 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, ScalarUDF};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::sql::sqlparser::ast::Function;
 use futures::stream;
 use populace_population::there_are;
 
-use super::{Engine, Files};
-use crate::commands::{Command, KEPT};
+use super::Engine;
 use crate::database::{Database, Step, Version, counted};
+use crate::error::{Error, ErrorKind};
 use crate::import::{Import, prepare};
+use crate::sql::{Access, Command, Needs};
+
+/// How old a version must be for cleaning up to remove it.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Engine {
-    pub(super) async fn command(&self, call: &Function) -> Result<SendableRecordBatchStream> {
+    pub(super) async fn command(&self, command: Command, access: &Access) -> Result<SendableRecordBatchStream> {
+        access.check(&Needs::of_command(&command), self.narrator_name())?;
         let database = &self.database;
-        match Command::of(call)? {
+        match command {
             Command::Restore { table, at } => {
                 let version = database.write(self.known(&table)?).await?.restore(&at).await?;
                 said(format!("{table} is what it was at {at}, as version {version}"))
@@ -42,17 +46,23 @@ impl Engine {
             }
             Command::Optimize { table } => steps(&Box::pin(self.optimize(&table, KEPT)).await?),
             Command::Import { table, files } => {
-                if self.options.files != Files::Allowed {
-                    return plan_err!(
-                        "COPY reaches files outside of the database; start with --allow-files to allow it"
-                    );
-                }
                 let import = Import { files, table: self.known(&table)?.into(), ..Import::default() };
                 let imported = Box::pin(prepare(database, import).await?.run(database, |_| {})).await?;
                 database.notice_skipped(imported.appended.skipped, &table);
                 counted(imported.appended.written)
             }
+            Command::Undrop { table } => self.undrop(&table).await,
         }
+    }
+
+    /// Brings a table back that was dropped or replaced.
+    async fn undrop(&self, table: &str) -> Result<SendableRecordBatchStream> {
+        if self.tables.session_type(table).is_some() {
+            let text = format!("{table} is a view or an external table of this session: drop it first");
+            return Err(Error::new(ErrorKind::Exists, text).into());
+        }
+        self.database.undrop(table).await?;
+        said(format!("{table} is there again"))
     }
 
     /// Keeps a table's files in shape; versions older than `keep` are removed.
@@ -64,7 +74,7 @@ impl Engine {
     }
 
     /// A table's name, if there is such a table.
-    fn known<'a>(&self, table: &'a str) -> Result<&'a str> {
+    pub(super) fn known<'a>(&self, table: &'a str) -> Result<&'a str> {
         known(&self.database, table).map(|()| table)
     }
 }

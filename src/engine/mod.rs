@@ -3,45 +3,37 @@
 mod alter;
 mod command;
 mod ddl;
+mod explain;
 mod index;
+mod insert;
 mod message;
+mod prepare;
 mod write;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::dml::InsertOp;
-use datafusion::logical_expr::{DdlStatement, Explain, LogicalPlan, WriteOp};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::logical_expr::{LogicalPlan, WriteOp};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::{self, TableObject};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use futures::{StreamExt, stream};
-use populace_population::did_you_mean;
-use populace_udfs::{Estimate, Narrator, Populace};
+use datafusion::sql::parser::Statement as Sql;
+use datafusion::sql::sqlparser::ast;
+use populace_udfs::{Narrator, Populace};
 
 use crate::catalog::{Catalog, Run};
 use crate::database::{Database, Harmonised, LanceSearch, Own, Tables, Unreadable, VIEW, late_columns};
 use crate::narrators::openai::OpenCatalog;
 use crate::narrators::{Asking, Common, ReadTemplates};
-use crate::{commands, statements};
+use crate::sql::access::{OUTLINE, refused_model};
+use crate::sql::{self, ByName, Kind, Needs, Prepared};
 use crate::{narrators, packs};
 
-pub use message::message;
+pub use crate::error::{Error, ErrorKind, message};
+pub use crate::sql::{Access, Files, Models, Statement};
 pub use write::Recorded;
-
-/// Whether statements may read and write files outside of the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Files {
-    #[default]
-    Forbidden,
-    Allowed,
-}
 
 /// What a search goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,12 +61,13 @@ pub struct Search {
 /// How a session works.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    pub files: Files,
+    /// What its statements may do
+    pub access: Access,
     /// What writes where no narrator is named; `outline` without it
     pub narrator: Option<String>,
     pub asking: Asking,
-    /// Packs by their paths that whoever runs the program has named: statements may draw from them, whatever `files`
-    /// says
+    /// Packs by their paths that whoever runs the program has named: statements may draw from them, whatever `access`
+    /// says of files
     pub packs: Vec<String>,
 }
 
@@ -86,6 +79,8 @@ pub struct Engine {
     tables: Arc<Tables>,
     common: Common,
     options: Options,
+    /// Prepared statements, by their names
+    prepared: Mutex<HashMap<String, Prepared>>,
 }
 
 impl Engine {
@@ -97,16 +92,24 @@ impl Engine {
         config.options_mut().optimizer.enable_round_robin_repartition = false;
         // What is not known is of least interest, whichever way one sorts: `ORDER BY tvd DESC LIMIT 5`.
         config.options_mut().sql_parser.default_null_ordering = "nulls_last".into();
-        let context = SessionContext::new_with_config(config);
+        let mut context = SessionContext::new_with_config(config);
+        if options.access.files == Files::Allowed {
+            // `FROM 'scores.csv'`
+            context = context.enable_url_table();
+        }
         let embedder = database.embedder().clone();
         let catalog = open_catalog(database.clone());
         let templates = read_templates(database.clone(), catalog.clone());
         let common = Common::new(catalog, templates, options.asking.limits);
+        let of_session = options.narrator.clone().unwrap_or_else(|| OUTLINE.into());
+        let narrator = narrators::open(&of_session, &options.asking, &common).map_err(DataFusionError::Plan)?;
         let open = {
-            let (asking, common) = (options.asking.clone(), common.clone());
-            move |name: &str| narrators::open(name, &asking, &common).map_err(DataFusionError::Plan)
+            let (asking, common, models) = (options.asking.clone(), common.clone(), options.access.models.clone());
+            move |name: &str| match models.allow(name, &of_session) {
+                true => narrators::open(name, &asking, &common).map_err(DataFusionError::Plan),
+                false => Err(refused_model(name)),
+            }
         };
-        let narrator = open(options.narrator.as_deref().unwrap_or("outline"))?;
         let mut populace = Populace::new()
             .with_table_search(Arc::new(LanceSearch))
             .with_lazy_embedder(move || embedder.get())
@@ -117,7 +120,7 @@ impl Engine {
                 packs::open(name).unwrap_or_else(|| Err(populace_population::Error::NotAPack(name.into())))
             });
         }
-        let (files, named) = (options.files, options.packs.clone());
+        let (files, named) = (options.access.files, options.packs.clone());
         populace = populace.with_pack_opener(move |country| {
             let path = packs::path::is_path(country);
             path.then(|| match files == Files::Allowed || named.iter().any(|n| packs::path::same(n, country)) {
@@ -144,12 +147,12 @@ impl Engine {
             catalog.register_schema("public", tables.clone())?;
             catalog.register_schema("populace", Arc::new(Own::new(database.clone())))?;
         }
-        Ok(Engine { context, database, tables, common, options })
+        Ok(Engine { context, database, tables, common, options, prepared: Mutex::default() })
     }
 
     /// What writes narratives where a statement names nothing.
     pub fn narrator_name(&self) -> &str {
-        self.options.narrator.as_deref().unwrap_or("outline")
+        self.options.narrator.as_deref().unwrap_or(OUTLINE)
     }
 
     /// A narrator by name.
@@ -181,23 +184,18 @@ impl Engine {
     /// # Errors
     /// If the text is not SQL.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
-        let sql = &statements::by_name_as_columns(&statements::versions_in_names(&commands::as_calls(sql)?));
-        let limit = self.context.copied_config().options().sql_parser.recursion_limit;
-        let mut parser =
-            DFParserBuilder::new(sql.as_str()).with_dialect(&GenericDialect {}).with_recursion_limit(limit).build()?;
-        Ok(parser.parse_statements()?.into())
+        sql::parse(sql, self.context.copied_config().options().sql_parser.recursion_limit)
     }
 
-    /// Runs a query of the program's own: one, and nothing but a query, whatever names and texts were put into it.
+    /// Runs a query of the program's own: one, and nothing but a query, whatever names and texts were put into it. It may
+    /// read, and nothing else.
     ///
     /// # Errors
     /// If the text is not one query, or it cannot be planned.
     pub async fn query_one(&self, sql: &str) -> Result<SendableRecordBatchStream> {
         let mut statements = self.parse(sql)?;
         match (statements.pop(), statements.is_empty()) {
-            (Some(Statement::Statement(query)), true) if matches!(*query, ast::Statement::Query(_)) => {
-                self.run(Statement::Statement(query)).await
-            }
+            (Some(query), true) if query.is_query() => self.run_as(query, None, &Access::read()).await,
             _ => plan_err!("a single query is wanted, which this is not: {sql}"),
         }
     }
@@ -207,7 +205,7 @@ impl Engine {
     /// # Errors
     /// If the statement cannot be planned, or is not allowed.
     pub async fn run(&self, statement: Statement) -> Result<SendableRecordBatchStream> {
-        self.run_as(statement, None).await
+        self.run_as(statement, None, &self.options.access).await
     }
 
     /// Runs the statement of a run again: people it wrote already are left out.
@@ -215,79 +213,99 @@ impl Engine {
     /// # Errors
     /// If the statement cannot be planned any more, or fails again.
     pub async fn resume(&self, run: &Run, sql: &str) -> Result<SendableRecordBatchStream> {
-        match self.parse(sql)?.pop() {
-            Some(statement) => self.run_as(statement, Some(run)).await,
-            None => plan_err!("run {} has no statement", run.id),
+        let mut statements = self.parse(sql)?;
+        match (statements.pop(), statements.is_empty()) {
+            (Some(statement), true) => self.run_as(statement, Some(run), &self.options.access).await,
+            _ => plan_err!("run {} is not of one statement", run.id),
         }
     }
 
-    async fn run_as(&self, statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
-        // In a box, as what a statement may do is deeper than the compiler likes.
-        Box::pin(self.statement(statement, run)).await.map_err(|error| self.explained(error))
+    async fn run_as(
+        &self,
+        statement: Statement,
+        run: Option<&Run>,
+        access: &Access,
+    ) -> Result<SendableRecordBatchStream> {
+        // In boxes, as what a statement may do is deeper than the compiler likes.
+        let done = match statement.kind {
+            Kind::Command(command) => Box::pin(self.command(command, access)).await,
+            Kind::Explain(command) => self.explain_command(&command, access),
+            Kind::Sql { statement, by_name } => Box::pin(self.statement(*statement, by_name, run, access)).await,
+        };
+        done.map_err(|error| self.explained(error))
     }
 
     /// An error with what there is in the place of what there is not.
     fn explained(&self, error: DataFusionError) -> DataFusionError {
         let mut functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
         functions.push("at_version".into());
-        message::with_names(error, &self.database.tables(), &functions)
+        message::with_names(error, &self.database.tables(), &functions, self.options.access.files)
     }
 
-    async fn statement(&self, mut statement: Statement, run: Option<&Run>) -> Result<SendableRecordBatchStream> {
-        if let Statement::Statement(alter) = &statement
-            && let ast::Statement::AlterTable(alter) = alter.as_ref()
-        {
-            return Box::pin(self.alter(alter)).await;
+    async fn statement(
+        &self,
+        mut statement: Sql,
+        mut by_name: Option<ByName>,
+        run: Option<&Run>,
+        access: &Access,
+    ) -> Result<SendableRecordBatchStream> {
+        if let Some((executed, of)) = self.executed(&mut statement)? {
+            (statement, by_name) = (executed, of);
         }
-        if let Statement::Statement(call) = &statement
-            && let ast::Statement::Call(call) = call.as_ref()
-        {
-            return Box::pin(self.command(call)).await;
-        }
-        if let Statement::Statement(other) = &statement
-            && let Some(done) = Box::pin(self.index(other)).await?
-        {
-            return Ok(done);
-        }
-        if let Statement::Statement(show) = &statement
-            && matches!(show.as_ref(), ast::Statement::ShowTables { .. })
-            && show.to_string() == "SHOW TABLES"
-            && let Some(tables) = self.parse(statements::OWN_TABLES)?.pop()
-        {
-            statement = tables;
-        }
-        if let Some(statement) = statements::ast(&mut statement) {
-            populace_udfs::rewrite(statement);
-            statements::versions_as_tables(statement);
-            statements::without_aliases(statement);
-            if let ast::Statement::Insert(insert) = statement {
-                self.name_columns(insert).await?;
+        let explains = matches!(statement, Sql::Explain(_));
+        let mut writers = vec![];
+        if let Some(inner) = sql::explained(&mut statement) {
+            sql::refuse_unsupported(inner)?;
+            sql::refuse_what_is_not_kept(inner)?;
+            sql::check_place(inner)?;
+            if let Some(done) = self.without_plan(inner, by_name, explains, access).await? {
+                return Ok(done);
             }
-            statements::check_place(statement)?;
-            if statements::writes_people(statement) {
-                populace_udfs::with_seeds(statement);
+            if sql::is_show_tables(inner) {
+                *inner = sql::own_tables()?;
+            }
+            populace_udfs::rewrite(inner);
+            sql::versions_as_tables(inner);
+            sql::without_aliases(inner);
+            writers = populace_udfs::narrators(inner);
+            if let ast::Statement::Insert(insert) = inner {
+                self.name_columns(insert, by_name, explains, access).await?;
+            }
+            if sql::writes_people(inner) {
+                populace_udfs::with_seeds(inner);
             }
         }
-        let plan = match self.context.state().statement_to_plan(statement.clone()).await {
+        let state = self.context.state();
+        let plan = match state.statement_to_plan(statement.clone()).await {
             Ok(plan) => plan,
             Err(error) => return Err(self.unreadable(&statement).await.unwrap_or(error)),
         };
-        self.check(&plan)?;
+        let mut needs = Needs::of_plan(&plan, self.narrator_name())?;
+        // What stands in the arguments of table functions is in no plan yet.
+        needs.narrate(writers, self.narrator_name());
+        needs.name(state.resolve_table_references(&statement)?.iter().map(TableReference::table));
+        access.check(&needs, self.narrator_name())?;
         match plan {
             LogicalPlan::Ddl(ddl) => self.ddl(ddl, &statement, run).await,
             LogicalPlan::Dml(dml) => match dml.op {
                 WriteOp::Update | WriteOp::Delete | WriteOp::Truncate => self.change(&dml, statement).await,
                 WriteOp::Insert(InsertOp::Replace) => self.replace(&dml, statement, run).await,
                 WriteOp::Insert(InsertOp::Append) => self.insert(dml, &statement, run).await,
-                _ => self.rows(LogicalPlan::Dml(dml)).await,
+                WriteOp::Insert(InsertOp::Overwrite) | WriteOp::Ctas => self.rows(LogicalPlan::Dml(dml)).await,
             },
             LogicalPlan::Explain(explain) => self.explain(explain).await,
+            LogicalPlan::Analyze(analyze) => match needs.write.or(needs.ddl).or(needs.files) {
+                Some(what) => plan_err!(
+                    "EXPLAIN ANALYZE runs what it explains, and {what} is not run that way: EXPLAIN says what it would do"
+                ),
+                None => self.rows(LogicalPlan::Analyze(analyze)).await,
+            },
             plan => self.rows(plan).await,
         }
     }
 
     /// Why a table that a statement names cannot be read, where that is so: nothing is known of its columns.
-    async fn unreadable(&self, statement: &Statement) -> Option<DataFusionError> {
+    async fn unreadable(&self, statement: &Sql) -> Option<DataFusionError> {
         for name in self.context.state().resolve_table_references(statement).ok()? {
             if let Ok(provider) = self.context.table_provider(name).await
                 && let Some(broken) = provider.downcast_ref::<Unreadable>()
@@ -298,35 +316,31 @@ impl Engine {
         None
     }
 
-    /// The plan of a statement, and what its calls to models would come to.
-    async fn explain(&self, explain: Explain) -> Result<SendableRecordBatchStream> {
-        let asked = match explain.plan.as_ref() {
-            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => create.input.as_ref().clone(),
-            plan => plan.clone(),
-        };
-        let state = self.context.state();
-        let estimate = match state.create_physical_plan(&asked).await {
-            Ok(plan) => populace_udfs::estimate(&plan, self.context.task_ctx()).await?,
-            // EXPLAIN itself says what is wrong.
-            Err(_) => None,
-        };
-        let rows = self.rows(LogicalPlan::Explain(explain)).await?;
-        let Some(Estimate { calls, known, prompt_tokens, completion_tokens, cost_usd, .. }) = estimate else {
-            return Ok(rows);
-        };
-        let cost = match cost_usd {
-            Some(cost) => format!("about {cost:.4} US dollars"),
-            None if calls == 0 => "nothing to pay".into(),
-            None => "no price known: name a file of prices with --prices".into(),
-        };
-        let text = format!(
-            "{calls} to be made, {known} answered already\nabout {prompt_tokens} tokens asked, {completion_tokens} answered\n{cost}"
-        );
-        let schema = rows.schema();
-        let columns = ["calls_to_models", &text].map(|t| Arc::new(StringArray::from(vec![t])) as ArrayRef);
-        let row = RecordBatch::try_new(schema.clone(), columns.to_vec())?;
-        let rows = rows.chain(stream::iter([Ok(row)]));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    /// Runs, or explains, a statement that DataFusion has no plan for; `None` for any other.
+    async fn without_plan(
+        &self,
+        statement: &ast::Statement,
+        by_name: Option<ByName>,
+        explains: bool,
+        access: &Access,
+    ) -> Result<Option<SendableRecordBatchStream>> {
+        if let Some((what, tables)) = sql::changes_tables(statement) {
+            access.check(&Needs::of_ddl(what, tables), self.narrator_name())?;
+            if explains {
+                return Ok(Some(explain::says(&format!("{statement}; no query is planned, no model is asked"))?));
+            }
+        }
+        match statement {
+            ast::Statement::AlterTable(alter) => Box::pin(self.alter(alter)).await.map(Some),
+            ast::Statement::Prepare { .. } | ast::Statement::Deallocate { .. } if explains => {
+                plan_err!("EXPLAIN explains the statement itself, or EXECUTE of one that is prepared")
+            }
+            ast::Statement::Prepare { name, data_types, statement } => {
+                self.prepare(name, data_types, statement, by_name).map(Some)
+            }
+            ast::Statement::Deallocate { name, .. } => self.deallocate(name).map(Some),
+            other => Box::pin(self.index(other)).await,
+        }
     }
 
     /// The people found, best first, with the narrative and the `score`.
@@ -344,7 +358,7 @@ impl Engine {
         let place: &[&str] = if table == VIEW { &["region_code"] } else { &["city", "state"] };
         let before = ["table_name", "uuid", "first_name", "last_name", "age"];
         let shown = before.iter().chain(place).chain(&["occupation"]).copied().chain([search.column.as_str()]);
-        let (quoted, text) = (crate::statements::quoted_name, crate::statements::quoted_text);
+        let (quoted, text) = (sql::quoted_name, sql::quoted_text);
         let shown: Vec<String> =
             shown.filter(|n| schema.column_with_name(n).is_some()).map(quoted).chain(["score".into()]).collect();
         let function = match search.by {
@@ -353,7 +367,7 @@ impl Engine {
             By::Both => "hybrid_search",
         };
         let filter = match &search.predicate {
-            Some(predicate) => match statements::one_expression(predicate) {
+            Some(predicate) => match sql::expression_text(predicate) {
                 Ok(predicate) => format!(", \"where\" => ({predicate})"),
                 Err(error) => return plan_err!("the condition {predicate} is no expression: {error}"),
             },
@@ -382,55 +396,6 @@ impl Engine {
 
     async fn rows(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
         self.context.execute_logical_plan(plan).await?.execute_stream().await
-    }
-
-    /// Gives an INSERT the names of its query's columns: BY NAME, or where it names none and the query has not all
-    /// columns of the table, as a query of people has no vectors.
-    async fn name_columns(&self, insert: &mut ast::Insert) -> Result<()> {
-        let by_name = statements::is_by_name(insert);
-        let (TableObject::TableName(name), Some(source)) = (&insert.table, &insert.source) else { return Ok(()) };
-        let unnamed = insert.columns.is_empty() && matches!(*source.body, ast::SetExpr::Select(_));
-        if !by_name && !unnamed {
-            return Ok(());
-        }
-        let table = self.context.table_provider(TableReference::parse_str(&name.to_string())).await?.schema();
-        let query = ast::Statement::Query(source.clone());
-        let query = self.context.state().statement_to_plan(Statement::Statement(Box::new(query))).await?;
-        let names: Vec<&String> = query.schema().fields().iter().map(|f| f.name()).collect();
-        let unknown = names.iter().find(|n| table.column_with_name(n).is_none());
-        match unknown {
-            Some(unknown) if by_name => {
-                let columns = table.fields().iter().map(|f| f.name().as_str());
-                return plan_err!("the table {name} has no column {unknown}{}", did_you_mean(unknown, columns));
-            }
-            None if by_name || names.len() != table.fields().len() => {
-                let quoted = |n: &&String| ast::ObjectName::from(vec![ast::Ident::with_quote('"', n.as_str())]);
-                insert.columns = names.iter().map(quoted).collect();
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn check(&self, plan: &LogicalPlan) -> Result<()> {
-        if self.options.files == Files::Allowed {
-            return Ok(());
-        }
-        let mut reach_out = None;
-        plan.apply(|node| {
-            reach_out = match node {
-                LogicalPlan::Copy(_) => Some("COPY"),
-                LogicalPlan::Ddl(DdlStatement::CreateExternalTable(_)) => Some("CREATE EXTERNAL TABLE"),
-                _ => return Ok(TreeNodeRecursion::Continue),
-            };
-            Ok(TreeNodeRecursion::Stop)
-        })?;
-        match reach_out {
-            Some(what) => {
-                plan_err!("{what} reaches files outside of the database; start with --allow-files to allow it")
-            }
-            None => Ok(()),
-        }
     }
 }
 
@@ -474,7 +439,59 @@ mod tests {
         ] {
             assert!(error(sql).await.contains("--allow-files"), "{sql}");
         }
-        assert!(error("SELECT * FROM 'datasets/usa/levels/hobby.csv'").await.starts_with("there is no table"));
+        let file = error("SELECT * FROM 'datasets/usa/levels/hobby.csv'").await;
+        assert!(file.contains("start with --allow-files to read it"), "{file}");
+        assert!(error("SELECT * FROM 'Cargo.toml'").await.starts_with("there is no table"));
+    }
+
+    #[tokio::test]
+    async fn what_may_read_alone_does_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let embedder = crate::database::EmbedderChoice::named(Some("hash".into()));
+        let options = Options { narrator: Some("outline".into()), ..Options::default() };
+        let engine = Engine::new(Database::open(directory.path(), embedder).unwrap(), options).unwrap();
+        let one = engine.query_one("SELECT 1 AS a").await.unwrap().try_collect::<Vec<_>>().await.unwrap();
+        assert_eq!(one[0].num_rows(), 1);
+        for sql in ["SELECT 1; SELECT 2", "DROP TABLE usa", "SHOW TABLES", "EXPLAIN SELECT 1", ""] {
+            assert!(engine.query_one(sql).await.is_err(), "{sql}");
+        }
+        // A query within which something is written is none that may read alone.
+        let access = Access::read();
+        for sql in [
+            "CREATE VIEW v AS SELECT 1 AS a",
+            "CREATE TABLE t AS SELECT 1 AS a",
+            "EXPLAIN CREATE TABLE t AS SELECT 1 AS a",
+            "OPTIMIZE usa",
+            "EXPLAIN OPTIMIZE usa",
+            "DROP TABLE usa",
+            "CREATE INDEX ON usa (age)",
+            "ALTER TABLE usa ADD COLUMN x INT",
+            "SET datafusion.execution.batch_size = 7",
+        ] {
+            let statement = engine.parse(sql).unwrap().remove(0);
+            let error = engine.run_as(statement, None, &access).await.map(|_| ()).expect_err(sql);
+            assert_eq!(Error::from(&error).kind, ErrorKind::Permission, "{sql}: {}", message(&error));
+        }
+    }
+
+    #[tokio::test]
+    async fn errors_say_of_what_kind_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let embedder = crate::database::EmbedderChoice::named(Some("hash".into()));
+        let engine = Engine::new(Database::open(directory.path(), embedder).unwrap(), Options::default()).unwrap();
+        for (sql, kind) in [
+            ("SELECT 1 +", ErrorKind::Syntax),
+            ("SELECT * FROM usaa", ErrorKind::NotFound),
+            ("SELECT agee FROM (SELECT 1 AS age)", ErrorKind::NotFound),
+            ("SELECT sum('a' || 'b')", ErrorKind::Usage),
+            ("COPY (SELECT 1) TO 'x.csv'", ErrorKind::Permission),
+            ("SET datafusion.runtime.memory_limit = '1M'", ErrorKind::Permission),
+            ("MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", ErrorKind::Unsupported),
+        ] {
+            let run = async { engine.run(engine.parse(sql)?.remove(0)).await?.try_collect::<Vec<_>>().await };
+            let error = run.await.expect_err(sql);
+            assert_eq!(Error::from(&error).kind, kind, "{sql}: {}", message(&error));
+        }
     }
 
     #[tokio::test]

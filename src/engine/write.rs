@@ -13,11 +13,12 @@ use datafusion::logical_expr::{CreateMemoryTable, DmlStatement, Expr, LogicalPla
 use datafusion::sql::parser::Statement;
 use populace_udfs::NARRATIVE;
 
-use super::{Engine, message};
+use super::Engine;
 use crate::catalog::{Catalog, Run, Status, Work};
 use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Table, counted};
+use crate::error::message;
 use crate::narrators::CurrentRun;
-use crate::{packs, statements};
+use crate::{packs, sql};
 
 impl Engine {
     pub(super) async fn create_table(
@@ -132,7 +133,10 @@ impl Engine {
         match run {
             Some(run) => self.begin(run),
             None if people && reads => {
-                self.begin(&Run::new(Work::Statement(statement.to_string()), table, self.narrator_name(), true))
+                // One that no text stands for is noted as a comment, which cannot be run again.
+                let comment = || format!("-- {}", statement.to_string().replace(['\n', '\r'], " "));
+                let text = sql::statement_text(statement).unwrap_or_else(comment);
+                self.begin(&Run::new(Work::Statement(text), table, self.narrator_name(), true))
             }
             None => Ok(Recorded(None)),
         }
@@ -196,7 +200,7 @@ impl Engine {
 /// tell themselves.
 fn own_pack(rows: &Schema, statement: &Statement) -> Result<Option<(String, String)>> {
     let mut statement = statement.clone();
-    let countries = statements::ast(&mut statement).map(populace_udfs::drawn_from).unwrap_or_default();
+    let countries = sql::explained(&mut statement).map(populace_udfs::drawn_from).unwrap_or_default();
     let [country] = &countries[..] else { return Ok(None) };
     if !packs::path::is_path(country) || rows.column_with_name("uuid").is_none() {
         return Ok(None);
@@ -251,7 +255,7 @@ impl Recorded {
 }
 
 /// The table of the database that a statement changes, if it is one.
-fn target(dml: &DmlStatement) -> Option<&Table> {
+pub(super) fn target(dml: &DmlStatement) -> Option<&Table> {
     dml.target.downcast_ref::<DefaultTableSource>()?.table_provider.downcast_ref()
 }
 
@@ -261,7 +265,7 @@ fn narrates(input: &LogicalPlan) -> Result<bool> {
     input.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|e| {
-                found |= matches!(e, Expr::ScalarFunction(f) if f.name().ends_with("generate_narrative"));
+                found |= matches!(e, Expr::ScalarFunction(f) if populace_udfs::is_narrating(f.name()));
                 Ok(TreeNodeRecursion::Continue)
             })
         })
@@ -310,7 +314,7 @@ fn without_provenance(input: &LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// The columns that an UPDATE assigns: those that its projection does not merely pass on.
-fn changed_columns(input: &LogicalPlan) -> Vec<String> {
+pub(super) fn changed_columns(input: &LogicalPlan) -> Vec<String> {
     let LogicalPlan::Projection(projection) = input else { return Vec::new() };
     let names = projection.schema.fields().iter().map(|f| f.name());
     let passed = |e: &Expr, name: &str| matches!(e.clone().unalias(), Expr::Column(c) if c.name == name);

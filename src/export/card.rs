@@ -24,7 +24,7 @@ use crate::catalog::Work;
 use crate::database::Source;
 use crate::engine::{Engine, message};
 use crate::packs;
-use crate::statements::{quoted_name, quoted_text};
+use crate::sql::{quoted_name, quoted_text};
 
 /// What a card says beside what the rows tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -40,7 +40,7 @@ impl Chat {
     /// # Errors
     /// If one does not parse, or names a column that there is not.
     pub fn new(system: Option<&str>, user: Option<&str>, columns: &[&str]) -> Result<Chat> {
-        let mut environment = Environment::new();
+        let mut environment = populace_udfs::bounded();
         // What is NULL is absent: a template says nothing of it.
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         let mut names = Vec::new();
@@ -95,7 +95,8 @@ impl Chat {
     }
 
     fn render(&self, role: &str, facts: &Map<String, Value>) -> Result<String> {
-        let rendered = self.environment.get_template(role).and_then(|t| t.render(facts));
+        let rendered = self.environment.get_template(role);
+        let rendered = rendered.and_then(|t| populace_udfs::render_bounded(&t, facts));
         let text = rendered.map_err(|e| {
             let who = facts.get("uuid").and_then(Value::as_str).unwrap_or("a row");
             exec_datafusion_err!("{role}: the template fails for {who}: {e:#}")

@@ -16,7 +16,7 @@ use self::files::Files;
 use crate::arrow::{marked_schema, plain_schema};
 use crate::database::{PACK, SOURCES, sources_of};
 use crate::engine::Engine;
-use crate::statements::quoted_name;
+use crate::sql::quoted_name;
 
 pub use self::card::Card;
 

@@ -17,7 +17,7 @@ use self::sections::{Chart, Column, Diversity, Person};
 use crate::catalog::{Catalog, Work};
 use crate::engine::Engine;
 use crate::packs;
-use crate::statements::{quoted_name, quoted_text};
+use crate::sql::{quoted_name, quoted_text};
 
 const PAGE: &str = include_str!("page.html");
 

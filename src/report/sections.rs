@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Subject;
 use super::charts::{Bar, Curve, Pair, bars, curves, pyramid};
 use super::numbers::{Rows, count, percent, wilson, words};
-use crate::statements::quoted_name;
+use crate::sql::quoted_name;
 
 /// What the division of a country is called that its people are told by.
 const PLACES: [&str; 6] = ["state", "prefecture", "province", "region", "district", "zone"];

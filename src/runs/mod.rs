@@ -20,8 +20,8 @@ use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, estimate_people, nar
 use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Uuids};
 use crate::engine::Engine;
-use crate::statements::quoted_text;
-use crate::{packs, statements};
+use crate::sql::quoted_text;
+use crate::{packs, sql};
 use judge::Judge;
 
 pub use retry::{Retried, retry_failed};
@@ -232,10 +232,7 @@ async fn draw(
 }
 
 fn expression(text: &str) -> Result<String> {
-    match statements::one_expression(text) {
-        Ok(expr) => Ok(expr.to_string()),
-        Err(error) => plan_err!("given: {error}"),
-    }
+    sql::expression_text(text).or_else(|error| plan_err!("given: {error}"))
 }
 
 /// Who writes people up, and with which narratives.

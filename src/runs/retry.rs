@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::catalog::Run;
 use crate::database::PROVENANCE;
 use crate::engine::Engine;
-use crate::statements::{quoted_name, quoted_text};
+use crate::sql::{quoted_name, quoted_text};
 
 /// What became of the texts that were missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

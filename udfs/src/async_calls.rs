@@ -12,8 +12,10 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, ident};
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::optimizer::ApplyOrder;
+use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 
 /// The asynchronous functions.
 #[derive(Debug)]
@@ -86,4 +88,83 @@ fn sort_below(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let sorted = LogicalPlanBuilder::from(sort.input.as_ref().clone()).project(below)?;
     let plan = sorted.sort_with_limit(order, sort.fetch)?.project(columns)?.build()?;
     Ok(Transformed::yes(plan))
+}
+
+/// Computes a call that stands in the arguments of another in a projection below it: DataFusion calls asynchronous
+/// functions side by side, not one with what another returns. Such nests come of a query over a subquery, which an
+/// optimiser makes one; so this rule comes after all others.
+#[derive(Debug)]
+pub(crate) struct NestedCalls;
+
+impl OptimizerRule for NestedCalls {
+    fn name(&self) -> &str {
+        "nested_async_calls"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        // Those whose columns are not those of their input, and those whose are.
+        match &plan {
+            LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) => unnest(plan),
+            LogicalPlan::Filter(_) | LogicalPlan::Sort(_) => {
+                let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+                let plan = unnest(plan)?;
+                match plan.transformed {
+                    true => Ok(Transformed::yes(LogicalPlanBuilder::from(plan.data).project(columns)?.build()?)),
+                    false => Ok(plan),
+                }
+            }
+            _ => Ok(Transformed::no(plan)),
+        }
+    }
+}
+
+fn unnest(mut node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut any = false;
+    // Once for each level: the innermost calls first.
+    loop {
+        let Some(input) = node.inputs().first().map(|input| (*input).clone()) else { break };
+        let (first, mut inner) = (input.schema().fields().len(), vec![]);
+        let names = NamePreserver::new(&node);
+        let outer = node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let outer = expr.transform_down(|e| pull(e, first, &mut inner))?;
+            Ok(outer.update_data(|e| name.restore(e)))
+        })?;
+        node = outer.data;
+        if inner.is_empty() {
+            break;
+        }
+        any = true;
+        let columns = input.schema().columns().into_iter().map(Expr::Column);
+        let below = LogicalPlanBuilder::from(input.clone()).project(columns.chain(inner))?.build()?;
+        node = node.with_new_exprs(node.expressions(), vec![below])?;
+    }
+    Ok(if any { Transformed::yes(node) } else { Transformed::no(node) })
+}
+
+/// Puts columns in the place of the innermost calls among the arguments of a call.
+fn pull(expr: Expr, first: usize, inner: &mut Vec<Expr>) -> Result<Transformed<Expr>> {
+    let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else { return Ok(Transformed::no(expr)) };
+    if func.as_async().is_none() || !args.iter().any(|a| call(a).is_some()) {
+        return Ok(Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })));
+    }
+    let mut replace = |e: Expr| match &e {
+        Expr::ScalarFunction(f) if f.func.as_async().is_some() && !f.args.iter().any(|a| call(a).is_some()) => {
+            let name = format!("__call_{}", first + inner.len());
+            inner.push(e.alias(&name));
+            Ok(Transformed::new(ident(name), true, TreeNodeRecursion::Jump))
+        }
+        _ => Ok(Transformed::no(e)),
+    };
+    let args = args.into_iter().map(|a| Ok(a.transform_down(&mut replace)?.data)).collect::<Result<_>>()?;
+    let outer = Expr::ScalarFunction(ScalarFunction { func, args });
+    Ok(Transformed::new(outer, true, TreeNodeRecursion::Jump))
 }

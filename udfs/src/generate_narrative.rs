@@ -24,6 +24,11 @@ use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 pub(crate) const NAME: &str = "generate_narrative";
 pub(crate) const TRY_NAME: &str = "try_generate_narrative";
 
+/// Whether a function of this name has texts written.
+pub fn is_narrating(function: &str) -> bool {
+    function == NAME || function == TRY_NAME
+}
+
 /// A text, or why there is none.
 type Written = Result<Narrative, NarrativeError>;
 

@@ -60,6 +60,11 @@ struct Personas {
     schema: SchemaRef,
 }
 
+/// The name of the narrator that writes the people of a table up, if it is a call of `generate_persona`.
+pub fn narrator_of(table: &dyn TableProvider) -> Option<&str> {
+    table.downcast_ref::<Personas>().map(|people| people.narrator.name())
+}
+
 #[async_trait]
 impl TableProvider for Personas {
     fn schema(&self) -> SchemaRef {

@@ -56,14 +56,16 @@ mod weighting;
 pub use embedder::{Embedder, Purpose};
 pub use estimate::{estimate, of_people as estimate_people};
 pub use facts::{LANGUAGE, facts, facts_of, language_of, pack_name, same_language};
+pub use generate_narrative::is_narrating;
+pub use generate_persona::narrator_of;
 pub use narrate::{OnOutage, Outage, narrate, narrated};
 pub use narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, narrative_field,
 };
 pub use plugin::{Populace, register};
-pub use rewrite::{drawn_from, rewrite, with_seeds};
+pub use rewrite::{drawn_from, narrators, rewrite, with_seeds};
 pub use sample_persona::fresh_seed;
 pub use search::{LONGEST_WORD, Words};
 pub use table_functions::table_function;
 pub use table_search::{SearchRows, TableSearch, TextQuery};
-pub use template::template_names;
+pub use template::{bounded, render_bounded, template_names};

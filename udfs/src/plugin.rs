@@ -12,7 +12,7 @@ use datafusion::prelude::SessionContext;
 use populace_population::{Pack, there_are};
 
 use crate::age_band::AgeBand;
-use crate::async_calls::AsyncCalls;
+use crate::async_calls::{AsyncCalls, NestedCalls};
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
 use crate::diversity;
@@ -218,6 +218,7 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     }
     // After the rule above, so that what it fills in is sorted by too.
     context.add_analyzer_rule(Arc::new(AsyncCalls(asynchronous)));
+    context.add_optimizer_rule(Arc::new(NestedCalls));
     context.register_catalog("census", Arc::new(Census(populace)));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Statement, TableAlias, TableFactor,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, SetExpr, Statement, TableAlias, TableFactor,
     TableSampleKind, TableSampleSeed, TableSampleSeedModifier, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -39,6 +39,43 @@ pub fn drawn_from(statement: &mut Statement) -> Vec<String> {
     let mut countries = Countries(vec![]);
     let _: ControlFlow<()> = statement.visit(&mut countries);
     countries.0
+}
+
+/// Who writes texts in a statement, wherever in it: a narrator by its name, or `None` for the session's own.
+pub fn narrators(statement: &mut Statement) -> Vec<Option<String>> {
+    let mut writers = Writers(vec![]);
+    let _: ControlFlow<()> = statement.visit(&mut writers);
+    writers.0
+}
+
+struct Writers(Vec<Option<String>>);
+
+impl VisitorMut for Writers {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
+        if name.to_string().eq_ignore_ascii_case(generate_persona::NAME) {
+            let named = args.iter().position(|a| is_named(a, "narrator")).and_then(|at| expression(&mut args[at]));
+            self.0.push(match named {
+                Some(Expr::Value(value)) => match &value.value {
+                    Value::SingleQuotedString(narrator) => Some(narrator.clone()),
+                    _ => None,
+                },
+                _ => None,
+            });
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && crate::is_narrating(&function.name.to_string().to_lowercase())
+        {
+            self.0.push(None);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 struct Countries(Vec<String>);
@@ -98,7 +135,9 @@ impl VisitorMut for Rewrite {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Function(function) = expr
             && function.name.to_string().eq_ignore_ascii_case(persona_probability::NAME)
-            && let Some(subquery) = parse(&format!("(SELECT probability FROM {function})"))
+            && let FunctionArguments::List(list) = &mut function.args
+            && let Some(subquery) =
+                subquery("(SELECT probability FROM f())", &function.name, Some(std::mem::take(&mut list.args)))
         {
             *expr = subquery;
         }
@@ -173,11 +212,28 @@ fn expression(argument: &mut FunctionArg) -> Option<&mut Expr> {
 
 /// Puts a table's name in the form of a query.
 fn as_subquery(table: &mut Expr) {
-    if matches!(table, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-        && let Some(subquery) = parse(&format!("(SELECT * FROM {table})"))
-    {
+    let name = match table {
+        Expr::Identifier(name) => ObjectName::from(vec![name.clone()]),
+        Expr::CompoundIdentifier(parts) => ObjectName::from(parts.clone()),
+        _ => return,
+    };
+    if let Some(subquery) = subquery("(SELECT * FROM t)", &name, None) {
         *table = subquery;
     }
+}
+
+/// A query like this one, of another relation. Put together of trees: a text that is printed and read again need not be
+/// the same, as sqlparser takes quotes in it for escaped ones.
+fn subquery(like: &str, name: &ObjectName, given: Option<Vec<FunctionArg>>) -> Option<Expr> {
+    let mut expr = parse(like)?;
+    let Expr::Subquery(query) = &mut expr else { return None };
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let TableFactor::Table { name: of, args, .. } = &mut select.from.first_mut()?.relation else { return None };
+    *of = name.clone();
+    if let (Some(args), Some(given)) = (args, given) {
+        args.args = given;
+    }
+    Some(expr)
 }
 
 fn is_named(argument: &FunctionArg, as_: &str) -> bool {
@@ -195,6 +251,7 @@ fn parse(text: &str) -> Option<Expr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use datafusion::sql::sqlparser::ast::ValueWithSpan;
 
     #[test]
     fn a_table_as_an_argument_becomes_a_subquery() {
@@ -248,6 +305,41 @@ mod tests {
             USING (uuid), sample_persona('a', 1), stratified_sample(usa, 5, strata => (a))";
         let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
         assert_eq!(drawn_from(&mut statement), ["a", "b/c"]);
+    }
+
+    #[test]
+    fn texts_and_names_with_quotes_stay_what_they_are() {
+        let sql = r#"SELECT persona_probability('usa', given => first_name = '\'' OR true --'), 1 FROM validate("a\""") AS v"#;
+        let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        rewrite(&mut statement);
+        struct Texts(Vec<String>);
+        impl VisitorMut for Texts {
+            type Break = ();
+            fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+                if let Value::SingleQuotedString(text) = &value.value {
+                    self.0.push(text.clone());
+                }
+                ControlFlow::Continue(())
+            }
+            fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<()> {
+                self.0.extend(name.0.iter().filter_map(|part| Some(part.as_ident()?.value.clone())));
+                ControlFlow::Continue(())
+            }
+        }
+        let mut texts = Texts(vec![]);
+        let _: ControlFlow<()> = statement.visit(&mut texts);
+        assert!(texts.0.contains(&r"\' OR true --".to_string()), "{:?}", texts.0);
+        assert!(texts.0.contains(&r#"a\""#.to_string()), "{:?}", texts.0);
+    }
+
+    #[test]
+    fn whoever_writes_is_found() {
+        let sql = "INSERT INTO t SELECT generate_narrative('persona') FROM stratified_sample((SELECT * FROM \
+            generate_persona('a', 5, narrator => 'x')), 2, strata => (a)), generate_persona('a', 1)";
+        let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        let mut found = narrators(&mut statement);
+        found.sort();
+        assert_eq!(found, [None, None, Some("x".to_string())]);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Harmonised {
                 Ok(Some(snapshot)) => snapshot,
                 Ok(None) => continue,
                 Err(error) => {
-                    database.notice(format!("left out of {VIEW}: {}", crate::engine::message(&error)));
+                    database.notice(format!("left out of {VIEW}: {}", crate::error::message(&error)));
                     continue;
                 }
             };

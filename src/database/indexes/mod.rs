@@ -252,7 +252,7 @@ impl TableWriter<'_> {
         };
         let failed = match refresh.await {
             Ok(failed) => failed,
-            Err(error) => vec![("the indexes".into(), crate::engine::message(&error))],
+            Err(error) => vec![("the indexes".into(), crate::error::message(&error))],
         };
         for (index, why) in failed {
             self.database.notice(format!("{index} of {} could not be brought up to date: {why}", self.name()));

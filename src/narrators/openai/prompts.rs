@@ -220,7 +220,7 @@ impl Prompts {
     /// # Errors
     /// If one is missing, or does not parse; the message names it.
     pub fn new(files: &[(&'static str, &'static str)], language: &str) -> Result<Prompts, String> {
-        let mut environment = Environment::new();
+        let mut environment = populace_udfs::bounded();
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_trim_blocks(false);
         let mut kinds = None;
@@ -304,9 +304,10 @@ impl Prompts {
     /// # Errors
     /// If it does not parse, or names a fact that the row has not.
     pub fn render_own(&self, template: &str, facts: &Map<String, Value>) -> Result<Rendered, String> {
-        let mut own = Environment::new();
+        let mut own = populace_udfs::bounded();
         own.set_undefined_behavior(UndefinedBehavior::Strict);
-        let request = own.render_str(template, facts).map_err(|e| match e.kind() {
+        let request = own.template_from_str(template).and_then(|t| populace_udfs::render_bounded(&t, facts));
+        let request = request.map_err(|e| match e.kind() {
             minijinja::ErrorKind::UndefinedError => format!("the template names a fact that this row has not: {e}"),
             _ => format!("the template: {e}"),
         })?;
@@ -325,14 +326,15 @@ impl Prompts {
     /// Who the person is, as it stands in a prompt.
     fn person(&self, facts: &minijinja::Value) -> Result<String, String> {
         let Ok(template) = self.environment.get_template(PERSON) else { return Ok(String::new()) };
-        template.render(facts).map_err(|e| format!("prompts/{PERSON}: {e:#}"))
+        populace_udfs::render_bounded(&template, facts).map_err(|e| format!("prompts/{PERSON}: {e:#}"))
     }
 
     fn template(&self, name: &str, facts: minijinja::Value) -> Result<String, String> {
         if let Some(text) = self.constant.get(name) {
             return Ok(text.clone());
         }
-        let rendered = self.environment.get_template(name).and_then(|t| t.render(facts));
+        let rendered = self.environment.get_template(name);
+        let rendered = rendered.and_then(|t| populace_udfs::render_bounded(&t, facts));
         rendered.map(|text| text.trim().to_string()).map_err(|e| format!("prompts/{name}: {e:#}"))
     }
 }

@@ -1,0 +1,250 @@
+//! Prepared statements: kept as they were parsed, with values put in the place of `$1`, so that each goes the way of the
+//! statement that one would have typed.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use datafusion::common::{Result, plan_err};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, Expr, Ident, ObjectNamePart, Statement, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut,
+    Visitor, VisitorMut,
+};
+
+use super::{ByName, refuse_unsupported};
+
+/// A statement with places for values.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    statement: Statement,
+    by_name: Option<ByName>,
+    /// Types of the parameters, where they were said
+    types: Vec<DataType>,
+    /// How many values it takes
+    takes: usize,
+}
+
+impl Prepared {
+    /// # Errors
+    /// If the statement is none that takes values, or its parameters are not `$1`, `$2` and so on.
+    pub fn new(statement: Statement, by_name: Option<ByName>, types: Vec<DataType>) -> Result<Prepared> {
+        match &statement {
+            Statement::Query(_)
+            | Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::CreateTable(_) => {}
+            Statement::Explain { statement, .. } => {
+                Prepared::new(statement.as_ref().clone(), by_name, types.clone())?;
+            }
+            other => {
+                let what = other.to_string();
+                let what = what.split_whitespace().next().unwrap_or_default();
+                return plan_err!(
+                    "{what} cannot be prepared: SELECT, INSERT, REPLACE, UPDATE, DELETE and CREATE TABLE AS can"
+                );
+            }
+        }
+        refuse_unsupported(&statement)?;
+        let mut places = Places::default();
+        let _: ControlFlow<()> = Visit::visit(&statement, &mut places);
+        if let Some(other) = places.unknown {
+            return plan_err!("a parameter is $1, $2 and so on, not {other}");
+        }
+        let takes = places.numbers.last().copied().unwrap_or(0);
+        if let Some(left_out) = (1..=takes).find(|n| !places.numbers.contains(n)) {
+            return plan_err!("the statement has ${takes} and not ${left_out}");
+        }
+        if !types.is_empty() && types.len() != takes {
+            return plan_err!("{} types are named for {takes} parameters", types.len());
+        }
+        Ok(Prepared { statement, by_name, types, takes })
+    }
+
+    /// The statement with these values.
+    ///
+    /// # Errors
+    /// If there are more or fewer than it takes, or one is no constant.
+    pub fn with(&self, name: &str, values: Vec<Expr>) -> Result<(Statement, Option<ByName>)> {
+        if values.len() != self.takes {
+            return plan_err!("{name} takes {} values, and {} are given", self.takes, values.len());
+        }
+        if let Some(other) = values.iter().find(|v| !is_constant(v)) {
+            return plan_err!("EXECUTE takes constants, which {other} is not");
+        }
+        let types = self.types.iter().map(Some).chain(std::iter::repeat(None));
+        let values = values.into_iter().zip(types).map(|(value, kind)| typed(value, kind)).collect();
+        let mut statement = self.statement.clone();
+        let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut PutIn(values));
+        Ok((statement, self.by_name))
+    }
+}
+
+/// The values of EXECUTE, and the name of what it executes.
+///
+/// # Errors
+/// If it is no plain EXECUTE.
+pub(crate) fn execution(statement: &Statement) -> Result<Option<(String, Vec<Expr>)>> {
+    let Statement::Execute { name, parameters, immediate, into, using, output, default, .. } = statement else {
+        return Ok(None);
+    };
+    let plain = !immediate && into.is_empty() && !output && !default && (using.is_empty() || parameters.is_empty());
+    match name {
+        Some(name) if plain => {
+            let values = parameters.iter().cloned().chain(using.iter().map(|u| u.expr.clone()));
+            let name = match name.0.last().and_then(ObjectNamePart::as_ident) {
+                Some(Ident { value, quote_style: None, .. }) => value.to_lowercase(),
+                Some(quoted) => quoted.value.clone(),
+                None => name.to_string(),
+            };
+            Ok(Some((name, values.collect())))
+        }
+        _ => plan_err!("EXECUTE takes the name of a prepared statement, and values: EXECUTE p (1, 'a')"),
+    }
+}
+
+#[derive(Default)]
+struct Places {
+    numbers: BTreeSet<usize>,
+    unknown: Option<String>,
+}
+
+fn number(placeholder: &str) -> Option<usize> {
+    placeholder.strip_prefix('$')?.parse().ok().filter(|n| (1..=65_535).contains(n))
+}
+
+impl Visitor for Places {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(text) = &value.value {
+            match number(text) {
+                Some(number) => _ = self.numbers.insert(number),
+                None => self.unknown = Some(text.clone()),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct PutIn(Vec<Expr>);
+
+impl VisitorMut for PutIn {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(text) = &value.value
+            && let Some(given) = number(text).and_then(|n| self.0.get(n - 1))
+        {
+            *expr = given.clone();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Where a value alone may stand, as in `LIMIT` of a sample.
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(text) = &value.value
+            && let Some(Expr::Value(given)) = number(text).and_then(|n| self.0.get(n - 1))
+        {
+            *value = given.clone();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A value that is of no row: nothing that names a column, a table or a function.
+fn is_constant(value: &Expr) -> bool {
+    match value {
+        Expr::Value(value) => !matches!(value.value, Value::Placeholder(_)),
+        Expr::TypedString(_) => true,
+        Expr::Interval(interval) => is_constant(&interval.value),
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => is_constant(inner),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not, expr } => {
+            is_constant(expr)
+        }
+        Expr::Array(array) => array.elem.iter().all(is_constant),
+        Expr::Tuple(values) => values.iter().all(is_constant),
+        _ => false,
+    }
+}
+
+/// A value of the type that its parameter has.
+fn typed(value: Expr, kind: Option<&DataType>) -> Expr {
+    let Some(kind) = kind else { return value };
+    let is_it = match &value {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => {
+                let whole = text.parse::<i64>().is_ok();
+                let double = matches!(kind, DataType::Double(_) | DataType::DoublePrecision);
+                whole && matches!(kind, DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_))
+                    || !whole && double
+            }
+            Value::SingleQuotedString(_) => matches!(kind, DataType::Varchar(_) | DataType::Text | DataType::String(_)),
+            Value::Boolean(_) => matches!(kind, DataType::Boolean | DataType::Bool),
+            _ => false,
+        },
+        _ => false,
+    };
+    match is_it {
+        true => value,
+        false => Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(value),
+            data_type: kind.clone(),
+            array: false,
+            format: None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::sql::sqlparser::dialect::GenericDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    fn prepared(sql: &str, types: &str) -> Result<Prepared> {
+        let parse = |sql: &str| Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        let Statement::Prepare { data_types, statement, .. } = parse(&format!("PREPARE p {types} AS {sql}")) else {
+            panic!("{sql}")
+        };
+        Prepared::new(*statement, None, data_types)
+    }
+
+    fn executed(sql: &str, types: &str, values: &str) -> Result<String> {
+        let execute = Parser::parse_sql(&GenericDialect {}, &format!("EXECUTE p ({values})")).unwrap().remove(0);
+        let (name, values) = execution(&execute)?.unwrap();
+        Ok(prepared(sql, types)?.with(&name, values)?.0.to_string())
+    }
+
+    #[test]
+    fn values_stand_where_parameters_stood() {
+        for (sql, types, values, expected) in [
+            ("SELECT $1, $2 || $1", "", "'a''b', NULL", "SELECT 'a''b', NULL || 'a''b'"),
+            ("UPDATE t SET a = $2 WHERE b = $1", "", "-1, 2.5", "UPDATE t SET a = 2.5 WHERE b = -1"),
+            (
+                "INSERT INTO t SELECT * FROM f('usa', $1) LIMIT $2",
+                "",
+                "5, 3",
+                "INSERT INTO t SELECT * FROM f('usa', 5) LIMIT 3",
+            ),
+            ("DELETE FROM t WHERE a IN ($1, $2)", "", "1, 2", "DELETE FROM t WHERE a IN (1, 2)"),
+            ("SELECT $1", "(DATE)", "'2026-01-02'", "SELECT CAST('2026-01-02' AS DATE)"),
+            ("SELECT $1", "(INT)", "7", "SELECT 7"),
+        ] {
+            assert_eq!(executed(sql, types, values).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn slips_are_told() {
+        let told = |sql, types, values| executed(sql, types, values).unwrap_err().to_string();
+        assert!(told("SELECT $1", "", "1, 2").contains("p takes 1 values, and 2 are given"));
+        assert!(told("SELECT $1", "", "age").contains("EXECUTE takes constants, which age is not"));
+        assert!(told("SELECT $1", "", "(SELECT 1)").contains("EXECUTE takes constants"));
+        assert!(told("SELECT $2", "", "1, 2").contains("has $2 and not $1"));
+        assert!(told("SELECT $x", "", "1").contains("not $x"));
+        assert!(told("SELECT $1", "(INT, INT)", "1").contains("2 types are named for 1"));
+        assert!(told("DROP TABLE t", "", "").contains("DROP cannot be prepared"));
+    }
+}
