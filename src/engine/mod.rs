@@ -33,6 +33,7 @@ use crate::{narrators, packs};
 
 pub use message::message;
 pub use write::Recorded;
+pub(crate) use write::appends;
 
 /// Whether statements may read and write files outside of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
