@@ -82,7 +82,7 @@ fn a_killed_insert_is_resumed() {
     child.wait().unwrap();
     let written = people(database).lines().count() - 11;
     assert!(written > 0 && written < 9000, "{written}");
-    assert_eq!(statuses(database), ["running", "done"]);
+    assert_eq!(statuses(database), ["interrupted", "done"]);
     assert!(populace(database).args(["runs", "resume"]).stdout(Stdio::null()).status().unwrap().success());
     assert_eq!(people(database).lines().count(), 9011);
     assert_eq!(statuses(database), ["done", "done"]);

@@ -258,7 +258,7 @@ fn a_narrative_of_ones_own_is_written_stored_and_found() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("db");
     let file = directory.path().join("finance.j2");
-    std::fs::write(&file, "How does {{first_name}}, {{age}}, a {{occupation}}, think of money? Two sentences.")
+    std::fs::write(&file, "How does {{first_name}}, {{age}}, a {{occupation}}, think of money? Two sentences.\n- Name: {{first_name}} {{last_name}}")
         .unwrap();
     let stub = Stub::writer(Duration::ZERO);
     let narratives = |arguments: &[&str]| ran_on(&database, &[&["narratives"], arguments].concat());
@@ -296,6 +296,13 @@ fn a_narrative_of_ones_own_is_written_stored_and_found() {
     assert!(query(&format!("{counts} old")).contains("8,8,8"));
     let (code, _, error) = sql("SELECT generate_narrative('finance_persona') FROM (SELECT age FROM old)");
     assert!(code == 1 && error.contains("first_name"), "{error}");
+    // It is checked as the others are.
+    let short = Stub::start(Duration::ZERO, |_, _| Reply::Content("{\"text\": \"3\"}".into()));
+    let three = ["generate", "usa", "--count", "2", "--seed", "9", "--narrator", "openai:short", "--into", "short"];
+    let three = [&three[..], &["--narratives", "finance_persona"]].concat();
+    assert_eq!(asked(&database, &short.base, &three).0, 0);
+    let wrong = query("SELECT DISTINCT narrative_error FROM short");
+    assert!(wrong.contains("too_short: 1 words"), "{wrong}");
     assert_eq!(narratives(&["remove", "finance_persona"]).0, 0);
     assert!(sql("SELECT generate_narrative('finance_persona') FROM old").2.contains("writes no 'finance_persona'"));
 }
@@ -357,7 +364,7 @@ fn a_judge_scores_texts_into_columns() {
     assert!(prompt.contains("- persona: persona of") && prompt.contains("judge_plausibility: 5:"), "{prompt}");
     // A narrative of one's own among it; none goes by the name of a score.
     let file = directory.path().join("own.j2");
-    std::fs::write(&file, "How does {{first_name}} think of money?").unwrap();
+    std::fs::write(&file, "How does {{first_name}} think of money?\n- Name: {{first_name}} {{last_name}}").unwrap();
     let add = |name: &str| ran_on(directory.path(), &["narratives", "add", name, file.to_str().unwrap()]);
     assert!(add("judge_money").2.contains("take another name"));
     assert_eq!(add("money").0, 0);

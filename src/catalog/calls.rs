@@ -1,21 +1,11 @@
 //! Calls: each request to a model, and what it answered. An answer that was paid for is never asked for again.
 
-use std::fs::File;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::oneshot;
 
-use super::{Catalog, Error, connect, explain};
-
-/// Calls that are committed together at most. None waits for others: what is not committed yet is paid again after a
-/// kill.
-const GROUP: usize = 1000;
-
-/// From one time that the disk has taken what was committed to the next, at least.
-const SYNC: Duration = Duration::from_millis(25);
+use super::owners::reap;
+use super::{Catalog, Error, explain};
 
 /// Answers that tell what others will take.
 const ENOUGH: i64 = 10;
@@ -39,6 +29,8 @@ pub struct Call {
     /// Of all attempts
     pub prompt_tokens: Option<u64>,
     pub completion_tokens: Option<u64>,
+    /// Whether the server did not tell all of the tokens
+    pub estimated: bool,
     /// Requests sent, retries included
     pub attempts: u32,
     /// US dollars, where the price was known
@@ -53,8 +45,43 @@ pub struct Answer {
     /// Whether it is all that was asked for, rather than some
     pub is_whole: bool,
     pub finish_reason: Option<String>,
-    pub prompt_tokens: Option<u64>,
-    pub completion_tokens: Option<u64>,
+    /// The day and time at which it was asked for
+    pub at: String,
+}
+
+/// Leave to ask for an answer, which nobody else asks for until it is recorded, or this is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    catalog: Arc<Catalog>,
+    key: [u8; 32],
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let (key, owner) = (self.key, self.catalog.owner.id.clone());
+        self.catalog.post(move |connection| let_go(connection, &key, &owner));
+    }
+}
+
+/// What comes of wanting an answer.
+#[derive(Debug)]
+pub enum Claimed {
+    /// It is to be asked for
+    Ours(Claim),
+    /// It came meanwhile, as a whole
+    Known(Answer),
+    /// Somebody else asks for it
+    Taken,
+}
+
+/// Which answers are to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forget {
+    /// Those that a run paid for
+    Run(String),
+    Model(String),
+    /// Those asked for before a day: 2026-11-22
+    Before(String),
 }
 
 /// What answers of a model took, on the average of those at hand.
@@ -74,6 +101,8 @@ pub struct CallTotals {
     pub attempts: u64,
     pub prompt_tokens: u64,
     pub completion_tokens: u64,
+    /// Calls whose tokens the server did not tell
+    pub estimated: u64,
     /// US dollars, of those calls whose price was known
     pub cost_usd: Option<f64>,
     /// The commonest failures, with how often each happened
@@ -86,24 +115,34 @@ impl Catalog {
     /// # Errors
     /// If the catalogue cannot be read.
     pub fn answer(&self, key: &[u8; 32]) -> Result<Option<Answer>, Error> {
-        let connection = self.connection();
-        let find = || {
-            let sql = "SELECT answer, finish_reason, prompt_tokens, completion_tokens, outcome = 'answered' FROM calls
-                       WHERE key = ?1 AND answer IS NOT NULL ORDER BY outcome <> 'answered', id LIMIT 1";
-            let mut statement = connection.prepare_cached(sql)?;
-            let answer = statement.query_row([&key[..]], |r| {
-                let count = |i| Ok::<_, rusqlite::Error>(r.get::<_, Option<i64>>(i)?.map(|n| n as u64));
-                Ok(Answer {
-                    text: r.get(0)?,
-                    is_whole: r.get(4)?,
-                    finish_reason: r.get(1)?,
-                    prompt_tokens: count(2)?,
-                    completion_tokens: count(3)?,
-                })
-            });
-            answer.optional()
-        };
-        find().map_err(|e| explain(&self.path, &e))
+        answer(&self.connection(), key).map_err(|e| explain(&self.path, &e))
+    }
+
+    /// Leave to ask for an answer: of all who want it at once, in whatever process, one gets it. Where what is known is
+    /// of no use, it can be had `anyway`.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be written.
+    pub async fn claim(self: &Arc<Self>, key: [u8; 32], anyway: bool) -> Result<Claimed, Error> {
+        let owner = self.owner.id.clone();
+        let claimed = self.write(move |connection| {
+            if let Some(known) = answer(connection, &key)?.filter(|a| a.is_whole && !anyway) {
+                return Ok(Err(Some(known)));
+            }
+            let sql = "INSERT INTO asking (key, owner) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            let mut insert = connection.prepare_cached(sql)?;
+            if insert.execute(params![&key[..], owner])? == 1 {
+                return Ok(Ok(()));
+            }
+            // Who asks for it may be gone.
+            reap(connection)?;
+            Ok(if insert.execute(params![&key[..], owner])? == 1 { Ok(()) } else { Err(None) })
+        });
+        Ok(match claimed.await? {
+            Ok(()) => Claimed::Ours(Claim { catalog: self.clone(), key }),
+            Err(Some(known)) => Claimed::Known(known),
+            Err(None) => Claimed::Taken,
+        })
     }
 
     /// What the newest answers of a model with these texts took; `None` where there are too few to tell.
@@ -114,7 +153,7 @@ impl Catalog {
         let sql = "SELECT count(*), total(prompt_tokens), total(letters * attempts), total(completion_tokens),
                    total(length(answer)) FROM
                    (SELECT * FROM calls WHERE model = ?1 AND texts = ?2 AND outcome = 'answered'
-                    AND prompt_tokens > 0 AND completion_tokens > 0 ORDER BY id DESC LIMIT 500)";
+                    AND NOT estimated AND answer IS NOT NULL AND prompt_tokens > 0 AND completion_tokens > 0 ORDER BY id DESC LIMIT 500)";
         let read = self.connection().query_row(sql, [model, texts], |r| {
             let (count, prompt, letters): (i64, f64, f64) = (r.get(0)?, r.get(1)?, r.get(2)?);
             let mean = |column| Ok::<_, rusqlite::Error>(r.get::<_, f64>(column)? / count as f64);
@@ -131,11 +170,33 @@ impl Catalog {
     /// # Errors
     /// If the catalogue cannot be written.
     pub async fn record(&self, call: Call) -> Result<(), Error> {
-        let (sender, written) = oneshot::channel();
-        let writer = self.writer.get_or_init(|| Writer::start(self.path.clone()));
-        let gone = || Error::Other(self.path.clone(), "its writer has ended".into());
-        writer.0.send((call, sender)).map_err(|_| gone())?;
-        written.await.map_err(|_| gone())?
+        let owner = self.owner.id.clone();
+        let record = move |connection: &Connection| {
+            insert(connection, &call)?;
+            let_go(connection, &call.key, &owner)
+        };
+        self.write(record).await
+    }
+
+    /// Forgets answers, so that they are asked for again; the bills stay as they are. How many they are, and what they
+    /// cost in US dollars, where that is known.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be written.
+    pub fn forget(&self, which: &Forget) -> Result<(u64, Option<f64>), Error> {
+        let (what, value) = match which {
+            Forget::Run(run) => ("run = ?1", run),
+            Forget::Model(model) => ("model = ?1", model),
+            Forget::Before(day) => ("at < ?1", day),
+        };
+        self.at_once(|connection| {
+            let sql = format!("SELECT count(*), sum(cost_usd) FROM calls WHERE answer IS NOT NULL AND {what}");
+            let found =
+                connection.query_row(&sql, [value], |r| Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get(1)?)))?;
+            connection
+                .execute(&format!("UPDATE calls SET answer = NULL WHERE answer IS NOT NULL AND {what}"), [value])?;
+            Ok(found)
+        })
     }
 
     /// What the calls of a run come to.
@@ -147,7 +208,8 @@ impl Catalog {
         let read = || {
             let sql =
                 "SELECT count(*) FILTER (WHERE outcome = 'answered'), count(*) FILTER (WHERE outcome <> 'answered'),
-                       total(attempts), total(prompt_tokens), total(completion_tokens), sum(cost_usd) FROM calls WHERE run = ?1";
+                       total(attempts), total(prompt_tokens), total(completion_tokens), sum(cost_usd), total(estimated)
+                       FROM calls WHERE run = ?1";
             let mut totals = connection.query_row(sql, [run], |r| {
                 Ok(CallTotals {
                     answered: r.get::<_, i64>(0)? as u64,
@@ -156,6 +218,7 @@ impl Catalog {
                     prompt_tokens: r.get::<_, f64>(3)? as u64,
                     completion_tokens: r.get::<_, f64>(4)? as u64,
                     cost_usd: r.get(5)?,
+                    estimated: r.get::<_, f64>(6)? as u64,
                     failures: vec![],
                 })
             })?;
@@ -170,64 +233,27 @@ impl Catalog {
     }
 }
 
-type Written = oneshot::Sender<Result<(), Error>>;
-
-/// A thread of its own, so that waiting for the disk holds up no task; it ends with the catalogue.
-#[derive(Debug)]
-pub(super) struct Writer(Sender<(Call, Written)>);
-
-impl Writer {
-    fn start(path: String) -> Writer {
-        let (sender, calls) = mpsc::channel();
-        thread::spawn(move || match connect(&path) {
-            Ok(connection) => write(&connection, &path, &calls),
-            Err(error) => calls.iter().for_each(|(_, written)| _ = written.send(Err(error.clone()))),
-        });
-        Writer(sender)
-    }
+/// The answer to a call: the whole one, if there is one, or else as much as there was of use.
+fn answer(connection: &Connection, key: &[u8; 32]) -> rusqlite::Result<Option<Answer>> {
+    let sql = "SELECT answer, finish_reason, outcome = 'answered', at FROM calls
+               WHERE key = ?1 AND answer IS NOT NULL ORDER BY outcome <> 'answered', id LIMIT 1";
+    let read = |r: &rusqlite::Row| {
+        Ok(Answer { text: r.get(0)?, finish_reason: r.get(1)?, is_whole: r.get(2)?, at: r.get(3)? })
+    };
+    connection.prepare_cached(sql)?.query_row([&key[..]], read).optional()
 }
 
-/// Has the disk take what was committed, again and again while something is, on a thread of its own: a commit that
-/// waited for it would keep the answers that come meanwhile in memory alone, for a kill to lose.
-fn synced(path: &str) -> Sender<()> {
-    let (sender, committed) = mpsc::channel();
-    // SQLite locks other files than its log: opening and closing this one lets go of no lock.
-    let log = format!("{path}-wal");
-    thread::spawn(move || {
-        while committed.recv().is_ok() {
-            thread::sleep(SYNC);
-            while committed.try_recv().is_ok() {}
-            // Where it fails, the disk gets it in its own time, as SQLite's log does at a checkpoint.
-            _ = File::open(&log).and_then(|log| log.sync_data());
-        }
-    });
-    sender
+/// Nobody asks for an answer any more.
+fn let_go(connection: &Connection, key: &[u8; 32], owner: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM asking WHERE key = ?1 AND owner = ?2";
+    connection.prepare_cached(sql)?.execute(params![&key[..], owner])?;
+    Ok(())
 }
 
-fn write(connection: &Connection, path: &str, calls: &Receiver<(Call, Written)>) {
-    let synced = synced(path);
-    while let Ok(first) = calls.recv() {
-        let group: Vec<(Call, Written)> = std::iter::once(first).chain(calls.try_iter().take(GROUP - 1)).collect();
-        let insert = || {
-            let transaction = connection.unchecked_transaction()?;
-            for (call, _) in &group {
-                insert(&transaction, call)?;
-            }
-            transaction.commit()
-        };
-        let done = insert().map_err(|e| explain(path, &e));
-        _ = synced.send(());
-        for (_, written) in group {
-            // Nobody waits where the statement was cancelled; the answer is kept all the same.
-            _ = written.send(done.clone());
-        }
-    }
-}
-
-fn insert(connection: &Connection, call: &Call) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, call: &Call) -> rusqlite::Result<()> {
     let sql = "INSERT INTO calls (key, run, model, outcome, answer, error, finish_reason, attempts, prompt_tokens,
-                                  completion_tokens, latency_ms, cost_usd, texts, letters)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                                  completion_tokens, latency_ms, cost_usd, texts, letters, estimated)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let outcome = if call.error.is_none() { "answered" } else { "failed" };
     let count = |n: Option<u64>| n.map(|n| n as i64);
     let values = params![
@@ -244,7 +270,8 @@ fn insert(connection: &Connection, call: &Call) -> rusqlite::Result<()> {
         call.latency_ms as i64,
         call.cost_usd,
         call.texts,
-        call.letters as i64
+        call.letters as i64,
+        call.estimated
     ];
     connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
@@ -266,6 +293,7 @@ mod tests {
             finish_reason: Some("stop".into()),
             prompt_tokens: Some(10),
             completion_tokens: Some(20),
+            estimated: false,
             attempts: 1,
             cost_usd: Some(0.25),
             latency_ms: 5,
@@ -294,11 +322,41 @@ mod tests {
         catalog.record(call(2, Ok("all"))).await.unwrap();
         assert_eq!(catalog.answer(&[2; 32]).unwrap().unwrap().text, "all");
         assert_eq!(catalog.typical("m", "persona").unwrap(), None);
+        // What is forgotten is not known any more, and was paid for all the same.
+        assert_eq!(catalog.forget(&Forget::Model("other".into())).unwrap(), (0, None));
+        assert_eq!(catalog.forget(&Forget::Before("2001-01-01".into())).unwrap(), (0, None));
+        let paid = catalog.calls("r").unwrap();
+        assert_eq!(catalog.forget(&Forget::Run("r".into())).unwrap(), (4, Some(1.0)));
+        assert_eq!((catalog.answer(&[1; 32]).unwrap(), catalog.calls("r").unwrap()), (None, paid));
         for key in 3..20 {
             catalog.record(call(key, Ok("later"))).await.unwrap();
         }
         let typical = catalog.typical("m", "persona").unwrap().unwrap();
         assert_eq!((typical.tokens_per_letter, typical.completion_tokens), (0.25, 20.0));
-        assert!(typical.answer_letters > 4.0 && typical.answer_letters < 5.0);
+        assert_eq!(typical.answer_letters, 5.0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_asked_for_by_one_of_all_who_want_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = [(); 2].map(|()| Arc::new(Catalog::open(folder.path()).unwrap()));
+        let Claimed::Ours(claim) = one.claim([1; 32], false).await.unwrap() else { panic!("nobody else wants it") };
+        for other in [&two, &one] {
+            assert!(matches!(other.claim([1; 32], false).await.unwrap(), Claimed::Taken));
+        }
+        // It was of no use, and another may try; then it came.
+        drop(claim);
+        one.write(|_| Ok(())).await.unwrap();
+        let Claimed::Ours(claim) = two.claim([1; 32], false).await.unwrap() else { panic!("it is free") };
+        two.record(call(1, Ok("yes"))).await.unwrap();
+        assert!(
+            matches!(one.claim([1; 32], false).await.unwrap(), Claimed::Known(Answer { text, .. }) if text == "yes")
+        );
+        drop(claim);
+        // Who has left asks for nothing.
+        let Claimed::Ours(_claim) = two.claim([2; 32], false).await.unwrap() else { panic!("nobody else wants it") };
+        let gone = two.owner.clone();
+        two.write(move |connection| gone.leave(connection)).await.unwrap();
+        assert!(matches!(one.claim([2; 32], false).await.unwrap(), Claimed::Ours(_)));
     }
 }

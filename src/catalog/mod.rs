@@ -1,21 +1,28 @@
 //! The catalogue: what was run, and what models answered. All that is done with SQLite.
 
 mod batches;
+mod budgets;
 mod calls;
 mod narratives;
+mod owners;
 mod runs;
 mod tables;
+mod writer;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
-pub use batches::Batch;
-pub use calls::{Answer, Call, CallTotals, Typical};
+pub use batches::{Batch, OpenBatch};
+pub use budgets::{Amount, Bounds, Exhausted};
+pub use calls::{Answer, Call, CallTotals, Claim, Claimed, Forget, Typical};
+pub use owners::AtWork;
 pub use runs::{Run, Status, Work};
 pub use tables::{Named, OnExisting, TableEntry, TableState};
+pub use writer::Stop;
 
 /// What brings the tables from each version to the next.
 const MIGRATIONS: &[&str] = &[
@@ -111,6 +118,7 @@ const MIGRATIONS: &[&str] = &[
     // Texts in another language than the pack's own.
     "ALTER TABLE runs ADD COLUMN language TEXT;",
     tables::MIGRATION,
+    owners::MIGRATION,
 ];
 
 /// Why the catalogue did not answer.
@@ -123,6 +131,8 @@ pub enum Error {
     Locked(String),
     #[error("the catalogue {0} cannot be written: {1}")]
     ReadOnly(String, String),
+    #[error("run {0} is at work {1}: `populace runs cancel {0}` ends it there")]
+    AtWork(String, AtWork),
     #[error("the catalogue {0}: {1}")]
     Other(String, String),
 }
@@ -132,7 +142,9 @@ pub enum Error {
 pub struct Catalog {
     connection: Mutex<Connection>,
     path: String,
-    writer: OnceLock<calls::Writer>,
+    owner: owners::Owner,
+    watched: writer::Watched,
+    writer: OnceLock<writer::Writer>,
 }
 
 impl Catalog {
@@ -144,7 +156,45 @@ impl Catalog {
         let path = database.join("catalog.sqlite").display().to_string();
         let connection = connect(&path)?;
         migrate(&connection, &path)?;
-        Ok(Catalog { connection: Mutex::new(connection), path, writer: OnceLock::new() })
+        Ok(Catalog {
+            connection: Mutex::new(connection),
+            path,
+            owner: owners::Owner::new(),
+            watched: writer::Watched::default(),
+            writer: OnceLock::new(),
+        })
+    }
+
+    fn writer(&self) -> &writer::Writer {
+        self.writer.get_or_init(|| writer::Writer::start(self.path.clone(), self.owner.clone(), self.watched.clone()))
+    }
+
+    /// Writes without keeping a task from its work; what comes together is committed together.
+    async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let gone = |_| Error::Other(self.path.clone(), "its writer has ended".into());
+        self.writer().write(write).await.map_err(gone)?
+    }
+
+    /// The same, of which nobody hears.
+    fn post(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
+        drop(self.writer().write(write));
+    }
+
+    /// Writes at once, in a transaction; other tasks of the thread find another meanwhile.
+    fn at_once<T>(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        let work = || {
+            let mut connection = self.connection();
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = write(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        let many = Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let done = if many { tokio::task::block_in_place(work) } else { work() };
+        done.map_err(|e| explain(&self.path, &e))
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -152,7 +202,7 @@ impl Catalog {
     }
 
     fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, Error> {
-        self.connection().execute(sql, values).map_err(|e| explain(&self.path, &e))
+        self.at_once(|connection| connection.execute(sql, values))
     }
 }
 
@@ -218,7 +268,7 @@ mod tests {
                       VALUES ('a1', 'usa', 'usa@0', 7, 'outline', 'people', 100, 1, 'running', 50)";
         connection.execute_batch(insert).unwrap();
         let run = Catalog::open(folder.path()).unwrap().run("a1").unwrap().unwrap();
-        assert_eq!((run.done, run.status, run.table.as_str()), (50, Status::Running, "people"));
+        assert_eq!((run.done, run.status, run.table.as_str()), (50, Status::Interrupted, "people"));
         assert!(matches!(run.work, Work::Generate { seed: 7, count: 100, .. }));
     }
 

@@ -90,7 +90,9 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         count: arguments.exactly.or(arguments.count).unwrap_or_default(),
     };
     let run = Run::new(work, &table, &arguments.narrator, !arguments.no_embeddings);
+    let asking = arguments.asking.asking();
     let run = Run {
+        fresh: asking.fresh.clone(),
         narratives: arguments.narratives,
         language: arguments.language,
         exactly: arguments.exactly.is_some(),
@@ -100,15 +102,15 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
     };
     let chunk = arguments.chunk.map(|c| c as usize);
     if arguments.dry_run {
-        return dry_run(&run, arguments.asking.asking(), database);
+        return dry_run(&run, asking, database);
     }
-    finish(&run, arguments.asking.asking(), chunk, false, database)
+    finish(&run, asking, chunk, false, database)
 }
 
 /// A session that asks as the run does.
 fn session(run: &Run, asking: Asking, allow_files: bool, database: &DatabaseArguments) -> Result<Engine, Failure> {
     let narrator = Some(run.narrator.clone()).filter(|n| n != "none");
-    let asking = Asking { batch: run.batch, ..asking };
+    let asking = Asking { batch: run.batch, fresh: run.fresh.clone(), ..asking };
     let packs = match &run.work {
         Work::Generate { country, .. } => vec![country.clone()],
         Work::Statement(_) => vec![],
@@ -148,8 +150,11 @@ pub(super) fn finish(
             match &run.work {
                 Work::Generate { seed, count, .. } => draw(&engine, run, *seed, *count, chunk).await,
                 Work::Statement(sql) => {
-                    let rows = engine.resume(run, sql).await?;
-                    Ok(super::output::print(rows, super::output::Format::Table, &mut io::stdout()).await?)
+                    let Some(rows) = runs::resume(&engine, run, sql).await? else {
+                        return Ok(writeln!(io::stdout(), "run {} was done already: that is noted now", run.id)?);
+                    };
+                    super::output::print(rows, super::output::Format::Table, &mut io::stdout()).await?;
+                    Ok(super::sql::told(&mut io::stderr(), &engine.asked())?)
                 }
             }
         };
@@ -221,6 +226,7 @@ async fn draw(engine: &Engine, run: &Run, seed: u64, count: u64, chunk: Option<u
     let out = &mut io::stdout();
     writeln!(out, "{}: {written} {people} written{before} (seed {seed}, run {})", run.table, run.id)?;
     let calls = engine.catalog()?.calls(&run.id)?;
+    super::runs::known(out, &engine.asked())?;
     match calls.answered + calls.failed {
         0 if run.narrator.starts_with("openai:") => writeln!(out, "calls     none: every answer was known")?,
         0 => {}

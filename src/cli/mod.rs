@@ -100,6 +100,9 @@ struct AskingArguments {
     /// What models cost: a TOML file of [models."NAME"] with prompt and completion, US dollars for a million tokens
     #[arg(long, env = "POPULACE_PRICES", value_name = "FILE")]
     prices: Option<PathBuf>,
+    /// Ask anew for what was answered before: answers in the catalogue are those of another day
+    #[arg(long)]
+    fresh: bool,
 }
 
 /// Which models statements may name beside that of `--narrator`.
@@ -151,6 +154,7 @@ impl AskingArguments {
             },
             servers: self.servers.clone(),
             prices: self.prices.clone(),
+            fresh: self.fresh.then(|| uuid::Uuid::now_v7().simple().to_string()),
             batch: false,
         }
     }

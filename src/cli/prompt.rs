@@ -100,6 +100,7 @@ async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Fa
         for notice in engine.database().take_notices() {
             println!("{notice}");
         }
+        super::sql::told(&mut io::stdout(), &engine.asked())?;
     }
     Ok(())
 }

@@ -2,11 +2,13 @@
 
 use std::io::{self, Write};
 
+use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
 use super::{AskingArguments, DatabaseArguments, Failure};
-use crate::catalog::{Batch, CallTotals, Catalog, Run, Work};
+use crate::catalog::{Batch, CallTotals, Catalog, Forget, Run, Work};
 use crate::engine::{Engine, Options};
+use crate::narrators::{Asked, Asking};
 use crate::runs::{self, Retried};
 
 #[derive(Debug, Args)]
@@ -37,8 +39,23 @@ enum Command {
         #[command(flatten)]
         asking: AskingArguments,
     },
-    /// Mark a run as not to be finished; people it wrote stay
+    /// End a run, in whatever process it is, or mark it as not to be finished; people it wrote stay
     Cancel { run: String },
+    /// Forget answers of models, so that they are asked for again: those of a run, of a model, or of before a day
+    Forget(ForgetArguments),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct ForgetArguments {
+    /// The answers that this run paid for
+    run: Option<String>,
+    /// The answers of a model, by its name without `openai:`
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// The answers from before a day: 2026-11-22
+    #[arg(long, value_name = "DATE")]
+    before: Option<NaiveDate>,
 }
 
 pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Result<(), Failure> {
@@ -66,7 +83,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
                     Work::Generate { pack, count, .. } => format!("{:>9} of {count:<9} {pack}", run.done),
                     Work::Statement(sql) => format!("{:>9} by {}", run.done, short(sql)),
                 };
-                writeln!(out, "{}  {:9} {what} into {}, {}", run.id, run.status, run.table, run.started)?;
+                writeln!(out, "{}  {:11} {what} into {}, {}", run.id, run.status, run.table, run.started)?;
             }
         }
         Some(Command::Show { run }) => {
@@ -79,7 +96,10 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
                 None => match catalog.runs()?.into_iter().find(|r| r.status.is_open()) {
                     Some(run) => run,
                     None => {
-                        writeln!(out, "nothing to resume: every run is done or cancelled")?;
+                        match catalog.runs()?.iter().find_map(|r| Some((&r.id, r.at_work.as_ref()?))) {
+                            Some((id, at_work)) => writeln!(out, "nothing to resume: run {id} is at work {at_work}")?,
+                            None => writeln!(out, "nothing to resume: every run is done or cancelled")?,
+                        }
                         return Ok(());
                     }
                 },
@@ -89,10 +109,17 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
         Some(Command::Retry { run, asking, .. }) => {
             let run = newest(run)?;
             let narrator = Some(run.narrator.clone());
-            let engine = Engine::new(opened, Options { narrator, asking: asking.asking(), ..Options::default() })?;
+            let asking = Asking { fresh: run.fresh.clone(), ..asking.asking() };
+            let engine = Engine::new(opened, Options { narrator, asking, ..Options::default() })?;
             let Retried { people, written, missing } = super::runtime()?.block_on(runs::retry_failed(&engine, &run))?;
-            match people {
-                0 => writeln!(out, "no text of run {} failed", run.id)?,
+            match (people, &run.work) {
+                (0, Work::Statement(_)) => writeln!(
+                    out,
+                    "no text of run {} failed that its rows tell of; texts in columns of one's own are asked for again \
+                     by UPDATE … WHERE they are NULL",
+                    run.id
+                )?,
+                (0, _) => writeln!(out, "no text of run {} failed", run.id)?,
                 _ => writeln!(
                     out,
                     "{}: {people} people lacked texts, {written} written now, {missing} missing still",
@@ -100,19 +127,38 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
                 )?,
             }
         }
+        Some(Command::Forget(ForgetArguments { run, model, before })) => {
+            let which = match (run, model, before) {
+                (Some(run), ..) => Forget::Run(find(&run)?.id),
+                (_, Some(model), _) => Forget::Model(model.strip_prefix("openai:").unwrap_or(&model).into()),
+                (_, _, Some(day)) => Forget::Before(day.to_string()),
+                // The arguments are one of them.
+                (None, None, None) => return Ok(()),
+            };
+            let (answers, cost) = catalog.forget(&which)?;
+            let cost = cost.map_or(String::new(), |cost| format!(", which cost {cost:.4} US dollars"));
+            let answers = if answers == 1 { "1 answer".into() } else { format!("{answers} answers") };
+            writeln!(out, "{answers} forgotten{cost}")?;
+        }
         Some(Command::Cancel { run }) => {
             let run = find(&run)?;
             if !catalog.cancel(&run.id)? {
                 return Err(Failure(format!("run {} is done", run.id)));
             }
-            writeln!(out, "run {} cancelled; the people it wrote stay", run.id)?;
+            match &run.at_work {
+                Some(at_work) => {
+                    writeln!(out, "run {} cancelled: it ends {at_work} in a moment, and what it wrote stays", run.id)?;
+                }
+                None => writeln!(out, "run {} cancelled; the people it wrote stay", run.id)?,
+            }
         }
     }
     Ok(())
 }
 
 fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) -> io::Result<()> {
-    writeln!(out, "run       {}\nstatus    {}\ntable     {}", run.id, run.status, run.table)?;
+    let at_work = run.at_work.as_ref().map_or(String::new(), |at_work| format!(" {at_work}"));
+    writeln!(out, "run       {}\nstatus    {}{at_work}\ntable     {}", run.id, run.status, run.table)?;
     match &run.work {
         Work::Generate { pack, seed, given, count, .. } => {
             writeln!(out, "pack      {pack}\npeople    {} of {count}\nseed      {seed}", run.done)?;
@@ -137,16 +183,28 @@ fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) 
 
 /// What the calls of a run took.
 pub(super) fn bill(out: &mut impl Write, calls: &CallTotals) -> io::Result<()> {
-    let CallTotals { answered, failed, attempts, prompt_tokens, completion_tokens, cost_usd, failures } = calls;
+    let CallTotals { answered, failed, attempts, prompt_tokens, completion_tokens, estimated, cost_usd, failures } =
+        calls;
     writeln!(out, "calls     {answered} answered, {failed} failed, {attempts} requests")?;
-    writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered")?;
+    let about = if *estimated > 0 { ", estimated: the server does not tell all of them" } else { "" };
+    writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered{about}")?;
     if let Some(cost) = cost_usd {
-        writeln!(out, "cost      {cost:.4} US dollars")?;
+        writeln!(out, "cost      {cost:.4} US dollars{}", if *estimated > 0 { ", estimated" } else { "" })?;
     }
     for (error, count) in failures {
         writeln!(out, "failed    {count} times: {error}")?;
     }
     Ok(())
+}
+
+/// How many answers there were already, and since when.
+pub(super) fn known(out: &mut impl Write, asked: &Asked) -> io::Result<()> {
+    let Asked { known, days: Some((first, last)), .. } = asked else { return Ok(()) };
+    let days = if first == last { first.clone() } else { format!("{first} to {last}") };
+    match known {
+        1 => writeln!(out, "1 answer was in the catalogue (asked {days}); --fresh asks anew"),
+        _ => writeln!(out, "{known} answers were in the catalogue (asked {days}); --fresh asks anew"),
+    }
 }
 
 /// The beginning of a statement, on one line.

@@ -1,13 +1,16 @@
 //! `populace sql`: statements from an argument, a file, standard input, or the prompt.
 
-use std::io::{self, IsTerminal};
+use std::convert::Infallible;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::output::{Format, print};
 use super::{AskingArguments, DatabaseArguments, Failure, ModelsArguments, read_text};
 use crate::engine::{Access, Engine, Files, Options, Statement};
+use crate::narrators::Asked;
 
 #[derive(Debug, Args)]
 pub(super) struct SqlArguments {
@@ -63,10 +66,39 @@ pub(super) async fn run_all(engine: &Engine, text: &str, format: Format) -> Resu
 }
 
 async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Result<(), Failure> {
-    let rows = engine.run(statement).await?;
-    print(rows, format, &mut io::stdout()).await?;
-    for notice in engine.database().take_notices() {
-        eprintln!("{notice}");
+    let done = async {
+        let rows = engine.run(statement).await?;
+        print(rows, format, &mut io::stdout()).await
+    };
+    // What there is to say of a statement that takes long is said meanwhile.
+    let done = tokio::select! {
+        done = done => done,
+        never = notices(engine) => match never {},
+    };
+    engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
+    let asked = engine.asked();
+    told(&mut io::stderr(), &asked)?;
+    done?;
+    // Rows that nobody wanted any more may have hidden it.
+    if let Some(why) = asked.outage {
+        return Err(Failure(format!("{} texts are missing: {why}", asked.missing)));
     }
     Ok(())
+}
+
+/// Says what there is to say, as it comes; for ever.
+async fn notices(engine: &Engine) -> Infallible {
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
+    }
+}
+
+/// What a statement has taken of models, where it asked any.
+pub(super) fn told(out: &mut impl Write, asked: &Asked) -> io::Result<()> {
+    super::runs::known(out, asked)?;
+    match asked.totals.answered + asked.totals.failed {
+        0 => Ok(()),
+        _ => super::runs::bill(out, &asked.totals),
+    }
 }

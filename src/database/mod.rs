@@ -303,6 +303,14 @@ impl Database {
         Ok(self.snapshot(table).await?.map(|s| Schema::from(s.dataset.schema())))
     }
 
+    /// Whether a table's rows are people with a key; not where there is no such table.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn has_key(&self, table: &str) -> Result<bool> {
+        Ok(self.schema(table).await?.is_some_and(|schema| has_key(&schema)))
+    }
+
     /// The names of a table's columns; `None` if there is no such table.
     ///
     /// # Errors

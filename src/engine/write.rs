@@ -6,18 +6,22 @@ use std::sync::{Arc, PoisonError};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
-use datafusion::logical_expr::{CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp, col};
+use datafusion::logical_expr::{
+    CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, Volatility, WriteOp, col,
+};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::parser::Statement;
+use futures::{StreamExt, stream};
 use populace_udfs::NARRATIVE;
 
 use super::Engine;
-use crate::catalog::{Catalog, Run, Status, Work};
-use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Table, counted};
+use crate::catalog::{Catalog, Run, Status, Stop, Work};
+use crate::database::{Append, Appended, CreateTable, Database, IfThere, Shape, Table, counted};
 use crate::error::message;
-use crate::narrators::CurrentRun;
+use crate::narrators::{Asked, CurrentRun};
 use crate::{packs, sql};
 
 impl Engine {
@@ -42,7 +46,7 @@ impl Engine {
         let narrator = narrates(&create.input)?.then(|| self.narrator_name().to_string());
         let shape = Shape::of(create.input.schema().as_arrow());
         let run = self.statement_run(&create.input, shape == Shape::Persona, table, statement, run)?;
-        let rows = self.rows(create.input.as_ref().clone()).await?;
+        let rows = run.until_stopped(self.rows(create.input.as_ref().clone()).await?);
         let id = run.id();
         let if_there = if create.or_replace { IfThere::Replace } else { IfThere::Fail };
         let narratives = narrated_columns(&create.input);
@@ -74,7 +78,7 @@ impl Engine {
         let name = table.writable()?;
         let narrator = narrates(&dml.input)?.then(|| self.narrator_name().to_string());
         let run = self.statement_run(&dml.input, table.has_key(), name, statement, run)?;
-        let rows = self.rows(without_provenance(&dml.input)?).await?;
+        let rows = run.until_stopped(self.rows(without_provenance(&dml.input)?).await?);
         let id = run.id();
         let progress = |a: Appended| run.progress(a.written + a.skipped);
         let append =
@@ -103,7 +107,7 @@ impl Engine {
         };
         let narrator = narrates(&dml.input)?.then(|| self.narrator_name().to_string());
         let run = self.statement_run(&dml.input, table.has_key(), name, &statement, run)?;
-        let rows = self.rows(without_provenance(&dml.input)?).await?;
+        let rows = run.until_stopped(self.rows(without_provenance(&dml.input)?).await?);
         let id = run.id();
         let append = Append { run: id.as_deref(), narrator: narrator.as_deref(), ..Append::default() };
         let replaced = writer.replace(rows, &append).await;
@@ -116,7 +120,7 @@ impl Engine {
         counted(replaced.written + replaced.replaced)
     }
 
-    /// Notes a statement that writes people as a run; other statements are none.
+    /// Notes a statement that writes people, or asks a model, as a run; other statements are none.
     fn statement_run(
         &self,
         input: &LogicalPlan,
@@ -130,13 +134,21 @@ impl Engine {
             reads |= matches!(node, LogicalPlan::TableScan(_));
             Ok(if reads { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
+        let asks = self.narrator_name() != "outline" && narrates(input)?;
         match run {
             Some(run) => self.begin(run),
-            None if people && reads => {
+            None if (people || asks) && reads => {
+                let fresh = self.options.asking.fresh.clone();
                 // One that no text stands for is noted as a comment, which cannot be run again.
                 let comment = || format!("-- {}", statement.to_string().replace(['\n', '\r'], " "));
                 let text = sql::statement_text(statement).unwrap_or_else(comment);
-                self.begin(&Run::new(Work::Statement(text), table, self.narrator_name(), true))
+                let run = Run::new(Work::Statement(text), table, self.narrator_name(), true);
+                // What is committed at once is there as a whole, or can be written again.
+                let once = if people && sql::appends(statement) { once(input, table)? } else { None };
+                if let Some(why) = &once {
+                    self.database.notice(format!("run {} cannot be resumed if it is interrupted: {why}", run.id));
+                }
+                self.begin(&Run { fresh, once, ..run })
             }
             None => Ok(Recorded(None)),
         }
@@ -151,7 +163,19 @@ impl Engine {
         catalog.start(run).map_err(|e| DataFusionError::Execution(e.to_string()))?;
         *self.common.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.id.clone());
         let done = AtomicU64::new(run.done);
-        Ok(Recorded(Some(Noted { catalog, id: run.id.clone(), done, current: self.common.run.clone() })))
+        let (current, stop, database) = (self.common.run.clone(), catalog.watch(&run.id), self.database.clone());
+        Ok(Recorded(Some(Noted { catalog, id: run.id.clone(), done, current, stop, database })))
+    }
+
+    /// Notes calls to models for a run that has ended, until what is returned is dropped.
+    pub fn bill(&self, run: &Run) -> Billed {
+        *self.common.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.id.clone());
+        Billed(self.common.run.clone())
+    }
+
+    /// What came of asking models since this was last called.
+    pub fn asked(&self) -> Asked {
+        self.common.tally.take()
     }
 
     /// UPDATE, DELETE and TRUNCATE. DataFusion would hand a table the filters alone, less those that its optimizer
@@ -209,45 +233,111 @@ fn own_pack(rows: &Schema, statement: &Statement) -> Result<Option<(String, Stri
     Ok(Some((pack.id(), packs::path::absolute(country))))
 }
 
-/// A run that the catalogue knows of, or none.
+/// Why a query would not have the same rows when it runs again, if it would not: it is no function of its seeds.
+fn once(query: &LogicalPlan, table: &str) -> Result<Option<String>> {
+    let mut why = None;
+    query.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && scan.table_name.table() == table
+        {
+            why = Some(format!("it reads {table}, which it writes"));
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|e| {
+                if let Expr::ScalarFunction(function) = e
+                    && function.func.signature().volatility == Volatility::Volatile
+                    && !function.name().ends_with("generate_narrative")
+                {
+                    why = Some(format!("{}() returns something else each time", function.name()));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(why)
+}
+
+/// Calls to models are a run's while this is kept.
+pub struct Billed(CurrentRun);
+
+impl Drop for Billed {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// A run that the catalogue knows of, or none. One that is dropped before its end was interrupted.
 pub struct Recorded(Option<Noted>);
 
 struct Noted {
     catalog: Arc<Catalog>,
+    database: Arc<Database>,
     id: String,
     done: AtomicU64,
     current: CurrentRun,
+    /// Tells that the run was cancelled in another process, or taken up by one
+    stop: Arc<Stop>,
 }
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.catalog.leave(&self.id);
+    }
+}
+
+/// How often the end of a run is noted, where the catalogue is held by another process.
+const ATTEMPTS: u32 = 3;
 
 impl Recorded {
     fn id(&self) -> Option<String> {
         self.0.as_ref().map(|n| n.id.clone())
     }
 
+    /// Rows that end with an error when the run is cancelled elsewhere.
+    pub fn until_stopped(&self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+        let Some(Noted { stop, id, .. }) = &self.0 else { return rows };
+        let (schema, stop, id) = (rows.schema(), stop.clone(), id.clone());
+        let rows = stream::try_unfold((rows, stop, id), |(mut rows, stop, id)| async move {
+            let next = tokio::select! {
+                biased;
+                () = stop.wait() => return exec_err!("run {id} was cancelled; what it wrote stays"),
+                next = rows.next() => next,
+            };
+            Ok(next.transpose()?.map(|batch| (batch, (rows, stop, id))))
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+
     /// Notes how many of the run's people are in the table. One that cannot be noted is noted with the next.
     pub fn progress(&self, done: u64) {
         if let Some(Noted { catalog, id, done: noted, .. }) = &self.0 {
             noted.store(done, Ordering::Relaxed);
-            _ = catalog.progress(id, done, Status::Running, None);
+            catalog.note_progress(id, done);
         }
     }
 
-    /// Notes how the run ended, and with how many people.
+    /// Notes how the run ended, and with how many people. What is committed is done, whether that can be noted or not.
     ///
     /// # Errors
-    /// What the run ended with, or else that the catalogue cannot be written.
+    /// What the run ended with.
     pub fn end<T>(self, result: Result<(T, u64)>) -> Result<T> {
-        let Some(Noted { catalog, id, done, current }) = self.0 else { return result.map(|(value, _)| value) };
-        *current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let Some(noted) = self.0 else { return result.map(|(value, _)| value) };
+        let Noted { catalog, database, id, done, .. } = &noted;
         match result {
             Ok((value, people)) => {
-                let noted = catalog.progress(&id, people, Status::Done, None);
-                noted.map_err(|e| DataFusionError::Execution(e.to_string()))?;
+                let mut noted = catalog.end(id, people, Status::Done, None);
+                for _ in 1..ATTEMPTS {
+                    noted = noted.or_else(|_| catalog.end(id, people, Status::Done, None));
+                }
+                if let Err(error) = noted {
+                    database.notice(format!("run {id} is done, which could not be noted: {error}"));
+                }
                 Ok(value)
             }
             Err(error) => {
                 // What went wrong first is what matters.
-                _ = catalog.progress(&id, done.into_inner(), Status::Failed, Some(&message(&error)));
+                _ = catalog.end(id, done.load(Ordering::Relaxed), Status::Failed, Some(&message(&error)));
                 Err(error)
             }
         }

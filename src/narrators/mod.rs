@@ -3,6 +3,7 @@
 pub mod openai;
 pub mod outline;
 mod own;
+mod tally;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,7 @@ use populace_udfs::Narrator;
 use self::openai::{Budget, Endpoint, Limits, OpenAiNarrator, OpenCatalog};
 
 pub use own::ReadTemplates;
+pub use tally::{Asked, Tally};
 
 /// What [`open`] takes.
 const NAMES: [&str; 2] = ["outline", "openai:MODEL"];
@@ -39,6 +41,8 @@ pub struct Asking {
     pub servers: Option<PathBuf>,
     /// A file with the prices of models
     pub prices: Option<PathBuf>,
+    /// What the calls are told apart by from all others, where answers that are known are not to count
+    pub fresh: Option<String>,
 }
 
 /// What all narrators of a session share.
@@ -50,11 +54,15 @@ pub struct Common {
     pub templates: ReadTemplates,
     /// What was spent of the limits, by whoever writes and whoever judges
     spent: Arc<Budget>,
+    /// What came of asking, since it was last told
+    pub tally: Arc<Tally>,
 }
 
 impl Common {
     pub fn new(catalog: OpenCatalog, templates: ReadTemplates, limits: Limits) -> Common {
-        Common { catalog, run: CurrentRun::default(), templates, spent: Arc::new(Budget::new(limits)) }
+        let run = CurrentRun::default();
+        let spent = Arc::new(Budget::new(limits, catalog.clone(), run.clone()));
+        Common { catalog, run, templates, spent, tally: Arc::default() }
     }
 }
 
@@ -78,6 +86,7 @@ fn open_bare(name: &str, asking: &Asking, common: &Common) -> Result<Arc<dyn Nar
             endpoint.max_answer_tokens = asking.max_answer_tokens;
             endpoint.limits = asking.limits;
             endpoint.batch = asking.batch;
+            endpoint.fresh = asking.fresh.clone();
             endpoint.price = openai::price(asking.prices.as_deref(), model)?;
             if asking.limits.cost.is_some() && endpoint.price.is_none() {
                 return Err(format!(

@@ -41,9 +41,9 @@ impl WithOwn {
 
     /// The names of the templates, if the narrator can write them.
     fn own_kinds(&self) -> Vec<String> {
-        match self.inner.window() {
-            ..=1 => vec![],
-            _ => self.templates().unwrap_or_default().iter().map(|(name, _)| name.clone()).collect(),
+        match self.follows_templates() {
+            false => vec![],
+            true => self.templates().unwrap_or_default().iter().map(|(name, _)| name.clone()).collect(),
         }
     }
 
@@ -135,6 +135,15 @@ impl Narrator for WithOwn {
 
     fn ahead(&self) -> usize {
         self.inner.ahead()
+    }
+
+    fn stops(&self) -> bool {
+        self.inner.stops()
+    }
+
+    /// One that calls nobody obeys no template.
+    fn follows_templates(&self) -> bool {
+        self.inner.window() > 1
     }
 
     async fn prepare(&self, prompts: &[Prompt], mut people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {

@@ -2,6 +2,7 @@
 
 mod judge;
 mod retry;
+mod statement;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,12 +20,13 @@ use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, estimate_people, nar
 
 use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Uuids};
-use crate::engine::Engine;
+use crate::engine::{Engine, Recorded};
 use crate::sql::quoted_text;
 use crate::{packs, sql};
 use judge::Judge;
 
 pub use retry::{Retried, retry_failed};
+pub use statement::resume;
 
 /// Finishes a run of `generate`: draws its people, leaves out those in the table, and writes the others; `chunk` of them
 /// a commit, or as many as are ready in some seconds. `progress` hears how many
@@ -71,7 +73,7 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
     }
     let recorded = engine.begin(run)?;
     let writers = (narrator.map(|narrator| (narrator, kinds)), judge);
-    let written = write(engine, run, writers, people, chunk, |there| recorded.progress(there), progress).await;
+    let written = write(engine, (run, &recorded), writers, people, chunk, progress).await;
     recorded.end(written.map(|written| (written, *count)))
 }
 
@@ -242,11 +244,10 @@ type Writer = (Arc<dyn Narrator>, Vec<String>);
 /// place of those who are left out, until there are enough.
 async fn write(
     engine: &Engine,
-    run: &Run,
+    (run, recorded): (&Run, &Recorded),
     (writer, judge): (Option<Writer>, Option<Judge>),
     people: SendableRecordBatchStream,
     chunk: Option<usize>,
-    committed: impl Fn(u64) + Sync,
     ready: impl Fn(u64) + Sync,
 ) -> Result<u64> {
     let Work::Generate { country, seed, given, count, .. } = &run.work else {
@@ -273,10 +274,10 @@ async fn write(
             rows = sound(rows, failures.clone());
         }
         let so_far = || before + there.load(Ordering::Relaxed);
-        let progress = |a: Appended| committed(so_far() + a.written + a.skipped);
+        let progress = |a: Appended| recorded.progress(so_far() + a.written + a.skipped);
         let ready = |people: u64| ready(so_far() + people);
         let options = Append { run: Some(&run.id), chunk, progress: &progress, ready: &ready, ..Append::default() };
-        let appended = database.append(&run.table, rows, options).await?;
+        let appended = database.append(&run.table, recorded.until_stopped(rows), options).await?;
         written += appended.written;
         before += there.load(Ordering::Relaxed) + appended.written + appended.skipped;
         if !run.exactly || before >= *count {

@@ -46,6 +46,17 @@ impl Statement {
         let Kind::Sql { statement, .. } = &self.kind else { return false };
         matches!(statement.as_ref(), Sql::Statement(query) if matches!(query.as_ref(), ast::Statement::Query(_)))
     }
+
+    /// Whether it adds rows to a table: people are committed as they come, all else at once.
+    pub(crate) fn appends(&self) -> bool {
+        matches!(&self.kind, Kind::Sql { statement, .. } if appends(statement))
+    }
+}
+
+/// Whether a statement adds rows to a table.
+pub(crate) fn appends(statement: &Sql) -> bool {
+    let Sql::Statement(statement) = statement else { return false };
+    matches!(statement.as_ref(), ast::Statement::Insert(insert) if !insert.replace_into)
 }
 
 /// What a statement is.

@@ -34,6 +34,9 @@ struct Request {
     body: Vec<u8>,
 }
 
+/// Batches that are listed at once.
+const PAGE: usize = 2;
+
 struct Batch {
     file: usize,
     metadata: Value,
@@ -88,7 +91,7 @@ impl Stub {
                             seen.push(body.clone());
                             seen.len() - 1
                         };
-                        if !request.path.ends_with("/chat/completions") {
+                        if !request.path.split('?').next().unwrap().ends_with("/chat/completions") {
                             let answered = |body: &Value| reply(number(body), body);
                             let told = given.lock().unwrap().tell(&request, answered);
                             if !answer(&mut stream, told) {
@@ -147,8 +150,11 @@ impl Batches {
                 }
                 said(self.standing(self.batches.len() - 1))
             }
-            (true, ["batches", "limit=100"]) => {
-                said(json!({ "data": (0..self.batches.len()).map(|n| self.standing(n)).collect::<Vec<_>>() }))
+            (true, ["batches", query]) if query.starts_with("limit=100") => {
+                // The newest first, a few at a time.
+                let before = query.split_once("after=").map_or(self.batches.len(), |(_, id)| number(id));
+                let page: Vec<Value> = (0..before).rev().take(PAGE).map(|n| self.standing(n)).collect();
+                said(json!({ "data": page, "has_more": before > PAGE }))
             }
             (true, ["batches", id]) if number(id) < self.batches.len() => {
                 let id = number(id);
@@ -241,8 +247,15 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
 }
 
 fn completion(content: String) -> Value {
+    completion_of(content, Some((100, 50)))
+}
+
+/// A completion that took so many tokens, if it tells.
+pub fn completion_of(content: String, usage: Option<(u64, u64)>) -> Value {
     let choice = json!({ "index": 0, "message": { "role": "assistant", "content": content }, "finish_reason": "stop" });
-    let usage = json!({ "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150 });
+    let usage = usage.map(|(asked, answered)| {
+        json!({ "prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered })
+    });
     json!({ "id": "x", "object": "chat.completion", "choices": [choice], "usage": usage })
 }
 

@@ -30,7 +30,7 @@ pub fn is_narrating(function: &str) -> bool {
 }
 
 /// A text, or why there is none.
-type Written = Result<Narrative, NarrativeError>;
+pub(crate) type Written = Result<Narrative, NarrativeError>;
 
 /// What a first argument asks for: a kind by its name, or a template, which has spaces or braces.
 pub(crate) fn prompt(narrator: &dyn Narrator, text: &str) -> Result<Prompt> {
@@ -98,9 +98,8 @@ pub(crate) fn requests(narrator: &dyn Narrator, args: &ScalarFunctionArgs) -> Re
 }
 
 /// Writes one text a row.
-async fn write(narrators: &Narrators, args: ScalarFunctionArgs) -> Result<Vec<Written>> {
-    let narrator = narrators.get(None)?;
-    let Asked { requests, place_of } = requests(narrator.as_ref(), &args)?;
+pub(crate) async fn write(narrator: &dyn Narrator, args: ScalarFunctionArgs) -> Result<Vec<Written>> {
+    let Asked { requests, place_of } = requests(narrator, &args)?;
     let wanted = requests.len();
     let written = narrator.narrate(requests).await;
     if written.len() != wanted {
@@ -176,9 +175,8 @@ impl ScalarUDFImpl for GenerateNarrative {
 #[async_trait]
 impl AsyncScalarUDFImpl for GenerateNarrative {
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let written = write(&self.narrators, args).await?;
-        let texts: StringArray = written.into_iter().map(|w| w.ok().map(|n| n.text)).collect();
-        Ok(ColumnarValue::Array(Arc::new(texts)))
+        let written = write(self.narrators.get(None)?.as_ref(), args).await?;
+        Ok(ColumnarValue::Array(texts(&written)))
     }
 }
 
@@ -207,8 +205,8 @@ impl ScalarUDFImpl for TryGenerateNarrative {
 #[async_trait]
 impl AsyncScalarUDFImpl for TryGenerateNarrative {
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let written = write(&self.narrators, args).await?;
-        Ok(ColumnarValue::Array(Arc::new(outcomes(&written)?)))
+        let written = write(self.narrators.get(None)?.as_ref(), args).await?;
+        Ok(ColumnarValue::Array(outcomes(&written)?))
     }
 }
 
@@ -224,7 +222,14 @@ fn fields() -> Fields {
     ])
 }
 
-fn outcomes(written: &[Written]) -> Result<StructArray> {
+/// What `generate_narrative` returns.
+pub(crate) fn texts(written: &[Written]) -> ArrayRef {
+    let texts: StringArray = written.iter().map(|w| w.as_ref().ok().map(|n| n.text.as_str())).collect();
+    Arc::new(texts)
+}
+
+/// What `try_generate_narrative` returns.
+pub(crate) fn outcomes(written: &[Written]) -> Result<ArrayRef> {
     let (mut text, mut error, mut model) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
     let (mut attempts, mut asked, mut answered) = (UInt32Builder::new(), UInt64Builder::new(), UInt64Builder::new());
     let mut cost = Float64Builder::new();
@@ -247,5 +252,5 @@ fn outcomes(written: &[Written]) -> Result<StructArray> {
         Arc::new(cost.finish()),
         Arc::new(model.finish()),
     ];
-    Ok(StructArray::try_new(fields(), columns, None)?)
+    Ok(Arc::new(StructArray::try_new(fields(), columns, None)?))
 }

@@ -173,7 +173,8 @@ impl ExecutionPlan for NarrateExec {
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
-        let written = narrate(self.narrator.clone(), self.kinds.clone(), self.people(), OnOutage::Keep);
+        let on_outage = if self.narrator.stops() { OnOutage::Stop } else { OnOutage::Tell };
+        let written = narrate(self.narrator.clone(), self.kinds.clone(), self.people(), on_outage);
         let from = written.schema();
         let columns: Vec<usize> =
             schema.fields().iter().map(|f| from.index_of(f.name())).collect::<Result<_, ArrowError>>()?;

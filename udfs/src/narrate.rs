@@ -39,10 +39,39 @@ impl Outage {
 /// What becomes of people whom a narrator cannot write up for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnOutage {
-    /// They have no texts, and the error says why
-    Keep,
+    /// They have no texts, the error says why, and the stream ends with one that says how many there are
+    Tell,
     /// The stream ends with an [`Outage`], after those before them
     Stop,
+}
+
+/// Texts that an outage has cost.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    of: u64,
+    texts: u64,
+    why: String,
+}
+
+impl Missing {
+    pub fn count(&mut self, written: &[Result<Narrative, NarrativeError>]) {
+        self.of += written.len() as u64;
+        for error in written.iter().filter_map(|w| w.as_ref().err()).filter(|e| e.outage) {
+            self.texts += 1;
+            if self.why.is_empty() {
+                self.why = error.message.clone();
+            }
+        }
+    }
+
+    /// # Errors
+    /// If there are any: how many, and why.
+    pub fn told(&self) -> Result<()> {
+        match self.texts {
+            0 => Ok(()),
+            texts => exec_err!("{texts} of {} texts are missing: {}", self.of, self.why),
+        }
+    }
 }
 
 /// The columns that [`narrate`] adds: one for each kind, then `narrator` and `narrative_error`.
@@ -107,16 +136,17 @@ pub fn narrate(
             })
             .buffered(window)
             .boxed();
-        let mut done = Vec::with_capacity(BATCH);
+        let (mut done, mut missing) = (Vec::with_capacity(BATCH), Missing::default());
         loop {
             let next = written.next().await;
             let ended = match next {
                 Some(Ok(person)) => {
+                    missing.count(&person.1);
                     done.push(person);
                     None
                 }
                 Some(Err(error)) => Some(Err(error)),
-                None => Some(Ok(())),
+                None => Some(missing.told()),
             };
             if !done.is_empty() && (done.len() == BATCH || ended.is_some()) {
                 let batch = assemble(&schema, std::mem::take(&mut done), kinds.len());

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
@@ -21,10 +22,11 @@ use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::future::try_join_all;
+use futures::future::{ready, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::generate_narrative::{NAME, TRY_NAME, requests};
+use crate::generate_narrative::{NAME, TRY_NAME, Written, outcomes, requests, texts, write};
+use crate::narrate::{Missing, OnOutage, Outage};
 use crate::plugin::Narrators;
 use crate::{NarrativeRequest, Narrator};
 
@@ -100,19 +102,26 @@ impl NarrateCalls {
     pub fn asked(&self, rows: &RecordBatch, options: &Arc<ConfigOptions>) -> Result<Vec<Vec<NarrativeRequest>>> {
         let functions = self.calls.iter().filter_map(|c| c.func.downcast_ref::<ScalarFunctionExpr>());
         let asked = functions.map(|function| {
-            let args = function.args().iter().map(|a| a.evaluate(rows)).collect::<Result<Vec<_>>>()?;
-            let fields = function.args().iter().map(|a| a.return_field(rows.schema_ref()));
-            let args = ScalarFunctionArgs {
-                args,
-                arg_fields: fields.collect::<Result<Vec<_>>>()?,
-                number_rows: rows.num_rows(),
-                return_field: function.return_field(rows.schema_ref())?,
-                config_options: options.clone(),
-            };
+            let args = arguments(function, rows, options)?;
             Ok(requests(self.narrator.as_ref(), &args)?.requests)
         });
         asked.collect()
     }
+}
+
+fn arguments(
+    function: &ScalarFunctionExpr,
+    rows: &RecordBatch,
+    options: &Arc<ConfigOptions>,
+) -> Result<ScalarFunctionArgs> {
+    let fields = function.args().iter().map(|a| a.return_field(rows.schema_ref()));
+    Ok(ScalarFunctionArgs {
+        args: function.args().iter().map(|a| a.evaluate(rows)).collect::<Result<Vec<_>>>()?,
+        arg_fields: fields.collect::<Result<Vec<_>>>()?,
+        number_rows: rows.num_rows(),
+        return_field: function.return_field(rows.schema_ref())?,
+        config_options: options.clone(),
+    })
 }
 
 impl DisplayAs for NarrateCalls {
@@ -157,42 +166,84 @@ impl ExecutionPlan for NarrateCalls {
         let rows = self.input.execute(partition, context.clone())?;
         let (calls, schema, window) = (Arc::new(self.calls.clone()), self.schema(), self.narrator.window());
         let options = context.session_config().options().clone();
+        let narrator = self.narrator.clone();
+        let on_outage = if narrator.stops() { OnOutage::Stop } else { OnOutage::Tell };
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let mut builder = RecordBatchReceiverStream::builder(self.schema(), 2);
         let sender = builder.tx();
         // In a task of its own, so that calls go on while whoever takes the rows is busy. It ends with the stream.
         builder.spawn(async move {
             let to = schema.clone();
+            let stopped = AtomicBool::new(false);
             let written = rows
                 .map_ok(|batch| {
                     stream::iter((0..batch.num_rows()).map(move |i| Ok::<_, DataFusionError>(batch.slice(i, 1))))
                 })
                 .try_flatten()
+                .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
                 .map(|row: Result<RecordBatch>| {
-                    let (calls, options, to) = (calls.clone(), options.clone(), to.clone());
+                    let (narrator, calls, options, to) = (narrator.clone(), calls.clone(), options.clone(), to.clone());
                     async move {
                         let row = row?;
-                        let texts = calls.iter().map(|c| call(c, &row, options.clone()));
-                        let columns = row.columns().iter().cloned().chain(try_join_all(texts).await?).collect();
-                        Ok(RecordBatch::try_new(to, columns)?)
+                        let texts = calls.iter().map(|c| call(c, &narrator, &row, &options, on_outage));
+                        let (columns, written): (Vec<ArrayRef>, Vec<Vec<Written>>) =
+                            try_join_all(texts).await?.into_iter().unzip();
+                        let columns = row.columns().iter().cloned().chain(columns).collect();
+                        Ok::<_, DataFusionError>((RecordBatch::try_new(to, columns)?, written))
                     }
                 })
                 .buffered(window);
-            let mut ready = Box::pin(written.ready_chunks(BATCH));
-            while let Some(rows) = ready.next().await {
-                let rows: Result<Vec<RecordBatch>> = rows.into_iter().collect();
-                let batch = rows.and_then(|rows| Ok(concat_batches(&schema, &rows)?));
-                let failed = batch.is_err();
-                if sender.send(batch.record_output(&metrics)).await.is_err() || failed {
-                    break;
+            let mut written = Box::pin(written.ready_chunks(BATCH));
+            let mut missing = Missing::default();
+            while let Some(rows) = written.next().await {
+                let (mut batches, mut failed) = (vec![], None);
+                for row in rows {
+                    match row {
+                        Ok((row, texts)) if failed.is_none() => {
+                            texts.iter().for_each(|texts| missing.count(texts));
+                            batches.push(row);
+                        }
+                        Ok(_) => {}
+                        Err(error) => failed = failed.or(Some(error)),
+                    }
+                }
+                if !batches.is_empty() {
+                    let batch = concat_batches(&schema, &batches).map_err(DataFusionError::from);
+                    if sender.send(batch.record_output(&metrics)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                if let Some(error) = failed {
+                    // Calls in flight are paid for: they are waited for, so that what they bring is kept.
+                    if Outage::find(&error).is_some() {
+                        stopped.store(true, Ordering::Relaxed);
+                        while written.next().await.is_some() {}
+                    }
+                    return Err(error);
                 }
             }
-            Ok(())
+            missing.told()
         });
         Ok(builder.build())
     }
 }
 
-async fn call(call: &AsyncFuncExpr, row: &RecordBatch, options: Arc<ConfigOptions>) -> Result<ArrayRef> {
-    call.invoke_with_args(row, options).await?.to_array(row.num_rows())
+/// The column of a call, and what came of each row.
+async fn call(
+    call: &AsyncFuncExpr,
+    narrator: &Arc<dyn Narrator>,
+    row: &RecordBatch,
+    options: &Arc<ConfigOptions>,
+    on_outage: OnOutage,
+) -> Result<(ArrayRef, Vec<Written>)> {
+    let Some(function) = call.func.downcast_ref::<ScalarFunctionExpr>() else {
+        return exec_err!("{} is no function", call.name());
+    };
+    let written = write(narrator.as_ref(), arguments(function, row, options)?).await?;
+    let outage = written.iter().filter_map(|w| w.as_ref().err()).find(|e| e.outage);
+    if let (OnOutage::Stop, Some(outage)) = (on_outage, outage) {
+        return Err(DataFusionError::External(Box::new(Outage(outage.message.clone()))));
+    }
+    let column = if function.fun().name() == NAME { texts(&written) } else { outcomes(&written)? };
+    Ok((column, written))
 }

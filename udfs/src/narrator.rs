@@ -149,12 +149,22 @@ pub trait Narrator: Debug + Send + Sync {
         1
     }
 
+    /// Whether it writes what a template asks for.
+    fn follows_templates(&self) -> bool {
+        true
+    }
+
     /// The template of a narrative of the user's own, by its name.
     ///
     /// # Errors
     /// If those that there are cannot be read.
     fn template(&self, _name: &str) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    /// Whether the statement at work can be taken up again: on an outage it had better stop than go on without texts.
+    fn stops(&self) -> bool {
+        false
     }
 
     /// The columns that a prompt takes from the row, out of those `available`: what an analyzer passes where the

@@ -72,6 +72,14 @@ impl RowFacts {
             && let Some(Some(what)) = what.try_as_str()
             && let Prompt::Template(template) = prompt(self.0.get(None)?.as_ref(), what)?
         {
+            let narrator = self.0.get(None)?;
+            // `try_generate_narrative` says so of each row.
+            if !narrator.follows_templates() && func.name() == NAME {
+                return plan_err!(
+                    "the {} narrator cannot follow a template: it takes a model, --narrator openai:MODEL",
+                    narrator.name()
+                );
+            }
             check_template(&template, &names, schema)?;
         }
         let names: Vec<ScalarValue> = names.into_iter().map(|n| ScalarValue::Utf8(Some(n))).collect();

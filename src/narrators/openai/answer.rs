@@ -48,6 +48,18 @@ impl Completion {
         self.usage?.completion_tokens
     }
 
+    /// Of the answer.
+    pub fn letters(&self) -> usize {
+        let content = self.choices.first().and_then(|c| c.message.content.as_ref());
+        content.map_or(0, |c| c.as_str().map_or_else(|| c.to_string().len(), str::len))
+    }
+
+    /// The same, with what it says of an error in other words.
+    pub fn with_errors(self, said: impl Fn(&str) -> String) -> Completion {
+        let error = self.error.map(|error| Value::String(said(&words_of(&error))));
+        Completion { error, ..self }
+    }
+
     /// Whether the answer ends at a limit of tokens, rather than at its end.
     pub fn is_cut(&self) -> bool {
         matches!(self.finish_reason().as_deref(), Some("length" | "max_tokens"))
@@ -199,16 +211,20 @@ fn refusal(text: &str, free: bool) -> bool {
     declines || (!free && ["i'm sorry", "i am sorry", "i cannot", "i can't"].iter().any(|d| start.starts_with(d)))
 }
 
-/// A server's own words on an error, wherever it put them.
+/// A server's own words on an error, wherever it put them: as much as is told.
 pub(super) fn message(error: &Value) -> String {
-    let text = match error {
+    clip(&words_of(error))
+}
+
+/// The same, as long as they are.
+pub(super) fn words_of(error: &Value) -> String {
+    match error {
         Value::String(text) => text.clone(),
         other => match other.get("message").or_else(|| other.get("error")).or_else(|| other.get("detail")) {
-            Some(inner) => return message(inner),
+            Some(inner) => words_of(inner),
             None => other.to_string(),
         },
-    };
-    clip(&text)
+    }
 }
 
 /// The beginning of a text, on one line.
@@ -227,7 +243,8 @@ mod tests {
 
     fn asked(keys: &[&str], free: bool) -> Rendered {
         let keys = keys.iter().map(|k| k.to_string()).collect();
-        Rendered { system: String::new(), user: String::new(), keys, free, scores: false, words: 0, step: None }
+        let (system, user) = (String::new(), String::new());
+        Rendered { system, user, keys, free, own: None, scores: false, words: 0, step: None }
     }
 
     fn completion(json: Value) -> Completion {

@@ -14,12 +14,13 @@ use populace_udfs::Prompt;
 use serde_json::{Map, Value};
 
 use super::answer::{Completion, texts};
+use super::limits::Usage;
 use super::pending::Pending;
 use super::prompts::{About, Prompts, Rendered, Step};
 use super::provider::{Standing, line};
 use super::server::{Failure, Server};
 use super::{OpenAiNarrator, key, lost};
-use crate::catalog::{Batch, Catalog};
+use crate::catalog::{Amount, Batch, Catalog, OpenBatch};
 
 /// People whose requests are handed over together: their facts are in memory meanwhile.
 pub(super) const PEOPLE: usize = 20_000;
@@ -91,7 +92,8 @@ impl OpenAiNarrator {
         }
         for prompt in prompts {
             if let Prompt::Template(template) = prompt {
-                self.calls(|prompts, facts| prompts.render_own(template, facts).ok(), &mut people).await?;
+                let render = |prompts: &Prompts, facts: &mut Facts| self.render_own(prompts, template, facts).ok();
+                self.calls(render, &mut people).await?;
             }
         }
         Ok(())
@@ -135,17 +137,7 @@ impl OpenAiNarrator {
         let catalog = self.ledger()?;
         let server = self.client.server().map_err(|e| Failure::outage(e, false))?;
         for round in 0..ROUNDS {
-            // What an earlier process handed over is waited for, not handed over again.
-            let mut batches = self.handed_over(server, &catalog, &wanted).await?;
-            let there: HashSet<Key> = batches.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
-            let new = wanted.iter().filter(|(key, _)| !there.contains(*key));
-            let new = self.within_limits(new.map(|(key, wanted)| (*key, wanted)).collect())?;
-            if round == 0 || new.len() >= WORTH {
-                batches.extend(self.submit(server, &catalog, &new, round).await?);
-            }
-            if batches.is_empty() {
-                return Ok(());
-            }
+            let Some(mut batches) = self.batches(server, &catalog, &wanted, round).await? else { return Ok(()) };
             let mut pause = PAUSES.0;
             while !batches.is_empty() {
                 let mut waiting = vec![];
@@ -166,82 +158,141 @@ impl OpenAiNarrator {
         Ok(())
     }
 
-    /// The batches that any of the calls are in already. One that was about to be handed over when a process ended is
-    /// looked for at the provider, by its name.
+    /// The batches that have the calls of a round, each of which is in one, whoever handed it over; nothing where they
+    /// are too few for another.
+    async fn batches(
+        &self,
+        server: &Server,
+        catalog: &Catalog,
+        wanted: &BTreeMap<Key, Wanted>,
+        round: u32,
+    ) -> Result<Option<Vec<(Batch, Vec<Key>)>>, Failure> {
+        let mut pause = PAUSES.0;
+        loop {
+            // What another process handed over is waited for, not handed over again.
+            let (mut batches, others) = self.handed_over(server, catalog, wanted).await?;
+            let there: HashSet<Key> = batches.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+            let new = wanted.iter().filter(|(key, _)| !there.contains(*key) && !others.contains(*key));
+            let new = self.within_limits(new.map(|(key, wanted)| (*key, wanted)).collect()).await?;
+            let mut is_elsewhere = !others.is_empty();
+            if round == 0 || new.len() >= WORTH {
+                let count = new.len();
+                let (submitted, taken) = self.submit(server, catalog, new, round).await?;
+                batches.extend(submitted);
+                // Somebody was quicker with some: those are looked for again.
+                is_elsewhere |= taken < count;
+            }
+            if !batches.is_empty() || !is_elsewhere {
+                return Ok(Some(batches).filter(|b| !b.is_empty()));
+            }
+            self.client.budget().in_time().map_err(|limit| Failure::outage(limit, false))?;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 3 / 2).min(PAUSES.1);
+            if wanted.iter().all(|(key, _)| answered(catalog, key)) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The batches that any of the calls are in already, and the calls that another process is about to hand over. A
+    /// batch that was about to be handed over when its process ended is looked for at the provider, by its name.
     async fn handed_over(
         &self,
         server: &Server,
         catalog: &Catalog,
         wanted: &BTreeMap<Key, Wanted>,
-    ) -> Result<Vec<(Batch, Vec<Key>)>, Failure> {
-        let mut open = vec![];
-        for (mut batch, keys) in catalog.open_batches(server.base(), &self.client.endpoint().model).map_err(lost)? {
+    ) -> Result<(Vec<(Batch, Vec<Key>)>, HashSet<Key>), Failure> {
+        let (mut open, mut others) = (vec![], HashSet::new());
+        let found = catalog.open_batches(server.shown(), &self.client.endpoint().model).map_err(lost)?;
+        for OpenBatch { mut batch, keys, at_work } in found {
             if !keys.iter().any(|k| wanted.contains_key(k)) {
                 continue;
             }
             if batch.provider_id.is_none() {
+                if at_work {
+                    others.extend(keys.into_iter().filter(|k| wanted.contains_key(k)));
+                    continue;
+                }
                 match self.patiently(|| server.named(&batch.id)).await? {
                     Some(standing) => {
                         batch = noted(batch, &standing);
-                        catalog.note_batch(&batch).map_err(lost)?;
+                        catalog.note_batch(&batch).await.map_err(lost)?;
                     }
                     None => {
-                        catalog.leave_batch(&batch.id, &keys).map_err(lost)?;
+                        catalog.leave_batch(&batch, keys).await.map_err(lost)?;
                         continue;
                     }
                 }
             }
             open.push((batch, keys));
         }
-        Ok(open)
+        Ok((open, others))
     }
 
-    /// Those calls that the limits leave room for, by what they are expected to take.
-    fn within_limits<'a>(&self, calls: Vec<(Key, &'a Wanted)>) -> Result<Vec<(Key, &'a Wanted)>, Failure> {
+    /// Those calls that the limits leave room for, by what they are expected to take, which is reserved.
+    async fn within_limits<'a>(
+        &self,
+        calls: Vec<(Key, &'a Wanted)>,
+    ) -> Result<Vec<(Key, &'a Wanted, Amount)>, Failure> {
         let price = self.client.endpoint().price.map(|p| p.in_batch());
-        let (mut admitted, mut tokens, mut cost) = (vec![], 0, 0.0);
+        let mut admitted = vec![];
         for (key, wanted) in calls {
-            let (prompt, completion) = self.expected(&wanted.pending().asked()).map_err(Failure::lasting)?;
-            tokens += prompt + completion;
-            cost += price.map_or(0.0, |p| p.of(prompt, completion));
-            let budget = self.client.budget();
-            if budget.room(tokens, cost).and_then(|()| budget.take()).is_err() {
-                break;
+            let (_, expected) = self.expecting(wanted.pending().asked());
+            let reserved = self.client.budget().reserve_now(expected, price).await;
+            match reserved.map_err(|limit| Failure::outage(limit, false))? {
+                Ok(reserved) => admitted.push((key, wanted, reserved.amount())),
+                Err(_) => break,
             }
-            admitted.push((key, wanted));
         }
         Ok(admitted)
     }
 
-    /// Hands calls over, in as many batches as they need.
+    /// Hands calls over, in as many batches as they need, but those that somebody else asks for; how many they are.
     async fn submit(
         &self,
         server: &Server,
         catalog: &Catalog,
-        calls: &[(Key, &Wanted)],
+        calls: Vec<(Key, &Wanted, Amount)>,
         round: u32,
-    ) -> Result<Vec<(Batch, Vec<Key>)>, Failure> {
-        let (mut batches, mut keys, mut lines) = (vec![], vec![], vec![]);
-        for (at, (key, wanted)) in calls.iter().enumerate() {
-            let seed = super::seed(key).wrapping_add(round);
+    ) -> Result<(Vec<(Batch, Vec<Key>)>, usize), Failure> {
+        let (mut batches, mut part, mut bytes, mut taken) = (vec![], vec![], 0, 0);
+        let count = calls.len();
+        for (at, (key, wanted, amount)) in calls.into_iter().enumerate() {
+            let seed = super::seed(&key).wrapping_add(round);
             let body = server.body(&wanted.pending().asked(), seed, wanted.complaint.as_deref());
-            lines.extend(line(&name(key), &body));
-            keys.push(*key);
-            if keys.len() < REQUESTS && lines.len() < BYTES && at + 1 < calls.len() {
+            let line = line(&name(&key), &body);
+            bytes += line.len();
+            part.push((key, amount, line));
+            if part.len() < REQUESTS && bytes < BYTES && at + 1 < count {
                 continue;
             }
-            let (keys, lines) = (std::mem::take(&mut keys), std::mem::take(&mut lines));
+            bytes = 0;
             let batch = Batch {
                 id: uuid::Uuid::now_v7().simple().to_string(),
                 provider_id: None,
                 run: self.current_run(),
-                base: server.base().into(),
+                account: self.client.budget().account(),
+                base: server.shown().into(),
                 model: self.client.endpoint().model.clone(),
                 state: "planned".into(),
-                requests: keys.len() as u64,
+                requests: part.len() as u64,
                 done: 0,
             };
-            catalog.plan_batch(&batch, &keys).map_err(lost)?;
+            let part = std::mem::take(&mut part);
+            let planned = part.iter().map(|(key, amount, _)| (*key, *amount)).collect();
+            let keys = catalog.plan_batch(&batch, planned).await.map_err(lost)?;
+            let ours: HashSet<Key> = keys.iter().copied().collect();
+            let (lines, others): (Vec<_>, Vec<_>) = part.into_iter().partition(|(key, ..)| ours.contains(key));
+            if let Some(account) = &batch.account {
+                let nothing = Amount::default();
+                others.iter().for_each(|(_, amount, _)| catalog.settle(account.clone(), *amount, nothing));
+            }
+            if keys.is_empty() {
+                continue;
+            }
+            taken += keys.len();
+            let batch = Batch { requests: keys.len() as u64, ..batch };
+            let lines: Vec<u8> = lines.into_iter().flat_map(|(.., line)| line).collect();
             let submit = || async {
                 match server.submit(&batch.id, &lines).await {
                     // It may have been taken all the same.
@@ -250,10 +301,10 @@ impl OpenAiNarrator {
                 }
             };
             let batch = noted(batch.clone(), &self.patiently(submit).await?);
-            catalog.note_batch(&batch).map_err(lost)?;
+            catalog.note_batch(&batch).await.map_err(lost)?;
             batches.push((batch, keys));
         }
-        Ok(batches)
+        Ok((batches, taken))
     }
 
     /// Looks at a batch: it is given back while it is at work; once it has ended, its answers are recorded.
@@ -273,15 +324,15 @@ impl OpenAiNarrator {
             Err(failure) => return Err(failure),
         };
         let batch = noted(batch, &standing);
-        catalog.note_batch(&batch).map_err(lost)?;
+        catalog.note_batch(&batch).await.map_err(lost)?;
         if !standing.ended() {
             return Ok(Some(batch));
         }
         let answers = self.patiently(|| server.answers(&standing)).await?;
         let answers = answers.into_iter().filter_map(|(name, answer)| Some((of_name(&name)?, answer)));
-        let asked = &*wanted;
+        let (asked, of) = (&*wanted, &batch);
         let outcomes = stream::iter(answers)
-            .map(|(key, answer)| self.outcome(catalog, key, answer, (asked, people, round)))
+            .map(|(key, answer)| self.outcome((catalog, of), key, answer, (asked, people, round)))
             .buffer_unordered(RECORDED)
             .collect::<Vec<_>>()
             .await;
@@ -296,9 +347,9 @@ impl OpenAiNarrator {
         // What it holds for nobody who is here stays, for whoever asks for it.
         let of_no_use = |key: &&Key| refused.is_some() || wanted.contains_key(*key) || answered(catalog, key);
         let left: Vec<Key> = keys.iter().filter(of_no_use).copied().collect();
-        catalog.leave_batch(&batch.id, &left).map_err(lost)?;
+        catalog.leave_batch(&batch, left).await.map_err(lost)?;
         match refused {
-            Some(why) => Err(Failure::outage(format!("{} takes no batch such as this: {why}", server.base()), false)),
+            Some(why) => Err(Failure::outage(format!("{} takes no batch such as this: {why}", server.shown()), false)),
             None => Ok(None),
         }
     }
@@ -306,22 +357,30 @@ impl OpenAiNarrator {
     /// Records what a batch says of a call, if anyone here asked for it: the complaint, where the answer is of no use.
     async fn outcome(
         &self,
-        catalog: &Catalog,
+        (catalog, batch): (&Catalog, &Batch),
         key: Key,
         answer: Result<Completion, String>,
         (wanted, people, round): (&BTreeMap<Key, Wanted>, &[Option<Facts>], u32),
     ) -> Result<Option<(Key, Option<String>)>, Failure> {
         let Some(wanted) = wanted.get(&key) else { return Ok(None) };
         let Some(Some(facts)) = people.get(wanted.person) else { return Ok(None) };
-        let tokens = answer.as_ref().map_or((None, None), |a| (a.prompt_tokens(), a.completion_tokens()));
-        let (prompt, completion) = (tokens.0.unwrap_or(0), tokens.1.unwrap_or(0));
-        let cost = self.client.endpoint().price.map(|p| p.in_batch().of(prompt, completion));
-        self.client.budget().spend(prompt + completion, cost);
+        // What was not answered is not paid.
+        let usage = answer.as_ref().ok().map(|a| {
+            let (_, expected) = self.expecting(wanted.pending().asked());
+            expected.told((a.prompt_tokens(), a.completion_tokens()), a.letters())
+        });
+        let price = self.client.endpoint().price.map(|p| p.in_batch());
+        let Usage { prompt, completion, .. } = usage.unwrap_or_default();
+        let cost = price.map(|p| p.of(prompt, completion));
         let taken = answer.and_then(|answer| self.take(&mut wanted.pending(), &answer, facts, round == 0));
         let complaint = taken.err();
-        let call = self.call(key, (&wanted.pending(), complaint.clone()), tokens, (1, cost, Duration::ZERO));
-        catalog.record(call).await.map_err(lost)?;
-        Ok(Some((key, complaint)))
+        let call = self.call(key, (&wanted.pending(), complaint.clone()), usage, (1, cost, Duration::ZERO));
+        let noted = call.clone();
+        if catalog.record_of_batch(call, batch).await.map_err(lost)? {
+            self.tally.called(&noted);
+        }
+        // Another process that waited for the batch may have recorded it: what it took counts.
+        Ok(Some((key, complaint.filter(|_| !answered(catalog, &key)))))
     }
 
     /// Does again what fails in passing, within the endpoint's attempts.

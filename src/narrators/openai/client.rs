@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::answer::Completion;
 use super::endpoint::Endpoint;
-use super::limits::{Budget, Pace};
+use super::limits::{Budget, Pace, Usage};
 use super::prompts::Rendered;
 use super::server::{Failure, Server, causes};
 
@@ -44,6 +44,8 @@ impl Client {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10).min(endpoint.timeout))
             .timeout(endpoint.timeout)
+            // What is sent is meant for the server that was named, and for no other.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|e| format!("no HTTP client: {}", causes(&e)))?;
         let endpoint = Arc::new(endpoint);
@@ -58,7 +60,7 @@ impl Client {
         &self.endpoint
     }
 
-    pub fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
@@ -82,32 +84,33 @@ impl Client {
         }
     }
 
-    /// Asks, as long as `may` does not object, until `accept` takes the answer, an attempt cannot help, or there have been enough; counts the `attempts`.
-    /// What was wrong with an answer is told with the next attempt, which may ask for less. What comes with the answer
-    /// is to be kept until that is in the catalogue.
+    /// Asks, as long as `may` does not object, until `accept` takes the answer, an attempt cannot help, or there have
+    /// been enough; counts the `attempts` that were sent. `asked` says what is asked for, and what that is expected to
+    /// take. What was wrong with an answer is told with the next attempt, which may ask for less. What comes with the
+    /// answer is to be kept until that is in the catalogue.
     ///
     /// # Errors
     /// The last failure.
     pub async fn ask<T>(
         &self,
-        asked: impl Fn() -> Arc<Rendered>,
+        asked: impl Fn() -> (Arc<Rendered>, Usage),
         may: impl Fn() -> Result<(), Failure>,
         seed: u32,
         attempts: &AtomicU32,
-        accept: impl FnMut(Completion) -> Result<T, Failure>,
+        accept: impl FnMut(Completion, Usage) -> Result<T, Failure>,
     ) -> Result<(T, Option<OwnedSemaphorePermit>), Failure> {
         let (accept, complaint) = (Mutex::new(accept), Mutex::new(None::<String>));
         let attempt = || async {
             // It is never closed.
             let unrecorded = self.unrecorded.clone().acquire_owned().await.ok();
             may()?;
-            let attempt = attempts.fetch_add(1, Ordering::Relaxed);
             let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An answer that was of no use would come again from the same seed.
-            let completion = self.request(&asked(), seed.wrapping_add(attempt), last.as_deref()).await?;
+            let seed = seed.wrapping_add(attempts.load(Ordering::Relaxed));
+            let (completion, usage) = self.request(&asked(), seed, last.as_deref(), attempts).await?;
             let _turn = self.turn().await;
             let mut accept = accept.lock().unwrap_or_else(PoisonError::into_inner);
-            let accepted = accept(completion);
+            let accepted = accept(completion, usage);
             if let Err(failure) = &accepted {
                 *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.message.clone());
             }
@@ -127,14 +130,27 @@ impl Client {
 
     /// One answer, of the server that has least to do for its weight. A failure of one of several is told to none but
     /// the next attempt, which another takes.
-    async fn request(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Result<Completion, Failure> {
+    async fn request(
+        &self,
+        (asked, expected): &(Arc<Rendered>, Usage),
+        seed: u32,
+        complaint: Option<&str>,
+        attempts: &AtomicU32,
+    ) -> Result<(Completion, Usage), Failure> {
+        // One attempt, however many servers it goes to.
+        let sent = AtomicBool::new(false);
+        let count = || {
+            if !sent.swap(true, Ordering::Relaxed) {
+                attempts.fetch_add(1, Ordering::Relaxed);
+            }
+        };
         loop {
             let Some((server, others)) = self.least() else {
                 return Err(Failure::lasting("no server is named".into()));
             };
-            let bounds = (&self.pace, self.budget.as_ref());
-            match server.request((asked, seed, complaint), bounds, others()).await {
-                Ok(Some(completion)) => return Ok(completion),
+            let bounds = (&self.pace, &self.budget, *expected);
+            match server.request((asked, seed, complaint), bounds, others(), &count).await {
+                Ok(Some(answered)) => return Ok(answered),
                 // It went down meanwhile.
                 Ok(None) => {}
                 Err(failure) if failure.outage && failure.of_server && others() => {

@@ -68,12 +68,14 @@ impl OpenAiNarrator {
 
     /// Tokens of the prompt and of the answer, about.
     pub(super) fn expected(&self, asked: &Rendered) -> Result<(u64, u64), String> {
-        Ok(match self.typical(asked)? {
+        let most = self.client.endpoint().max_answer_tokens.map_or(u64::MAX, u64::from);
+        let (prompt, completion) = match self.typical(asked)? {
             Some(t) => {
                 ((asked.letters() as f64 * t.tokens_per_letter).round() as u64, t.completion_tokens.round() as u64)
             }
             None => asked.expected(),
-        })
+        };
+        Ok((prompt, completion.min(most)))
     }
 
     /// Counts a call; its texts if they are at hand.

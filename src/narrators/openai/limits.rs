@@ -1,10 +1,18 @@
 //! What may be asked in a minute, and in all.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
+
+use super::OpenCatalog;
+use super::prices::Price;
+use crate::catalog::{Amount, Bounds, Catalog, Exhausted};
+use crate::narrators::CurrentRun;
 
 /// What a run may take; nothing is limited where it is not said.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -52,51 +60,148 @@ impl Pace {
     }
 }
 
-/// What has been spent.
-#[derive(Debug)]
+/// How long an answer of this process that may free what is reserved is waited for, until others are thought of.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Tokens of a request and of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Usage {
+    pub prompt: u64,
+    pub completion: u64,
+    /// Whether the server did not tell all of it
+    pub estimated: bool,
+}
+
+impl Usage {
+    pub fn expected((prompt, completion): (u64, u64)) -> Usage {
+        Usage { prompt, completion, estimated: true }
+    }
+
+    /// What the server tells of an answer of so many letters, or else what was expected.
+    pub fn told(self, (prompt, completion): (Option<u64>, Option<u64>), letters: usize) -> Usage {
+        Usage {
+            prompt: prompt.unwrap_or(self.prompt),
+            // A token is some four letters.
+            completion: completion.unwrap_or(self.completion.max(letters as u64 / 4)),
+            estimated: prompt.is_none() || completion.is_none(),
+        }
+    }
+
+    pub fn plus(self, more: Usage) -> Usage {
+        Usage {
+            prompt: self.prompt + more.prompt,
+            completion: self.completion + more.completion,
+            estimated: self.estimated || more.estimated,
+        }
+    }
+
+    pub fn amount(self, price: Option<Price>) -> Amount {
+        let cost_usd = price.map_or(0.0, |p| p.of(self.prompt, self.completion));
+        Amount { calls: 1, tokens: self.prompt + self.completion, cost_usd }
+    }
+}
+
+/// What may be spent, and what has been, by the run that is at work; by the session where there is none.
 pub(in crate::narrators) struct Budget {
     limits: Limits,
     started: Instant,
-    calls: AtomicU64,
-    tokens: AtomicU64,
-    /// In millionths of a dollar
-    cost: AtomicU64,
+    catalog: OpenCatalog,
+    run: CurrentRun,
+    /// What is spent from where there is no run
+    session: String,
+    in_flight: AtomicU64,
+    /// What answers took beside what was expected; nothing before the first
+    margin: Mutex<Option<f64>>,
+    /// Held by the one request that is sent before anything is known of what answers take
+    first: Arc<AsyncMutex<()>>,
+    freed: Notify,
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Budget {{ limits: {:?} }}", self.limits)
+    }
 }
 
 impl Budget {
-    pub fn new(limits: Limits) -> Budget {
-        let [calls, tokens, cost] = std::array::from_fn(|_| AtomicU64::new(0));
-        Budget { limits, started: Instant::now(), calls, tokens, cost }
-    }
-
-    /// Takes one call out of the budget.
-    ///
-    /// # Errors
-    /// If there is none left; the message says which limit.
-    pub fn take(&self) -> Result<(), String> {
-        self.room(0, 0.0)?;
-        let most = self.limits.calls;
-        let take = |n: u64| most.is_none_or(|most| n < most).then_some(n + 1);
-        let taken = self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        taken.map(|_| ()).map_err(|_| reached(&format!("{} calls", most.unwrap_or(0))))
-    }
-
-    /// Whether there is room for calls that are promised so much, on top of what is spent.
-    ///
-    /// # Errors
-    /// If there is not; the message says which limit.
-    pub fn room(&self, tokens: u64, cost: f64) -> Result<(), String> {
-        let spent = |what: &AtomicU64| what.load(Ordering::Relaxed);
-        let over = |spent: f64, more: f64, most: f64| spent >= most || spent + more > most;
-        match (self.limits.tokens, self.limits.cost) {
-            (Some(most), _) if over(spent(&self.tokens) as f64, tokens as f64, most as f64) => {
-                Err(reached(&format!("{most} tokens")))
-            }
-            (_, Some(most)) if over(spent(&self.cost) as f64 / 1e6, cost, most) => {
-                Err(reached(&format!("{most} US dollars")))
-            }
-            _ => self.in_time(),
+    pub fn new(limits: Limits, catalog: OpenCatalog, run: CurrentRun) -> Budget {
+        Budget {
+            limits,
+            started: Instant::now(),
+            catalog,
+            run,
+            session: uuid::Uuid::now_v7().simple().to_string(),
+            in_flight: AtomicU64::new(0),
+            margin: Mutex::default(),
+            first: Arc::default(),
+            freed: Notify::new(),
         }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { calls: self.limits.calls, tokens: self.limits.tokens, cost_usd: self.limits.cost }
+    }
+
+    /// What is paid from: nothing where nobody asks what was spent.
+    pub fn account(&self) -> Option<String> {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        run.or_else(|| self.bounds().are_set().then(|| self.session.clone()))
+    }
+
+    /// Reserves what a request is expected to take, and waits for answers on their way that may take less than is
+    /// reserved for them. Where tokens or money are bounded, the first request goes alone: nobody knows yet how much a
+    /// model makes of such prompts.
+    ///
+    /// # Errors
+    /// If there is no room left; the message says which limit.
+    pub(super) async fn reserve(
+        self: &Arc<Self>,
+        expected: Usage,
+        price: Option<Price>,
+    ) -> Result<Reservation, String> {
+        let is_known = || self.margin.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let mut first = None;
+        if (self.limits.tokens.is_some() || self.limits.cost.is_some()) && !is_known() {
+            let alone = self.first.clone().lock_owned().await;
+            first = Some(alone).filter(|_| !is_known());
+        }
+        loop {
+            let freed = self.freed.notified();
+            match self.reserve_now(expected, price).await? {
+                Ok(reservation) => return Ok(Reservation { _first: first, ..reservation }),
+                Err(exhausted) if exhausted.may_pass && self.in_flight.load(Ordering::Relaxed) > 0 => {
+                    _ = tokio::time::timeout(LOOK, freed).await;
+                }
+                Err(exhausted) => return Err(exhausted.to_string()),
+            }
+        }
+    }
+
+    /// The same, without waiting for anything.
+    ///
+    /// # Errors
+    /// If there is no time left, or the catalogue cannot be written.
+    pub(super) async fn reserve_now(
+        self: &Arc<Self>,
+        expected: Usage,
+        price: Option<Price>,
+    ) -> Result<Result<Reservation, Exhausted>, String> {
+        self.in_time()?;
+        let Some(account) = self.account() else {
+            let in_flight = InFlight::new(self.clone());
+            let amount = Amount::default();
+            return Ok(Ok(Reservation { in_flight, account: None, amount, expected, price, _first: None }));
+        };
+        let catalog = (self.catalog)()?;
+        let margin = self.margin.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(1.0);
+        let Amount { calls, tokens, cost_usd } = expected.amount(price);
+        let amount = Amount { calls, tokens: (tokens as f64 * margin) as u64, cost_usd: cost_usd * margin };
+        let budget = self.clone();
+        let reserved = move || InFlight::new(budget);
+        let reserved = catalog.reserve(account.clone(), amount, self.bounds(), reserved).await;
+        let account = Some((catalog, account));
+        let reserved = reserved.map_err(|e| e.to_string())?;
+        Ok(reserved.map(|in_flight| Reservation { in_flight, account, amount, expected, price, _first: None }))
     }
 
     /// Whether there is time left.
@@ -105,19 +210,74 @@ impl Budget {
     /// If there is none.
     pub fn in_time(&self) -> Result<(), String> {
         match self.limits.time {
-            Some(time) if self.started.elapsed() >= time => Err(reached(&format!("{} seconds", time.as_secs()))),
+            Some(time) if self.started.elapsed() >= time => {
+                Err(format!("the limit of {} seconds is reached", time.as_secs()))
+            }
             _ => Ok(()),
         }
     }
 
-    pub fn spend(&self, tokens: u64, cost: Option<f64>) {
-        self.tokens.fetch_add(tokens, Ordering::Relaxed);
-        self.cost.fetch_add((cost.unwrap_or(0.0) * 1e6).round() as u64, Ordering::Relaxed);
+    fn learn(&self, expected: Usage, taken: Usage) {
+        let part = |taken: u64, expected: u64| taken as f64 / expected.max(1) as f64;
+        let more = part(taken.completion, expected.completion).max(part(taken.prompt, expected.prompt));
+        let mut margin = self.margin.lock().unwrap_or_else(PoisonError::into_inner);
+        *margin = Some(margin.unwrap_or(1.0).max(more));
     }
 }
 
-fn reached(limit: &str) -> String {
-    format!("the limit of {limit} is reached")
+/// A request for which something is set apart.
+#[derive(Debug)]
+struct InFlight(Arc<Budget>);
+
+impl InFlight {
+    fn new(budget: Arc<Budget>) -> InFlight {
+        budget.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(budget)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.freed.notify_waiters();
+    }
+}
+
+/// What is set apart for a request that is about to be sent. It stays spent where nobody learns what became of that.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    in_flight: InFlight,
+    account: Option<(Arc<Catalog>, String)>,
+    amount: Amount,
+    expected: Usage,
+    price: Option<Price>,
+    _first: Option<OwnedMutexGuard<()>>,
+}
+
+impl Reservation {
+    /// Puts what the answer took in its place: what the server tells, or what was expected where it tells nothing.
+    pub fn settle(self, told: (Option<u64>, Option<u64>), letters: usize) -> Usage {
+        let usage = self.expected.told(told, letters);
+        self.in_flight.0.learn(self.expected, usage);
+        self.take(usage.amount(self.price));
+        usage
+    }
+
+    /// The server did nothing for it.
+    pub fn release(self) {
+        self.take(Amount { calls: 1, ..Amount::default() });
+    }
+
+    fn take(&self, taken: Amount) {
+        if let Some((catalog, account)) = &self.account {
+            catalog.settle(account.clone(), self.amount, taken);
+        }
+    }
+
+    /// What is reserved, which somebody else settles.
+    pub fn amount(&self) -> Amount {
+        self.amount
+    }
 }
 
 #[cfg(test)]
@@ -136,20 +296,56 @@ mod tests {
         assert!(taken > Duration::from_millis(400) && taken < Duration::from_secs(3), "{taken:?}");
     }
 
-    #[test]
-    fn limits_are_kept_and_named() {
-        let limits = Limits { calls: Some(2), ..Limits::default() };
-        let budget = Budget::new(limits);
-        assert!(budget.take().is_ok() && budget.take().is_ok());
-        assert_eq!(budget.take().unwrap_err(), "the limit of 2 calls is reached");
-        let budget = Budget::new(Limits { cost: Some(0.5), tokens: Some(1000), ..Limits::default() });
-        budget.spend(900, Some(0.49));
-        assert!(budget.take().is_ok());
-        budget.spend(0, Some(0.01));
-        assert_eq!(budget.take().unwrap_err(), "the limit of 0.5 US dollars is reached");
-        budget.spend(100, None);
-        assert_eq!(budget.take().unwrap_err(), "the limit of 1000 tokens is reached");
-        let budget = Budget::new(Limits { time: Some(Duration::ZERO), ..Limits::default() });
-        assert_eq!(budget.take().unwrap_err(), "the limit of 0 seconds is reached");
+    fn budget(limits: Limits) -> (Arc<Budget>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
+        let open: OpenCatalog = Arc::new(move || Ok(catalog.clone()));
+        (Arc::new(Budget::new(limits, open, CurrentRun::default())), folder)
+    }
+
+    const EXPECTED: Usage = Usage { prompt: 60, completion: 40, estimated: true };
+
+    #[tokio::test]
+    async fn limits_are_kept_and_named() {
+        let (two, _folder) = budget(Limits { calls: Some(2), ..Limits::default() });
+        for _ in 0..2 {
+            two.reserve(EXPECTED, None).await.unwrap().release();
+        }
+        assert_eq!(two.reserve(EXPECTED, None).await.unwrap_err(), "the limit of 2 calls is reached");
+        let (timed, _folder) = budget(Limits { time: Some(Duration::ZERO), ..Limits::default() });
+        assert_eq!(timed.reserve(EXPECTED, None).await.unwrap_err(), "the limit of 0 seconds is reached");
+        let price = Some(Price { prompt: 1000.0, completion: 1000.0, batch: 0.5 });
+        let (dear, _folder) = budget(Limits { cost: Some(0.25), ..Limits::default() });
+        for _ in 0..2 {
+            dear.reserve(EXPECTED, price).await.unwrap().settle((Some(60), Some(40)), 0);
+        }
+        assert_eq!(dear.reserve(EXPECTED, price).await.unwrap_err(), "the limit of 0.25 US dollars is reached");
+    }
+
+    #[tokio::test]
+    async fn what_answers_take_is_kept_where_nobody_tells_it() {
+        let (silent, _folder) = budget(Limits { tokens: Some(1000), ..Limits::default() });
+        let mut taken = 0;
+        while let Ok(reservation) = silent.reserve(EXPECTED, None).await {
+            let usage = reservation.settle((None, None), 400);
+            assert_eq!(usage, Usage { prompt: 60, completion: 100, estimated: true });
+            taken += usage.prompt + usage.completion;
+        }
+        assert!((500..=1000).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test]
+    async fn many_at_once_spend_no_more_than_there_is() {
+        let (many, _folder) = budget(Limits { tokens: Some(10_000), ..Limits::default() });
+        // Each takes three times what is expected.
+        let ask = || async {
+            let reservation = many.reserve(EXPECTED, None).await.ok()?;
+            tokio::task::yield_now().await;
+            let Usage { prompt, completion, .. } = reservation.settle((Some(180), Some(120)), 0);
+            Some(prompt + completion)
+        };
+        let taken = futures::future::join_all((0..256).map(|_| ask())).await;
+        let taken: u64 = taken.into_iter().flatten().sum();
+        assert!((9_000..=10_000).contains(&taken), "{taken}");
     }
 }

@@ -20,7 +20,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -37,11 +37,12 @@ use tokio::task::JoinError;
 
 use self::answer::{Completion, texts};
 use self::client::Client;
+use self::limits::Usage;
 use self::pending::Pending;
 use self::prompts::{About, Prompts, Rendered, Step};
 use self::server::Failure;
-use super::{Common, CurrentRun};
-use crate::catalog::{Call, Catalog, Typical};
+use super::{Common, CurrentRun, ReadTemplates, Tally};
+use crate::catalog::{Answer, Call, Catalog, Claim, Claimed, Typical};
 use crate::packs;
 
 pub use self::endpoint::{Address, Endpoint};
@@ -56,6 +57,12 @@ pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Syn
 /// People in work for each call in flight, and besides: those before the slowest have been answered wait for it, not
 /// their calls.
 const WINDOW: (usize, usize) = (1, 512);
+
+/// Between two looks for an answer that somebody else asks for: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// What a narrative of one's own is checked by, whatever its template speaks of.
+const CHECKED: [&str; 8] = ["pack", "country", LANGUAGE, "first_name", "last_name", "age", "sex", "occupation"];
 
 /// How long an endpoint that cannot be used is left alone; until then requests fail at once.
 const REST: Duration = Duration::from_secs(30);
@@ -73,6 +80,10 @@ pub struct OpenAiNarrator {
     copies: Mutex<HashMap<String, Copies>>,
     catalog: OpenCatalog,
     run: CurrentRun,
+    tally: Arc<Tally>,
+    read_templates: ReadTemplates,
+    /// Narratives of one's own: names and templates
+    templates: OnceLock<Vec<(String, String)>>,
     in_flight: Mutex<HashMap<[u8; 32], WeakShared<Asking>>>,
     outage: Mutex<Option<(Instant, Failure)>>,
     /// What answers take, by the texts that are asked for; read once
@@ -92,8 +103,8 @@ struct Reply {
     texts: Map<String, Value>,
     failed: BTreeMap<String, String>,
     attempts: u32,
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
+    /// Nothing where the answer was known
+    usage: Option<Usage>,
 }
 
 impl fmt::Debug for OpenAiNarrator {
@@ -121,6 +132,9 @@ impl OpenAiNarrator {
             copies: Mutex::default(),
             catalog: common.catalog.clone(),
             run: common.run.clone(),
+            tally: common.tally.clone(),
+            read_templates: common.templates.clone(),
+            templates: OnceLock::new(),
             in_flight: Mutex::default(),
             outage: Mutex::default(),
             typical: Mutex::default(),
@@ -157,7 +171,7 @@ impl OpenAiNarrator {
         &self,
         key: [u8; 32],
         (pending, error): (&Pending, Option<String>),
-        (prompt_tokens, completion_tokens): (Option<u64>, Option<u64>),
+        usage: Option<Usage>,
         (attempts, cost_usd, latency): (u32, Option<f64>, Duration),
     ) -> Call {
         let asked = pending.whole();
@@ -170,8 +184,9 @@ impl OpenAiNarrator {
             answer: pending.answer(),
             error,
             finish_reason: pending.finish_reason(),
-            prompt_tokens,
-            completion_tokens,
+            prompt_tokens: usage.map(|u| u.prompt),
+            completion_tokens: usage.map(|u| u.completion),
+            estimated: usage.is_some_and(|u| u.estimated),
             attempts,
             cost_usd,
             latency_ms: latency.as_millis() as u64,
@@ -179,9 +194,8 @@ impl OpenAiNarrator {
     }
 
     /// What an answer cost, where the price is known.
-    fn cost(&self, reply: &Reply) -> Option<f64> {
-        let tokens = (reply.prompt_tokens?, reply.completion_tokens?);
-        Some(self.client.endpoint().price?.of(tokens.0, tokens.1))
+    fn cost(&self, usage: Usage) -> Option<f64> {
+        Some(self.client.endpoint().price?.of(usage.prompt, usage.completion))
     }
 
     /// The prompts of the country that a person lives in, in the language of the person's texts; the USA's where the
@@ -247,7 +261,7 @@ impl OpenAiNarrator {
         for (place, prompt) in asked {
             match prompt {
                 Prompt::Template(template) => {
-                    let reply = match prompts.render_own(&template, about.facts()) {
+                    let reply = match self.render_own(&prompts, &template, about.facts()) {
                         Ok(rendered) => self.reply(rendered, about.facts()).await,
                         Err(message) => Err(Failure::lasting(message)),
                     };
@@ -262,6 +276,17 @@ impl OpenAiNarrator {
         outcomes
     }
 
+    /// The narrative of one's own that a template is.
+    fn own(&self, template: &str) -> Option<&str> {
+        // Those that cannot be read are told of where they are asked for by name.
+        let templates = self.templates.get_or_init(|| (self.read_templates)().unwrap_or_default());
+        templates.iter().find(|(_, known)| known == template).map(|(name, _)| name.as_str())
+    }
+
+    fn render_own(&self, prompts: &Prompts, template: &str, facts: &Map<String, Value>) -> Result<Rendered, String> {
+        Ok(Rendered { own: self.own(template).map(String::from), ..prompts.render_own(template, facts)? })
+    }
+
     /// The answer to a prompt: known already, on its way already, or asked for now.
     async fn reply(&self, asked: Rendered, facts: &Arc<Map<String, Value>>) -> Result<Arc<Reply>, Failure> {
         let key = key(self.client.endpoint(), &asked);
@@ -270,12 +295,9 @@ impl OpenAiNarrator {
         let known = catalog.answer(&key).map_err(lost)?;
         let mut pending = Pending::new(asked);
         if let Some(known) = known {
-            match texts(&known.text, pending.whole()) {
-                Ok(texts) => {
-                    self.note(pending.whole(), &texts, facts);
-                    return Ok(Arc::new(Reply { texts, ..Reply::default() }));
-                }
-                Err(_) => self.keep(&mut pending, &known.text, facts),
+            match self.at_hand(&pending, &known, facts) {
+                Some(reply) => return Ok(reply),
+                None => self.keep(&mut pending, &known.text, facts),
             }
         }
         let flight = {
@@ -288,7 +310,7 @@ impl OpenAiNarrator {
                     };
                     let facts = facts.clone();
                     // A task of its own, on any processor; it ends with those who wait for it.
-                    let task = SpawnedTask::spawn(async move { this.ask(key, pending, &facts, &catalog).await });
+                    let task = SpawnedTask::spawn(async move { this.claimed(key, pending, &facts, catalog).await });
                     let ended = |e: JoinError| Failure::outage(format!("a request was broken off: {e}"), false);
                     let asking = async move { task.join_unwind().await.map_err(ended)? };
                     let flight: Shared<Asking> = asking.boxed().shared();
@@ -297,9 +319,46 @@ impl OpenAiNarrator {
                 }
             }
         };
-        let reply = flight.await;
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let reply = flight.clone().await;
+        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another may have begun meanwhile.
+        if in_flight.get(&key).and_then(WeakShared::upgrade).is_none_or(|there| there.ptr_eq(&flight)) {
+            in_flight.remove(&key);
+        }
         reply
+    }
+
+    /// The texts of a whole answer that is at hand.
+    fn at_hand(&self, pending: &Pending, known: &Answer, facts: &Map<String, Value>) -> Option<Arc<Reply>> {
+        let texts = texts(&known.text, pending.whole()).ok()?;
+        self.tally.knew(&known.at);
+        self.note(pending.whole(), &texts, facts);
+        Some(Arc::new(Reply { texts, ..Reply::default() }))
+    }
+
+    /// The answer to a prompt that nobody else in this process asks for: if another does, that is waited for.
+    async fn claimed(
+        &self,
+        key: [u8; 32],
+        pending: Pending,
+        facts: &Arc<Map<String, Value>>,
+        catalog: Arc<Catalog>,
+    ) -> Result<Arc<Reply>, Failure> {
+        let (mut pause, mut anyway) = (PAUSES.0, false);
+        loop {
+            self.rested()?;
+            match catalog.claim(key, anyway).await.map_err(lost)? {
+                Claimed::Ours(claim) => return self.ask(key, pending, facts, (&catalog, claim)).await,
+                Claimed::Known(known) => match self.at_hand(&pending, &known, facts) {
+                    Some(reply) => return Ok(reply),
+                    None => anyway = true,
+                },
+                Claimed::Taken => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 3 / 2).min(PAUSES.1);
+                }
+            }
+        }
     }
 
     /// Notes an outage: for a while, requests fail at once.
@@ -308,39 +367,40 @@ impl OpenAiNarrator {
         failure
     }
 
+    /// Whether requests may be sent: after an outage they fail at once for a while.
+    fn rested(&self) -> Result<(), Failure> {
+        let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match outage.as_ref().filter(|(since, _)| since.elapsed() < REST) {
+            Some((_, failure)) => Err(Failure { attempts: 0, passing: false, ..failure.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// What is asked for, and what it is expected to take.
+    fn expecting(&self, asked: Arc<Rendered>) -> (Arc<Rendered>, Usage) {
+        let expected = self.expected(&asked).unwrap_or_else(|_| asked.expected());
+        (asked, Usage::expected(expected))
+    }
+
     async fn ask(
         &self,
         key: [u8; 32],
         pending: Pending,
         facts: &Arc<Map<String, Value>>,
-        catalog: &Catalog,
+        (catalog, claim): (&Catalog, Claim),
     ) -> Result<Arc<Reply>, Failure> {
-        let resting = || {
-            let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
-            match outage.as_ref().filter(|(since, _)| since.elapsed() < REST) {
-                Some((_, failure)) => Err(Failure { attempts: 0, passing: false, ..failure.clone() }),
-                None => Ok(()),
-            }
-        };
-        resting()?;
         let started = Instant::now();
         let attempts = AtomicU32::new(0);
-        let (mut prompt_tokens, mut completion_tokens) = (None, None);
-        let add = |sum: &mut Option<u64>, more: Option<u64>| {
-            if let Some(more) = more {
-                *sum = Some(sum.unwrap_or(0) + more);
-            }
-        };
+        let mut taken: Option<Usage> = None;
         let pending = Mutex::new(pending);
         let lock = || pending.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = self.client.ask(
-            || lock().asked(),
-            resting,
+            || self.expecting(lock().asked()),
+            || self.rested(),
             seed(&key),
             &attempts,
-            |completion: Completion| {
-                add(&mut prompt_tokens, completion.prompt_tokens());
-                add(&mut completion_tokens, completion.completion_tokens());
+            |completion: Completion, usage| {
+                taken = Some(taken.map_or(usage, |before| before.plus(usage)));
                 let first = attempts.load(Ordering::Relaxed) <= 1;
                 self.take(&mut lock(), &completion, facts, first).map_err(Failure::answer)
             },
@@ -349,16 +409,16 @@ impl OpenAiNarrator {
         let attempts = attempts.into_inner();
         let mut pending = pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let error = answer.as_ref().err().map(|failure| failure.message.clone());
-        let spent = (prompt_tokens.unwrap_or(0), completion_tokens.unwrap_or(0));
-        let cost = self.client.endpoint().price.map(|p| p.of(spent.0, spent.1));
-        let took = (attempts, cost, started.elapsed());
-        let call = self.call(key, (&pending, error), (prompt_tokens, completion_tokens), took);
+        let cost = self.cost(taken.unwrap_or_default());
+        let call = self.call(key, (&pending, error), taken, (attempts, cost, started.elapsed()));
         // What was not sent is no call.
-        if attempts > 0
-            && let Err(error) = catalog.record(call).await
-        {
-            return Err(self.out(lost(error)));
+        if attempts > 0 {
+            self.tally.called(&call);
+            if let Err(error) = catalog.record(call).await {
+                return Err(self.out(lost(error)));
+            }
         }
+        drop(claim);
         let answer = answer.map(|((), unrecorded)| drop(unrecorded));
         match answer {
             Err(failure) if failure.outage || !pending.has_some() => {
@@ -369,7 +429,7 @@ impl OpenAiNarrator {
             }
             answer => {
                 let (texts, failed) = pending.end(answer.err().map(|f| f.message));
-                Ok(Arc::new(Reply { texts, failed, attempts, prompt_tokens, completion_tokens }))
+                Ok(Arc::new(Reply { texts, failed, attempts, usage: taken }))
             }
         }
     }
@@ -409,6 +469,10 @@ impl Narrator for OpenAiNarrator {
         if self.client.endpoint().batch { batch::PEOPLE } else { 0 }
     }
 
+    fn stops(&self) -> bool {
+        self.current_run().is_some()
+    }
+
     async fn prepare(&self, prompts: &[Prompt], people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {
         let handed = self.hand_over(prompts, people).await;
         handed.map_err(|f| NarrativeError { message: f.message, attempts: f.attempts, outage: true })
@@ -417,7 +481,12 @@ impl Narrator for OpenAiNarrator {
     fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
         let names: BTreeSet<String> = match prompt {
             Prompt::Template(template) => {
-                populace_udfs::template_names(template).unwrap_or_default().into_iter().collect()
+                let mut names: BTreeSet<String> =
+                    populace_udfs::template_names(template).unwrap_or_default().into_iter().collect();
+                if self.own(template).is_some() {
+                    names.extend(CHECKED.map(String::from));
+                }
+                names
             }
             Prompt::Kind(name) => {
                 let of = |pack: &&str| {
@@ -451,15 +520,24 @@ impl Narrator for OpenAiNarrator {
                     let message = reply.failed[&kind].clone();
                     Err(NarrativeError { message, attempts: reply.attempts, outage: false })
                 }
-                Ok((reply, kind, bears)) => Ok(Narrative {
-                    text: reply.texts.get(&kind).and_then(Value::as_str).unwrap_or_default().to_string(),
-                    model: self.name.clone(),
-                    attempts: if bears { reply.attempts } else { 0 },
-                    prompt_tokens: reply.prompt_tokens.filter(|_| bears),
-                    completion_tokens: reply.completion_tokens.filter(|_| bears),
-                    cost_usd: self.cost(&reply).filter(|_| bears),
-                }),
-                Err(f) => Err(NarrativeError { message: f.message, attempts: f.attempts, outage: f.outage }),
+                Ok((reply, kind, bears)) => {
+                    // What is only supposed is no row's.
+                    let told = reply.usage.filter(|u| bears && !u.estimated);
+                    Ok(Narrative {
+                        text: reply.texts.get(&kind).and_then(Value::as_str).unwrap_or_default().to_string(),
+                        model: self.name.clone(),
+                        attempts: if bears { reply.attempts } else { 0 },
+                        prompt_tokens: told.map(|u| u.prompt),
+                        completion_tokens: told.map(|u| u.completion),
+                        cost_usd: told.and_then(|u| self.cost(u)),
+                    })
+                }
+                Err(f) => {
+                    if f.outage {
+                        self.tally.missed(&f.message);
+                    }
+                    Err(NarrativeError { message: f.message, attempts: f.attempts, outage: f.outage })
+                }
             });
         }
         let silent = || Err(NarrativeError { message: "nothing was asked".into(), attempts: 0, outage: false });
@@ -501,10 +579,18 @@ fn lost(error: crate::catalog::Error) -> Failure {
     Failure::outage(error.to_string(), false)
 }
 
-/// What an answer depends on: the model, the parameters, the prompt.
+/// What an answer depends on: the model and whose it is, the parameters, the prompt; and what sets it apart from answers
+/// that are known.
 fn key(endpoint: &Endpoint, asked: &Rendered) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    let parameters = serde_json::json!({ "temperature": endpoint.temperature, "schema": asked.schema() }).to_string();
+    let mut parameters = serde_json::json!({ "temperature": endpoint.temperature, "schema": asked.schema() });
+    // Said only where there is something to say, so that answers of before are found.
+    for (name, value) in [("provider", Some(endpoint.provider())), ("fresh", endpoint.fresh.clone())] {
+        if let Some(value) = value.filter(|v| !v.is_empty()) {
+            parameters[name] = value.into();
+        }
+    }
+    let parameters = parameters.to_string();
     for part in [&endpoint.model, &parameters, &asked.system, &asked.user] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }

@@ -82,6 +82,12 @@ impl Pending {
     }
 }
 
+/// A text that a template asks for may be anything, but for the narratives of one's own, which `validate` checks as it
+/// does the others; scores were checked as they were read.
+fn is_checked(asked: &Rendered) -> bool {
+    (!asked.free || asked.own.is_some()) && !asked.scores
+}
+
 impl OpenAiNarrator {
     /// Takes from an answer what can stand; on the first, a doubtful text is asked for once more.
     ///
@@ -136,8 +142,7 @@ impl OpenAiNarrator {
         let (texts, missing) = read(text, &asked, cut)?;
         pending.failed.extend(missing);
         let vocabulary = self.vocabulary(facts);
-        // A text of the caller's own kind may be anything; scores were checked as they were read.
-        let prompts = self.prompts(facts).ok().filter(|_| !asked.free && !asked.scores);
+        let prompts = self.prompts(facts).ok().filter(|_| is_checked(&asked));
         let kinds: Vec<&str> = prompts.iter().flat_map(|p| p.kinds.iter().map(|k| k.name.as_str())).collect();
         // Of the texts that are there, those of an earlier call among the facts.
         let there = |name: &&str| {
@@ -152,10 +157,11 @@ impl OpenAiNarrator {
                 let shingles = Shingles::of(&wording);
                 let mut found = check_text(text, facts, &vocabulary);
                 found.extend(prompts.instructions.echo(text, &wording));
-                let others = kinds.iter().filter(|name| **name != kind);
+                let name = asked.own.as_ref().unwrap_or(&kind);
+                let others = kinds.iter().filter(|other| *other != name);
                 found.extend(shingles.repeat(others.filter_map(|name| Some((*name, written.get(*name)?)))));
                 wrong = found.into_iter().find(|v| answer == Answer::First || v.severity == Severity::Error);
-                let copied = || self.copied(&kind, &Likeness::of((text, &wording), facts)?, answer);
+                let copied = || self.copied(name, &Likeness::of((text, &wording), facts)?, answer);
                 wrong = wrong.or_else(copied);
                 own = Some(shingles);
             }
@@ -175,10 +181,11 @@ impl OpenAiNarrator {
 
     /// Remembers texts that are at hand, for others to be compared with.
     pub(super) fn note(&self, asked: &Rendered, texts: &Map<String, Value>, facts: &Map<String, Value>) {
-        if asked.free || asked.scores {
+        if !is_checked(asked) {
             return;
         }
         for (kind, text) in texts {
+            let kind = asked.own.as_ref().unwrap_or(kind);
             let likeness = |text: &str| Likeness::of((text, &Wording::of(text)), facts);
             if let Some(likeness) = text.as_str().and_then(likeness) {
                 self.copies(kind, |copies| copies.note(&likeness));

@@ -68,6 +68,8 @@ pub(super) struct Rendered {
     pub keys: Vec<String>,
     /// Whether an answer that is no JSON may be the text itself
     pub free: bool,
+    /// The narrative of one's own that it is
+    pub own: Option<String>,
     /// Whether scores are asked for rather than texts
     pub scores: bool,
     /// Words that the answer is to have, as far as the prompt says
@@ -296,7 +298,7 @@ impl Prompts {
         let system = self.template(step.system(), facts)?;
         let keys: Vec<String> = wanted.iter().map(|k| k.name.clone()).collect();
         let words = if scores { keys.len() as u64 } else { wanted.iter().map(|k| words(&k.ask)).sum() };
-        Ok(Rendered { system, user, keys, free: false, scores, words, step: Some(step) })
+        Ok(Rendered { system, user, keys, free: false, own: None, scores, words, step: Some(step) })
     }
 
     /// The prompt of a template of the caller's own; a fact that it names must be there.
@@ -313,7 +315,8 @@ impl Prompts {
         })?;
         let user = self.template("template.j2", context! { request })?;
         let system = self.template("system.j2", minijinja::Value::from_serialize(facts))?;
-        Ok(Rendered { system, user, keys: vec!["text".into()], free: true, scores: false, words: WORDS, step: None })
+        let keys = vec!["text".into()];
+        Ok(Rendered { system, user, keys, free: true, own: None, scores: false, words: WORDS, step: None })
     }
 
     /// The prompt for some of the texts that a prompt asks for, where they can be asked for alone.

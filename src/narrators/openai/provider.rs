@@ -3,11 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Completion, message};
+use super::answer::{Completion, clip, words_of};
 use super::server::{Failure, Server};
 
 /// What every request of a batch is sent to, as the provider writes it.
 const ENDPOINT: &str = "/v1/chat/completions";
+
+/// Pages of a hundred batches that one is looked for on.
+const PAGES: usize = 100;
 
 /// How a batch stands, as far as providers agree on it. Nothing is required, nothing is a closed list.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -42,7 +45,7 @@ impl Standing {
     /// Why the provider took none of it, if it did not.
     pub fn refused(&self) -> Option<String> {
         let said = || match self.errors.as_ref().and_then(|e| e.get("data")?.get(0)) {
-            Some(first) => message(first),
+            Some(first) => words_of(first),
             None => "it does not say why".into(),
         };
         (self.status == "failed").then(said)
@@ -57,6 +60,9 @@ impl Standing {
 #[derive(Deserialize)]
 struct Listed {
     data: Vec<Standing>,
+    /// Whether there are older ones
+    #[serde(default)]
+    has_more: bool,
 }
 
 /// A line of a file of answers.
@@ -76,15 +82,16 @@ struct Response {
 }
 
 impl Line {
+    /// What it says, in as many words as it does.
     fn answer(self) -> Result<Completion, String> {
         match (self.response, self.error) {
             (Some(Response { status_code: 200, body }), _) => {
                 serde_json::from_value(body).map_err(|e| format!("the answer is nonsense: {e}"))
             }
             (Some(Response { status_code, body }), _) => {
-                Err(format!("answered {status_code}: {}", message(body.get("error").unwrap_or(&body))))
+                Err(format!("answered {status_code}: {}", words_of(body.get("error").unwrap_or(&body))))
             }
-            (None, Some(error)) => Err(message(&error)),
+            (None, Some(error)) => Err(words_of(&error)),
             (None, None) => Err("the line has no answer".into()),
         }
     }
@@ -107,7 +114,7 @@ impl Server {
         let (kind, form) = form(name, lines);
         let file: Value = self.read(self.at("files", Some((kind, form))).await?)?;
         let Some(file) = file["id"].as_str() else {
-            return Err(Failure::answer(format!("{} does not say what it calls the file", self.base())));
+            return Err(Failure::answer(format!("{} does not say what it calls the file", self.shown())));
         };
         let batch = json!({
             "input_file_id": file,
@@ -127,14 +134,25 @@ impl Server {
         self.read(self.at(&format!("batches/{id}"), None).await?)
     }
 
-    /// The batch that goes by a name of ours, among the newest.
+    /// The batch that goes by a name of ours, among the newest: one that was handed over long before is not looked for.
     ///
     /// # Errors
     /// What the server said instead.
     pub async fn named(&self, name: &str) -> Result<Option<Standing>, Failure> {
-        let listed: Listed = self.read(self.at("batches?limit=100", None).await?)?;
         let is = |s: &Standing| s.metadata.as_ref().is_some_and(|m| m.get("populace").is_some_and(|n| n == name));
-        Ok(listed.data.into_iter().find(is))
+        let mut after = String::new();
+        for _ in 0..PAGES {
+            let Listed { data, has_more } = self.read(self.at(&format!("batches?limit=100{after}"), None).await?)?;
+            let last = data.last().map(|s| s.id.clone());
+            if let Some(found) = data.into_iter().find(is) {
+                return Ok(Some(found));
+            }
+            match last {
+                Some(last) if has_more => after = format!("&after={last}"),
+                _ => break,
+            }
+        }
+        Ok(None)
     }
 
     /// The answers of a batch that has ended, by the names of the requests; those that the provider did not get to are
@@ -149,7 +167,9 @@ impl Server {
             for line in content.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()) {
                 // A line that cannot be read says nothing of which request it answers: that one has none.
                 if let Ok(line) = serde_json::from_slice::<Line>(line) {
-                    answers.push((line.custom_id.clone(), line.answer()));
+                    let (name, bare) = (line.custom_id.clone(), |said: &str| self.without_secrets(said));
+                    let answer = line.answer().map(|a| a.with_errors(bare)).map_err(|said| clip(&bare(&said)));
+                    answers.push((name, answer));
                 }
             }
         }
@@ -157,7 +177,7 @@ impl Server {
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, body: Vec<u8>) -> Result<T, Failure> {
-        serde_json::from_slice(&body).map_err(|e| Failure::answer(format!("{} answers nonsense: {e}", self.base())))
+        serde_json::from_slice(&body).map_err(|e| Failure::answer(format!("{} answers nonsense: {e}", self.shown())))
     }
 }
 

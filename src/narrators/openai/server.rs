@@ -4,17 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_openai::Client as Api;
-use async_openai::config::OpenAIConfig;
-use async_openai::error::OpenAIError;
-use async_openai::middleware::HttpRequestFactory;
 use serde_json::{Value, json};
 
-use super::answer::{Completion, clip, message};
+use super::answer::{Completion, clip, words_of};
 use super::endpoint::{Address, Endpoint};
 use super::gate::Gate;
 use super::health::Health;
-use super::limits::{Budget, Pace};
+use super::limits::{Budget, Pace, Usage};
 use super::prompts::Rendered;
 
 /// What OpenAI calls the limit of an answer; it was `max_tokens` once, and is so at other servers still.
@@ -22,6 +18,11 @@ const NEW_LIMIT: &str = "max_completion_tokens";
 
 /// The longest wait that a server may ask for; beyond it the run had better stop.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// What is read of an answer, of a file of answers, and of what a server says instead, in bytes.
+const ANSWER: usize = 16 << 20;
+const FILE: usize = 1 << 30;
+const SAID: usize = 64 << 10;
 
 /// Why there is no answer.
 #[derive(Debug, Clone)]
@@ -60,20 +61,37 @@ impl Failure {
     }
 }
 
-/// What a server said instead of an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("{status}")]
-struct Refused {
-    status: u16,
-    wait: Option<Duration>,
-    body: String,
+/// Why there is no response to read.
+enum Silence {
+    /// The server said something else instead
+    Refused {
+        status: u16,
+        wait: Option<Duration>,
+        /// Where it would have the request sent
+        elsewhere: bool,
+        body: String,
+    },
+    Http(reqwest::Error),
+    /// It is longer than what would be read, in bytes
+    TooLong(usize),
+    Nonsense(String),
+}
+
+impl Silence {
+    /// Whether nothing can have been done for the request that is to be paid.
+    fn is_free(&self) -> bool {
+        match self {
+            Silence::Refused { .. } => true,
+            Silence::Http(error) => error.is_connect() || error.is_builder(),
+            Silence::TooLong(_) | Silence::Nonsense(_) => false,
+        }
+    }
 }
 
 /// A server that is asked for a model.
 pub(super) struct Server {
     address: Address,
     endpoint: Arc<Endpoint>,
-    api: Api<OpenAIConfig>,
     http: reqwest::Client,
     gate: Gate,
     pub health: Health,
@@ -123,11 +141,6 @@ impl Sent {
 
 impl Server {
     pub fn new(address: Address, endpoint: Arc<Endpoint>, http: &reqwest::Client) -> Server {
-        let key = if address.key.is_empty() { "none" } else { &address.key };
-        let config = OpenAIConfig::new().with_api_base(&address.base).with_api_key(key);
-        let sender = http.clone();
-        let service = tower::service_fn(move |request: HttpRequestFactory| send(sender.clone(), request));
-        let api = Api::build(http.clone(), config).with_http_service(service);
         // Its part of the requests in flight.
         let weights: f64 = endpoint.addresses.iter().map(|a| a.weight).sum();
         let part = (endpoint.concurrency as f64 * address.weight / weights).ceil() as usize;
@@ -135,20 +148,7 @@ impl Server {
         let [no_schema, no_json, no_seed, no_temperature, old_limit] = std::array::from_fn(|_| AtomicBool::new(false));
         let load = AtomicUsize::new(0);
         let http = http.clone();
-        Server {
-            address,
-            endpoint,
-            api,
-            http,
-            gate,
-            health,
-            load,
-            no_schema,
-            no_json,
-            no_seed,
-            no_temperature,
-            old_limit,
-        }
+        Server { address, endpoint, http, gate, health, load, no_schema, no_json, no_seed, no_temperature, old_limit }
     }
 
     /// How much it has to do, for its weight.
@@ -156,18 +156,19 @@ impl Server {
         (self.load.load(Ordering::Relaxed) + 1) as f64 / self.address.weight
     }
 
-    /// One answer; where the server turns down a parameter, it is left out and the request sent again. While the server
-    /// fails everyone, requests wait for it, within the endpoint's patience; where `elsewhere` they are served, there is
-    /// no answer, and nothing was sent.
+    /// One answer, and what it took; where the server turns down a parameter, it is left out and the request sent again.
+    /// While the server fails everyone, requests wait for it, within the endpoint's patience; where `elsewhere` they are
+    /// served, there is no answer, and nothing was sent. `count` hears of each request before it is sent.
     ///
     /// # Errors
     /// What the server said instead, or that a limit is reached.
     pub async fn request(
         &self,
         (asked, seed, complaint): (&Rendered, u32, Option<&str>),
-        (pace, budget): (&Pace, &Budget),
+        (pace, budget, expected): (&Pace, &Arc<Budget>, Usage),
         elsewhere: bool,
-    ) -> Result<Option<Completion>, Failure> {
+        count: &(dyn Fn() + Sync),
+    ) -> Result<Option<(Completion, Usage)>, Failure> {
         self.load.fetch_add(1, Ordering::Relaxed);
         let _load = Load(&self.load);
         let mut forms = 0;
@@ -181,18 +182,22 @@ impl Server {
             if elsewhere && !self.health.is_up() {
                 return Ok(None);
             }
-            budget.take().map_err(|limit| Failure { of_server: false, ..Failure::outage(limit, false) })?;
-            match self.api.chat().create_byot::<_, Completion>(body).await {
+            let reserved = budget.reserve(expected, self.endpoint.price).await;
+            let reserved = reserved.map_err(|limit| Failure { of_server: false, ..Failure::outage(limit, false) })?;
+            count();
+            match self.completion(&body).await {
                 Ok(completion) => {
                     self.health.answered();
                     slot.answered();
-                    let (asked, answered) = (completion.prompt_tokens(), completion.completion_tokens());
-                    let (asked, answered) = (asked.unwrap_or(0), answered.unwrap_or(0));
-                    budget.spend(asked + answered, self.endpoint.price.map(|p| p.of(asked, answered)));
-                    return Ok(Some(completion));
+                    let told = (completion.prompt_tokens(), completion.completion_tokens());
+                    let usage = reserved.settle(told, completion.letters());
+                    return Ok(Some((completion, usage)));
                 }
-                Err(error) => {
-                    let failure = self.explain(error);
+                Err(silence) => {
+                    if silence.is_free() {
+                        reserved.release();
+                    }
+                    let failure = self.explain(silence);
                     if failure.server {
                         slot.turned_away();
                         if self.health.failed(&failure.message) && !elsewhere {
@@ -206,11 +211,24 @@ impl Server {
                 }
             }
         }
-        Err(Failure::lasting(format!("{} takes no form of request that is known", self.address.base)))
+        Err(Failure::lasting(format!("{} takes no form of request that is known", self.shown())))
     }
 
-    pub fn base(&self) -> &str {
-        &self.address.base
+    async fn completion(&self, body: &Value) -> Result<Completion, Silence> {
+        let json = ("application/json".to_string(), body.to_string().into_bytes());
+        let said = self.exchange("chat/completions", Some(json), self.endpoint.timeout, ANSWER).await?;
+        let completion: Result<Completion, _> = serde_json::from_slice(&said);
+        let nonsense = |_| Silence::Nonsense(String::from_utf8_lossy(&said).into_owned());
+        Ok(completion.map_err(nonsense)?.with_errors(|said| self.address.without_secrets(said)))
+    }
+
+    /// What the server is called where people read it.
+    pub fn shown(&self) -> &str {
+        &self.address.shown
+    }
+
+    pub fn without_secrets(&self, said: &str) -> String {
+        self.address.without_secrets(said)
     }
 
     /// What it says at a path, which is no request for an answer: it is sent as it is, of a type, or something is only
@@ -219,7 +237,27 @@ impl Server {
     /// # Errors
     /// What it said instead.
     pub async fn at(&self, path: &str, sent: Option<(String, Vec<u8>)>) -> Result<Vec<u8>, Failure> {
-        let url = format!("{}/{path}", self.address.base);
+        // Files are large.
+        let said = self.exchange(path, sent, self.endpoint.timeout * 5, FILE).await;
+        said.map_err(|silence| match silence {
+            Silence::Refused { status: status @ (404 | 405 | 501), .. } => {
+                let base = self.shown();
+                let message = format!("{base} has no {path} ({status}): leave --batch out where there are no batches");
+                Failure { unsupported: true, ..Failure::outage(message, false) }
+            }
+            silence => self.explain(silence),
+        })
+    }
+
+    /// Sends something to a path, or asks for what is there; what is read of the answer is bounded.
+    async fn exchange(
+        &self,
+        path: &str,
+        sent: Option<(String, Vec<u8>)>,
+        timeout: Duration,
+        most: usize,
+    ) -> Result<Vec<u8>, Silence> {
+        let url = self.address.at(path);
         let mut request = match sent {
             Some((kind, body)) => self.http.post(url).header("content-type", kind).body(body),
             None => self.http.get(url),
@@ -227,25 +265,16 @@ impl Server {
         if !self.address.key.is_empty() {
             request = request.bearer_auth(&self.address.key);
         }
-        // Files are large.
-        let request = request.timeout(self.endpoint.timeout * 5);
-        let asked = async {
-            let response = received(request.send().await.map_err(OpenAIError::Reqwest)?).await?;
-            response.bytes().await.map_err(OpenAIError::Reqwest)
-        };
-        match asked.await {
-            Ok(body) => Ok(body.into()),
-            Err(OpenAIError::Boxed(error)) => Err(match error.downcast_ref::<Refused>() {
-                Some(Refused { status: status @ (404 | 405 | 501), .. }) => {
-                    let base = self.base();
-                    let message =
-                        format!("{base} has no {path} ({status}): leave --batch out where there are no batches");
-                    Failure { unsupported: true, ..Failure::outage(message, false) }
-                }
-                _ => self.explain(OpenAIError::Boxed(error)),
-            }),
-            Err(error) => Err(self.explain(error)),
+        let response = request.timeout(timeout).send().await.map_err(|e| Silence::Http(e.without_url()))?;
+        let status = response.status();
+        if status.is_success() {
+            return read(response, most).await?.ok_or(Silence::TooLong(most));
         }
+        let wait = response.headers().get("retry-after").and_then(|w| wait(w.to_str().ok()?));
+        // What is beyond it says nothing more.
+        let body = read(response, SAID).await.unwrap_or_default().unwrap_or_default();
+        let body = self.address.without_secrets(&String::from_utf8_lossy(&body));
+        Err(Silence::Refused { status: status.as_u16(), wait, elsewhere: status.is_redirection(), body })
     }
 
     /// The body of a request.
@@ -302,39 +331,51 @@ impl Server {
         true
     }
 
-    fn explain(&self, error: OpenAIError) -> Failure {
-        let (Address { base, .. }, Endpoint { model, timeout, .. }) = (&self.address, self.endpoint.as_ref());
-        match error {
-            OpenAIError::Boxed(error) => match error.downcast::<Refused>() {
-                Ok(refused) => self.refused(&refused),
-                Err(error) => Failure::answer(self.without_key(&format!("{base}: {error}"))),
-            },
-            OpenAIError::Reqwest(error) if error.is_timeout() && !error.is_connect() => Failure {
+    fn explain(&self, silence: Silence) -> Failure {
+        let (base, Endpoint { model, timeout, .. }) = (self.shown(), self.endpoint.as_ref());
+        match silence {
+            Silence::Refused { elsewhere: true, status, .. } => Failure::outage(
+                format!(
+                    "{base} answers {status}: it sends requests elsewhere, which they do not follow; name the address \
+                     that is meant with OPENAI_BASE_URL"
+                ),
+                false,
+            ),
+            Silence::Refused { status, wait, body, .. } => self.refused(status, wait, &body),
+            Silence::Http(error) if error.is_timeout() && !error.is_connect() => Failure {
                 server: true,
                 ..Failure::answer(format!("{base} gave no answer within {} s", timeout.as_secs_f64()))
             },
-            OpenAIError::Reqwest(error) if error.is_connect() => Failure::outage(
-                format!("{base} cannot be reached: {}; OPENAI_BASE_URL says which server is asked", causes(&error)),
+            Silence::Http(error) if error.is_connect() => Failure::outage(
+                format!(
+                    "{base} cannot be reached: {}; OPENAI_BASE_URL says which server is asked",
+                    self.address.without_secrets(&causes(&error))
+                ),
                 true,
             ),
-            OpenAIError::Reqwest(error) => {
-                Failure { server: true, ..Failure::answer(format!("{base}: {}", causes(&error))) }
+            Silence::Http(error) => {
+                let message = format!("{base}: {}", self.address.without_secrets(&causes(&error)));
+                Failure { server: true, ..Failure::answer(message) }
             }
-            OpenAIError::JSONDeserialize(_, body) => {
-                let body = self.without_key(&clip(&body));
+            Silence::TooLong(most) => {
+                Failure::answer(format!("{base} answers more than {} MiB, which nobody reads", most >> 20))
+            }
+            Silence::Nonsense(body) => {
+                let body = clip(&self.address.without_secrets(&body));
                 Failure::answer(format!("{base} answers nonsense for a model such as {model}: {body}"))
             }
-            error => Failure::answer(self.without_key(&format!("{base}: {error}"))),
         }
     }
 
-    fn refused(&self, Refused { status, wait, body }: &Refused) -> Failure {
-        let (Address { base, .. }, Endpoint { model, .. }) = (&self.address, self.endpoint.as_ref());
+    /// `body` has no secrets in it.
+    fn refused(&self, status: u16, wait: Option<Duration>, body: &str) -> Failure {
+        let (base, Endpoint { model, .. }) = (self.shown(), self.endpoint.as_ref());
         let said = match serde_json::from_str::<Value>(body) {
-            Ok(body) => message(body.get("error").unwrap_or(&body)),
-            Err(_) => clip(body),
+            // What was escaped is not any more.
+            Ok(body) => self.address.without_secrets(&words_of(body.get("error").unwrap_or(&body))),
+            Err(_) => body.to_string(),
         };
-        let said = self.without_key(&said);
+        let said = clip(&said);
         let quota = body.contains("insufficient_quota") || body.contains("billing_hard_limit");
         match status {
             401 | 403 => {
@@ -344,14 +385,14 @@ impl Server {
                 format!("{base} has no model {model} ({status}: {said}); OPENAI_BASE_URL says which server is asked"),
                 false,
             ),
-            402 | 429 if quota || *status == 402 => {
+            402 | 429 if quota || status == 402 => {
                 Failure::outage(format!("{base} wants to be paid first ({status}: {said})"), false)
             }
             408 | 409 | 425 | 429 | 500..=599 => {
                 let long = wait.is_some_and(|w| w > LONGEST_WAIT);
                 let message = format!("{base} answers {status}: {said}");
                 Failure {
-                    wait: *wait,
+                    wait,
                     passing: !long,
                     outage: long,
                     of_server: true,
@@ -363,28 +404,18 @@ impl Server {
             _ => Failure::lasting(format!("{base} answers {status}: {said}")),
         }
     }
-
-    /// Servers repeat the key in what they say of it.
-    fn without_key(&self, text: &str) -> String {
-        if self.address.key.is_empty() { text.into() } else { text.replace(&self.address.key, "[key]") }
-    }
 }
 
-/// Sends one request.
-async fn send(http: reqwest::Client, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
-    received(http.execute(request.build().await?).await.map_err(OpenAIError::Reqwest)?).await
-}
-
-/// A response that is a success; another is an error with what the server said.
-async fn received(response: reqwest::Response) -> Result<reqwest::Response, OpenAIError> {
-    if response.status().is_success() {
-        return Ok(response);
+/// The body of a response; nothing where it is longer than so many bytes.
+async fn read(mut response: reqwest::Response, most: usize) -> Result<Option<Vec<u8>>, Silence> {
+    let mut body = vec![];
+    while let Some(chunk) = response.chunk().await.map_err(|e| Silence::Http(e.without_url()))? {
+        if body.len() + chunk.len() > most {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
     }
-    let status = response.status().as_u16();
-    let wait = response.headers().get("retry-after").and_then(|w| wait(w.to_str().ok()?));
-    let mut body = response.text().await.unwrap_or_default();
-    body.truncate(body.floor_char_boundary(4096));
-    Err(OpenAIError::Boxed(Box::new(Refused { status, wait, body })))
+    Ok(Some(body))
 }
 
 /// `Retry-After`: seconds, or a date.

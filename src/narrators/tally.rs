@@ -1,0 +1,82 @@
+//! What came of asking models, for whoever ran the statement.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::catalog::{Call, CallTotals};
+
+/// The commonest failures that are told.
+const TOLD: usize = 5;
+
+/// What the calls of a statement came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    pub totals: CallTotals,
+    /// Answers that were in the catalogue
+    pub known: u64,
+    /// The first and the last day on which those were asked for
+    pub days: Option<(String, String)>,
+    /// Texts that are missing because nothing could be asked any more, and why
+    pub missing: u64,
+    pub outage: Option<String>,
+}
+
+/// Counts what comes of asking.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<(Asked, HashMap<String, u64>)>);
+
+impl Tally {
+    fn lock(&self) -> MutexGuard<'_, (Asked, HashMap<String, u64>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn called(&self, call: &Call) {
+        let mut tally = self.lock();
+        match &call.error {
+            None => tally.0.totals.answered += 1,
+            Some(error) => {
+                tally.0.totals.failed += 1;
+                *tally.1.entry(error.clone()).or_default() += 1;
+            }
+        }
+        let totals = &mut tally.0.totals;
+        totals.attempts += u64::from(call.attempts);
+        totals.prompt_tokens += call.prompt_tokens.unwrap_or(0);
+        totals.completion_tokens += call.completion_tokens.unwrap_or(0);
+        totals.estimated += u64::from(call.estimated);
+        if let Some(cost) = call.cost_usd {
+            *totals.cost_usd.get_or_insert(0.0) += cost;
+        }
+    }
+
+    /// An answer was in the catalogue since a time.
+    pub(super) fn knew(&self, at: &str) {
+        let day = at.split('T').next().unwrap_or_default();
+        let asked = &mut self.lock().0;
+        asked.known += 1;
+        let (first, last) = asked.days.get_or_insert_with(|| (day.into(), day.into()));
+        if day < first.as_str() {
+            *first = day.into();
+        }
+        if day > last.as_str() {
+            *last = day.into();
+        }
+    }
+
+    /// A text is missing, as nothing can be asked for now.
+    pub(super) fn missed(&self, why: &str) {
+        let asked = &mut self.lock().0;
+        asked.missing += 1;
+        asked.outage.get_or_insert_with(|| why.into());
+    }
+
+    /// What was counted since the last time.
+    pub fn take(&self) -> Asked {
+        let (mut asked, failures) = std::mem::take(&mut *self.lock());
+        let mut failures: Vec<(String, u64)> = failures.into_iter().collect();
+        failures.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
+        failures.truncate(TOLD);
+        asked.totals.failures = failures;
+        asked
+    }
+}
