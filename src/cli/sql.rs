@@ -15,6 +15,8 @@ use crate::narrators::Asked;
 #[derive(Debug, Args)]
 pub(super) struct SqlArguments {
     /// Statements, parted by semicolons
+    // They may begin with a comment, `-- so`, which is no flag.
+    #[arg(allow_hyphen_values = true)]
     statements: Option<String>,
     /// Read the statements from a file; `-` is standard input
     #[arg(short, long, conflicts_with = "statements")]
