@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_openai::Client as Api;
+use async_openai::config::OpenAIConfig;
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
 use serde_json::{Value, json};
 
 use super::answer::{Completion, clip, words_of};
@@ -62,8 +66,10 @@ impl Failure {
 }
 
 /// Why there is no response to read.
+#[derive(Debug, thiserror::Error)]
 enum Silence {
     /// The server said something else instead
+    #[error("{status}")]
     Refused {
         status: u16,
         wait: Option<Duration>,
@@ -71,9 +77,12 @@ enum Silence {
         elsewhere: bool,
         body: String,
     },
+    #[error("{0}")]
     Http(reqwest::Error),
     /// It is longer than what would be read, in bytes
+    #[error("more than {0} bytes")]
     TooLong(usize),
+    #[error("{0}")]
     Nonsense(String),
 }
 
@@ -92,6 +101,8 @@ impl Silence {
 pub(super) struct Server {
     address: Address,
     endpoint: Arc<Endpoint>,
+    /// For answers; what it sends and reads goes through [`exchange`]
+    api: Api<OpenAIConfig>,
     http: reqwest::Client,
     gate: Gate,
     pub health: Health,
@@ -148,7 +159,21 @@ impl Server {
         let [no_schema, no_json, no_seed, no_temperature, old_limit] = std::array::from_fn(|_| AtomicBool::new(false));
         let load = AtomicUsize::new(0);
         let http = http.clone();
-        Server { address, endpoint, http, gate, health, load, no_schema, no_json, no_seed, no_temperature, old_limit }
+        let api = api(&address, &http, endpoint.timeout);
+        Server {
+            address,
+            endpoint,
+            api,
+            http,
+            gate,
+            health,
+            load,
+            no_schema,
+            no_json,
+            no_seed,
+            no_temperature,
+            old_limit,
+        }
     }
 
     /// How much it has to do, for its weight.
@@ -185,7 +210,7 @@ impl Server {
             let reserved = budget.reserve(expected, self.endpoint.price).await;
             let reserved = reserved.map_err(|limit| Failure { of_server: false, ..Failure::outage(limit, false) })?;
             count();
-            match self.completion(&body).await {
+            match self.completion(body).await {
                 Ok(completion) => {
                     self.health.answered();
                     slot.answered();
@@ -214,12 +239,17 @@ impl Server {
         Err(Failure::lasting(format!("{} takes no form of request that is known", self.shown())))
     }
 
-    async fn completion(&self, body: &Value) -> Result<Completion, Silence> {
-        let json = ("application/json".to_string(), body.to_string().into_bytes());
-        let said = self.exchange("chat/completions", Some(json), self.endpoint.timeout, ANSWER).await?;
-        let completion: Result<Completion, _> = serde_json::from_slice(&said);
-        let nonsense = |_| Silence::Nonsense(String::from_utf8_lossy(&said).into_owned());
-        Ok(completion.map_err(nonsense)?.with_errors(|said| self.address.without_secrets(said)))
+    async fn completion(&self, body: Value) -> Result<Completion, Silence> {
+        let completion = self.api.chat().create_byot::<_, Completion>(body).await.map_err(|error| match error {
+            OpenAIError::Boxed(error) => match error.downcast::<Silence>() {
+                Ok(silence) => *silence,
+                Err(other) => Silence::Nonsense(other.to_string()),
+            },
+            OpenAIError::Reqwest(error) => Silence::Http(error.without_url()),
+            OpenAIError::JSONDeserialize(_, said) => Silence::Nonsense(said),
+            other => Silence::Nonsense(other.to_string()),
+        });
+        Ok(completion?.with_errors(|said| self.address.without_secrets(said)))
     }
 
     /// What the server is called where people read it.
@@ -238,7 +268,7 @@ impl Server {
     /// What it said instead.
     pub async fn at(&self, path: &str, sent: Option<(String, Vec<u8>)>) -> Result<Vec<u8>, Failure> {
         // Files are large.
-        let said = self.exchange(path, sent, self.endpoint.timeout * 5, FILE).await;
+        let said = exchange(&self.http, &self.address, (path, sent), self.endpoint.timeout * 5, FILE).await;
         said.map_err(|silence| match silence {
             Silence::Refused { status: status @ (404 | 405 | 501), .. } => {
                 let base = self.shown();
@@ -247,34 +277,6 @@ impl Server {
             }
             silence => self.explain(silence),
         })
-    }
-
-    /// Sends something to a path, or asks for what is there; what is read of the answer is bounded.
-    async fn exchange(
-        &self,
-        path: &str,
-        sent: Option<(String, Vec<u8>)>,
-        timeout: Duration,
-        most: usize,
-    ) -> Result<Vec<u8>, Silence> {
-        let url = self.address.at(path);
-        let mut request = match sent {
-            Some((kind, body)) => self.http.post(url).header("content-type", kind).body(body),
-            None => self.http.get(url),
-        };
-        if !self.address.key.is_empty() {
-            request = request.bearer_auth(&self.address.key);
-        }
-        let response = request.timeout(timeout).send().await.map_err(|e| Silence::Http(e.without_url()))?;
-        let status = response.status();
-        if status.is_success() {
-            return read(response, most).await?.ok_or(Silence::TooLong(most));
-        }
-        let wait = response.headers().get("retry-after").and_then(|w| wait(w.to_str().ok()?));
-        // What is beyond it says nothing more.
-        let body = read(response, SAID).await.unwrap_or_default().unwrap_or_default();
-        let body = self.address.without_secrets(&String::from_utf8_lossy(&body));
-        Err(Silence::Refused { status: status.as_u16(), wait, elsewhere: status.is_redirection(), body })
     }
 
     /// The body of a request.
@@ -404,6 +406,51 @@ impl Server {
             _ => Failure::lasting(format!("{base} answers {status}: {said}")),
         }
     }
+}
+
+/// A client of the interface whose requests go where the address says, and whose answers are read up to a bound.
+fn api(address: &Address, http: &reqwest::Client, timeout: Duration) -> Api<OpenAIConfig> {
+    let (to, sender) = (address.clone(), http.clone());
+    let service = tower::service_fn(move |request: HttpRequestFactory| {
+        let (to, sender) = (to.clone(), sender.clone());
+        async move {
+            let request = request.build().await?;
+            let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
+            let sent = ("chat/completions", Some(("application/json".to_string(), body)));
+            let said = exchange(&sender, &to, sent, timeout, ANSWER).await;
+            let said = said.map_err(|silence| OpenAIError::Boxed(Box::new(silence)))?;
+            Ok::<_, OpenAIError>(reqwest::Response::from(http::Response::new(said)))
+        }
+    });
+    Api::build(http.clone(), OpenAIConfig::new()).with_http_service(service)
+}
+
+/// Sends something to a path, or asks for what is there; what is read of the answer is bounded.
+async fn exchange(
+    http: &reqwest::Client,
+    address: &Address,
+    (path, sent): (&str, Option<(String, Vec<u8>)>),
+    timeout: Duration,
+    most: usize,
+) -> Result<Vec<u8>, Silence> {
+    let url = address.at(path);
+    let mut request = match sent {
+        Some((kind, body)) => http.post(url).header("content-type", kind).body(body),
+        None => http.get(url),
+    };
+    if !address.key.is_empty() {
+        request = request.bearer_auth(&address.key);
+    }
+    let response = request.timeout(timeout).send().await.map_err(|e| Silence::Http(e.without_url()))?;
+    let status = response.status();
+    if status.is_success() {
+        return read(response, most).await?.ok_or(Silence::TooLong(most));
+    }
+    let wait = response.headers().get("retry-after").and_then(|w| wait(w.to_str().ok()?));
+    // What is beyond it says nothing more.
+    let body = read(response, SAID).await.unwrap_or_default().unwrap_or_default();
+    let body = address.without_secrets(&String::from_utf8_lossy(&body));
+    Err(Silence::Refused { status: status.as_u16(), wait, elsewhere: status.is_redirection(), body })
 }
 
 /// The body of a response; nothing where it is longer than so many bytes.
