@@ -9,7 +9,8 @@ use arrow_select::dictionary::garbage_collect_any_dictionary;
 use datafusion::arrow::array::{
     ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
 };
-use datafusion::arrow::compute::{CastOptions, cast_with_options, concat, filter_record_batch};
+use datafusion::arrow::compute::kernels::zip::zip;
+use datafusion::arrow::compute::{CastOptions, cast_with_options, concat, filter_record_batch, is_not_null, nullif};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
@@ -192,6 +193,7 @@ impl Database {
             schema,
             embedder,
             constants: options.constants(),
+            vectors_come: options.embedded.to_vec(),
             twins,
             written: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
@@ -277,6 +279,8 @@ pub struct Append<'a> {
     pub run: Option<&'a str>,
     /// What wrote the narratives, for `narrator` where the rows have none
     pub narrator: Option<&'a str>,
+    /// Narratives whose vectors come with the rows, made of the same texts by the same embedder
+    pub embedded: &'a [String],
     /// People who are committed together; without it, those who are ready in some seconds
     pub chunk: Option<usize>,
     /// Hears after each commit how far it is
@@ -287,7 +291,7 @@ pub struct Append<'a> {
 
 impl Default for Append<'_> {
     fn default() -> Self {
-        Append { run: None, narrator: None, chunk: None, progress: &|_| {}, ready: &|_| {} }
+        Append { run: None, narrator: None, embedded: &[], chunk: None, progress: &|_| {}, ready: &|_| {} }
     }
 }
 
@@ -434,6 +438,8 @@ pub(super) struct Writer {
     /// What columns hold that the rows leave out
     constants: Vec<(String, String)>,
     known: Mutex<Known>,
+    /// Narratives whose vectors come with the rows
+    vectors_come: Vec<String>,
     /// What becomes of a row with the uuid of another
     twins: Twins,
     written: AtomicU64,
@@ -504,7 +510,7 @@ impl Writer {
 
     async fn embedded(&self, batch: RecordBatch) -> Result<RecordBatch> {
         match &self.embedder {
-            Some(embedder) => embed_batch(embedder.as_ref(), batch, |_| true).await,
+            Some(embedder) => embed_batch(embedder.as_ref(), batch, |_| true, &self.vectors_come).await,
             None => Ok(batch),
         }
     }
@@ -530,11 +536,13 @@ pub(super) fn typed(batch: &RecordBatch, schema: &SchemaRef, constants: &[(Strin
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
-/// Fills the columns of vectors of those narratives that `stale` names.
+/// Fills the columns of vectors of those narratives that `stale` names. Of those in `come`, vectors that are there are
+/// kept: a copy of a person needs no model.
 pub(super) async fn embed_batch(
     embedder: &dyn Embedder,
     batch: RecordBatch,
     stale: impl Fn(&str) -> bool,
+    come: &[String],
 ) -> Result<RecordBatch> {
     let schema = batch.schema();
     let mut columns = batch.columns().to_vec();
@@ -544,12 +552,21 @@ pub(super) async fn embed_batch(
         if let Some(narrative) = embedded_narrative(field).filter(|n| stale(n))
             && let Some(text) = batch.column_by_name(narrative)
         {
-            places.push(place);
-            texts.push(text.clone());
+            let there = come.iter().any(|c| c == narrative).then(|| is_not_null(&columns[place])).transpose()?;
+            let text = match &there {
+                Some(there) => nullif(text, there)?,
+                None => text.clone(),
+            };
+            places.push((place, there));
+            texts.push(text);
         }
     }
-    for (place, vectors) in places.into_iter().zip(embed_columns(embedder, &texts).await?) {
-        columns[place] = vectors;
+    for ((place, there), vectors) in places.into_iter().zip(embed_columns(embedder, &texts).await?) {
+        columns[place] = match there {
+            Some(there) if there.true_count() == there.len() => continue,
+            Some(there) => zip(&there, &columns[place], &vectors)?,
+            None => vectors,
+        };
     }
     Ok(RecordBatch::try_new(schema, columns)?)
 }

@@ -68,7 +68,7 @@ impl TableWriter<'_> {
                     batch = RecordBatch::try_new(to.clone(), columns)?;
                 }
                 match embedder {
-                    Some(e) => embed_batch(e.as_ref(), batch, |n| stale.iter().any(|s| s == n)).await,
+                    Some(e) => embed_batch(e.as_ref(), batch, |n| stale.iter().any(|s| s == n), &[]).await,
                     None => Ok(batch),
                 }
             }
@@ -80,8 +80,8 @@ impl TableWriter<'_> {
         Ok(merged.replaced)
     }
 
-    /// Writes people, in one commit: those who are in the table already are replaced, whole, by their uuid. Their
-    /// vectors are made anew; a column that the rows leave out is NULL.
+    /// Writes people, in one commit: those who are in the table already are replaced, whole, by their uuid. Vectors are
+    /// made where none come with the rows; a column that the rows leave out is NULL.
     ///
     /// # Errors
     /// If the table has no key, two of the rows have the same, or they cannot be written. Then nothing is.
@@ -93,6 +93,7 @@ impl TableWriter<'_> {
         }
         let embedder = self.database.embedder_of(table, &schema)?;
         let (to, constants, seen) = (schema.clone(), options.constants(), Mutex::new(Uuids::default()));
+        let come: Arc<[String]> = options.embedded.into();
         let rows = rows
             .map(move |batch| {
                 let batch = typed(&batch?, &to, &constants)?;
@@ -102,10 +103,10 @@ impl TableWriter<'_> {
             .map_ok(|batch| stream::iter(slices(batch, CHUNK).map(Ok::<_, DataFusionError>)))
             .try_flatten()
             .map(move |batch| {
-                let embedder = embedder.clone();
+                let (embedder, come) = (embedder.clone(), come.clone());
                 async move {
                     match embedder {
-                        Some(e) => embed_batch(e.as_ref(), compact(&batch?)?, |_| true).await,
+                        Some(e) => embed_batch(e.as_ref(), compact(&batch?)?, |_| true, &come).await,
                         None => compact(&batch?),
                     }
                 }

@@ -28,7 +28,7 @@ impl TableWriter<'_> {
                 Some(embedder) => embedder,
                 None => database.embedder().get()?,
             };
-            fields.push(vector_field(fields[0].name(), embedder.dimension()));
+            fields.push(vector_field(fields[0].name(), embedder.as_ref()));
             dataset.update_schema_metadata(embedder_metadata(embedder.as_ref())).await?;
         }
         if fields[0].name() == "uuid" && !says_key(&schema) {

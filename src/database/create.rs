@@ -79,8 +79,12 @@ impl Database {
             let params = WriteParams { mode: WriteMode::Create, ..Default::default() };
             let (empty, place) = (RecordBatchIterator::new(Vec::new(), schema), stored.path.to_string_lossy());
             let dataset = Dataset::write(empty, place.as_ref(), Some(params)).await.map_err(cannot_write)?;
-            let append =
-                Append { run: options.run.as_deref(), narrator: options.narrator.as_deref(), ..Append::default() };
+            let append = Append {
+                run: options.run.as_deref(),
+                narrator: options.narrator.as_deref(),
+                embedded: &options.embedded,
+                ..Append::default()
+            };
             let writer = self.row_writer(&dataset, table, &append, Twins::Kept).await?;
             let appended = self.append_at_once(dataset, writer, rows, &append).await?;
             if appended.repeated > 0 {
@@ -145,6 +149,8 @@ pub struct CreateTable {
     pub run: Option<String>,
     /// As in [`Append`]
     pub narrator: Option<String>,
+    /// As in [`Append`]
+    pub embedded: Vec<String>,
 }
 
 impl CreateTable {
@@ -159,6 +165,7 @@ impl CreateTable {
             pack_path: None,
             run: None,
             narrator: None,
+            embedded: vec![],
         }
     }
 }

@@ -9,11 +9,14 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::{MemTable, TableType};
 
-use super::{Database, Index};
+use super::{Database, Index, in_catalog};
+use crate::catalog::TableEntry;
 
 const INDEXES: &str = "indexes";
+const TABLES: &str = "tables";
 
-/// `populace.indexes`: the indexes of all tables, as they are when a statement asks.
+/// `populace.indexes` and `populace.tables`: the indexes of all tables, and the tables with where their files are, those
+/// that were dropped and can be had back among them, as they are when a statement asks.
 #[derive(Debug)]
 pub struct Own {
     database: Arc<Database>,
@@ -54,23 +57,48 @@ impl Own {
             ("bytes", number(&|i| i.bytes)),
             ("detail", text(&|(_, i)| i.detail.clone())),
         ];
-        let field = |(name, column): &(&str, ArrayRef)| Field::new(*name, column.data_type().clone(), true);
-        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
-        Ok(RecordBatch::try_new(schema, columns.into_iter().map(|(_, column)| column).collect())?)
+        batch(columns)
     }
+
+    fn tables(&self) -> Result<RecordBatch> {
+        let mut entries = vec![];
+        if let Some(catalog) = self.database.existing_catalog()? {
+            entries.extend(catalog.tables().map_err(in_catalog)?);
+            entries.extend(catalog.dropped_tables().map_err(in_catalog)?);
+        }
+        let text = |of: &dyn Fn(&TableEntry) -> Option<String>| -> ArrayRef {
+            Arc::new(entries.iter().map(of).collect::<StringArray>())
+        };
+        let state = |entry: &TableEntry| Some(if entry.dropped.is_some() { "dropped" } else { "there" }.to_string());
+        batch(vec![
+            ("table_name", text(&|entry| Some(entry.name.clone()))),
+            ("id", text(&|entry| Some(entry.id.clone()))),
+            ("folder", text(&|entry| Some(entry.folder.clone()))),
+            ("state", text(&state)),
+            ("created", text(&|entry| Some(entry.created.clone()))),
+            ("dropped", text(&|entry| entry.dropped.clone())),
+        ])
+    }
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    let field = |(name, column): &(&str, ArrayRef)| Field::new(*name, column.data_type().clone(), true);
+    let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+    Ok(RecordBatch::try_new(schema, columns.into_iter().map(|(_, column)| column).collect())?)
 }
 
 #[async_trait]
 impl SchemaProvider for Own {
     fn table_names(&self) -> Vec<String> {
-        vec![INDEXES.into()]
+        vec![INDEXES.into(), TABLES.into()]
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        if name != INDEXES {
-            return Ok(None);
-        }
-        let rows = self.indexes().await?;
+        let rows = match name {
+            INDEXES => self.indexes().await?,
+            TABLES => self.tables()?,
+            _ => return Ok(None),
+        };
         Ok(Some(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?)))
     }
 
@@ -80,6 +108,6 @@ impl SchemaProvider for Own {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        name == INDEXES
+        name == INDEXES || name == TABLES
     }
 }

@@ -58,7 +58,7 @@ pub use indexes::{Index, Kind as IndexKind};
 pub use schema::Tables;
 pub use search::LanceSearch;
 use shape::has_key;
-pub(crate) use shape::{PACK, PROVENANCE, embedded_narrative, is_narrative, plain_field};
+pub(crate) use shape::{PACK, PROVENANCE, embedded_by, embedded_narrative, is_narrative, plain_field};
 pub use shape::{Shape, embedding_column};
 pub(crate) use sources::{SOURCES, sources_in};
 pub use sources::{Source, sources_of};

@@ -55,6 +55,11 @@ pub(crate) fn embedded_narrative(column: &Field) -> Option<&str> {
     told.or_else(|| column.name().strip_suffix("_embedding").filter(|n| packs::is_narrative(n)))
 }
 
+/// What made the vectors of a column, where it says so.
+pub(crate) fn embedded_by(column: &Field) -> Option<&str> {
+    column.metadata().get(EMBEDDER).map(String::as_str)
+}
+
 /// Whether a column holds texts that get vectors.
 pub(crate) fn is_narrative(column: &Field) -> bool {
     let marked = column.metadata().contains_key(NARRATIVE);
@@ -110,7 +115,7 @@ impl Shape {
             if !narratives.is_empty() {
                 metadata.extend(embedder_metadata(embedder));
             }
-            fields.extend(narratives.iter().map(|n| vector_field(n, embedder.dimension())));
+            fields.extend(narratives.iter().map(|n| vector_field(n, embedder)));
         }
         Arc::new(Schema::new_with_metadata(fields, metadata))
     }
@@ -122,10 +127,10 @@ pub(super) fn embedder_metadata(embedder: &dyn Embedder) -> [(String, String); 2
 }
 
 /// The column of the vectors of a narrative.
-pub(super) fn vector_field(narrative: &str, dimension: usize) -> Field {
+pub(super) fn vector_field(narrative: &str, embedder: &dyn Embedder) -> Field {
     let item = Arc::new(Field::new("item", DataType::Float32, true));
-    let kind = DataType::FixedSizeList(item, dimension as i32);
-    let embeds = [(EMBEDS.to_string(), narrative.to_string())];
+    let kind = DataType::FixedSizeList(item, embedder.dimension() as i32);
+    let embeds = [(EMBEDS.to_string(), narrative.to_string()), (EMBEDDER.to_string(), embedder.name().to_string())];
     Field::new(embedding_column(narrative), kind, true).with_metadata(embeds.into())
 }
 

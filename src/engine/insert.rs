@@ -62,7 +62,11 @@ impl Engine {
                 insert.columns = named;
                 Ok(())
             }
-            None if unknown.is_empty() && fields.len() != table.fields().len() => {
+            // By name also where all are there in their order: the table may have more columns by the time it is written.
+            None if unknown.is_empty()
+                && (fields.len() != table.fields().len()
+                    || fields.iter().zip(table.fields()).all(|(given, there)| given.name() == there.name())) =>
+            {
                 insert.columns = fields.iter().map(quoted).collect();
                 Ok(())
             }

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{
-    CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, Volatility, WriteOp, col,
+    CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, TableScan, Volatility, WriteOp, col,
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::parser::Statement;
@@ -19,7 +19,9 @@ use populace_udfs::NARRATIVE;
 
 use super::Engine;
 use crate::catalog::{Catalog, Run, Status, Stop, Work};
-use crate::database::{Append, Appended, CreateTable, Database, IfThere, Shape, Table, counted};
+use crate::database::{
+    Append, Appended, CreateTable, Database, IfThere, Shape, Table, counted, embedded_by, embedded_narrative,
+};
 use crate::error::message;
 use crate::narrators::{Asked, CurrentRun};
 use crate::{packs, sql};
@@ -50,10 +52,19 @@ impl Engine {
         let id = run.id();
         let if_there = if create.or_replace { IfThere::Replace } else { IfThere::Fail };
         let narratives = narrated_columns(&create.input);
+        let embedded = self.embedded(&create.input);
         let own = own_pack(create.input.schema().as_arrow(), statement)?;
         let (pack, pack_path) = own.unzip();
-        let options =
-            CreateTable { if_there, narratives, run: id, narrator, pack, pack_path, ..CreateTable::new(shape) };
+        let options = CreateTable {
+            if_there,
+            narratives,
+            embedded,
+            run: id,
+            narrator,
+            pack,
+            pack_path,
+            ..CreateTable::new(shape)
+        };
         let made = self.database.create_table(table, rows, options).await;
         let made = run.end(made.map(|m| (m, m.written)))?;
         if made.repeated > 0 {
@@ -80,9 +91,14 @@ impl Engine {
         let run = self.statement_run(&dml.input, table.has_key(), name, statement, run)?;
         let rows = run.until_stopped(self.rows(without_provenance(&dml.input)?).await?);
         let id = run.id();
-        let progress = |a: Appended| run.progress(a.written + a.skipped);
-        let append =
-            Append { run: id.as_deref(), narrator: narrator.as_deref(), progress: &progress, ..Append::default() };
+        let (progress, embedded) = (|a: Appended| run.progress(a.written + a.skipped), self.embedded(&dml.input));
+        let append = Append {
+            run: id.as_deref(),
+            narrator: narrator.as_deref(),
+            embedded: &embedded,
+            progress: &progress,
+            ..Append::default()
+        };
         let appended = self.database.append(name, rows, append).await;
         let appended = run.end(appended.map(|a| (a, a.written + a.skipped)))?;
         self.database.notice_skipped(appended.skipped, name);
@@ -109,7 +125,9 @@ impl Engine {
         let run = self.statement_run(&dml.input, table.has_key(), name, &statement, run)?;
         let rows = run.until_stopped(self.rows(without_provenance(&dml.input)?).await?);
         let id = run.id();
-        let append = Append { run: id.as_deref(), narrator: narrator.as_deref(), ..Append::default() };
+        let embedded = self.embedded(&dml.input);
+        let append =
+            Append { run: id.as_deref(), narrator: narrator.as_deref(), embedded: &embedded, ..Append::default() };
         let replaced = writer.replace(rows, &append).await;
         let replaced = run.end(replaced.map(|r| (r, r.written + r.replaced)))?;
         match replaced.replaced {
@@ -118,6 +136,15 @@ impl Engine {
             people => self.database.notice(format!("{people} people were in {name} already: replaced")),
         }
         counted(replaced.written + replaced.replaced)
+    }
+
+    /// Narratives of a query whose vectors are those that would be made of them; none where no model is at hand.
+    fn embedded(&self, input: &LogicalPlan) -> Vec<String> {
+        let any = input.schema().fields().iter().any(|f| embedded_narrative(f).is_some());
+        match any.then(|| self.database.embedder().get()) {
+            Some(Ok(embedder)) => embedded_columns(input, embedder.name()),
+            _ => vec![],
+        }
     }
 
     /// Notes a statement that writes people, or asks a model, as a run; other statements are none.
@@ -193,7 +220,9 @@ impl Engine {
         let count = match dml.op {
             WriteOp::Update => {
                 let changed = changed_columns(&dml.input);
-                let narrator = narrates(&dml.input)? && !changed.iter().any(|c| c == "narrator");
+                // The column says who wrote the texts that the pack has; those of one's own are not among them.
+                let texts = changed.iter().any(|c| packs::is_narrative(c));
+                let narrator = texts && narrates(&dml.input)? && !changed.iter().any(|c| c == "narrator");
                 let narrator = narrator.then(|| self.narrator_name());
                 let rows = self.rows(dml.input.as_ref().clone()).await?;
                 writer.update(rows, &changed, narrator).await?
@@ -370,21 +399,52 @@ fn narrated_columns(input: &LogicalPlan) -> Vec<String> {
 }
 
 fn is_narrated(plan: &LogicalPlan, column: usize) -> bool {
+    match origin(plan, column) {
+        Some(Origin::Expression(Expr::ScalarFunction(function))) => function.name() == "generate_narrative",
+        Some(Origin::Scan(_, field)) => field.metadata().contains_key(NARRATIVE),
+        _ => false,
+    }
+}
+
+/// Narratives of a query whose vectors come with them: both are columns of one scan, passed on as they are, and the
+/// vectors were made by this embedder.
+fn embedded_columns(input: &LogicalPlan, embedder: &str) -> Vec<String> {
+    let schema = input.schema();
+    let mut come = vec![];
+    for (at, field) in schema.fields().iter().enumerate() {
+        let Some(Origin::Scan(scan, vectors)) = origin(input, at) else { continue };
+        let Some(narrative) = embedded_narrative(vectors).filter(|_| embedded_by(vectors) == Some(embedder)) else {
+            continue;
+        };
+        let text = schema.fields().iter().position(|f| f.name() == narrative);
+        let of_text = text.and_then(|text| origin(input, text));
+        let same =
+            matches!(of_text, Some(Origin::Scan(of, text)) if std::ptr::eq(of, scan) && text.name() == narrative);
+        if same && field.name() == vectors.name() {
+            come.push(narrative.to_string());
+        }
+    }
+    come
+}
+
+/// Where the values of a column of a plan are from.
+enum Origin<'a> {
+    Scan(&'a TableScan, &'a Field),
+    Expression(Expr),
+}
+
+fn origin(plan: &LogicalPlan, column: usize) -> Option<Origin<'_>> {
     match plan {
-        LogicalPlan::Projection(projection) => match projection.expr.get(column).map(|e| e.clone().unalias()) {
-            Some(Expr::ScalarFunction(function)) => function.name() == "generate_narrative",
-            Some(Expr::Column(c)) => {
-                let from = projection.input.schema().maybe_index_of_column(&c);
-                from.is_some_and(|i| is_narrated(&projection.input, i))
-            }
-            _ => false,
+        LogicalPlan::Projection(projection) => match projection.expr.get(column)?.clone().unalias() {
+            Expr::Column(c) => origin(&projection.input, projection.input.schema().maybe_index_of_column(&c)?),
+            other => Some(Origin::Expression(other)),
         },
-        LogicalPlan::TableScan(_) => plan.schema().field(column).metadata().contains_key(NARRATIVE),
+        LogicalPlan::TableScan(scan) => Some(Origin::Scan(scan, scan.projected_schema.field(column))),
         // Those that pass on the columns of their input as they are.
         LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
-            plan.inputs().first().is_some_and(|input| is_narrated(input, column))
+            origin(plan.inputs().into_iter().next()?, column)
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -419,5 +479,43 @@ fn predicate(input: &LogicalPlan) -> Option<Option<Expr>> {
             Some(Some(unnormalize_col(filter.predicate.clone())))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{Database, EmbedderChoice};
+    use crate::engine::Options;
+    use datafusion::sql::sqlparser::dialect::GenericDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+    use futures::TryStreamExt;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn vectors_come_with_the_texts_that_they_were_made_of() {
+        let directory = tempfile::tempdir().unwrap();
+        let embedder = EmbedderChoice::named(Some("hash".into()));
+        let engine = Engine::new(Database::open(directory.path(), embedder).unwrap(), Options::default()).unwrap();
+        for table in ["usa", "other"] {
+            let sql = format!("CREATE TABLE {table} AS SELECT * FROM generate_persona('usa', 5, seed => 1)");
+            let statement = engine.parse(&sql).unwrap().pop().unwrap();
+            engine.run(statement).await.unwrap().try_collect::<Vec<_>>().await.unwrap();
+        }
+        for (query, come) in [
+            ("SELECT * FROM usa", 10),
+            ("SELECT * FROM usa WHERE age > 20 ORDER BY age LIMIT 3", 10),
+            ("SELECT u.uuid, u.persona, u.persona_embedding FROM usa AS u", 1),
+            ("SELECT * FROM stratified_sample(usa, 3, strata => sex)", 10),
+            ("SELECT * REPLACE (upper(persona) AS persona) FROM usa", 9),
+            ("SELECT uuid, skills_and_expertise AS persona, persona_embedding FROM usa", 0),
+            ("SELECT a.persona, b.persona_embedding FROM usa AS a JOIN other AS b ON a.age = b.age", 0),
+        ] {
+            let mut statement = Parser::parse_sql(&GenericDialect {}, query).unwrap().remove(0);
+            populace_udfs::rewrite(&mut statement);
+            let plan =
+                engine.context.state().statement_to_plan(Statement::Statement(Box::new(statement))).await.unwrap();
+            assert_eq!(embedded_columns(&plan, "hash").len(), come, "{query}");
+            assert!(embedded_columns(&plan, "another").is_empty(), "{query}");
+        }
     }
 }
