@@ -33,7 +33,7 @@ fn a_run_stops_where_the_disk_is_full_and_goes_on_when_there_is_room() {
     let (count, at_once) = (PEOPLE.to_string(), AT_ONCE.to_string());
     let generate =
         ["generate", "usa", "--count", &count, "--seed", "7", "--narrator", "openai:stub", "--concurrency", &at_once];
-    let (code, out, error) = output(&mut without_room(&run(&generate), 600));
+    let (code, out, error) = output(&mut without_room(&run(&generate), 800));
     assert_eq!(code, 1, "{out}{error}");
     assert!(error.contains("disk") || error.contains("too large"), "{error}");
     let before = stub.count();

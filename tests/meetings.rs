@@ -160,8 +160,9 @@ async fn a_broken_table_breaks_itself_alone() {
 fn first_layout(root: &Path) {
     let place = one_table(root);
     std::fs::rename(place, root.join("tables/usa.lance")).unwrap();
-    let catalog = rusqlite::Connection::open(root.join("catalog.sqlite")).unwrap();
-    catalog.execute_batch("DROP TABLE tables; PRAGMA user_version = 6;").unwrap();
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        _ = std::fs::remove_file(root.join(file));
+    }
     std::fs::write(root.join("VERSION"), "1\n").unwrap();
     std::fs::write(root.join("tables/.usa.lock"), "").unwrap();
     _ = std::fs::remove_dir_all(root.join("locks"));

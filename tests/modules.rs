@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("recipes", &["sql"]),
     ("narrators", &["catalog", "packs"]),
-    ("database", &["embedders", "error", "packs", "sql"]),
+    ("database", &["catalog", "embedders", "error", "packs", "sql"]),
     ("import", &["arrow", "database", "packs"]),
     ("engine", &["catalog", "database", "error", "import", "narrators", "packs", "sql"]),
     ("runs", &["catalog", "database", "engine", "packs", "sql"]),

@@ -191,11 +191,9 @@ fn whatever_is_typed_ends_in_rows_or_an_error() {
             Ok(Ok(Ok(_))) | Err(_) => {}
         }
     };
-    for sql in
-        ["CREATE TABLE usa AS SELECT *, 'I am ' || first_name AS persona FROM sample_persona('usa', 50, seed => 1)"]
-    {
-        run(engine.parse(sql).unwrap().remove(0), sql);
-    }
+    let sql =
+        "CREATE TABLE usa AS SELECT *, 'I am ' || first_name AS persona FROM sample_persona('usa', 50, seed => 1)";
+    run(engine.parse(sql).unwrap().remove(0), sql);
     for at in 0..count {
         let sql = mutated(&statements, &mut random);
         let Ok(found) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.parse(&sql))) else {

@@ -32,8 +32,10 @@ async fn plan(engine: &Engine, root: &std::path::Path, sql: &str) -> String {
             }
         }
     }
+    let mut folders = std::fs::read_dir(root.join("tables")).unwrap().map(|e| e.unwrap().file_name());
+    let table = folders.next().unwrap().into_string().unwrap();
     let root = root.display().to_string();
-    plan.replace(root.trim_start_matches('/'), "DB").replace("//DB", "/DB")
+    plan.replace(&table, "usa.lance").replace(root.trim_start_matches('/'), "DB").replace("//DB", "/DB")
 }
 
 async fn engine(folder: &std::path::Path) -> Engine {

@@ -85,6 +85,9 @@ pub struct Exported {
 /// can be written.
 pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) -> Result<Exported> {
     let (relation, name) = relation(&export.from)?;
+    if engine.parse(&format!("SELECT * FROM {relation} LIMIT 0"))?.len() != 1 {
+        return plan_err!("one table, or one query in parentheses, is exported at a time");
+    }
     let all = engine.query_one(&format!("SELECT * FROM {relation} LIMIT 0")).await?.schema();
     let wanted = |f: &&Field| {
         (export.vectors || !is_vectors(f)) && (export.run_details || !RUN_DETAILS.contains(&f.name().as_str()))

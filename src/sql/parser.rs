@@ -142,7 +142,7 @@ fn take_by_name(tokens: &mut Vec<TokenWithSpan>) -> Option<ByName> {
 fn versions_as_calls(tokens: &mut Vec<TokenWithSpan>) {
     let is = |t: &TokenWithSpan, word: &str| is_word(&t.token, word);
     let mut made = Vec::with_capacity(tokens.len());
-    let mut rest = tokens.drain(..).collect::<Vec<_>>().into_iter().peekable();
+    let mut rest = std::mem::take(tokens).into_iter().peekable();
     let mut ahead: std::collections::VecDeque<TokenWithSpan> = std::collections::VecDeque::new();
     while let Some(token) = ahead.pop_front().or_else(|| rest.next()) {
         let Token::Word(table) = &token.token else {
