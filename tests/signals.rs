@@ -85,7 +85,12 @@ fn an_import_goes_on_by_the_same_command() {
     for (signal, code) in SIGNALS {
         let database = place.path().join(signal);
         let child = started(&database, &import);
-        until("a table", || !entries(&database.join("tables")).is_empty());
+        // It is there once it has its name, and the import has come to its rows.
+        let there = "SELECT count(*) FROM tables WHERE state = 'there'";
+        until("a table", || {
+            let catalog = rusqlite::Connection::open(database.join("catalog.sqlite"));
+            catalog.and_then(|c| c.query_row(there, [], |row| row.get::<_, i64>(0))).is_ok_and(|tables| tables == 1)
+        });
         let (ended_with, error) = ended(child, signal);
         // It may have come to its end meanwhile.
         if ended_with != Some(0) {
