@@ -88,7 +88,8 @@ fn an_import_goes_on_by_the_same_command() {
         // It is there once it has its name, and the import has come to its rows.
         let there = "SELECT count(*) FROM tables WHERE state = 'there'";
         until("a table", || {
-            let catalog = rusqlite::Connection::open(database.join("catalog.sqlite"));
+            let read = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+            let catalog = rusqlite::Connection::open_with_flags(database.join("catalog.sqlite"), read);
             catalog.and_then(|c| c.query_row(there, [], |row| row.get::<_, i64>(0))).is_ok_and(|tables| tables == 1)
         });
         let (ended_with, error) = ended(child, signal);
