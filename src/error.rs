@@ -361,7 +361,7 @@ mod tests {
     fn no_message_names_the_machine_that_built_the_program() {
         for (said, told) in [
             (
-                "LanceError(IO): not there: /db/t.lance, /root/.cargo/registry/src/x-1/lance-14.0.2/src/io/commit.rs:653:26",
+                "LanceError(IO): not there: /db/t.lance, /home/builder/.cargo/registry/src/x-1/lance-14.0.2/src/io/commit.rs:653:26",
                 "LanceError(IO): not there: /db/t.lance",
             ),
             ("a, /x/src/a.rs:1:2, /y/src/b.rs:30:4", "a"),

@@ -357,3 +357,21 @@ fn a_retry_leaves_what_others_wrote_meanwhile() {
     // Its calls are the run's.
     assert!(ran_on(database, &["runs", "show"]).1.contains(&format!("{} requests", stub.count())));
 }
+
+#[test]
+fn nobody_is_asked_about_people_who_are_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::writer(Duration::from_millis(1));
+    let sql = |sql: &str| asked(directory.path(), &stub.base, &["sql", "--narrator", "openai:stub", sql]);
+    let (code, _, error) = sql(
+        "CREATE TABLE usa AS SELECT *, generate_narrative('persona') AS persona FROM sample_persona('usa', 20, seed => 1)",
+    );
+    assert_eq!(code, 0, "{error}");
+    let before = stub.count();
+    let insert = "INSERT INTO usa BY NAME SELECT *, generate_narrative('sports_persona') AS persona
+                  FROM sample_persona('usa', 22, seed => 1)";
+    let (code, _, error) = sql(insert);
+    assert!(code == 0 && error.contains("20 people were in usa already: skipped"), "{error}");
+    let made = stub.count() - before;
+    assert!((1..=6).contains(&made), "{made} requests for two people");
+}

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use batches::{Batch, OpenBatch};
@@ -156,13 +156,35 @@ impl Catalog {
         let path = database.join("catalog.sqlite").display().to_string();
         let connection = connect(&path)?;
         migrate(&connection, &path)?;
-        Ok(Catalog {
+        Ok(Catalog::new(connection, path))
+    }
+
+    /// Opens a catalogue that is there for reading alone, in a folder that cannot be written: then nobody else writes it
+    /// either.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is of another version than this program's.
+    pub fn open_read_only(database: &Path) -> Result<Catalog, Error> {
+        let path = database.join("catalog.sqlite").display().to_string();
+        let sql = |e: rusqlite::Error| explain(&path, &e);
+        let encoded = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags).map_err(sql)?;
+        let version = connection.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0)).map_err(sql)?;
+        match version == MIGRATIONS.len() as i64 {
+            true => Ok(Catalog::new(connection, path)),
+            false => Err(Error::ReadOnly(path, "it is of an older version, and would have to be migrated".into())),
+        }
+    }
+
+    fn new(connection: Connection, path: String) -> Catalog {
+        Catalog {
             connection: Mutex::new(connection),
             path,
             owner: owners::Owner::new(),
             watched: writer::Watched::default(),
             writer: OnceLock::new(),
-        })
+        }
     }
 
     fn writer(&self) -> &writer::Writer {
@@ -256,6 +278,21 @@ mod tests {
         let connection = Connection::open(folder.path().join("catalog.sqlite")).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Catalog::open(folder.path()), Err(Error::Newer(_))));
+    }
+
+    #[test]
+    fn a_catalogue_is_read_where_it_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("50% of #1?");
+        std::fs::create_dir(&place).unwrap();
+        assert!(Catalog::open_read_only(&place).is_err());
+        let catalog = Catalog::open(&place).unwrap();
+        catalog.begin_table("1", "usa", "1.lance").unwrap();
+        catalog.publish_table("1", OnExisting::Fail).unwrap();
+        drop(catalog);
+        let catalog = Catalog::open_read_only(&place).unwrap();
+        assert_eq!(catalog.table("usa").unwrap().unwrap().id, "1");
+        assert!(matches!(catalog.drop_table("1"), Err(Error::ReadOnly(..))));
     }
 
     #[test]

@@ -68,12 +68,13 @@ impl Database {
         }
         let id = uuid::Uuid::now_v7().simple().to_string();
         let catalog = self.catalog()?;
+        // Locked before anybody sees it, so that nobody takes it for one that was left behind.
+        let lock = self.lock(&id).await?;
         catalog.begin_table(&id, table, &format!("{id}.lance")).map_err(in_catalog)?;
         let stored = match catalog.table_by_id(&id).map_err(in_catalog)? {
             Some(entry) => self.stored(entry),
             None => return exec_err!("the catalogue does not know the table {table} that it took up"),
         };
-        let lock = self.lock(&id).await?;
         let since = SystemTime::now();
         let made = async {
             let params = WriteParams { mode: WriteMode::Create, ..Default::default() };

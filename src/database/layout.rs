@@ -70,6 +70,15 @@ pub(super) fn create(root: &Path) -> io::Result<()> {
     fs::create_dir_all(root.join("tables"))
 }
 
+/// Whether nothing can be written into a directory, by anybody who runs this program.
+pub(super) fn is_read_only(root: &Path) -> bool {
+    let probe = root.join(format!("VERSION.{}.new", uuid::Uuid::new_v4().simple()));
+    match File::options().create_new(true).write(true).open(&probe) {
+        Ok(_) => fs::remove_file(probe).is_err(),
+        Err(e) => matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem),
+    }
+}
+
 impl Database {
     /// Brings a database of the first layout, where a table's folder has its name, to this one: the folders stay where
     /// they are and get their names in the catalogue. Killed at any moment, it is done again.

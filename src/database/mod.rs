@@ -183,7 +183,13 @@ impl Database {
             return Ok(catalog.clone());
         }
         self.create()?;
-        let catalog = Catalog::open(&self.root).map_err(in_catalog)?;
+        let catalog = match Catalog::open(&self.root) {
+            // What is there can be read.
+            Err(error @ catalog::Error::ReadOnly(..)) if layout::is_read_only(&self.root) => {
+                Catalog::open_read_only(&self.root).map_err(|_| in_catalog(error))?
+            }
+            opened => opened.map_err(in_catalog)?,
+        };
         Ok(self.catalog.get_or_init(|| Arc::new(catalog)).clone())
     }
 

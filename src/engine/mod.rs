@@ -7,6 +7,7 @@ mod explain;
 mod index;
 mod insert;
 mod message;
+mod newcomers;
 mod prepare;
 mod write;
 

@@ -18,6 +18,7 @@ use futures::{StreamExt, stream};
 use populace_udfs::NARRATIVE;
 
 use super::Engine;
+use super::newcomers::newcomers;
 use crate::catalog::{Catalog, Run, Status, Stop, Work};
 use crate::database::{
     Append, Appended, CreateTable, Database, IfThere, Shape, Table, counted, embedded_by, embedded_narrative,
@@ -89,7 +90,12 @@ impl Engine {
         let name = table.writable()?;
         let narrator = narrates(&dml.input)?.then(|| self.narrator_name().to_string());
         let run = self.statement_run(&dml.input, table.has_key(), name, statement, run)?;
-        let rows = run.until_stopped(self.rows(without_provenance(&dml.input)?).await?);
+        let (mut query, mut known) = (without_provenance(&dml.input)?, Arc::default());
+        if narrator.is_some() && table.has_key() {
+            // Nothing is asked, and paid, about people who would be left out.
+            (query, known) = newcomers(query, self.database.uuids(name).await?)?;
+        }
+        let rows = run.until_stopped(self.rows(query).await?);
         let id = run.id();
         let (progress, embedded) = (|a: Appended| run.progress(a.written + a.skipped), self.embedded(&dml.input));
         let append = Append {
@@ -100,8 +106,9 @@ impl Engine {
             ..Append::default()
         };
         let appended = self.database.append(name, rows, append).await;
-        let appended = run.end(appended.map(|a| (a, a.written + a.skipped)))?;
-        self.database.notice_skipped(appended.skipped, name);
+        let known = |a: &Appended| a.skipped + known.load(Ordering::Relaxed);
+        let appended = run.end(appended.map(|a| (a, a.written + known(&a))))?;
+        self.database.notice_skipped(known(&appended), name);
         counted(appended.written)
     }
 

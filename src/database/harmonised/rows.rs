@@ -32,8 +32,9 @@ fn language_of_row(facts: &Map<String, Value>) -> String {
 }
 
 /// A row's number has its table's place above these bits, and below them its number in the table: Lance's are a
-/// fragment's number, counted from 0, times 2³², and a place in the fragment.
-const BITS: u32 = 48;
+/// fragment's number, counted from 0 and never given twice, times 2³², and a place in the fragment: a million commits of
+/// a table, and 4,096 tables.
+const BITS: u32 = 52;
 
 /// Texts of a table from which it is told how near they usually are to a query.
 const USUAL: usize = 1000;
