@@ -55,6 +55,17 @@ fn sorted(folder: &Path, is: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     found
 }
 
+/// A path from the folder of the package, which may be another the next time with the same build folder.
+fn within(path: &Path) -> String {
+    let top = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo names the folder of the package"));
+    path.strip_prefix(top).unwrap_or(path).display().to_string()
+}
+
+/// The same as an expression of the code that is built.
+fn place(path: &Path) -> String {
+    format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?})", format!("/{}", within(path)))
+}
+
 /// The list as Rust has it.
 fn list(countries: &[Country]) -> String {
     let names: Vec<&str> = countries.iter().map(|c| c.name.as_str()).collect();
@@ -65,7 +76,7 @@ fn list(countries: &[Country]) -> String {
     );
     for Country { name, codes, language, folder } in countries {
         let dir = |top: &str| match folder.join(top) {
-            path if path.is_dir() => format!("include_dir!({:?})", path.display().to_string()),
+            path if path.is_dir() => format!("include_dir!({:?})", format!("$CARGO_MANIFEST_DIR/{}", within(&path))),
             _ => format!("Dir::new({top:?}, &[])"),
         };
         let coded = sorted(folder, |path| {
@@ -73,13 +84,13 @@ fn list(countries: &[Country]) -> String {
         });
         let coded: Vec<String> = coded
             .iter()
-            .map(|path| format!("({:?}, include_str!({path:?}))", path.file_name().unwrap_or_default()))
+            .map(|path| format!("({:?}, include_str!({}))", path.file_name().unwrap_or_default(), place(path)))
             .collect();
-        let (pack, coded) = (folder.join(format!("{name}.pack")), coded.join(", "));
+        let (pack, coded) = (place(&folder.join(format!("{name}.pack"))), coded.join(", "));
         let (prompts, outline) = (dir("prompts"), dir("outline"));
         let entry = format!(
             "    Country {{\n        name: {name:?},\n        codes: {codes:?},\n        language: {language:?},\n        \
-             bytes: include_bytes!({pack:?}),\n        prompts: {prompts},\n        outline: {outline},\n        \
+             bytes: include_bytes!({pack}),\n        prompts: {prompts},\n        outline: {outline},\n        \
              coded: &[{coded}],\n        pack: OnceLock::new(),\n        harmonised: OnceLock::new(),\n    }},\n"
         );
         text.write_str(&entry).expect("a text takes what is written to it");
