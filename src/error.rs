@@ -192,6 +192,13 @@ pub fn message(error: &DataFusionError) -> String {
             SchemaError::AmbiguousReference { field } => ambiguous(&field.name),
             other => strip(&other.to_string()),
         },
+        DataFusionError::ResourcesExhausted(text) => {
+            let first = text.lines().next().unwrap_or_default();
+            format!(
+                "the statement holds more in memory than there is for statements, and cannot go to the disk with it; \
+                 --memory-limit gives it more ({first})"
+            )
+        }
         DataFusionError::Context(context, inner) if context.contains("written before") => {
             format!("{}. {context}", message(inner))
         }

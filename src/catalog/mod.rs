@@ -21,7 +21,7 @@ pub use budgets::{Amount, Bounds, Exhausted};
 pub use calls::{Answer, Call, CallTotals, Claim, Claimed, Forget, Typical};
 pub use owners::AtWork;
 pub use runs::{Run, Status, Work};
-pub use tables::{Named, OnExisting, TableEntry, TableState};
+pub use tables::{Named, OnExisting, TableCountries, TableEntry, TableState};
 pub use writer::Stop;
 
 /// What brings the tables from each version to the next.

@@ -4,6 +4,7 @@
 //! dropping a table is a transaction here, after its files are in place and before any are removed.
 
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 
 use super::{Catalog, Error, explain};
 
@@ -67,6 +68,14 @@ pub enum Named {
     Taken(TableEntry),
     /// The table is not there any more
     Gone,
+}
+
+/// What the column `country` of a version of a table says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableCountries {
+    pub version: u64,
+    /// In their order, each once
+    pub names: Vec<String>,
 }
 
 impl Catalog {
@@ -216,19 +225,19 @@ impl Catalog {
     ///
     /// # Errors
     /// If the catalogue cannot be read.
-    pub fn table_countries(&self, id: &str) -> Result<Option<Vec<String>>, Error> {
+    pub fn table_countries(&self, id: &str) -> Result<Option<TableCountries>, Error> {
         let sql = "SELECT countries FROM tables WHERE id = ?1";
         let read = self.connection().query_row(sql, [id], |r| r.get::<_, Option<String>>(0)).optional();
         let text = read.map_err(|e| explain(&self.path, &e))?.flatten();
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// Notes which countries a table's column `country` names; `None` that it is not known any more.
+    /// Notes which countries a table's column `country` names.
     ///
     /// # Errors
     /// If the catalogue cannot be written.
-    pub fn set_table_countries(&self, id: &str, countries: Option<&[String]>) -> Result<(), Error> {
-        let text = countries.and_then(|names| serde_json::to_string(names).ok());
+    pub fn set_table_countries(&self, id: &str, countries: &TableCountries) -> Result<(), Error> {
+        let text = serde_json::to_string(countries).ok();
         self.execute("UPDATE tables SET countries = ?2 WHERE id = ?1", params![id, text]).map(|_| ())
     }
 

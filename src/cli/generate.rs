@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{Run, Work};
 use crate::engine::{Access, Engine, Files, Models, Options};
-use crate::narrators::Asking;
+use crate::narrators::RequestOptions;
 use crate::{packs, runs};
 
 /// Between two lines of progress, where there is no terminal to draw a bar on.
@@ -108,9 +108,14 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
 }
 
 /// A session that asks as the run does.
-fn session(run: &Run, asking: Asking, allow_files: bool, database: &DatabaseArguments) -> Result<Engine, Failure> {
+fn session(
+    run: &Run,
+    asking: RequestOptions,
+    allow_files: bool,
+    database: &DatabaseArguments,
+) -> Result<Engine, Failure> {
     let narrator = Some(run.narrator.clone()).filter(|n| n != "none");
-    let asking = Asking { batch: run.batch, fresh: run.fresh.clone(), ..asking };
+    let asking = RequestOptions { batch: run.batch, fresh: run.fresh.clone(), ..asking };
     let packs = match &run.work {
         Work::Generate { country, .. } => vec![country.clone()],
         Work::Statement(_) => vec![],
@@ -118,10 +123,10 @@ fn session(run: &Run, asking: Asking, allow_files: bool, database: &DatabaseArgu
     let files = if allow_files { Files::Allowed } else { Files::Forbidden };
     // A statement that is run again names the models that it was allowed when it was first run.
     let access = Access { files, models: Models::Any, ..Access::default() };
-    Ok(Engine::new(database.open()?, Options { access, narrator, asking, packs })?)
+    Ok(Engine::new(database.open()?, Options { access, narrator, asking, packs, ..Options::default() })?)
 }
 
-fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<(), Failure> {
+fn dry_run(run: &Run, asking: RequestOptions, database: &DatabaseArguments) -> Result<(), Failure> {
     let engine = session(run, asking, false, database)?;
     let (people, estimate) = super::runtime()?.block_on(runs::estimate(&engine, run))?;
     engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
@@ -136,7 +141,7 @@ fn dry_run(run: &Run, asking: Asking, database: &DatabaseArguments) -> Result<()
 /// Does what is left of a run, and says how far it is.
 pub(super) fn finish(
     run: &Run,
-    asking: Asking,
+    asking: RequestOptions,
     chunk: Option<usize>,
     allow_files: bool,
     database: &DatabaseArguments,

@@ -131,7 +131,8 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
         }
         let (progress, keyed) = (Progress::new(Some(prepared.rows()), "rows"), prepared.is_keyed());
         let imported = tokio::select! {
-            imported = Box::pin(prepared.run(&database, |done| progress.set(done))) => imported?,
+            // Heard of from the first, before the work that may take long until it can be left.
+            biased;
             _ = super::signals::signal() => {
                 progress.end();
                 let again = match keyed {
@@ -140,6 +141,7 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
                 };
                 return Err(Failure(again.into()));
             }
+            imported = Box::pin(prepared.run(&database, |done| progress.set(done))) => imported?,
         };
         progress.end();
         say(out, &arguments.into, &imported)?;

@@ -5,6 +5,7 @@ mod export;
 mod generate;
 mod import;
 mod index;
+mod log;
 mod narratives;
 mod optimize;
 mod output;
@@ -29,7 +30,7 @@ use datafusion::common::DataFusionError;
 
 use crate::database::{Database, EmbedderChoice};
 use crate::engine::{Error, Models};
-use crate::narrators::Asking;
+use crate::narrators::RequestOptions;
 use crate::narrators::openai::Limits;
 
 /// An embedded database of synthetic people, drawn from official statistics.
@@ -51,11 +52,41 @@ struct DatabaseArguments {
     /// What makes vectors of texts: multilingual-e5-small, or hash (words alone, not meaning; for tests)
     #[arg(long, global = true, env = "POPULACE_EMBEDDER", value_name = "NAME")]
     embedder: Option<String>,
+    /// Memory that statements may hold, such as 4GB; sorts and groups that need more go to the disk. Three fifths of
+    /// the machine's without it
+    #[arg(long, global = true, env = "POPULACE_MEMORY", value_name = "SIZE", value_parser = size)]
+    memory_limit: Option<u64>,
+    /// Say on standard error what statements, runs, calls and commits do: error, warn, info, debug, trace, or by part as
+    /// in info,lance=warn
+    #[arg(long, global = true, env = "POPULACE_LOG", value_name = "LEVEL")]
+    log: Option<log::Filter>,
 }
 
 impl DatabaseArguments {
     fn open(&self) -> Result<Arc<Database>, Failure> {
-        Ok(Database::open(&self.db, EmbedderChoice::named(self.embedder.clone()))?)
+        let embedder = EmbedderChoice::named(self.embedder.clone());
+        Ok(Database::open_within(&self.db, embedder, self.memory_limit)?)
+    }
+}
+
+/// A number of bytes, as people write it: `512MB`, `4GiB`, `2g`.
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let scale = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        "t" => 1_u64 << 40,
+        _ => return Err("a size such as 512MB or 4GB".into()),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if number * scale as f64 >= (16 << 20) as f64 => Ok((number * scale as f64) as u64),
+        Ok(_) => Err("a size of at least 16MB".into()),
+        Err(_) => Err("a size such as 512MB or 4GB".into()),
     }
 }
 
@@ -138,8 +169,8 @@ fn temperature(text: &str) -> Result<f64, String> {
 }
 
 impl AskingArguments {
-    fn asking(&self) -> Asking {
-        Asking {
+    fn asking(&self) -> RequestOptions {
+        RequestOptions {
             concurrency: Some(self.concurrency.into()),
             timeout: Some(Duration::from_secs(self.timeout.into())),
             temperature: self.temperature,
@@ -283,6 +314,9 @@ fn run() -> ExitCode {
         }
     };
     let database = arguments.database;
+    if let Some(filter) = &database.log {
+        log::start(filter);
+    }
     let done = match arguments.command {
         Command::Generate(arguments) => generate::generate(arguments, &database),
         Command::Runs(arguments) => runs::run(arguments, &database),

@@ -80,8 +80,8 @@ pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> 
 
 async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Failure> {
     for statement in engine.parse(sql)? {
-        let before = newest_run(engine).map(|run| run.id);
-        let begun = || newest_run(engine).filter(|run| before.as_ref() != Some(&run.id));
+        let engine = engine.for_statement();
+        let begun = || engine.catalog().ok()?.run(&engine.run_id()?).ok().flatten();
         let waited = async {
             let rows = first(engine.run(statement).await?).await;
             Ok::<_, Failure>(rows)
@@ -97,7 +97,7 @@ async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Fa
             printed = print(rows, format, out) => printed?,
             _ = tokio::signal::ctrl_c() => return Err(cancelled(begun())),
         }
-        for notice in engine.database().take_notices() {
+        for notice in engine.take_notices() {
             println!("{notice}");
         }
         super::sql::told(&mut io::stdout(), &engine.asked())?;
@@ -109,12 +109,6 @@ async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Fa
 async fn first(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
     let (schema, first) = (rows.schema(), rows.next().await);
     Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(first).chain(rows)))
-}
-
-fn newest_run(engine: &Engine) -> Option<Run> {
-    // A database without runs has no catalogue, and gets none by being asked.
-    let known = engine.database().root().join("catalog.sqlite").exists();
-    known.then(|| engine.catalog().ok()?.runs().ok()?.into_iter().next()).flatten()
 }
 
 fn cancelled(run: Option<Run>) -> Failure {

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{Batch, CallTotals, Catalog, Forget, Run, Work};
 use crate::engine::{Engine, Options};
-use crate::narrators::{Asked, Asking};
+use crate::narrators::{Asked, RequestOptions};
 use crate::runs::{self, Retried};
 
 #[derive(Debug, Args)]
@@ -109,7 +109,7 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
         Some(Command::Retry { run, asking, .. }) => {
             let run = newest(run)?;
             let narrator = Some(run.narrator.clone());
-            let asking = Asking { fresh: run.fresh.clone(), ..asking.asking() };
+            let asking = RequestOptions { fresh: run.fresh.clone(), ..asking.asking() };
             let engine = Engine::new(opened, Options { narrator, asking, ..Options::default() })?;
             let Retried { people, written, missing } = super::runtime()?.block_on(runs::retry_failed(&engine, &run))?;
             match (people, &run.work) {

@@ -64,6 +64,9 @@ pub(super) async fn signal() -> Signal {
     }
 }
 
+/// How long work may take to say itself how it was interrupted.
+const HEARD: Duration = Duration::from_millis(100);
+
 /// How long threads that cannot be stopped are waited for after a signal.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -93,12 +96,16 @@ impl Runtime {
     pub fn block_on_or<O: Outcome>(self, work: impl Future<Output = O>, said: &str) -> O {
         let outcome = self.0.block_on(async {
             let watch = tokio::spawn(watch());
-            let mut ended = pin!(signal());
+            let (mut work, mut ended) = (pin!(work), pin!(signal()));
             let (outcome, signal) = tokio::select! {
                 // What knows better what to say is asked first.
                 biased;
-                outcome = work => (outcome, None),
-                signal = &mut ended => (O::interrupted(said), Some(signal)),
+                outcome = &mut work => (outcome, None),
+                // Work that waits for signals itself may have been at something else when it came.
+                signal = &mut ended => match tokio::time::timeout(HEARD, &mut work).await {
+                    Ok(outcome) => (outcome, Some(signal)),
+                    Err(_) => (O::interrupted(said), Some(signal)),
+                },
             };
             if outcome.is_failure()
                 && let Some(signal) = signal.or_else(|| ended.now_or_never())

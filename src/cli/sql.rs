@@ -29,10 +29,18 @@ pub(super) struct SqlArguments {
     /// What writes narratives: outline (built in), or a model of the server at OPENAI_BASE_URL as openai:MODEL
     #[arg(long, env = "POPULACE_NARRATOR", default_value = "outline", value_name = "NAME")]
     narrator: String,
+    /// End a statement that takes longer; what it has committed stays
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    statement_timeout: Option<Duration>,
     #[command(flatten)]
     models: ModelsArguments,
     #[command(flatten)]
     asking: AskingArguments,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|s| (0.001..=1e7).contains(s));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds".into())
 }
 
 pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Result<(), Failure> {
@@ -40,7 +48,9 @@ pub(super) fn run(arguments: SqlArguments, database: &DatabaseArguments) -> Resu
     let files = if arguments.allow_files { Files::Allowed } else { Files::Forbidden };
     let narrator = Some(arguments.narrator);
     let access = Access { files, models: arguments.models.models(), ..Access::default() };
-    let options = Options { access, narrator, asking: arguments.asking.asking(), ..Options::default() };
+    let statement_timeout = arguments.statement_timeout;
+    let asking = arguments.asking.asking();
+    let options = Options { access, narrator, asking, statement_timeout, ..Options::default() };
     let engine = Engine::new(database.open()?, options)?;
     let text = match (arguments.statements, arguments.file) {
         (Some(text), _) => text,
@@ -68,6 +78,7 @@ pub(super) async fn run_all(engine: &Engine, text: &str, format: Format) -> Resu
 }
 
 async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Result<(), Failure> {
+    let engine = engine.for_statement();
     let done = async {
         let rows = engine.run(statement).await?;
         print(rows, format, &mut io::stdout()).await
@@ -75,9 +86,9 @@ async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Resul
     // What there is to say of a statement that takes long is said meanwhile.
     let done = tokio::select! {
         done = done => done,
-        never = notices(engine) => match never {},
+        never = notices(&engine) => match never {},
     };
-    engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
+    engine.take_notices().iter().for_each(|notice| eprintln!("{notice}"));
     let asked = engine.asked();
     told(&mut io::stderr(), &asked)?;
     done?;
@@ -92,7 +103,7 @@ async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Resul
 async fn notices(engine: &Engine) -> Infallible {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
+        engine.take_notices().iter().for_each(|notice| eprintln!("{notice}"));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Writing rows: typed as the table has them, people already there left out, narratives embedded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow_select::dictionary::garbage_collect_any_dictionary;
@@ -19,9 +19,12 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::{CommitBuilder, Dataset, InsertBuilder, WriteMode, WriteParams};
 use populace_udfs::{Embedder, Outage};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::embedding::embed_columns;
+use super::keys::{KeySet, KnownPeople, uuids};
 use super::shape::{check_embedder, embedded_narrative};
 use super::versions::gather;
 use super::{Database, StoredTable, has_key};
@@ -50,40 +53,15 @@ pub struct Appended {
     pub repeated: u64,
 }
 
-/// The keys of a table's people.
-#[derive(Debug, Default)]
-pub struct Uuids(HashSet<u128>);
-
-impl Uuids {
-    /// Takes a key up; whether it is new.
-    pub(super) fn insert(&mut self, uuid: &str) -> bool {
-        self.0.insert(key(uuid))
-    }
-
-    pub fn contains(&self, uuid: &str) -> bool {
-        self.0.contains(&key(uuid))
-    }
-}
-
-/// 16 bytes instead of 32 characters, as millions of them are held at once.
-fn key(uuid: &str) -> u128 {
-    let hex = uuid.len() == 32 && uuid.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    match u128::from_str_radix(uuid, 16) {
-        Ok(key) if hex => key,
-        // Keys of other sources, of whatever form.
-        _ => u128::from_le_bytes(blake3::hash(uuid.as_bytes()).as_bytes()[..16].try_into().unwrap_or_default()),
-    }
-}
-
 impl Database {
     /// The people of a table's newest version; none where there is no table, or no column `uuid`.
     ///
     /// # Errors
     /// If the table cannot be read.
-    pub async fn uuids(&self, table: &str) -> Result<Uuids> {
+    pub async fn uuids(&self, table: &str) -> Result<KeySet> {
         match self.snapshot(table).await? {
-            Some(snapshot) => uuids(&snapshot.dataset).await,
-            None => Ok(Uuids::default()),
+            Some(snapshot) => uuids(&snapshot.dataset, self.runtime()?.as_ref()).await,
+            None => Ok(KeySet::default()),
         }
     }
 
@@ -187,9 +165,9 @@ impl Database {
     ) -> Result<Arc<Writer>> {
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let embedder = self.embedder_of(table, &schema)?;
-        let known = Known { version: dataset.version().version, uuids: uuids(dataset).await? };
+        let known = if has_key(&schema) { Some(KnownPeople::of(dataset, self.runtime()?).await?) } else { None };
         Ok(Arc::new(Writer {
-            known: Mutex::new(known),
+            known: Mutex::new(Known { people: known, others: KeySet::default() }),
             schema,
             embedder,
             constants: options.constants(),
@@ -211,14 +189,7 @@ impl Database {
         let table = self.write_again(stored).await?;
         let dataset = Arc::new(table.newest().await?);
         let now: SchemaRef = Arc::new(Schema::from(dataset.schema()));
-        let rows = if writer.known().version == dataset.version().version {
-            rows
-        } else {
-            let others = uuids(&dataset).await?;
-            let rows: Vec<RecordBatch> = rows.iter().map(|b| writer.without(b, &others)).collect::<Result<_>>()?;
-            writer.known().uuids.0.extend(others.0);
-            rows
-        };
+        let rows = writer.without_others(rows, &dataset).await?;
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         if count == 0 {
             return Ok(0);
@@ -233,18 +204,22 @@ impl Database {
         let mut transaction = insert.execute_uncommitted(vec![compact(&whole)?]).await.map_err(cannot_write)?;
         transaction.transaction_properties = options.properties();
         // First what a version is made of, then the version.
-        table.sync().await?;
-        let mut committed = CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
+        table.flush().await?;
+        let commit = tracing::debug_span!("commit", table = table.name(), rows = count);
+        let committed = CommitBuilder::new(dataset).execute(transaction).instrument(commit).await;
+        let mut committed = committed.map_err(cannot_write)?;
         // The rows are in the table, whatever becomes of its files.
         if let Err(error) = gather(&mut committed).await {
             self.notice(format!("the small files of {} could not be written together: {error}", table.name()));
         }
         table.sync().await?;
-        writer.known().version = committed.version().version;
+        if let Some(people) = &mut writer.known.lock().await.people {
+            people.committed(&committed);
+        }
         Ok(count as u64)
     }
 
-    fn appending(&self) -> WriteParams {
+    pub(super) fn appending(&self) -> WriteParams {
         WriteParams { mode: WriteMode::Append, session: Some(self.lance_session()), ..Default::default() }
     }
 
@@ -266,7 +241,8 @@ impl Database {
         let (skipped, repeated) = if writer.twins == Twins::Kept { (0, twins) } else { (twins, 0) };
         let appended = Appended { written, skipped, repeated };
         if appended.written > 0 {
-            CommitBuilder::new(dataset).execute(transaction).await.map_err(cannot_write)?;
+            let commit = tracing::debug_span!("commit", rows = appended.written);
+            CommitBuilder::new(dataset).execute(transaction).instrument(commit).await.map_err(cannot_write)?;
         }
         Ok(appended)
     }
@@ -411,25 +387,13 @@ pub(super) fn slices(batch: RecordBatch, size: usize) -> impl Iterator<Item = Re
     (0..rows).step_by(size).map(move |at| batch.slice(at, size.min(rows - at)))
 }
 
-async fn uuids(dataset: &Dataset) -> Result<Uuids> {
-    let mut uuids = Uuids::default();
-    if dataset.schema().field("uuid").is_none_or(|f| f.data_type() != DataType::Utf8) {
-        return Ok(uuids);
-    }
-    let mut scan = dataset.scan();
-    scan.project(&["uuid"])?;
-    let mut batches = scan.try_into_stream().await?;
-    while let Some(batch) = batches.try_next().await? {
-        uuids.0.extend(batch.column(0).as_string::<i32>().iter().flatten().map(key));
-    }
-    Ok(uuids)
-}
-
-/// The keys of a table's people, as of a version of it.
+/// Whom the rows are told from.
 #[derive(Debug)]
 struct Known {
-    version: u64,
-    uuids: Uuids,
+    /// Nobody where the table has no key
+    people: Option<KnownPeople>,
+    /// The people whom others wrote since the statement began
+    others: KeySet,
 }
 
 pub(super) struct Writer {
@@ -456,37 +420,34 @@ pub(super) enum Twins {
 }
 
 impl Writer {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The rows as the table has them: typed, without people who are there, embedded; in their order.
     fn ready(self: Arc<Self>, rows: SendableRecordBatchStream) -> BoxStream<'static, Result<RecordBatch>> {
         // Rows that are not embedded are written in batches as they come.
         let size = if self.embedder.is_some() { CHUNK } else { usize::MAX };
         let (typing, embedding) = (self.clone(), self);
-        rows.map(move |batch| typing.typed(&batch?))
-            .map_ok(move |batch| stream::iter(slices(batch, size).map(Ok::<_, DataFusionError>)))
-            .try_flatten()
-            .map(move |batch| {
-                let writer = embedding.clone();
-                async move { writer.embedded(batch?).await }
-            })
-            .buffered(2)
-            .boxed()
+        rows.then(move |batch| {
+            let writer = typing.clone();
+            async move { writer.typed(&batch?).await }
+        })
+        .map_ok(move |batch| stream::iter(slices(batch, size).map(Ok::<_, DataFusionError>)))
+        .try_flatten()
+        .map(move |batch| {
+            let writer = embedding.clone();
+            async move { writer.embedded(batch?).await }
+        })
+        .buffered(2)
+        .boxed()
     }
 
     /// The rows of people not known yet, typed as the table has them; columns of vectors are empty still.
-    fn typed(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    async fn typed(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let batch = typed(batch, &self.schema, &self.constants)?;
-        let keys = if has_key(&self.schema) { batch.column_by_name("uuid") } else { None };
-        let Some(uuid) = keys.and_then(|c| c.as_string_opt::<i32>()) else {
+        let mut known = self.known.lock().await;
+        let (Some(people), Some(uuids)) = (&mut known.people, keys(&batch)) else {
             self.written.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             return Ok(batch);
         };
-        let mut known = self.known();
-        // Rows without a key are nobody's twin.
-        let new: BooleanArray = uuid.iter().map(|u| Some(u.is_none_or(|u| known.uuids.0.insert(key(u))))).collect();
+        let new = BooleanArray::from(people.take_up(&uuids.iter().collect::<Vec<_>>()).await?);
         drop(known);
         let (rows, count) = (batch.num_rows() as u64, new.true_count() as u64);
         self.repeated.fetch_add(rows - count, Ordering::Relaxed);
@@ -498,14 +459,25 @@ impl Writer {
         Ok(filter_record_batch(&batch, &new)?)
     }
 
-    /// Leaves out people whom others wrote.
-    fn without(&self, batch: &RecordBatch, others: &Uuids) -> Result<RecordBatch> {
-        let Some(uuid) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else {
-            return Ok(batch.clone());
-        };
-        let new: BooleanArray = uuid.iter().map(|u| Some(u.is_none_or(|u| !others.contains(u)))).collect();
-        self.repeated.fetch_add((batch.num_rows() - new.true_count()) as u64, Ordering::Relaxed);
-        Ok(filter_record_batch(batch, &new)?)
+    /// Leaves out people whom others wrote, up to a version, after these rows were taken up: among them those that were
+    /// ready while the statement committed others of its own.
+    async fn without_others(&self, rows: Vec<RecordBatch>, dataset: &Dataset) -> Result<Vec<RecordBatch>> {
+        let mut known = self.known.lock().await;
+        let Known { people: Some(people), others } = &mut *known else { return Ok(rows) };
+        if people.version() != dataset.version().version {
+            others.add(people.renew(dataset).await?);
+        }
+        if others.is_empty() {
+            return Ok(rows);
+        }
+        rows.iter()
+            .map(|batch| {
+                let Some(uuids) = keys(batch) else { return Ok(batch.clone()) };
+                let new: BooleanArray = uuids.iter().map(|u| Some(u.is_none_or(|u| !others.contains(u)))).collect();
+                self.repeated.fetch_add((batch.num_rows() - new.true_count()) as u64, Ordering::Relaxed);
+                Ok(filter_record_batch(batch, &new)?)
+            })
+            .collect()
     }
 
     async fn embedded(&self, batch: RecordBatch) -> Result<RecordBatch> {
@@ -514,6 +486,10 @@ impl Writer {
             None => Ok(batch),
         }
     }
+}
+
+fn keys(batch: &RecordBatch) -> Option<&StringArray> {
+    batch.column_by_name("uuid")?.as_string_opt::<i32>()
 }
 
 /// Rows with a table's columns and types; a column that is left out holds its constant, or NULL.
@@ -569,16 +545,4 @@ pub(super) async fn embed_batch(
         };
     }
     Ok(RecordBatch::try_new(schema, columns)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_tell_uuids_apart() {
-        assert_eq!(key("000000000000000000000000000000ff"), 255);
-        assert_ne!(key("000000000000000000000000000000FF"), 255);
-        assert_ne!(key("ff"), key("0ff"));
-    }
 }

@@ -1,83 +1,81 @@
 //! UPDATE, REPLACE and DELETE.
 //!
-//! Changed rows are merged into the table as they come: what is held in memory of them is as many as are embedded or
+//! UPDATE and DELETE go by the addresses of rows, and an UPDATE writes the columns that it changes. REPLACE finds rows
+//! again by their key and writes them whole, as they come: what is held in memory of them is as many as are embedded or
 //! written together, beside the keys of the table and what Lance reads ahead.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::logical_expr::lit;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::{CommitBuilder, Dataset, DeleteBuilder, MergeInsertBuilder, WhenMatched, WhenNotMatched};
 
-use super::append::{CHUNK, Uuids, cannot_write, compact, embed_batch, slices, typed};
+use super::append::{CHUNK, cannot_write, compact, embed_batch, slices, typed};
+use super::keys::KeySet;
+use super::rewrite::{self, Addresses};
 use super::shape::embedded_narrative;
-use super::table::is_plain;
-use super::{Append, TableWriter, has_key};
+use super::{Append, ROW_ADDRESS, TableWriter, has_key};
 
 impl TableWriter<'_> {
-    /// Replaces people by their changed rows, in one commit. The vectors of changed narratives are made anew, and
-    /// `narrator` is noted as who wrote them.
+    /// Writes changed values of rows, in one commit. `rows` have their addresses, in their order, and the columns that
+    /// change, no others. The vectors of changed narratives are made anew, and `narrator` is noted as who wrote them.
     ///
     /// # Errors
-    /// If the table has no key, a change touches the key or a vector, or the rows cannot be written.
-    pub async fn update(
-        &self,
-        rows: SendableRecordBatchStream,
-        changed: &[String],
-        narrator: Option<&str>,
-    ) -> Result<u64> {
+    /// If a change touches the key or a vector, or the rows cannot be written.
+    pub async fn update(&self, rows: SendableRecordBatchStream, narrator: Option<&str>) -> Result<u64> {
         let (dataset, table) = (self.newest().await?, self.name());
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
-        if !has_key(&schema) {
-            return exec_err!("UPDATE finds rows again by their uuid, which {table} has not");
-        }
-        if changed.iter().any(|c| c == "uuid") {
+        let changed: Vec<String> =
+            rows.schema().fields().iter().map(|f| f.name().clone()).filter(|n| n != ROW_ADDRESS).collect();
+        if has_key(&schema) && changed.iter().any(|c| c == "uuid") {
             return exec_err!("uuid is the key of {table} and cannot be changed");
         }
         let vectors = |c: &&String| schema.field_with_name(c).is_ok_and(|f| embedded_narrative(f).is_some());
         if let Some(column) = changed.iter().find(vectors) {
             return exec_err!("{column} follows from its text: change the text instead");
         }
-        let stale: Vec<String> = changed
-            .iter()
-            .filter(|c| schema.fields().iter().any(|f| embedded_narrative(f) == Some(c)))
-            .cloned()
-            .collect();
-        let embedder = if stale.is_empty() { None } else { self.database.embedder_of(table, &schema)? };
-        let to = schema.clone();
-        let narrator = narrator.map(String::from);
-        let rows = rows.then(move |batch| {
-            let (embedder, stale, to) = (embedder.clone(), stale.clone(), to.clone());
-            let narrator = narrator.clone();
-            async move {
-                let mut batch = typed(&batch?, &to, &[])?;
-                if batch.column_by_name("uuid").is_some_and(|u| u.null_count() > 0) {
-                    return exec_err!("UPDATE finds rows again by their uuid, which some of these have not");
-                }
-                if let (Some(narrator), Ok(at)) = (narrator, to.index_of("narrator")) {
-                    let mut columns = batch.columns().to_vec();
-                    columns[at] = Arc::new(StringArray::from(vec![narrator; batch.num_rows()]));
-                    batch = RecordBatch::try_new(to.clone(), columns)?;
-                }
-                match embedder {
-                    Some(e) => embed_batch(e.as_ref(), batch, |n| stale.iter().any(|s| s == n), &[]).await,
-                    None => Ok(batch),
-                }
-            }
+        let is_changed = |name: &str| changed.iter().any(|c| c == name);
+        let stale = schema.fields().iter().any(|f| embedded_narrative(f).is_some_and(is_changed));
+        let embedder = if stale { self.database.embedder_of(table, &schema)? } else { None };
+        let narrator = narrator.filter(|_| schema.column_with_name("narrator").is_some());
+        let written = schema.fields().iter().filter(|f| {
+            let by_narrator = narrator.is_some() && f.name() == "narrator";
+            is_changed(f.name()) || by_narrator || embedded_narrative(f).is_some_and(is_changed)
         });
-        let merged =
-            merge(dataset, schema, rows.boxed(), WhenMatched::UpdateAll, WhenNotMatched::DoNothing, None).await?;
+        let written: SchemaRef = Arc::new(Schema::new(written.cloned().collect::<Vec<_>>()));
+        let constants: Vec<_> = narrator.map(|n| ("narrator".to_string(), n.to_string())).into_iter().collect();
+        let rows = rows
+            .map_ok(|batch| stream::iter(slices(batch, CHUNK).map(Ok::<_, DataFusionError>)))
+            .try_flatten()
+            .then(move |batch| {
+                let (embedder, written, constants) = (embedder.clone(), written.clone(), constants.clone());
+                async move {
+                    let batch = batch?;
+                    let Some(addresses) = batch.column_by_name(ROW_ADDRESS).cloned() else {
+                        return exec_err!("rows that are changed have their addresses with them");
+                    };
+                    let mut values = typed(&batch, &written, &constants)?;
+                    if let Some(embedder) = embedder {
+                        values = embed_batch(embedder.as_ref(), values, |_| true, &[]).await?;
+                    }
+                    let address = Field::new(ROW_ADDRESS, DataType::UInt64, true);
+                    let fields =
+                        values.schema().fields().iter().cloned().chain([Arc::new(address)]).collect::<Vec<_>>();
+                    let columns = values.columns().iter().cloned().chain([addresses]).collect();
+                    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+                }
+            });
+        let count = rewrite::update(dataset, rows, self.database.appending()).await?;
         self.sync().await?;
         self.keep_indexes().await;
-        Ok(merged.replaced)
+        Ok(count)
     }
 
     /// Writes people, in one commit: those who are in the table already are replaced, whole, by their uuid. Vectors are
@@ -92,7 +90,7 @@ impl TableWriter<'_> {
             return exec_err!("REPLACE finds rows again by their uuid, which {table} has not: INSERT INTO appends");
         }
         let embedder = self.database.embedder_of(table, &schema)?;
-        let (to, constants, seen) = (schema.clone(), options.constants(), Mutex::new(Uuids::default()));
+        let (to, constants, seen) = (schema.clone(), options.constants(), Mutex::new(KeySet::default()));
         let come: Arc<[String]> = options.embedded.into();
         let rows = rows
             .map(move |batch| {
@@ -126,49 +124,26 @@ impl TableWriter<'_> {
         Ok(merged)
     }
 
-    /// Deletes the rows that match a predicate of columns, literals and operators; all of them without one.
-    /// `None` if the predicate is of another form: then [`delete_people`](Self::delete_people) does it.
+    /// Deletes rows by their addresses, the one column of `rows`, in one commit that says it was for `predicate`.
     ///
     /// # Errors
-    /// If there is no such table, or it cannot be written.
-    pub async fn delete(&self, predicate: Option<Expr>) -> Result<Option<u64>> {
+    /// If the rows cannot be read, or the table cannot be written.
+    pub async fn delete(&self, rows: SendableRecordBatchStream, predicate: String) -> Result<u64> {
         let dataset = self.newest().await?;
-        let predicate = predicate.unwrap_or_else(|| lit(true));
-        if !is_plain(&predicate) {
-            return Ok(None);
-        }
-        let deleted = DeleteBuilder::from_expr(Arc::new(dataset), predicate).execute().await?.num_deleted_rows;
+        let deleted = rewrite::delete(dataset, Addresses::read(rows).await?, predicate).await?;
         self.sync().await?;
-        Ok(Some(deleted))
+        Ok(deleted)
     }
 
-    /// Deletes people by their keys, the one column of `uuids`, in one commit.
+    /// Deletes all rows, in one commit; how many.
     ///
     /// # Errors
-    /// If there is no such table, it has no key, or it cannot be written.
-    pub async fn delete_people(&self, uuids: SendableRecordBatchStream) -> Result<u64> {
+    /// If the table cannot be written.
+    pub async fn delete_all(&self) -> Result<u64> {
         let dataset = self.newest().await?;
-        if !has_key(&Schema::from(dataset.schema())) {
-            return exec_err!("DELETE by a subquery finds rows again by their uuid, which {} has not", self.name());
-        }
-        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("uuid", DataType::Utf8, true)]));
-        let (to, seen) = (schema.clone(), Mutex::new(Uuids::default()));
-        // A join may name one person twice.
-        let keys = uuids.map(move |batch| {
-            let batch = batch?;
-            if batch.column(0).null_count() > 0 {
-                return exec_err!(
-                    "DELETE by a subquery finds rows again by their uuid, which some of these have not: name their columns alone"
-                );
-            }
-            let keys = cast(batch.column(0), &DataType::Utf8)?;
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = keys.as_string::<i32>().iter().flatten().filter(|key| seen.insert(key));
-            Ok(RecordBatch::try_new(to.clone(), vec![Arc::new(new.map(Some).collect::<StringArray>())])?)
-        });
-        let merged = merge(dataset, schema, keys.boxed(), WhenMatched::Delete, WhenNotMatched::DoNothing, None).await?;
+        let deleted = DeleteBuilder::from_expr(Arc::new(dataset), lit(true)).execute().await?.num_deleted_rows;
         self.sync().await?;
-        Ok(merged.deleted)
+        Ok(deleted)
     }
 }
 
@@ -184,7 +159,7 @@ pub struct Replaced {
 }
 
 /// Refuses rows that cannot be told apart.
-fn check_keys(batch: &RecordBatch, seen: &mut Uuids) -> Result<()> {
+fn check_keys(batch: &RecordBatch, seen: &mut KeySet) -> Result<()> {
     let Some(uuids) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else { return Ok(()) };
     for uuid in uuids {
         match uuid {

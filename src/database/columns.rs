@@ -2,16 +2,41 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Result, exec_err};
 use lance::dataset::{ColumnAlteration, Dataset, NewColumnTransform};
 use populace_population::there_are;
 use populace_udfs::narrative_field;
 
 use super::TableWriter;
-use super::shape::{embedded_narrative, embedder_metadata, has_key, no_key, says_key, vector_field};
+use super::shape::{
+    check_columns, embedded_narrative, embedder_metadata, has_key, no_key, says_key, vector_field, with_writer,
+};
 
 impl TableWriter<'_> {
+    /// Notes with columns that a narrator has written texts of them; nothing is written where that is known.
+    ///
+    /// # Errors
+    /// If the table cannot be read or written.
+    pub async fn note_writer(&self, columns: &[String], narrator: &str) -> Result<()> {
+        let mut dataset = self.newest().await?;
+        let schema = Schema::from(dataset.schema());
+        let noted = columns.iter().filter_map(|name| {
+            let said = with_writer(schema.field_with_name(name).ok()?, narrator)?;
+            Some((name.as_str(), said))
+        });
+        let noted: Vec<_> = noted.collect();
+        if noted.is_empty() {
+            return Ok(());
+        }
+        let mut update = dataset.update_field_metadata();
+        for (field, said) in noted {
+            update = update.update(field, [said])?;
+        }
+        update.await?;
+        self.sync().await
+    }
+
     /// Adds a column, NULL in every row; a narrative gets a column of vectors with it.
     ///
     /// # Errors
@@ -22,6 +47,7 @@ impl TableWriter<'_> {
         if schema.column_with_name(column.name()).is_some() {
             return exec_err!("the table {table} has a column {} already", column.name());
         }
+        check_columns([&column])?;
         let mut fields = vec![if narrative { narrative_field(column.name()) } else { column }];
         if narrative {
             let embedder = match database.embedder_of(table, &schema)? {
@@ -67,6 +93,7 @@ impl TableWriter<'_> {
         if schema.column_with_name(name).is_some() {
             return exec_err!("the table {table} has a column {name} already");
         }
+        check_columns([&Field::new(name, DataType::Utf8, true)])?;
         if name == "uuid" && !says_key(&schema) {
             // Rows that were told apart by nothing are not told apart by a name.
             dataset.update_schema_metadata(no_key()).await?;

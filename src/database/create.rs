@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use datafusion::arrow::array::RecordBatchIterator;
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use lance::dataset::{Dataset, WriteMode, WriteParams};
@@ -13,8 +13,9 @@ use populace_udfs::narrative_field;
 
 use super::append::{Twins, cannot_write};
 use super::durable::sync_since;
-use super::shape::{CODES, PACK_PATH, Shape, embedded_narrative, is_narrative, no_key};
-use super::{Append, Appended, Database, StoredTable, VIEW, check_name, in_catalog};
+use super::keys::MANY;
+use super::shape::{CODES, PACK_PATH, Shape, check_columns, embedded_narrative, is_narrative, no_key, with_writer};
+use super::{Append, Appended, Database, StoredTable, VIEW, check_name, in_catalog, whole};
 use crate::catalog::{Named, OnExisting};
 use crate::packs;
 
@@ -60,12 +61,25 @@ impl Database {
             let fields: Vec<_> = schema.fields().iter().filter(kept).cloned().collect();
             schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         }
+        if let Some(narrator) = &options.narrator {
+            let field = |field: &FieldRef| match options.written.contains(field.name()) {
+                true => {
+                    let said = with_writer(field, narrator);
+                    let metadata = field.metadata().clone().into_iter().chain(said).collect();
+                    Arc::new(field.as_ref().clone().with_metadata(metadata))
+                }
+                false => field.clone(),
+            };
+            let fields: Vec<FieldRef> = schema.fields().iter().map(field).collect();
+            schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        }
         if let Some(path) = &options.pack_path {
             let mut metadata = schema.metadata().clone();
             metadata.insert(PACK_PATH.into(), path.clone());
             metadata.extend(packs::harmonised::to_keep(path).map(|codes| (CODES.to_string(), codes)));
             schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
         }
+        check_columns(schema.fields().iter().map(AsRef::as_ref))?;
         let id = uuid::Uuid::now_v7().simple().to_string();
         let catalog = self.catalog()?;
         // Locked before anybody sees it, so that nobody takes it for one that was left behind.
@@ -92,6 +106,9 @@ impl Database {
                 self.load(&stored.path, None).await?.update_schema_metadata(no_key()).await.map_err(cannot_write)?;
             }
             sync_since(&stored.path, since).await.map_err(|e| self.cannot_be_written(&e))?;
+            if let Err(why) = whole::check(&stored.path, since).await {
+                return exec_err!("the table {table} cannot be written: the disk took a part of it alone ({why})");
+            }
             self.publish(&stored, options.if_there).await?;
             Ok(appended)
         };
@@ -101,8 +118,14 @@ impl Database {
             _ = catalog.forget_table(&id);
         }
         drop(lock);
-        if made.is_err() {
-            self.locks.forget(&id);
+        match &made {
+            Ok(appended) if appended.written >= MANY as u64 => {
+                if let Ok(table) = self.write_again(&stored).await {
+                    table.keep_indexes().await;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => self.shared.locks.forget(&id),
         }
         made
     }
@@ -150,6 +173,8 @@ pub struct CreateTable {
     pub run: Option<String>,
     /// As in [`Append`]
     pub narrator: Option<String>,
+    /// The columns whose texts it writes
+    pub written: Vec<String>,
     /// As in [`Append`]
     pub embedded: Vec<String>,
 }
@@ -166,6 +191,7 @@ impl CreateTable {
             pack_path: None,
             run: None,
             narrator: None,
+            written: vec![],
             embedded: vec![],
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// File systems that keep times in whole seconds.
-const COARSE: Duration = Duration::from_secs(2);
+pub(super) const COARSE: Duration = Duration::from_secs(2);
 
 /// Has the disk take the files of a table that were written since a time, and the folders that name them.
 ///

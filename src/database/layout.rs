@@ -63,11 +63,19 @@ pub(super) fn create(root: &Path) -> io::Result<()> {
     if fs::metadata(&version).is_ok_and(|about| about.len() > 0) && root.join("tables").is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(root)?;
+    create_private(root)?;
     if !fs::metadata(&version).is_ok_and(|about| about.len() > 0) {
         write_whole(&version, &format!("{LAYOUT}\n"))?;
     }
     fs::create_dir_all(root.join("tables"))
+}
+
+/// Makes the directory for its owner alone: it has every prompt and answer. One that is there keeps its modes.
+fn create_private(root: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(root)
 }
 
 /// Whether nothing can be written into a directory, by anybody who runs this program.

@@ -6,10 +6,10 @@
 //!   catalog.sqlite        tables by name, runs, and the answers of models
 //!   tables/ID.lance       the files of a table
 //!   locks/                who writes and who reads a table
+//!   tmp/                  rows that statements hold and that do not fit into memory
 //! ```
 
 mod append;
-mod bare;
 mod change;
 mod columns;
 mod create;
@@ -17,18 +17,22 @@ mod durable;
 mod elsewhere;
 mod embedding;
 mod harmonised;
-mod index_table;
 mod indexes;
+mod keys;
 mod layout;
 mod locks;
-mod numbered;
+mod memory;
+mod rewrite;
 mod schema;
 mod search;
 mod shape;
 mod sources;
+mod strip_metadata;
+mod system_schema;
 mod table;
 mod vectors;
 mod versions;
+mod whole;
 mod writer;
 
 use std::io;
@@ -37,6 +41,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use lance::dataset::Dataset;
 use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
@@ -46,15 +51,14 @@ use self::locks::{ANY, Locks, ReadLease};
 use self::vectors::VectorCache;
 use crate::catalog::{self, Catalog, TableEntry};
 
-pub use append::{Append, Appended, Uuids};
-pub(crate) use bare::late_columns;
+pub use append::{Append, Appended};
 pub use change::Replaced;
 pub(crate) use change::counted;
 pub use create::{CreateTable, IfThere};
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use harmonised::{Harmonised, VIEW};
-pub use index_table::Own;
 pub use indexes::{Index, Kind as IndexKind};
+pub use keys::KeySet;
 pub use schema::Tables;
 pub use search::LanceSearch;
 use shape::has_key;
@@ -62,8 +66,10 @@ pub(crate) use shape::{PACK, PROVENANCE, embedded_by, embedded_narrative, is_nar
 pub use shape::{Shape, embedding_column};
 pub(crate) use sources::{SOURCES, sources_in};
 pub use sources::{Source, sources_of};
+pub(crate) use strip_metadata::late_columns;
+pub use system_schema::SystemSchema;
 pub use table::Table;
-pub(crate) use table::Unreadable;
+pub(crate) use table::{ROW_ADDRESS, Unreadable};
 pub use versions::{At, Step, Version};
 pub use writer::TableWriter;
 
@@ -115,9 +121,17 @@ pub(crate) struct Snapshot {
     _lease: Option<Arc<ReadLease>>,
 }
 
-/// A database directory. Nothing is read before a statement asks for it, nothing is made before one writes.
+/// A database directory, for a session or a statement. Nothing is read before a statement asks for it, nothing is made
+/// before one writes.
 #[derive(Debug)]
 pub struct Database {
+    shared: Arc<Shared>,
+    notices: Notices,
+}
+
+/// What all sessions of the process share of a database.
+#[derive(Debug)]
+struct Shared {
     root: PathBuf,
     embedder: EmbedderChoice,
     catalog: OnceLock<Arc<Catalog>>,
@@ -125,7 +139,27 @@ pub struct Database {
     /// Lance's caches, shared by all tables
     session: OnceLock<Arc<Session>>,
     vectors: VectorCache,
-    notices: Mutex<Vec<String>>,
+    /// Bytes that statements may hold
+    memory: u64,
+    runtime: OnceLock<Arc<RuntimeEnv>>,
+}
+
+/// What there is to say beside rows, each thing once until it is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Notices(Arc<Mutex<Vec<String>>>);
+
+impl Notices {
+    /// What was said since this was last asked.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn say(&self, text: String) {
+        let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notices.contains(&text) {
+            notices.push(text);
+        }
+    }
 }
 
 impl Database {
@@ -135,31 +169,68 @@ impl Database {
     /// If the path is there and is no database directory, or one of a newer version, or of an older one and cannot be
     /// written.
     pub fn open(root: impl Into<PathBuf>, embedder: EmbedderChoice) -> Result<Arc<Database>> {
+        Database::open_within(root, embedder, None)
+    }
+
+    /// The same, whose statements may hold so many bytes together; without a number, three fifths of the machine's
+    /// memory. Sorts and groups that need more go to the disk, what cannot ends with an error.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_within(
+        root: impl Into<PathBuf>,
+        embedder: EmbedderChoice,
+        memory: Option<u64>,
+    ) -> Result<Arc<Database>> {
         let root = root.into();
         let layout = layout::of(&root)?;
-        let database = Arc::new(Database {
+        let shared = Shared {
             locks: Locks::new(root.join("locks")),
             root,
             embedder,
             catalog: OnceLock::new(),
             session: OnceLock::new(),
             vectors: VectorCache::default(),
-            notices: Mutex::default(),
-        });
+            memory: memory.unwrap_or_else(memory::default_limit),
+            runtime: OnceLock::new(),
+        };
+        let database = Arc::new(Database { shared: Arc::new(shared), notices: Notices::default() });
         if layout.is_some_and(|layout| layout < LAYOUT) {
             database.migrate()?;
         }
         Ok(database)
     }
 
+    /// The same database for another session, whose notices are its own.
+    pub fn session(&self) -> Database {
+        self.with_notices(Notices::default())
+    }
+
+    /// The same database, with another place for what there is to say.
+    pub(crate) fn with_notices(&self, notices: Notices) -> Database {
+        Database { shared: self.shared.clone(), notices }
+    }
+
+    /// The memory and the room on the disk that all sessions of the process share.
+    ///
+    /// # Errors
+    /// If there is no folder for rows that do not fit into memory.
+    pub(crate) fn runtime(&self) -> Result<Arc<RuntimeEnv>> {
+        if let Some(runtime) = self.shared.runtime.get() {
+            return Ok(runtime.clone());
+        }
+        let runtime = memory::runtime(&self.shared.root, self.shared.memory)?;
+        Ok(self.shared.runtime.get_or_init(|| runtime).clone())
+    }
+
     /// The directory.
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.shared.root
     }
 
     /// What fills the embedding columns.
     pub fn embedder(&self) -> &EmbedderChoice {
-        &self.embedder
+        &self.shared.embedder
     }
 
     /// Makes the directory where it is not there yet.
@@ -167,11 +238,11 @@ impl Database {
     /// # Errors
     /// If it cannot be written.
     pub fn create(&self) -> Result<()> {
-        layout::create(&self.root).map_err(|e| self.cannot_be_written(&e))
+        layout::create(&self.shared.root).map_err(|e| self.cannot_be_written(&e))
     }
 
     fn cannot_be_written(&self, error: &io::Error) -> DataFusionError {
-        exec_datafusion_err!("cannot write the database {}: {error}", self.root.display())
+        exec_datafusion_err!("cannot write the database {}: {error}", self.shared.root.display())
     }
 
     /// The catalogue, made where it is not there yet.
@@ -179,18 +250,18 @@ impl Database {
     /// # Errors
     /// If it cannot be opened.
     pub fn catalog(&self) -> Result<Arc<Catalog>> {
-        if let Some(catalog) = self.catalog.get() {
+        if let Some(catalog) = self.shared.catalog.get() {
             return Ok(catalog.clone());
         }
         self.create()?;
-        let catalog = match Catalog::open(&self.root) {
+        let catalog = match Catalog::open(&self.shared.root) {
             // What is there can be read.
-            Err(error @ catalog::Error::ReadOnly(..)) if layout::is_read_only(&self.root) => {
-                Catalog::open_read_only(&self.root).map_err(|_| in_catalog(error))?
+            Err(error @ catalog::Error::ReadOnly(..)) if layout::is_read_only(&self.shared.root) => {
+                Catalog::open_read_only(&self.shared.root).map_err(|_| in_catalog(error))?
             }
             opened => opened.map_err(in_catalog)?,
         };
-        Ok(self.catalog.get_or_init(|| Arc::new(catalog)).clone())
+        Ok(self.shared.catalog.get_or_init(|| Arc::new(catalog)).clone())
     }
 
     /// The catalogue, if there is one.
@@ -198,7 +269,7 @@ impl Database {
     /// # Errors
     /// If it cannot be opened.
     pub fn existing_catalog(&self) -> Result<Option<Arc<Catalog>>> {
-        match self.root.join("catalog.sqlite").exists() {
+        match self.shared.root.join("catalog.sqlite").exists() {
             true => self.catalog().map(Some),
             false => Ok(None),
         }
@@ -239,25 +310,26 @@ impl Database {
 
     /// Where the files of the tables are.
     fn folder(&self) -> PathBuf {
-        self.root.join("tables")
+        self.shared.root.join("tables")
     }
 
     fn lance_session(&self) -> Arc<Session> {
         let new = || Arc::new(Session::new(INDEX_CACHE, METADATA_CACHE, Arc::default()));
-        self.session.get_or_init(new).clone()
+        self.shared.session.get_or_init(new).clone()
     }
 
     /// What statements had to say beside their rows, since this was last asked.
     pub fn take_notices(&self) -> Vec<String> {
-        std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+        self.notices.take()
+    }
+
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// Says something beside a statement's rows.
     pub fn notice(&self, text: String) {
-        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-        if !notices.contains(&text) {
-            notices.push(text);
-        }
+        self.notices.say(text);
     }
 
     /// Says how many people a statement left out.
@@ -284,10 +356,10 @@ impl Database {
 
     async fn snapshot_at(&self, table: StoredTable, version: Option<u64>) -> Result<Snapshot> {
         // Until it is known which version it is, none of them goes.
-        let any = self.locks.read(&table.id, ANY);
+        let any = self.shared.locks.read(&table.id, ANY);
         let dataset = Arc::new(self.load(&table.path, version).await.map_err(|e| unreadable(&table.name, e))?);
         let lease = match any {
-            Ok(_) => self.locks.read(&table.id, dataset.version().version).ok(),
+            Ok(_) => self.shared.locks.read(&table.id, dataset.version().version).ok(),
             Err(_) => None,
         };
         Ok(Snapshot { table, dataset, _lease: lease })

@@ -9,7 +9,7 @@ use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::datasource::TableType;
 
 use super::table::Unreadable;
-use super::{At, Database, Harmonised, Table, VIEW};
+use super::{At, Database, Harmonised, Notices, Table, VIEW};
 
 /// Opens a table when a statement names it, at its newest version; `NAME@VERSION` and `NAME@TAG` are older ones.
 #[derive(Debug)]
@@ -22,6 +22,11 @@ pub struct Tables {
 impl Tables {
     pub fn new(database: Arc<Database>) -> Tables {
         Tables { database, views: RwLock::default() }
+    }
+
+    /// What there is to say of tables that statements of the session name.
+    pub(crate) fn notices(&self) -> &Notices {
+        self.database.notices()
     }
 
     /// Whether a name is that of a table of the database.

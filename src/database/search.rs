@@ -23,7 +23,6 @@ use tokio::sync::OnceCell;
 
 use super::harmonised::AllRows;
 use super::indexes::{Kind, Probes};
-use super::numbered::Numbered;
 use super::shape::check_embedder;
 use super::table::{Table, is_plain};
 use super::vectors::matching;
@@ -58,8 +57,8 @@ impl TableSearch for LanceSearch {
         let (database, snapshot, name) = (of.database().clone(), of.snapshot().clone(), of.name().to_string());
         let (filter, rows) = match filter {
             Some(filter) if !is_plain(&filter) => {
-                let numbered = Arc::new(Numbered::new(snapshot.clone()));
-                let plan = LogicalPlanBuilder::scan(name.as_str(), provider_as_source(numbered), None)?
+                let source = provider_as_source(Arc::new(of.with_row_ids()));
+                let plan = LogicalPlanBuilder::scan(name.as_str(), source, None)?
                     .filter(filter)?
                     .project([col(ROW_ID)])?
                     .build()?;
@@ -107,7 +106,7 @@ impl LanceRows {
 
     /// Exactly: in memory where the vectors fit, else by a scan.
     async fn exact(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
-        let Some(vectors) = self.database.vectors.get(&self.dataset, column).await? else {
+        let Some(vectors) = self.database.shared.vectors.get(&self.dataset, column).await? else {
             return self.exact_by_scan(column, query, k).await;
         };
         let (of, query) = (self.rows().await?, query.to_vec());
@@ -272,7 +271,7 @@ impl SearchRows for LanceRows {
 impl LanceRows {
     /// Exactly, without reading vectors of rows that are not asked for, unless they are in memory already.
     async fn exact_of_few(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
-        match self.database.vectors.has(&self.dataset, column) {
+        match self.database.shared.vectors.has(&self.dataset, column) {
             true => self.exact(column, query, k).await,
             false => self.exact_by_scan(column, query, k).await,
         }

@@ -60,6 +60,27 @@ pub(crate) fn embedded_by(column: &Field) -> Option<&str> {
     column.metadata().get(EMBEDDER).map(String::as_str)
 }
 
+/// Metadata of a field of one's own texts: what wrote them, each narrator once. Of the pack's narratives the column
+/// `narrator` says it, row by row.
+const WRITERS: &str = "populace:writers";
+
+/// What wrote the texts of a column of one's own.
+pub(crate) fn writers(column: &Field) -> Vec<String> {
+    let told = column.metadata().get(WRITERS);
+    told.map_or_else(Vec::new, |names| names.split(", ").map(String::from).collect())
+}
+
+/// What a field says once a narrator has written texts of it; nothing where it says so already, or where the rows do.
+pub(super) fn with_writer(column: &Field, narrator: &str) -> Option<(String, String)> {
+    let mut names = writers(column);
+    if packs::is_narrative(column.name()) || names.iter().any(|n| n == narrator) {
+        return None;
+    }
+    names.push(narrator.into());
+    names.sort();
+    Some((WRITERS.into(), names.join(", ")))
+}
+
 /// Whether a column holds texts that get vectors.
 pub(crate) fn is_narrative(column: &Field) -> bool {
     let marked = column.metadata().contains_key(NARRATIVE);
@@ -154,7 +175,17 @@ fn plain_type(kind: &DataType) -> DataType {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
         DataType::Null => DataType::Utf8,
-        DataType::List(item) => DataType::List(Arc::new(Field::new("item", text_type(item.data_type()), true))),
+        DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
+        // Vectors stay; Lance writes no lists of a fixed length of anything but numbers.
+        DataType::FixedSizeList(item, _) if item.data_type().is_integer() || item.data_type().is_floating() => {
+            kind.clone()
+        }
+        DataType::List(item) | DataType::FixedSizeList(item, _) | DataType::ListView(item) => {
+            DataType::List(Arc::new(Field::new("item", text_type(item.data_type()), true)))
+        }
+        DataType::LargeList(item) | DataType::LargeListView(item) => {
+            DataType::LargeList(Arc::new(Field::new("item", text_type(item.data_type()), true)))
+        }
         DataType::Struct(fields) => {
             let plain = |f: &Arc<Field>| Field::new(f.name(), text_type(f.data_type()), true);
             DataType::Struct(Fields::from(fields.iter().map(plain).collect::<Vec<_>>()))
@@ -169,6 +200,23 @@ fn text_type(kind: &DataType) -> DataType {
         DataType::Dictionary(_, values) => text_type(values),
         kind => plain_type(kind),
     }
+}
+
+/// Refuses columns that no table has.
+///
+/// # Errors
+/// If one has a name with a dot in it, or values of a type that Lance does not write.
+pub(super) fn check_columns<'a>(columns: impl IntoIterator<Item = &'a Field>) -> Result<()> {
+    for column in columns {
+        let (name, kind) = (column.name(), column.data_type());
+        if name.contains('.') {
+            return exec_err!("a column of a table cannot be called {name:?}, with a dot in it: name it with AS");
+        }
+        if lance::datatypes::Schema::try_from(&Schema::new(vec![column.clone()])).is_err() {
+            return exec_err!("no table keeps values of the type {kind}, as the column {name} has: cast it to another");
+        }
+    }
+    Ok(())
 }
 
 /// Refuses to mix the vectors of two models in a table.

@@ -14,11 +14,17 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::expressions::Column;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
+use lance::dataset::ROW_ID;
 use lance::dataset::scanner::MaterializationStyle;
 
-use super::bare::Bare;
+use super::strip_metadata::StripMetadataExec;
 use super::{Append, Database, Snapshot, has_key};
+
+/// The column of a row's place in a version of its table: the fragment in the upper 32 bits, the row in the lower.
+pub(crate) const ROW_ADDRESS: &str = "_rowaddr";
 
 /// One version of a table: what a statement reads stays the same while it runs.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub struct Table {
     has_key: bool,
     /// Whether this is the newest version, which alone is written
     newest: bool,
+    /// What says of each row which it is, in a column after the others
+    row: Option<&'static str>,
 }
 
 impl Table {
@@ -37,7 +45,30 @@ impl Table {
         let told = Schema::from(snapshot.dataset.schema());
         let has_key = has_key(&told);
         let schema = Arc::new(Schema::new(told.fields));
-        Table { database, snapshot: Arc::new(snapshot), schema, has_key, newest }
+        Table { database, snapshot: Arc::new(snapshot), schema, has_key, newest, row: None }
+    }
+
+    /// The same version with the rows' addresses, [`ROW_ADDRESS`], by which they are changed.
+    pub(crate) fn with_addresses(&self) -> Table {
+        self.with_rows(ROW_ADDRESS)
+    }
+
+    /// The same version with the rows' ids, [`ROW_ID`], by which Lance finds them in searches.
+    pub(super) fn with_row_ids(&self) -> Table {
+        self.with_rows(ROW_ID)
+    }
+
+    fn with_rows(&self, column: &'static str) -> Table {
+        let mut fields = self.schema.fields().to_vec();
+        fields.push(Arc::new(Field::new(column, DataType::UInt64, true)));
+        Table {
+            database: self.database.clone(),
+            snapshot: self.snapshot.clone(),
+            schema: Arc::new(Schema::new(fields)),
+            has_key: self.has_key,
+            newest: self.newest,
+            row: Some(column),
+        }
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -92,7 +123,17 @@ impl TableProvider for Table {
             None => self.schema.fields().iter().map(|f| f.as_ref()).collect(),
         };
         let names: Vec<&str> = columns.iter().map(|f| f.name().as_str()).collect();
-        scan.project(&names)?;
+        let stored: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != self.row).collect();
+        match stored.is_empty() && self.row.is_some() {
+            true => scan.empty_project()?,
+            false => scan.project(&stored)?,
+        };
+        if stored.len() < names.len() {
+            match self.row {
+                Some(ROW_ADDRESS) => scan.with_row_address(),
+                _ => scan.with_row_id(),
+            };
+        }
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             let read_by_it = |f: &&&Field| !filter.column_refs().iter().any(|c| c.name == *f.name());
             let beside: Vec<&str> = columns.iter().filter(read_by_it).map(|f| f.name().as_str()).collect();
@@ -107,7 +148,15 @@ impl TableProvider for Table {
             scan.batch_size(NARROW_BATCH);
         }
         scan.limit(limit.map(|l| l as i64), None)?;
-        Ok(Arc::new(Bare::new(scan.create_plan().await?, self.snapshot.clone())))
+        let rows: Arc<dyn ExecutionPlan> =
+            Arc::new(StripMetadataExec::new(scan.create_plan().await?, self.snapshot.clone()));
+        if self.row.is_none() {
+            return Ok(rows);
+        }
+        let place =
+            |name: &str| Ok((Arc::new(Column::new(name, rows.schema().index_of(name)?)) as _, name.to_string()));
+        let places = names.iter().map(|name| place(name)).collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(ProjectionExec::try_new(places, rows)?))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {

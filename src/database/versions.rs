@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lance::dataset::Dataset;
 use lance::dataset::cleanup::{CleanupPolicy, RemovalStats};
 use lance::dataset::optimize::{CompactionOptions, compact_files};
+use lance::table::format::Fragment;
 use populace_population::there_are;
 
 use super::append::RUN;
@@ -128,6 +129,7 @@ impl TableWriter<'_> {
     /// If there is no such table or version, or it cannot be written.
     pub async fn restore(&self, at: &At) -> Result<u64> {
         let there = self.database.snapshot_at(self.table.clone(), None).await?;
+        self.newest().await?;
         let mut dataset = self.database.at(&there, at).await?.dataset.as_ref().clone();
         dataset.restore().await?;
         self.sync().await?;
@@ -208,7 +210,7 @@ impl TableWriter<'_> {
     /// that no version has.
     async fn clean(&self, keep: Duration) -> lance::Result<String> {
         let dataset = self.newest().await.map_err(|e| lance::Error::io(e.to_string()))?;
-        let read = self.database.locks.readers(&self.table.id).map_err(|e| lance::Error::io(e.to_string()))?;
+        let read = self.database.shared.locks.readers(&self.table.id).map_err(|e| lance::Error::io(e.to_string()))?;
         if read.contains(&ANY) {
             return Ok("left for another time: a statement begins to read the table".into());
         }
@@ -275,6 +277,17 @@ async fn compact(dataset: &mut Dataset) -> lance::Result<String> {
         0 => format!("nothing to do: {before} files"),
         removed => format!("{removed} of {before} files written anew as {}", done.fragments_added),
     })
+}
+
+/// The fragments of a version that an earlier one has not, or has otherwise than `same` says.
+pub(super) fn changed_since(
+    before: &Dataset,
+    now: &Dataset,
+    same: impl Fn(&Fragment, &Fragment) -> bool,
+) -> Vec<Fragment> {
+    let old: HashMap<u64, &Fragment> = before.fragments().iter().map(|f| (f.id, f)).collect();
+    let changed = |f: &&Fragment| old.get(&f.id).is_none_or(|old| !same(old, f));
+    now.fragments().iter().filter(changed).cloned().collect()
 }
 
 /// What Lance says, without where in its sources.

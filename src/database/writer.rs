@@ -1,6 +1,9 @@
 //! The one way to change a table: whoever has its writer has it alone, among all processes.
 
-use std::time::{Duration, SystemTime};
+use std::io;
+use std::pin::pin;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
@@ -8,8 +11,11 @@ use lance::dataset::Dataset;
 
 use super::durable::sync_since;
 use super::locks::TableLock;
-use super::{Database, StoredTable, VIEW, check_name, in_catalog, unreadable};
+use super::{Database, StoredTable, VIEW, check_name, in_catalog, unreadable, whole};
 use crate::catalog::{Named, TableState};
+
+/// How long others who write are waited for before that is said.
+const SOON: Duration = Duration::from_secs(2);
 
 /// How long the files of a table that was dropped or replaced stay, for whoever wants it back.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -21,6 +27,8 @@ pub struct TableWriter<'a> {
     pub(super) table: StoredTable,
     /// When the lock was had: what is newer on the disk was written under it
     since: SystemTime,
+    /// The version that was the newest then, once it was read
+    base: OnceLock<u64>,
     _lock: TableLock,
 }
 
@@ -35,7 +43,7 @@ impl Database {
             let lock = self.lock(&table.id).await?;
             // Another may have been given the name while this waited.
             if self.find(name)?.is_some_and(|now| now.id == table.id) {
-                return Ok(TableWriter { database: self, table, since: SystemTime::now(), _lock: lock });
+                return Ok(TableWriter::new(self, table, lock));
             }
         }
     }
@@ -47,9 +55,7 @@ impl Database {
     pub(super) async fn write_again(&self, table: &StoredTable) -> Result<TableWriter<'_>> {
         let lock = self.lock(&table.id).await?;
         match self.catalog()?.table_by_id(&table.id).map_err(in_catalog)? {
-            Some(entry) if entry.state == TableState::There => {
-                Ok(TableWriter { database: self, table: self.stored(entry), since: SystemTime::now(), _lock: lock })
-            }
+            Some(entry) if entry.state == TableState::There => Ok(TableWriter::new(self, self.stored(entry), lock)),
             _ => exec_err!(
                 "the table {} was dropped or replaced while it was written; run the statement again",
                 table.name
@@ -57,10 +63,20 @@ impl Database {
         }
     }
 
-    /// Waits for the lock that goes by a key.
+    /// Waits for the lock that goes by a key; one that waits long says so.
     pub(super) async fn lock(&self, key: &str) -> Result<TableLock> {
         self.create()?;
-        self.locks.lock(key).await.map_err(|e| self.cannot_be_written(&e))
+        let mut lock = pin!(self.shared.locks.lock(key));
+        let had = match tokio::time::timeout(SOON, &mut lock).await {
+            Ok(had) => had,
+            Err(_) => {
+                let table = self.catalog()?.table_by_id(key).map_err(in_catalog)?;
+                let what = table.map_or_else(|| "what this would write".into(), |t| format!("the table {}", t.name));
+                self.notice(format!("another statement writes {what}: waiting until it is done"));
+                lock.await
+            }
+        };
+        had.map_err(|e| self.cannot_be_written(&e))
     }
 
     /// Takes turns with others who make a table of a name.
@@ -125,10 +141,10 @@ impl Database {
                 continue;
             }
             // Whoever makes it, gives it back or removes it has its lock.
-            let Ok(Some(lock)) = self.locks.try_lock(&entry.id) else { continue };
+            let Ok(Some(lock)) = self.shared.locks.try_lock(&entry.id) else { continue };
             let now = catalog.table_by_id(&entry.id).map_err(in_catalog)?;
             if now.is_none_or(|now| now.state != entry.state)
-                || !self.locks.readers(&entry.id).is_ok_and(|r| r.is_empty())
+                || !self.shared.locks.readers(&entry.id).is_ok_and(|r| r.is_empty())
             {
                 continue;
             }
@@ -139,7 +155,7 @@ impl Database {
                 removed += 1;
             }
             drop(lock);
-            self.locks.forget(&table.id);
+            self.shared.locks.forget(&table.id);
         }
         Ok(removed)
     }
@@ -156,6 +172,12 @@ fn age(at: &str) -> Duration {
     since.ok().and_then(|since| since.to_std().ok()).unwrap_or_default()
 }
 
+impl<'a> TableWriter<'a> {
+    fn new(database: &'a Database, table: StoredTable, lock: TableLock) -> TableWriter<'a> {
+        TableWriter { database, table, since: SystemTime::now(), base: OnceLock::new(), _lock: lock }
+    }
+}
+
 impl TableWriter<'_> {
     /// The table's name.
     pub fn name(&self) -> &str {
@@ -164,16 +186,37 @@ impl TableWriter<'_> {
 
     /// The newest version.
     pub(super) async fn newest(&self) -> Result<Dataset> {
-        self.database.load(&self.table.path, None).await.map_err(|e| unreadable(&self.table.name, e))
+        let newest = self.database.load(&self.table.path, None).await.map_err(|e| unreadable(&self.table.name, e))?;
+        self.base.get_or_init(|| newest.version().version);
+        Ok(newest)
     }
 
     /// Has the disk take what was written since the table was locked.
     ///
     /// # Errors
     /// If it does not.
+    pub(super) async fn flush(&self) -> Result<()> {
+        let (name, path) = (&self.table.name, &self.table.path);
+        let failed = |e: io::Error| exec_datafusion_err!("the table {name} could not be brought to the disk: {e}");
+        let begun = Instant::now();
+        sync_since(path, self.since).await.map_err(failed)?;
+        tracing::debug!(table = name, milliseconds = begun.elapsed().as_millis() as u64, "on the disk");
+        Ok(())
+    }
+
+    /// The same after a commit. Versions that are not whole are taken back.
+    ///
+    /// # Errors
+    /// If the disk does not take it, or there are such.
     pub(super) async fn sync(&self) -> Result<()> {
-        let synced = sync_since(&self.table.path, self.since).await;
-        synced.map_err(|e| exec_datafusion_err!("the table {} could not be brought to the disk: {e}", self.table.name))
+        self.flush().await?;
+        let (name, path) = (&self.table.name, &self.table.path);
+        let Err(why) = whole::check(path, self.since).await else { return Ok(()) };
+        let mut broken = self.base.get().is_some_and(|base| whole::take_back(path, *base).unwrap_or(false));
+        while broken && whole::check(path, self.since).await.is_err() {
+            broken = self.base.get().is_some_and(|base| whole::take_back(path, *base).unwrap_or(false));
+        }
+        exec_err!("the table {name} cannot be written: the disk took a part of it alone, and it is as it was ({why})")
     }
 
     /// As [`Database::drop_table`].

@@ -15,7 +15,8 @@ use futures::{StreamExt, stream};
 use populace_udfs::Estimate;
 
 use super::Engine;
-use super::write::{changed_columns, target};
+use super::change::changed_columns;
+use super::write::target;
 use crate::sql::{Access, Command, Needs};
 
 /// A statement that writes, in a sentence, and the query whose rows it writes.

@@ -1,40 +1,49 @@
 //! SQL over synthetic people: a DataFusion session with the query plugin and the packs that the binary carries.
 
 mod alter;
+mod change;
 mod command;
 mod ddl;
+mod deadline;
 mod explain;
 mod index;
 mod insert;
 mod message;
 mod newcomers;
 mod prepare;
+mod run_guard;
 mod write;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{LogicalPlan, WriteOp};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
 use datafusion::sql::parser::Statement as Sql;
 use datafusion::sql::sqlparser::ast;
-use populace_udfs::{Narrator, Populace};
+use populace_udfs::{Narrator, Populace, StatementOptions};
+use tracing::Instrument;
 
 use crate::catalog::{Catalog, Run};
-use crate::database::{Database, Harmonised, LanceSearch, Own, Tables, Unreadable, VIEW, late_columns};
+use crate::database::{
+    Database, Harmonised, LanceSearch, Notices, SystemSchema, Tables, Unreadable, VIEW, late_columns,
+};
 use crate::narrators::openai::OpenCatalog;
-use crate::narrators::{Asking, Common, ReadTemplates};
+use crate::narrators::{Activity, NarratorContext, ReadTemplates, RequestOptions};
 use crate::sql::access::{OUTLINE, refused_model};
 use crate::sql::{self, ByName, Kind, Needs, Prepared};
 use crate::{narrators, packs};
 
+use self::deadline::Deadline;
+
 pub use crate::error::{Error, ErrorKind, message};
 pub use crate::sql::{Access, Files, Models, Statement};
-pub use write::Recorded;
+pub use run_guard::{Billed, RunGuard};
 
 /// What a search goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,42 +75,64 @@ pub struct Options {
     pub access: Access,
     /// What writes where no narrator is named; `outline` without it
     pub narrator: Option<String>,
-    pub asking: Asking,
+    pub asking: RequestOptions,
+    /// How long a statement may take, from its planning to its last row
+    pub statement_timeout: Option<Duration>,
     /// Packs by their paths that whoever runs the program has named: statements may draw from them, whatever `access`
     /// says of files
     pub packs: Vec<String>,
 }
 
 /// A session. Cheap to make: packs are read when a statement first names them, and models opened.
+#[derive(Clone)]
 pub struct Engine {
     context: SessionContext,
     database: Arc<Database>,
     /// The tables, and the session's views
     tables: Arc<Tables>,
-    common: Common,
+    common: NarratorContext,
     options: Options,
     /// Prepared statements, by their names
-    prepared: Mutex<HashMap<String, Prepared>>,
+    prepared: Arc<Mutex<HashMap<String, Prepared>>>,
+    /// What the statement does with models that this is for, or the session between statements
+    activity: Arc<Activity>,
+    /// What there is to say of the statement
+    notices: Notices,
 }
 
 impl Engine {
     /// # Errors
     /// If the functions cannot be registered, or the narrator cannot be opened.
     pub fn new(database: Arc<Database>, options: Options) -> Result<Engine> {
+        let catalog = open_catalog(database.clone());
+        let templates = read_templates(database.clone(), catalog.clone());
+        let common = NarratorContext::new(catalog, templates, options.asking.limits);
+        Engine::open(database, options, common)
+    }
+
+    /// Another session over the same database, which shares memory, the catalogue, models and their pace with this one,
+    /// and nothing else: neither views nor settings, notices nor limits.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn session(&self, options: Options) -> Result<Engine> {
+        let common = self.common.of_another_session(options.asking.limits);
+        Engine::open(Arc::new(self.database.session()), options, common)
+    }
+
+    fn open(database: Arc<Database>, options: Options, common: NarratorContext) -> Result<Engine> {
         let mut config = SessionConfig::new().with_information_schema(true);
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
         config.options_mut().optimizer.enable_round_robin_repartition = false;
         // What is not known is of least interest, whichever way one sorts: `ORDER BY tvd DESC LIMIT 5`.
         config.options_mut().sql_parser.default_null_ordering = "nulls_last".into();
-        let mut context = SessionContext::new_with_config(config);
+        config.options_mut().extensions.insert(StatementOptions::default());
+        let mut context = SessionContext::new_with_config_rt(config, database.runtime()?);
         if options.access.files == Files::Allowed {
             // `FROM 'scores.csv'`
             context = context.enable_url_table();
         }
         let embedder = database.embedder().clone();
-        let catalog = open_catalog(database.clone());
-        let templates = read_templates(database.clone(), catalog.clone());
-        let common = Common::new(catalog, templates, options.asking.limits);
         let of_session = options.narrator.clone().unwrap_or_else(|| OUTLINE.into());
         let narrator = narrators::open(&of_session, &options.asking, &common).map_err(DataFusionError::Plan)?;
         let open = {
@@ -146,9 +177,10 @@ impl Engine {
         let tables = Arc::new(Tables::new(database.clone()));
         if let Some(catalog) = context.catalog("datafusion") {
             catalog.register_schema("public", tables.clone())?;
-            catalog.register_schema("populace", Arc::new(Own::new(database.clone())))?;
+            catalog.register_schema("populace", Arc::new(SystemSchema::new(database.clone())))?;
         }
-        Ok(Engine { context, database, tables, common, options, prepared: Mutex::default() })
+        let (activity, notices) = (common.session.clone(), database.notices().clone());
+        Ok(Engine { context, database, tables, common, options, prepared: Arc::default(), activity, notices })
     }
 
     /// What writes narratives where a statement names nothing.
@@ -201,12 +233,32 @@ impl Engine {
         }
     }
 
+    /// The session for one statement: the run that it writes for, what it asks of models, and what there is to say of
+    /// it, are told by what is returned, and apart from those of others.
+    pub fn for_statement(&self) -> Engine {
+        let notices = Notices::default();
+        let database = Arc::new(self.database.with_notices(notices.clone()));
+        Engine { activity: self.common.begin(), database, notices, ..self.clone() }
+    }
+
     /// Plans and runs one statement; its rows come as they are made.
     ///
     /// # Errors
-    /// If the statement cannot be planned, or is not allowed.
+    /// If the statement cannot be planned, or is not allowed; if it takes longer than the session gives it.
     pub async fn run(&self, statement: Statement) -> Result<SendableRecordBatchStream> {
         self.run_as(statement, None, &self.options.access).await
+    }
+
+    /// The run that was noted for the last statement, if it was one.
+    pub fn run_id(&self) -> Option<String> {
+        self.activity.last_run()
+    }
+
+    /// What there was to say beside rows, of the statement and of the session, since this was last asked.
+    pub fn take_notices(&self) -> Vec<String> {
+        let mut said = self.notices.take();
+        said.extend(self.tables.notices().take());
+        said
     }
 
     /// Runs the statement of a run again: people it wrote already are left out.
@@ -227,13 +279,26 @@ impl Engine {
         run: Option<&Run>,
         access: &Access,
     ) -> Result<SendableRecordBatchStream> {
-        // In boxes, as what a statement may do is deeper than the compiler likes.
-        let done = match statement.kind {
-            Kind::Command(command) => Box::pin(self.command(command, access)).await,
-            Kind::Explain(command) => self.explain_command(&command, access),
-            Kind::Sql { statement, by_name } => Box::pin(self.statement(*statement, by_name, run, access)).await,
+        let deadline = self.options.statement_timeout.map(Deadline::after);
+        let span = tracing::info_span!("statement", id = %self.activity.id, kind = statement.name(), rows = tracing::field::Empty);
+        let done = async {
+            // In boxes, as what a statement may do is deeper than the compiler likes.
+            match statement.kind {
+                Kind::Command(command) => Box::pin(self.command(command, access)).await,
+                Kind::Explain(command) => self.explain_command(&command, access),
+                Kind::Sql { statement, by_name } => Box::pin(self.statement(*statement, by_name, run, access)).await,
+            }
         };
-        done.map_err(|error| self.explained(error))
+        let done = done.instrument(span.clone());
+        let done = match &deadline {
+            Some(deadline) => deadline.keep(done).await,
+            None => done.await,
+        };
+        let rows = done.map_err(|error| {
+            tracing::info!(parent: &span, kind = ?Error::from(&error).kind, "failed");
+            self.explained(error)
+        })?;
+        Ok(deadline::watched(rows, deadline, (span, self.activity.clone())))
     }
 
     /// An error with what there is in the place of what there is not.
@@ -395,8 +460,17 @@ impl Engine {
         }
     }
 
+    /// Runs a plan on behalf of the statement that this is for, which functions are told by their options.
     async fn rows(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
-        self.context.execute_logical_plan(plan).await?.execute_stream().await
+        if matches!(plan, LogicalPlan::Statement(_) | LogicalPlan::Ddl(_)) {
+            // What it sets, prepares or makes is the session's.
+            return self.context.execute_logical_plan(plan).await?.execute_stream().await;
+        }
+        let mut state = self.context.state();
+        if let Some(options) = state.config_mut().options_mut().extensions.get_mut::<StatementOptions>() {
+            options.statement.clone_from(&self.activity.id);
+        }
+        DataFrame::new(state, plan).execute_stream().await
     }
 }
 

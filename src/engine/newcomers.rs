@@ -13,11 +13,11 @@ use datafusion::logical_expr::{
     Volatility, col,
 };
 
-use crate::database::Uuids;
+use crate::database::KeySet;
 
 /// The rows of a query whose uuid is not known, and a count of the others, which is whole when they are read. The
 /// optimizer has the rows left out beneath what asks a model.
-pub(super) fn newcomers(query: LogicalPlan, known: Uuids) -> Result<(LogicalPlan, Arc<AtomicU64>)> {
+pub(super) fn newcomers(query: LogicalPlan, known: KeySet) -> Result<(LogicalPlan, Arc<AtomicU64>)> {
     let left_out: Arc<AtomicU64> = Arc::default();
     if !query.schema().has_column_with_unqualified_name("uuid") {
         return Ok((query, left_out));
@@ -32,7 +32,7 @@ pub(super) fn newcomers(query: LogicalPlan, known: Uuids) -> Result<(LogicalPlan
 #[derive(Debug)]
 struct IsNewcomer {
     signature: Signature,
-    known: Uuids,
+    known: KeySet,
     left_out: Arc<AtomicU64>,
 }
 

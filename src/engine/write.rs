@@ -1,30 +1,27 @@
-//! Statements that write: CREATE TABLE AS, INSERT, REPLACE, UPDATE, DELETE.
+//! Statements that write rows: CREATE TABLE AS, INSERT, REPLACE.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{
-    CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, TableScan, Volatility, WriteOp, col,
+    CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, TableScan, Volatility,
 };
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::parser::Statement;
-use futures::{StreamExt, stream};
 use populace_udfs::NARRATIVE;
 
 use super::Engine;
 use super::newcomers::newcomers;
-use crate::catalog::{Catalog, Run, Status, Stop, Work};
-use crate::database::{
-    Append, Appended, CreateTable, Database, IfThere, Shape, Table, counted, embedded_by, embedded_narrative,
-};
+use super::run_guard::RunGuard;
+use crate::catalog::{Run, Work};
+use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Table, counted, embedded_by, embedded_narrative};
 use crate::error::message;
-use crate::narrators::{Asked, CurrentRun};
+use crate::narrators::Asked;
 use crate::{packs, sql};
 
 impl Engine {
@@ -43,6 +40,9 @@ impl Engine {
                 "{table} is a view or an external table of this session: choose another name, or drop it"
             );
         }
+        if create.if_not_exists && create.or_replace {
+            return plan_err!("OR REPLACE and IF NOT EXISTS exclude each other: leave one of them out");
+        }
         if create.if_not_exists && self.database.tables().iter().any(|t| t == table) {
             return counted(0);
         }
@@ -54,6 +54,7 @@ impl Engine {
         let if_there = if create.or_replace { IfThere::Replace } else { IfThere::Fail };
         let narratives = narrated_columns(&create.input);
         let embedded = self.embedded(&create.input);
+        let written = written_columns(&create.input);
         let own = own_pack(create.input.schema().as_arrow(), statement)?;
         let (pack, pack_path) = own.unzip();
         let options = CreateTable {
@@ -62,6 +63,7 @@ impl Engine {
             embedded,
             run: id,
             narrator,
+            written,
             pack,
             pack_path,
             ..CreateTable::new(shape)
@@ -106,6 +108,10 @@ impl Engine {
             ..Append::default()
         };
         let appended = self.database.append(name, rows, append).await;
+        let own = own_columns(&dml.input);
+        if let (Some(narrator), false) = (&narrator, own.is_empty()) {
+            self.noted(name, async { self.database.write(name).await?.note_writer(&own, narrator).await }).await;
+        }
         let known = |a: &Appended| a.skipped + known.load(Ordering::Relaxed);
         let appended = run.end(appended.map(|a| (a, a.written + known(&a))))?;
         self.database.notice_skipped(known(&appended), name);
@@ -136,6 +142,9 @@ impl Engine {
         let append =
             Append { run: id.as_deref(), narrator: narrator.as_deref(), embedded: &embedded, ..Append::default() };
         let replaced = writer.replace(rows, &append).await;
+        if let Some(narrator) = &narrator {
+            self.noted(name, writer.note_writer(&own_columns(&dml.input), narrator)).await;
+        }
         let replaced = run.end(replaced.map(|r| (r, r.written + r.replaced)))?;
         match replaced.replaced {
             0 => {}
@@ -143,6 +152,13 @@ impl Engine {
             people => self.database.notice(format!("{people} people were in {name} already: replaced")),
         }
         counted(replaced.written + replaced.replaced)
+    }
+
+    /// Waits until it is noted with columns of a table who wrote them. What is written stays where that cannot be noted.
+    pub(super) async fn noted(&self, table: &str, noted: impl Future<Output = Result<()>>) {
+        if let Err(error) = Box::pin(noted).await {
+            self.database.notice(format!("who wrote columns of {table} could not be noted: {}", message(&error)));
+        }
     }
 
     /// Narratives of a query whose vectors are those that would be made of them; none where no model is at hand.
@@ -162,7 +178,7 @@ impl Engine {
         table: &str,
         statement: &Statement,
         run: Option<&Run>,
-    ) -> Result<Recorded> {
+    ) -> Result<RunGuard> {
         let mut reads = false;
         input.apply(|node| {
             reads |= matches!(node, LogicalPlan::TableScan(_));
@@ -184,75 +200,13 @@ impl Engine {
                 }
                 self.begin(&Run { fresh, once, ..run })
             }
-            None => Ok(Recorded(None)),
+            None => Ok(RunGuard::none()),
         }
-    }
-
-    /// Notes the start of a run.
-    ///
-    /// # Errors
-    /// If the catalogue cannot be written.
-    pub fn begin(&self, run: &Run) -> Result<Recorded> {
-        let catalog = self.catalog()?;
-        catalog.start(run).map_err(|e| DataFusionError::Execution(e.to_string()))?;
-        *self.common.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.id.clone());
-        let done = AtomicU64::new(run.done);
-        let (current, stop, database) = (self.common.run.clone(), catalog.watch(&run.id), self.database.clone());
-        Ok(Recorded(Some(Noted { catalog, id: run.id.clone(), done, current, stop, database })))
-    }
-
-    /// Notes calls to models for a run that has ended, until what is returned is dropped.
-    pub fn bill(&self, run: &Run) -> Billed {
-        *self.common.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.id.clone());
-        Billed(self.common.run.clone())
     }
 
     /// What came of asking models since this was last called.
     pub fn asked(&self) -> Asked {
-        self.common.tally.take()
-    }
-
-    /// UPDATE, DELETE and TRUNCATE. DataFusion would hand a table the filters alone, less those that its optimizer
-    /// turned into joins; here the rows that the statement reaches are a query like any other.
-    pub(super) async fn change(&self, dml: &DmlStatement, statement: Statement) -> Result<SendableRecordBatchStream> {
-        let Some(table) = target(dml) else {
-            return plan_err!("{} cannot be changed: it is no table of the database", dml.table_name);
-        };
-        let table = table.writable()?;
-        let writer = self.database.write(table).await?;
-        // Planned again, now that nobody else writes: what it reads is the newest version.
-        let LogicalPlan::Dml(dml) = self.context.state().statement_to_plan(statement).await? else {
-            return plan_err!("the table {table} changed while the statement was planned; run it again");
-        };
-        let count = match dml.op {
-            WriteOp::Update => {
-                let changed = changed_columns(&dml.input);
-                // The column says who wrote the texts that the pack has; those of one's own are not among them.
-                let texts = changed.iter().any(|c| packs::is_narrative(c));
-                let narrator = texts && narrates(&dml.input)? && !changed.iter().any(|c| c == "narrator");
-                let narrator = narrator.then(|| self.narrator_name());
-                let rows = self.rows(dml.input.as_ref().clone()).await?;
-                writer.update(rows, &changed, narrator).await?
-            }
-            WriteOp::Truncate => writer.delete(None).await?.unwrap_or(0),
-            _ => {
-                let state = self.context.state();
-                let input = dml.input.as_ref().clone();
-                let input = state.analyzer().execute_and_check(input, state.config_options(), |_, _| {})?;
-                let deleted = match predicate(&input) {
-                    Some(predicate) => writer.delete(predicate).await?,
-                    None => None,
-                };
-                match deleted {
-                    Some(count) => count,
-                    None => {
-                        let people = LogicalPlanBuilder::from(input).project([col("uuid")])?.build()?;
-                        writer.delete_people(self.rows(people).await?).await?
-                    }
-                }
-            }
-        };
-        counted(count)
+        self.activity.asked()
     }
 }
 
@@ -293,100 +247,13 @@ fn once(query: &LogicalPlan, table: &str) -> Result<Option<String>> {
     Ok(why)
 }
 
-/// Calls to models are a run's while this is kept.
-pub struct Billed(CurrentRun);
-
-impl Drop for Billed {
-    fn drop(&mut self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-/// A run that the catalogue knows of, or none. One that is dropped before its end was interrupted.
-pub struct Recorded(Option<Noted>);
-
-struct Noted {
-    catalog: Arc<Catalog>,
-    database: Arc<Database>,
-    id: String,
-    done: AtomicU64,
-    current: CurrentRun,
-    /// Tells that the run was cancelled in another process, or taken up by one
-    stop: Arc<Stop>,
-}
-
-impl Drop for Noted {
-    fn drop(&mut self) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.catalog.leave(&self.id);
-    }
-}
-
-/// How often the end of a run is noted, where the catalogue is held by another process.
-const ATTEMPTS: u32 = 3;
-
-impl Recorded {
-    fn id(&self) -> Option<String> {
-        self.0.as_ref().map(|n| n.id.clone())
-    }
-
-    /// Rows that end with an error when the run is cancelled elsewhere.
-    pub fn until_stopped(&self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
-        let Some(Noted { stop, id, .. }) = &self.0 else { return rows };
-        let (schema, stop, id) = (rows.schema(), stop.clone(), id.clone());
-        let rows = stream::try_unfold((rows, stop, id), |(mut rows, stop, id)| async move {
-            let next = tokio::select! {
-                biased;
-                () = stop.wait() => return exec_err!("run {id} was cancelled; what it wrote stays"),
-                next = rows.next() => next,
-            };
-            Ok(next.transpose()?.map(|batch| (batch, (rows, stop, id))))
-        });
-        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
-    }
-
-    /// Notes how many of the run's people are in the table. One that cannot be noted is noted with the next.
-    pub fn progress(&self, done: u64) {
-        if let Some(Noted { catalog, id, done: noted, .. }) = &self.0 {
-            noted.store(done, Ordering::Relaxed);
-            catalog.note_progress(id, done);
-        }
-    }
-
-    /// Notes how the run ended, and with how many people. What is committed is done, whether that can be noted or not.
-    ///
-    /// # Errors
-    /// What the run ended with.
-    pub fn end<T>(self, result: Result<(T, u64)>) -> Result<T> {
-        let Some(noted) = self.0 else { return result.map(|(value, _)| value) };
-        let Noted { catalog, database, id, done, .. } = &noted;
-        match result {
-            Ok((value, people)) => {
-                let mut noted = catalog.end(id, people, Status::Done, None);
-                for _ in 1..ATTEMPTS {
-                    noted = noted.or_else(|_| catalog.end(id, people, Status::Done, None));
-                }
-                if let Err(error) = noted {
-                    database.notice(format!("run {id} is done, which could not be noted: {error}"));
-                }
-                Ok(value)
-            }
-            Err(error) => {
-                // What went wrong first is what matters.
-                _ = catalog.end(id, done.load(Ordering::Relaxed), Status::Failed, Some(&message(&error)));
-                Err(error)
-            }
-        }
-    }
-}
-
 /// The table of the database that a statement changes, if it is one.
 pub(super) fn target(dml: &DmlStatement) -> Option<&Table> {
     dml.target.downcast_ref::<DefaultTableSource>()?.table_provider.downcast_ref()
 }
 
 /// Whether a query has texts written.
-fn narrates(input: &LogicalPlan) -> Result<bool> {
+pub(super) fn narrates(input: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     input.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
@@ -403,6 +270,27 @@ fn narrates(input: &LogicalPlan) -> Result<bool> {
 fn narrated_columns(input: &LogicalPlan) -> Vec<String> {
     let fields = input.schema().fields().iter().enumerate();
     fields.filter(|(i, _)| is_narrated(input, *i)).map(|(_, f)| f.name().clone()).collect()
+}
+
+/// The columns of a query whose texts its narrator writes.
+fn written_columns(input: &LogicalPlan) -> Vec<String> {
+    let fields = input.schema().fields().iter().enumerate();
+    let written = fields.filter(|(i, _)| {
+        let mut from = match origin(input, *i) {
+            Some(Origin::Expression(expression)) => expression,
+            _ => return false,
+        };
+        while let Expr::Cast(cast) = from {
+            from = *cast.expr;
+        }
+        matches!(from, Expr::ScalarFunction(function) if function.name() == "generate_narrative")
+    });
+    written.map(|(_, field)| field.name().clone()).collect()
+}
+
+/// Those of them that are one's own: of the pack's narratives the rows say who wrote them.
+pub(super) fn own_columns(input: &LogicalPlan) -> Vec<String> {
+    written_columns(input).into_iter().filter(|column| !packs::is_narrative(column)).collect()
 }
 
 fn is_narrated(plan: &LogicalPlan, column: usize) -> bool {
@@ -468,25 +356,6 @@ fn without_provenance(input: &LogicalPlan) -> Result<LogicalPlan> {
     let fields = projection.schema.fields().iter();
     let kept = projection.expr.iter().zip(fields).filter(|(e, f)| !(ours(f.name()) && null(e))).map(|(e, _)| e.clone());
     LogicalPlanBuilder::from(projection.input.as_ref().clone()).project(kept)?.build()
-}
-
-/// The columns that an UPDATE assigns: those that its projection does not merely pass on.
-pub(super) fn changed_columns(input: &LogicalPlan) -> Vec<String> {
-    let LogicalPlan::Projection(projection) = input else { return Vec::new() };
-    let names = projection.schema.fields().iter().map(|f| f.name());
-    let passed = |e: &Expr, name: &str| matches!(e.clone().unalias(), Expr::Column(c) if c.name == name);
-    projection.expr.iter().zip(names).filter(|(e, n)| !passed(e, n)).map(|(_, n)| n.clone()).collect()
-}
-
-/// The predicate of a DELETE over a plain scan, its columns unqualified; the outer `None` for any other plan.
-fn predicate(input: &LogicalPlan) -> Option<Option<Expr>> {
-    match input {
-        LogicalPlan::TableScan(scan) if scan.filters.is_empty() => Some(None),
-        LogicalPlan::Filter(filter) if matches!(*filter.input, LogicalPlan::TableScan(_)) => {
-            Some(Some(unnormalize_col(filter.predicate.clone())))
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(super) struct Place {
 /// Whether values of a type may become values of another; each may still fail.
 pub(super) fn can_convert(from: &DataType, to: &DataType) -> bool {
     match (from, plain(to)) {
+        // A file that has nothing but NULL in a column says nothing of its type.
+        (DataType::Null, _) => true,
         (from, to) if is_text(from) && is_list(to) => true,
         (DataType::FixedSizeBinary(_), DataType::Utf8) => true,
         (from, to) if is_list(from) != is_list(to) => matches!(to, DataType::Utf8),
@@ -65,7 +67,7 @@ impl Place {
         if column.data_type() == to {
             return Ok(column);
         }
-        if column.null_count() == column.len() {
+        if column.logical_null_count() == column.len() {
             return Ok(datafusion::arrow::array::new_null_array(to, column.len()));
         }
         let kind = column.data_type().clone();

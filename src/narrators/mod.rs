@@ -1,31 +1,32 @@
 //! What writes narratives.
 
+mod activity;
 pub mod openai;
 pub mod outline;
 mod own;
 mod tally;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use populace_population::there_are;
 use populace_udfs::Narrator;
 
-use self::openai::{Budget, Endpoint, Limits, OpenAiNarrator, OpenCatalog};
+use self::activity::Activities;
+use self::openai::{Budget, Endpoint, Limits, Models, OpenAiNarrator, OpenCatalog};
 
+pub use activity::Activity;
+use activity::CurrentRun;
 pub use own::ReadTemplates;
-pub use tally::{Asked, Tally};
+pub use tally::Asked;
 
 /// What [`open`] takes.
 const NAMES: [&str; 2] = ["outline", "openai:MODEL"];
 
-/// The run that a session is at, for the calls that are made meanwhile.
-pub type CurrentRun = Arc<Mutex<Option<String>>>;
-
 /// How a model is asked; the outline narrator needs none of it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Asking {
+pub struct RequestOptions {
     /// Requests in flight at once; 16 where it is not said
     pub concurrency: Option<usize>,
     /// Of one request
@@ -47,22 +48,34 @@ pub struct Asking {
 
 /// What all narrators of a session share.
 #[derive(Clone)]
-pub struct Common {
+pub struct NarratorContext {
     pub catalog: OpenCatalog,
-    /// The run that calls to models are noted for
-    pub run: CurrentRun,
     pub templates: ReadTemplates,
-    /// What was spent of the limits, by whoever writes and whoever judges
-    spent: Arc<Budget>,
-    /// What came of asking, since it was last told
-    pub tally: Arc<Tally>,
+    /// Of the session between statements, and of programs that are none
+    pub session: Arc<Activity>,
+    statements: Arc<Activities>,
+    /// The models of all sessions of the process
+    models: Arc<Models>,
 }
 
-impl Common {
-    pub fn new(catalog: OpenCatalog, templates: ReadTemplates, limits: Limits) -> Common {
-        let run = CurrentRun::default();
-        let spent = Arc::new(Budget::new(limits, catalog.clone(), run.clone()));
-        Common { catalog, run, templates, spent, tally: Arc::default() }
+impl NarratorContext {
+    pub fn new(catalog: OpenCatalog, templates: ReadTemplates, limits: Limits) -> NarratorContext {
+        NarratorContext::beside(catalog, templates, limits, Arc::default())
+    }
+
+    fn beside(catalog: OpenCatalog, templates: ReadTemplates, limits: Limits, models: Arc<Models>) -> NarratorContext {
+        let budget = Budget::new(limits, catalog.clone());
+        NarratorContext { catalog, templates, session: Activity::new(&budget), statements: Arc::default(), models }
+    }
+
+    /// What the narrators of another session share, which asks the same models within limits of its own.
+    pub fn of_another_session(&self, limits: Limits) -> NarratorContext {
+        NarratorContext::beside(self.catalog.clone(), self.templates.clone(), limits, self.models.clone())
+    }
+
+    /// A statement that begins. It is known to the narrators as long as what is returned is kept.
+    pub fn begin(&self) -> Arc<Activity> {
+        self.statements.begin(&self.session.budget)
     }
 }
 
@@ -71,11 +84,11 @@ impl Common {
 ///
 /// # Errors
 /// If there is none of this name, or a model's endpoint or key is missing.
-pub fn open(name: &str, asking: &Asking, common: &Common) -> Result<Arc<dyn Narrator>, String> {
+pub fn open(name: &str, asking: &RequestOptions, common: &NarratorContext) -> Result<Arc<dyn Narrator>, String> {
     Ok(Arc::new(own::WithOwn::new(open_bare(name, asking, common)?, common.templates.clone())))
 }
 
-fn open_bare(name: &str, asking: &Asking, common: &Common) -> Result<Arc<dyn Narrator>, String> {
+fn open_bare(name: &str, asking: &RequestOptions, common: &NarratorContext) -> Result<Arc<dyn Narrator>, String> {
     match name.split_once(':') {
         None if name == "outline" => Ok(Arc::new(outline::OutlineNarrator)),
         Some(("openai", model)) => {
@@ -93,7 +106,10 @@ fn open_bare(name: &str, asking: &Asking, common: &Common) -> Result<Arc<dyn Nar
                     "--max-cost needs the price of {model}: write it into a file and name it with --prices"
                 ));
             }
-            Ok(OpenAiNarrator::open(endpoint, common)?)
+            // Sessions that ask alike share what they ask through: its pace, and what is on its way.
+            let limits = Limits { calls: None, tokens: None, cost: None, time: None, ..asking.limits };
+            let alike = format!("{name} {:?}", RequestOptions { limits, ..asking.clone() });
+            Ok(OpenAiNarrator::open(endpoint, common, &alike)?)
         }
         _ => Err(format!("unknown narrator `{name}`{}", there_are(name, &NAMES))),
     }
@@ -107,8 +123,8 @@ mod tests {
     fn slips_in_names_are_pointed_out() {
         let nowhere: OpenCatalog = Arc::new(|| Err("not needed".into()));
         let none: ReadTemplates = Arc::new(|| Ok(vec![]));
-        let common = Common::new(nowhere, none, Limits::default());
-        let open = |name| open(name, &Asking::default(), &common);
+        let common = NarratorContext::new(nowhere, none, Limits::default());
+        let open = |name| open(name, &RequestOptions::default(), &common);
         assert_eq!(open("outline").unwrap().name(), "outline");
         assert!(open("outlin").unwrap_err().contains("did you mean `outline`?"));
         assert!(open("openai:").unwrap_err().contains("names no model"));

@@ -137,6 +137,11 @@ impl Narrator for WithOwn {
         self.inner.ahead()
     }
 
+    fn for_statement(&self, statement: &str) -> Option<Arc<dyn Narrator>> {
+        let inner = self.inner.for_statement(statement)?;
+        Some(Arc::new(WithOwn { inner, read: self.read.clone(), templates: self.templates.clone() }))
+    }
+
     fn stops(&self) -> bool {
         self.inner.stops()
     }

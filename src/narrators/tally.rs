@@ -23,7 +23,7 @@ pub struct Asked {
 
 /// Counts what comes of asking.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<(Asked, HashMap<String, u64>)>);
+pub(super) struct Tally(Mutex<(Asked, HashMap<String, u64>)>);
 
 impl Tally {
     fn lock(&self) -> MutexGuard<'_, (Asked, HashMap<String, u64>)> {

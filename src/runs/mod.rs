@@ -19,8 +19,8 @@ use populace_population::there_are;
 use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, estimate_people, narrate, narrated};
 
 use crate::catalog::{Run, Work};
-use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Uuids};
-use crate::engine::{Engine, Recorded};
+use crate::database::{Append, Appended, CreateTable, IfThere, KeySet, Shape};
+use crate::engine::{Engine, RunGuard};
 use crate::sql::quoted_text;
 use crate::{packs, sql};
 use judge::Judge;
@@ -244,7 +244,7 @@ type Writer = (Arc<dyn Narrator>, Vec<String>);
 /// place of those who are left out, until there are enough.
 async fn write(
     engine: &Engine,
-    (run, recorded): (&Run, &Recorded),
+    (run, recorded): (&Run, &RunGuard),
     (writer, judge): (Option<Writer>, Option<Judge>),
     people: SendableRecordBatchStream,
     chunk: Option<usize>,
@@ -334,7 +334,7 @@ fn sound(people: SendableRecordBatchStream, failures: Failures) -> SendableRecor
 }
 
 /// The people who are not known, and a count of the others, which is whole when the stream has ended.
-fn unknown(people: SendableRecordBatchStream, known: Uuids) -> (SendableRecordBatchStream, Arc<AtomicU64>) {
+fn unknown(people: SendableRecordBatchStream, known: KeySet) -> (SendableRecordBatchStream, Arc<AtomicU64>) {
     let there = Arc::new(AtomicU64::new(0));
     let counted = there.clone();
     let schema = people.schema();

@@ -8,12 +8,13 @@ use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::{col, lit};
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Outage, facts_of};
 use serde_json::{Map, Value};
 
 use crate::catalog::Run;
-use crate::database::PROVENANCE;
+use crate::database::{PROVENANCE, ROW_ADDRESS};
 use crate::engine::Engine;
 use crate::sql::{quoted_name, quoted_text};
 
@@ -115,7 +116,7 @@ async fn ask(narrator: &dyn Narrator, (uuid, kinds, facts): Lacking) -> Result<(
 }
 
 /// Stores answers in the newest rows of the people; how many texts. What is there by now, and people who are not there
-/// any more, are left as they are.
+/// any more, or were written anew by another, are left as they are.
 async fn store(
     engine: &Engine,
     run: &Run,
@@ -128,17 +129,19 @@ async fn store(
     let database = engine.database();
     // Nobody writes between the reading and the writing of the rows.
     let writer = database.write(&run.table).await?;
-    let keys: Vec<String> = answers.iter().map(|(uuid, _)| quoted_text(uuid)).collect();
-    let sql = format!("SELECT * FROM {} WHERE uuid IN ({})", quoted_name(&run.table), keys.join(", "));
-    let rows = engine.query_one(&sql).await?;
+    let keys = answers.iter().map(|(uuid, _)| lit(uuid.as_str())).collect();
+    let of_run = col("run_id").eq(lit(run.id.as_str())).and(col("uuid").in_list(keys, false));
+    let rows = engine.rows_with_addresses(&run.table, of_run).await?;
     let schema = rows.schema();
     let rows = concat_batches(&schema, &rows.try_collect::<Vec<_>>().await?)?;
     let (rows, written) = filled(&rows, (kinds, narrator), &answers.into_iter().collect())?;
     if rows.num_rows() > 0 {
-        let provenance = ["narrative_error", "narrator"].map(String::from);
-        let columns: Vec<String> = kinds.iter().cloned().chain(provenance).collect();
-        let rows = RecordBatchStreamAdapter::new(schema, stream::iter([Ok(rows)]));
-        writer.update(Box::pin(rows), &columns, None).await?;
+        let provenance = ["narrative_error", "narrator", ROW_ADDRESS];
+        let changed = |name: &str| provenance.contains(&name) || kinds.iter().any(|k| k == name);
+        let columns: Vec<usize> = (0..schema.fields().len()).filter(|at| changed(schema.field(*at).name())).collect();
+        let rows = rows.project(&columns)?;
+        let rows = RecordBatchStreamAdapter::new(rows.schema(), stream::iter([Ok(rows)]));
+        writer.update(Box::pin(rows), None).await?;
     }
     Ok(written)
 }

@@ -47,6 +47,34 @@ impl Statement {
         matches!(statement.as_ref(), Sql::Statement(query) if matches!(query.as_ref(), ast::Statement::Query(_)))
     }
 
+    /// What it is in a word, for whoever follows what a program does: none of its texts.
+    pub fn name(&self) -> &'static str {
+        match &self.kind {
+            Kind::Command(_) => "command",
+            Kind::Explain(_) => "explain",
+            Kind::Sql { statement, .. } => match statement.as_ref() {
+                Sql::Statement(statement) => match statement.as_ref() {
+                    ast::Statement::Query(_) => "query",
+                    ast::Statement::Insert(_) => "insert",
+                    ast::Statement::Update(_) => "update",
+                    ast::Statement::Delete(_) => "delete",
+                    ast::Statement::CreateTable(_) => "create table",
+                    ast::Statement::CreateView(_) => "create view",
+                    ast::Statement::Drop { .. } => "drop",
+                    ast::Statement::AlterTable(_) => "alter table",
+                    ast::Statement::Prepare { .. } => "prepare",
+                    ast::Statement::Execute { .. } => "execute",
+                    ast::Statement::Set(_) => "set",
+                    _ => "statement",
+                },
+                Sql::Explain(_) => "explain",
+                Sql::CopyTo(_) => "copy",
+                Sql::CreateExternalTable(_) => "create external table",
+                Sql::Reset(_) => "reset",
+            },
+        }
+    }
+
     /// Whether it adds rows to a table: people are committed as they come, all else at once.
     pub(crate) fn appends(&self) -> bool {
         matches!(&self.kind, Kind::Sql { statement, .. } if appends(statement))

@@ -18,6 +18,7 @@ use datafusion_macros::user_doc;
 use populace_population::did_you_mean;
 
 use crate::facts::facts;
+use crate::narrator::for_statement;
 use crate::plugin::Narrators;
 use crate::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 
@@ -175,7 +176,8 @@ impl ScalarUDFImpl for GenerateNarrative {
 #[async_trait]
 impl AsyncScalarUDFImpl for GenerateNarrative {
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let written = write(self.narrators.get(None)?.as_ref(), args).await?;
+        let narrator = for_statement(self.narrators.get(None)?, &args.config_options);
+        let written = write(narrator.as_ref(), args).await?;
         Ok(ColumnarValue::Array(texts(&written)))
     }
 }
@@ -205,7 +207,8 @@ impl ScalarUDFImpl for TryGenerateNarrative {
 #[async_trait]
 impl AsyncScalarUDFImpl for TryGenerateNarrative {
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let written = write(self.narrators.get(None)?.as_ref(), args).await?;
+        let narrator = for_statement(self.narrators.get(None)?, &args.config_options);
+        let written = write(narrator.as_ref(), args).await?;
         Ok(ColumnarValue::Array(outcomes(&written)?))
     }
 }

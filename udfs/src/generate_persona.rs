@@ -20,6 +20,7 @@ use futures::StreamExt;
 
 use crate::arguments::Arguments;
 use crate::narrate::{OnOutage, in_language, in_language_schema, narrate, narrated};
+use crate::narrator::for_statement;
 use crate::sample_persona::{Draw, draw_stream};
 use crate::scan::scan;
 use crate::{Narrator, Populace};
@@ -171,10 +172,11 @@ impl ExecutionPlan for NarrateExec {
         if children.is_empty() { Ok(self) } else { exec_err!("NarrateExec has no inputs") }
     }
 
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
-        let on_outage = if self.narrator.stops() { OnOutage::Stop } else { OnOutage::Tell };
-        let written = narrate(self.narrator.clone(), self.kinds.clone(), self.people(), on_outage);
+        let narrator = for_statement(self.narrator.clone(), context.session_config().options());
+        let on_outage = if narrator.stops() { OnOutage::Stop } else { OnOutage::Tell };
+        let written = narrate(narrator, self.kinds.clone(), self.people(), on_outage);
         let from = written.schema();
         let columns: Vec<usize> =
             schema.fields().iter().map(|f| from.index_of(f.name())).collect::<Result<_, ArrowError>>()?;

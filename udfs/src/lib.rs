@@ -60,7 +60,8 @@ pub use generate_narrative::is_narrating;
 pub use generate_persona::narrator_of;
 pub use narrate::{OnOutage, Outage, narrate, narrated};
 pub use narrator::{
-    Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, narrative_field,
+    Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, StatementOptions,
+    narrative_field,
 };
 pub use plugin::{Populace, register};
 pub use rewrite::{drawn_from, narrators, rewrite, with_seeds};

@@ -27,6 +27,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::generate_narrative::{NAME, TRY_NAME, Written, outcomes, requests, texts, write};
 use crate::narrate::{Missing, OnOutage, Outage};
+use crate::narrator::for_statement;
 use crate::plugin::Narrators;
 use crate::{NarrativeRequest, Narrator};
 
@@ -166,7 +167,7 @@ impl ExecutionPlan for NarrateCalls {
         let rows = self.input.execute(partition, context.clone())?;
         let (calls, schema, window) = (Arc::new(self.calls.clone()), self.schema(), self.narrator.window());
         let options = context.session_config().options().clone();
-        let narrator = self.narrator.clone();
+        let narrator = for_statement(self.narrator.clone(), &options);
         let on_outage = if narrator.stops() { OnOutage::Stop } else { OnOutage::Tell };
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let mut builder = RecordBatchReceiverStream::builder(self.schema(), 2);

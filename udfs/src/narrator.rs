@@ -6,11 +6,33 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use async_trait::async_trait;
-use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::common::config::{ConfigExtension, ConfigOptions};
+use datafusion::common::{Result, extensions_options, plan_datafusion_err};
 use populace_population::there_are;
 use serde_json::{Map, Value};
 
 use crate::facts::same_language;
+
+extensions_options! {
+    /// What a host says of a statement to the functions in it.
+    pub struct StatementOptions {
+        /// The id of the statement that runs, on whose behalf models are asked; none where the host does not say
+        pub statement: String, default = String::new()
+    }
+}
+
+impl ConfigExtension for StatementOptions {
+    const PREFIX: &'static str = "populace";
+}
+
+/// A narrator on behalf of the statement that runs with these options.
+pub(crate) fn for_statement(narrator: Arc<dyn Narrator>, options: &ConfigOptions) -> Arc<dyn Narrator> {
+    let statement = options.extensions.get::<StatementOptions>().map_or("", |o| o.statement.as_str());
+    match statement.is_empty() {
+        true => narrator,
+        false => narrator.for_statement(statement).unwrap_or(narrator),
+    }
+}
 
 /// The narrative columns of a persona table, in its order.
 pub const NARRATIVES: [&str; 10] = [
@@ -160,6 +182,12 @@ pub trait Narrator: Debug + Send + Sync {
     /// If those that there are cannot be read.
     fn template(&self, _name: &str) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    /// The same narrator on behalf of a statement, by the id that the host gave it in [`StatementOptions`], for one
+    /// that notes whom it asks for; `None` for one that does not, or knows of no such statement.
+    fn for_statement(&self, _statement: &str) -> Option<Arc<dyn Narrator>> {
+        None
     }
 
     /// Whether the statement at work can be taken up again: on an outage it had better stop than go on without texts.

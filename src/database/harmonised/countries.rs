@@ -9,10 +9,14 @@ use datafusion::arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::Result;
 use futures::TryStreamExt;
 use lance::dataset::Dataset;
+use lance::table::format::Fragment;
 use populace_population as population;
 
 use super::codes::{COUNTRY, coded};
+use crate::catalog::TableCountries;
 use crate::database::shape::{CODES, PACK, PACK_PATH};
+use crate::database::versions::changed_since;
+use crate::database::{Database, Snapshot};
 use crate::packs;
 
 /// A country among the people of a table.
@@ -28,7 +32,8 @@ pub(super) struct Country {
 
 impl Country {
     /// The countries of a table's people; `None` if they are of no pack that is known.
-    pub async fn all_of(dataset: &Dataset) -> Result<Option<Vec<Country>>> {
+    pub async fn all_of(database: &Database, snapshot: &Snapshot) -> Result<Option<Vec<Country>>> {
+        let dataset = snapshot.dataset.as_ref();
         let metadata = &dataset.schema().metadata;
         let pack = metadata.get(PACK).map(|id| id.split('@').next().unwrap_or(id).to_string());
         let said = |key: &str| metadata.get(key).map(String::as_str);
@@ -42,7 +47,7 @@ impl Country {
             return Ok(pack.map(|_| vec![Country { name: None, alpha2, codes: own }]));
         }
         let mut countries = vec![];
-        for name in names(dataset).await? {
+        for name in known_names(database, snapshot).await? {
             let iso = alpha2(&name);
             let is_own = |codes: &Arc<population::Harmonised>| iso.as_ref().is_none_or(|iso| *iso == codes.country);
             let codes = match own.clone().filter(is_own) {
@@ -64,10 +69,44 @@ fn plain(kind: &DataType) -> &DataType {
     }
 }
 
-/// What a table's column `country` says, each once.
-async fn names(dataset: &Dataset) -> Result<BTreeSet<String>> {
+/// What a table's column `country` says, each once. The catalogue knows what an earlier version said, so that only files
+/// that are new since are read; of rows that are deleted a name may stay.
+async fn known_names(database: &Database, snapshot: &Snapshot) -> Result<BTreeSet<String>> {
+    let (dataset, id) = (snapshot.dataset.as_ref(), &snapshot.table.id);
+    let version = dataset.version().version;
+    let catalog = database.existing_catalog()?;
+    let known = catalog.as_ref().and_then(|catalog| catalog.table_countries(id).ok()?);
+    let names = match known {
+        Some(known) if known.version == version => return Ok(known.names.into_iter().collect()),
+        Some(known) => match dataset.checkout_version(known.version).await {
+            Ok(before) => {
+                let new = changed_since(&before, dataset, |old, now| old.files == now.files);
+                let mut names = names(dataset, Some(new)).await?;
+                names.extend(known.names);
+                names
+            }
+            // It was cleaned up.
+            Err(_) => names(dataset, None).await?,
+        },
+        None => names(dataset, None).await?,
+    };
+    if let Some(catalog) = catalog {
+        // Where it cannot be noted, it is read again.
+        let known = TableCountries { version, names: names.iter().cloned().collect() };
+        _ = catalog.set_table_countries(id, &known);
+    }
+    Ok(names)
+}
+
+async fn names(dataset: &Dataset, fragments: Option<Vec<Fragment>>) -> Result<BTreeSet<String>> {
+    if fragments.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(BTreeSet::new());
+    }
     let mut scan = dataset.scan();
     scan.project(&[COUNTRY])?;
+    if let Some(fragments) = fragments {
+        scan.with_fragments(fragments);
+    }
     let mut batches = scan.try_into_stream().await?;
     let mut names = BTreeSet::new();
     while let Some(batch) = batches.try_next().await? {

@@ -21,7 +21,7 @@ use datafusion::physical_plan::union::UnionExec;
 use self::codes::{COUNTRY, coded};
 use self::countries::Country;
 use self::member::Member;
-use super::bare::Bare;
+use super::strip_metadata::StripMetadataExec;
 use super::{Database, Table};
 
 pub(super) use self::rows::AllRows;
@@ -75,7 +75,7 @@ impl Harmonised {
                     continue;
                 }
             };
-            if let Some(countries) = Country::all_of(&snapshot.dataset).await? {
+            if let Some(countries) = Country::all_of(database, &snapshot).await? {
                 tables.push((Table::new(database.clone(), snapshot, true), countries));
             }
         }
@@ -134,7 +134,7 @@ impl TableProvider for Harmonised {
         for member in self.members.iter() {
             if let Some(rows) = member.plan(session, &self.schema, &places, filters, limit).await? {
                 // Names and types are alike; what Lance notes beside them need not be.
-                parts.push(Arc::new(Bare::under(member.table().name(), rows, schema.clone())));
+                parts.push(Arc::new(StripMetadataExec::under(member.table().name(), rows, schema.clone())));
             }
         }
         match parts.len() {

@@ -17,7 +17,7 @@ use populace_population::there_are;
 use populace_udfs::{LANGUAGE, LONGEST_WORD, Words};
 
 use super::versions::plain;
-use super::{Database, TableWriter, embedding_column};
+use super::{Database, TableWriter, embedding_column, has_key, keys};
 
 pub(super) use probes::Probes;
 
@@ -27,6 +27,9 @@ pub(crate) const LEAST_VECTORS: usize = 100_000;
 /// An index is brought up to date by a statement that writes once a tenth of the table is not in it, or so many rows:
 /// those are searched one by one until then, and each time makes the index one part more.
 const BEHIND: u64 = 50_000;
+
+/// The index of a large table's keys, which statements that write people make.
+const KEYS: &str = "uuid_key";
 
 /// Rows by whose texts a language is told.
 const SAMPLE: usize = 100;
@@ -244,12 +247,18 @@ impl TableWriter<'_> {
 
     /// The same after rows were written, where nothing that fails is the statement's failure.
     pub(super) async fn keep_indexes(&self) {
-        let refresh = async {
-            match indexes(&self.newest().await?).await?.iter().any(Index::is_due) {
+        // In a box, as what it awaits is deeper than the compiler likes.
+        let refresh = Box::pin(async {
+            let dataset = self.newest().await?;
+            let there = indexes(&dataset).await?;
+            if wants_keys(&dataset, &there).await? {
+                self.create_index(Some(KEYS), Kind::Btree, "uuid").await?;
+            }
+            match there.iter().any(Index::is_due) {
                 true => self.refresh_indexes(false).await,
                 false => Ok(vec![]),
             }
-        };
+        });
         let failed = match refresh.await {
             Ok(failed) => failed,
             Err(error) => vec![("the indexes".into(), crate::error::message(&error))],
@@ -258,6 +267,13 @@ impl TableWriter<'_> {
             self.database.notice(format!("{index} of {} could not be brought up to date: {why}", self.name()));
         }
     }
+}
+
+/// Whether a table has grown so large that its people are to be looked up by an index.
+async fn wants_keys(dataset: &Dataset, there: &[Index]) -> Result<bool> {
+    let keyed = has_key(&Schema::from(dataset.schema())) && keys::readable(dataset);
+    let indexed = there.iter().any(|i| i.kind == Kind::Btree && i.columns == ["uuid"]);
+    Ok(keyed && !indexed && dataset.count_rows(None).await? >= keys::MANY)
 }
 
 /// The column that an index is made of.

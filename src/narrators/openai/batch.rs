@@ -149,7 +149,7 @@ impl OpenAiNarrator {
                 }
                 batches = waiting;
                 if !batches.is_empty() {
-                    self.client.budget().in_time().map_err(|limit| Failure::outage(limit, false))?;
+                    self.activity.budget.in_time().map_err(|limit| Failure::outage(limit, false))?;
                     tokio::time::sleep(pause).await;
                     pause = (pause * 3 / 2).min(PAUSES.1);
                 }
@@ -185,7 +185,7 @@ impl OpenAiNarrator {
             if !batches.is_empty() || !is_elsewhere {
                 return Ok(Some(batches).filter(|b| !b.is_empty()));
             }
-            self.client.budget().in_time().map_err(|limit| Failure::outage(limit, false))?;
+            self.activity.budget.in_time().map_err(|limit| Failure::outage(limit, false))?;
             tokio::time::sleep(pause).await;
             pause = (pause * 3 / 2).min(PAUSES.1);
             if wanted.iter().all(|(key, _)| answered(catalog, key)) {
@@ -238,7 +238,7 @@ impl OpenAiNarrator {
         let mut admitted = vec![];
         for (key, wanted) in calls {
             let (_, expected) = self.expecting(wanted.pending().asked());
-            let reserved = self.client.budget().reserve_now(expected, price).await;
+            let reserved = self.activity.budget.reserve_now(expected, price).await;
             match reserved.map_err(|limit| Failure::outage(limit, false))? {
                 Ok(reserved) => admitted.push((key, wanted, reserved.amount())),
                 Err(_) => break,
@@ -271,7 +271,7 @@ impl OpenAiNarrator {
                 id: uuid::Uuid::now_v7().simple().to_string(),
                 provider_id: None,
                 run: self.current_run(),
-                account: self.client.budget().account(),
+                account: self.activity.budget.account(),
                 base: server.shown().into(),
                 model: self.client.endpoint().model.clone(),
                 state: "planned".into(),
@@ -377,7 +377,7 @@ impl OpenAiNarrator {
         let call = self.call(key, (&wanted.pending(), complaint.clone()), usage, (1, cost, Duration::ZERO));
         let noted = call.clone();
         if catalog.record_of_batch(call, batch).await.map_err(lost)? {
-            self.tally.called(&noted);
+            self.activity.tally.called(&noted);
         }
         // Another process that waited for the batch may have recorded it: what it took counts.
         Ok(Some((key, complaint.filter(|_| !answered(catalog, &key)))))

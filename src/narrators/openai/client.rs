@@ -21,7 +21,6 @@ pub(super) struct Client {
     endpoint: Arc<Endpoint>,
     servers: Vec<Server>,
     pace: Pace,
-    budget: Arc<Budget>,
     /// Prompts that are made, and answers that are checked, at once
     turns: Semaphore,
     /// Requests at the servers, and answers that are not in the catalogue yet: what a kill loses is hardly more than may
@@ -38,7 +37,7 @@ impl fmt::Debug for Client {
 impl Client {
     /// # Errors
     /// If there is no way to speak TLS.
-    pub fn new(endpoint: Endpoint, budget: Arc<Budget>) -> Result<Client, String> {
+    pub fn new(endpoint: Endpoint) -> Result<Client, String> {
         // Another library may have chosen a provider already; then that one does.
         _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -53,15 +52,11 @@ impl Client {
         let pace = Pace::new(&endpoint.limits);
         let turns = Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get));
         let unrecorded = Arc::new(Semaphore::new(endpoint.concurrency + (endpoint.concurrency / 4).max(2)));
-        Ok(Client { endpoint, servers, pace, budget, turns, unrecorded })
+        Ok(Client { endpoint, servers, pace, turns, unrecorded })
     }
 
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
-    }
-
-    pub fn budget(&self) -> &Arc<Budget> {
-        &self.budget
     }
 
     /// Leave to work out something of some length, kept while it lasts. Who has it waits for nobody; those who wait for
@@ -93,6 +88,7 @@ impl Client {
     /// The last failure.
     pub async fn ask<T>(
         &self,
+        budget: &Arc<Budget>,
         asked: impl Fn() -> (Arc<Rendered>, Usage),
         may: impl Fn() -> Result<(), Failure>,
         seed: u32,
@@ -107,7 +103,7 @@ impl Client {
             let last = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An answer that was of no use would come again from the same seed.
             let seed = seed.wrapping_add(attempts.load(Ordering::Relaxed));
-            let (completion, usage) = self.request(&asked(), seed, last.as_deref(), attempts).await?;
+            let (completion, usage) = self.request(budget, &asked(), (seed, last.as_deref()), attempts).await?;
             let _turn = self.turn().await;
             let mut accept = accept.lock().unwrap_or_else(PoisonError::into_inner);
             let accepted = accept(completion, usage);
@@ -132,9 +128,9 @@ impl Client {
     /// the next attempt, which another takes.
     async fn request(
         &self,
+        budget: &Arc<Budget>,
         (asked, expected): &(Arc<Rendered>, Usage),
-        seed: u32,
-        complaint: Option<&str>,
+        (seed, complaint): (u32, Option<&str>),
         attempts: &AtomicU32,
     ) -> Result<(Completion, Usage), Failure> {
         // One attempt, however many servers it goes to.
@@ -148,7 +144,7 @@ impl Client {
             let Some((server, others)) = self.least() else {
                 return Err(Failure::lasting("no server is named".into()));
             };
-            let bounds = (&self.pace, &self.budget, *expected);
+            let bounds = (&self.pace, budget, *expected);
             match server.request((asked, seed, complaint), bounds, others(), &count).await {
                 Ok(Some(answered)) => return Ok(answered),
                 // It went down meanwhile.

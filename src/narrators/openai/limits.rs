@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -102,11 +103,25 @@ impl Usage {
 }
 
 /// What may be spent, and what has been, by the run that is at work; by the session where there is none.
+#[derive(Clone)]
 pub(in crate::narrators) struct Budget {
+    spending: Arc<Spending>,
+    run: CurrentRun,
+}
+
+impl Deref for Budget {
+    type Target = Spending;
+
+    fn deref(&self) -> &Spending {
+        &self.spending
+    }
+}
+
+/// What the statements of a session share of what they may spend.
+pub(in crate::narrators) struct Spending {
     limits: Limits,
     started: Instant,
     catalog: OpenCatalog,
-    run: CurrentRun,
     /// What is spent from where there is no run
     session: String,
     in_flight: AtomicU64,
@@ -124,18 +139,23 @@ impl fmt::Debug for Budget {
 }
 
 impl Budget {
-    pub fn new(limits: Limits, catalog: OpenCatalog, run: CurrentRun) -> Budget {
-        Budget {
+    pub fn new(limits: Limits, catalog: OpenCatalog) -> Budget {
+        let spending = Spending {
             limits,
             started: Instant::now(),
             catalog,
-            run,
             session: uuid::Uuid::now_v7().simple().to_string(),
             in_flight: AtomicU64::new(0),
             margin: Mutex::default(),
             first: Arc::default(),
             freed: Notify::new(),
-        }
+        };
+        Budget { spending: Arc::new(spending), run: CurrentRun::default() }
+    }
+
+    /// The same for whoever is at this run.
+    pub fn of(&self, run: CurrentRun) -> Budget {
+        Budget { spending: self.spending.clone(), run }
     }
 
     fn bounds(&self) -> Bounds {
@@ -300,7 +320,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
         let open: OpenCatalog = Arc::new(move || Ok(catalog.clone()));
-        (Arc::new(Budget::new(limits, open, CurrentRun::default())), folder)
+        (Arc::new(Budget::new(limits, open)), folder)
     }
 
     const EXPECTED: Usage = Usage { prompt: 60, completion: 40, estimated: true };

@@ -11,6 +11,7 @@ mod estimate;
 mod gate;
 mod health;
 mod limits;
+mod model;
 mod pending;
 mod prices;
 mod prompts;
@@ -19,8 +20,9 @@ mod server;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -28,26 +30,25 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared, join_all};
-use populace_udfs::checks::{Copies, Vocabulary};
-use populace_udfs::{
-    Estimate, LANGUAGE, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, language_of, pack_name,
-};
+use populace_udfs::{Estimate, LANGUAGE, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt};
 use serde_json::{Map, Value};
 use tokio::task::JoinError;
 
 use self::answer::{Completion, texts};
-use self::client::Client;
 use self::limits::Usage;
+use self::model::Model;
 use self::pending::Pending;
-use self::prompts::{About, Prompts, Rendered, Step};
+use self::prompts::{About, Rendered, Step};
 use self::server::Failure;
-use super::{Common, CurrentRun, ReadTemplates, Tally};
-use crate::catalog::{Answer, Call, Catalog, Claim, Claimed, Typical};
+use super::activity::Activities;
+use super::{Activity, NarratorContext, ReadTemplates};
+use crate::catalog::{Answer, Call, Catalog, Claim, Claimed};
 use crate::packs;
 
 pub use self::endpoint::{Address, Endpoint};
 pub(super) use self::limits::Budget;
 pub use self::limits::Limits;
+pub(super) use self::model::Models;
 pub use self::prices::Price;
 pub(super) use self::prices::price;
 
@@ -64,38 +65,24 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// What a narrative of one's own is checked by, whatever its template speaks of.
 const CHECKED: [&str; 8] = ["pack", "country", LANGUAGE, "first_name", "last_name", "age", "sex", "occupation"];
 
-/// How long an endpoint that cannot be used is left alone; until then requests fail at once.
-const REST: Duration = Duration::from_secs(30);
-
-/// Writes narratives by a model.
-pub struct OpenAiNarrator {
-    name: String,
-    client: Client,
-    /// Those of a row that does not say whose it is, or of a pack without prompts
-    first: Arc<Prompts>,
-    /// By pack and language
-    prompts: Mutex<HashMap<Origin, Arc<Prompts>>>,
-    vocabularies: Mutex<HashMap<Origin, Arc<Vocabulary>>>,
-    /// What was written of late, by narrative
-    copies: Mutex<HashMap<String, Copies>>,
-    catalog: OpenCatalog,
-    run: CurrentRun,
-    tally: Arc<Tally>,
-    read_templates: ReadTemplates,
-    /// Narratives of one's own: names and templates
-    templates: OnceLock<Vec<(String, String)>>,
-    in_flight: Mutex<HashMap<[u8; 32], WeakShared<Asking>>>,
-    outage: Mutex<Option<(Instant, Failure)>>,
-    /// What answers take, by the texts that are asked for; read once
-    typical: Mutex<HashMap<String, Option<Typical>>>,
+/// Writes narratives by a model, for a statement.
+pub(in crate::narrators) struct OpenAiNarrator {
+    model: Arc<Model>,
+    activity: Arc<Activity>,
+    statements: Arc<Activities>,
     this: Weak<OpenAiNarrator>,
 }
 
-/// A pack, and a language where it is not the pack's own.
-type Origin = (String, Option<String>);
+impl Deref for OpenAiNarrator {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        &self.model
+    }
+}
 
 /// A call that several rows may wait for; it ends when none of them does any more.
-type Asking = BoxFuture<'static, Result<Arc<Reply>, Failure>>;
+type InFlight = BoxFuture<'static, Result<Arc<Reply>, Failure>>;
 
 /// The texts that were written, what is wrong with the others, and what they took.
 #[derive(Debug, Default)]
@@ -114,56 +101,37 @@ impl fmt::Debug for OpenAiNarrator {
 }
 
 impl OpenAiNarrator {
-    /// A narrator that keeps its answers in a catalogue, and notes there for which run they were paid.
+    /// A narrator that keeps its answers in a catalogue, and notes there for which run they were paid. Those who ask
+    /// `alike` in the process share a model.
     ///
     /// # Errors
     /// If the prompts of a country do not parse, or there is no way to speak TLS.
-    pub fn open(endpoint: Endpoint, common: &Common) -> Result<Arc<OpenAiNarrator>, String> {
-        let first = packs::prompts("usa", None)?.ok_or("no country has prompts")?;
-        let first = Arc::new(Prompts::new(&first, "en")?);
-        let name = format!("openai:{}", endpoint.model);
-        let client = Client::new(endpoint, common.spent.clone())?;
-        Ok(Arc::new_cyclic(|this| OpenAiNarrator {
-            name,
-            client,
-            first,
-            prompts: Mutex::default(),
-            vocabularies: Mutex::default(),
-            copies: Mutex::default(),
-            catalog: common.catalog.clone(),
-            run: common.run.clone(),
-            tally: common.tally.clone(),
-            read_templates: common.templates.clone(),
-            templates: OnceLock::new(),
-            in_flight: Mutex::default(),
-            outage: Mutex::default(),
-            typical: Mutex::default(),
-            this: this.clone(),
-        }))
-    }
-
-    /// What jobs are called in the country that a person lives in, and the language of the person's texts.
-    fn vocabulary(&self, facts: &Map<String, Value>) -> Arc<Vocabulary> {
-        let origin = origin(facts).unwrap_or_default();
-        let mut known = self.vocabularies.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(vocabulary) = known.get(&origin) {
-            return vocabulary.clone();
-        }
-        let vocabulary = match packs::open(&origin.0).filter(|_| pack_name(facts).is_some()) {
-            Some(Ok(pack)) => Vocabulary::of(&pack),
-            _ => Vocabulary::default(),
+    pub fn open(endpoint: Endpoint, common: &NarratorContext, alike: &str) -> Result<Arc<OpenAiNarrator>, String> {
+        let mut models = common.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = match models.get(alike).and_then(Weak::upgrade) {
+            Some(model) => model,
+            None => {
+                let model = Arc::new(Model::new(endpoint, common)?);
+                models.retain(|_, model| model.strong_count() > 0);
+                models.insert(alike.into(), Arc::downgrade(&model));
+                model
+            }
         };
-        let vocabulary = Arc::new(vocabulary.in_language(origin.1.as_deref()));
-        known.insert(origin, vocabulary.clone());
-        vocabulary
+        Ok(OpenAiNarrator::of(model, common.session.clone(), common.statements.clone()))
     }
 
+    fn of(model: Arc<Model>, activity: Arc<Activity>, statements: Arc<Activities>) -> Arc<OpenAiNarrator> {
+        Arc::new_cyclic(|this| OpenAiNarrator { model, activity, statements, this: this.clone() })
+    }
+}
+
+impl OpenAiNarrator {
     fn ledger(&self) -> Result<Arc<Catalog>, Failure> {
         (self.catalog)().map_err(|e| Failure::outage(e, false))
     }
 
     fn current_run(&self) -> Option<String> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.activity.run()
     }
 
     /// A call as the catalogue keeps it: what came of it, what is wrong with it, and what it took.
@@ -196,34 +164,6 @@ impl OpenAiNarrator {
     /// What an answer cost, where the price is known.
     fn cost(&self, usage: Usage) -> Option<f64> {
         Some(self.client.endpoint().price?.of(usage.prompt, usage.completion))
-    }
-
-    /// The prompts of the country that a person lives in, in the language of the person's texts; the USA's where the
-    /// row does not say, or the country has none.
-    ///
-    /// # Errors
-    /// If the country has none in this language, or its prompts are at fault.
-    fn prompts(&self, facts: &Map<String, Value>) -> Result<Arc<Prompts>, String> {
-        let Ok((pack, language)) = origin(facts) else { return Ok(self.first.clone()) };
-        self.prompts_of(&pack, language.as_deref())
-    }
-
-    fn prompts_of(&self, pack: &str, language: Option<&str>) -> Result<Arc<Prompts>, String> {
-        let origin = (pack.to_string(), language.map(String::from));
-        let mut known = self.prompts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(prompts) = known.get(&origin) {
-            return Ok(prompts.clone());
-        }
-        let prompts = match packs::prompts(pack, language)? {
-            Some(files) => {
-                let own = || packs::prompt_languages(pack).into_iter().next().unwrap_or_default();
-                let language = language.map_or_else(own, String::from);
-                Arc::new(Prompts::new(&files, &language).map_err(|e| format!("the pack {pack}: {e}"))?)
-            }
-            None => self.first.clone(),
-        };
-        known.insert(origin, prompts.clone());
-        Ok(prompts)
     }
 
     /// All texts about one person: an answer for each place that was asked for.
@@ -276,17 +216,6 @@ impl OpenAiNarrator {
         outcomes
     }
 
-    /// The narrative of one's own that a template is.
-    fn own(&self, template: &str) -> Option<&str> {
-        // Those that cannot be read are told of where they are asked for by name.
-        let templates = self.templates.get_or_init(|| (self.read_templates)().unwrap_or_default());
-        templates.iter().find(|(_, known)| known == template).map(|(name, _)| name.as_str())
-    }
-
-    fn render_own(&self, prompts: &Prompts, template: &str, facts: &Map<String, Value>) -> Result<Rendered, String> {
-        Ok(Rendered { own: self.own(template).map(String::from), ..prompts.render_own(template, facts)? })
-    }
-
     /// The answer to a prompt: known already, on its way already, or asked for now.
     async fn reply(&self, asked: Rendered, facts: &Arc<Map<String, Value>>) -> Result<Arc<Reply>, Failure> {
         let key = key(self.client.endpoint(), &asked);
@@ -313,7 +242,7 @@ impl OpenAiNarrator {
                     let task = SpawnedTask::spawn(async move { this.claimed(key, pending, &facts, catalog).await });
                     let ended = |e: JoinError| Failure::outage(format!("a request was broken off: {e}"), false);
                     let asking = async move { task.join_unwind().await.map_err(ended)? };
-                    let flight: Shared<Asking> = asking.boxed().shared();
+                    let flight: Shared<InFlight> = asking.boxed().shared();
                     in_flight.extend(flight.downgrade().map(|f| (key, f)));
                     flight
                 }
@@ -331,7 +260,7 @@ impl OpenAiNarrator {
     /// The texts of a whole answer that is at hand.
     fn at_hand(&self, pending: &Pending, known: &Answer, facts: &Map<String, Value>) -> Option<Arc<Reply>> {
         let texts = texts(&known.text, pending.whole()).ok()?;
-        self.tally.knew(&known.at);
+        self.activity.tally.knew(&known.at);
         self.note(pending.whole(), &texts, facts);
         Some(Arc::new(Reply { texts, ..Reply::default() }))
     }
@@ -361,21 +290,6 @@ impl OpenAiNarrator {
         }
     }
 
-    /// Notes an outage: for a while, requests fail at once.
-    fn out(&self, failure: Failure) -> Failure {
-        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), failure.clone()));
-        failure
-    }
-
-    /// Whether requests may be sent: after an outage they fail at once for a while.
-    fn rested(&self) -> Result<(), Failure> {
-        let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
-        match outage.as_ref().filter(|(since, _)| since.elapsed() < REST) {
-            Some((_, failure)) => Err(Failure { attempts: 0, passing: false, ..failure.clone() }),
-            None => Ok(()),
-        }
-    }
-
     /// What is asked for, and what it is expected to take.
     fn expecting(&self, asked: Arc<Rendered>) -> (Arc<Rendered>, Usage) {
         let expected = self.expected(&asked).unwrap_or_else(|_| asked.expected());
@@ -395,6 +309,7 @@ impl OpenAiNarrator {
         let pending = Mutex::new(pending);
         let lock = || pending.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = self.client.ask(
+            &self.activity.budget,
             || self.expecting(lock().asked()),
             || self.rested(),
             seed(&key),
@@ -407,13 +322,21 @@ impl OpenAiNarrator {
         );
         let answer = answer.await;
         let attempts = attempts.into_inner();
+        tracing::debug!(
+            model = self.client.endpoint().model,
+            run = self.current_run(),
+            attempts,
+            answered = answer.is_ok(),
+            milliseconds = started.elapsed().as_millis() as u64,
+            "call"
+        );
         let mut pending = pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let error = answer.as_ref().err().map(|failure| failure.message.clone());
         let cost = self.cost(taken.unwrap_or_default());
         let call = self.call(key, (&pending, error), taken, (attempts, cost, started.elapsed()));
         // What was not sent is no call.
         if attempts > 0 {
-            self.tally.called(&call);
+            self.activity.tally.called(&call);
             if let Err(error) = catalog.record(call).await {
                 return Err(self.out(lost(error)));
             }
@@ -471,6 +394,11 @@ impl Narrator for OpenAiNarrator {
 
     fn stops(&self) -> bool {
         self.current_run().is_some()
+    }
+
+    fn for_statement(&self, statement: &str) -> Option<Arc<dyn Narrator>> {
+        let activity = self.statements.get(statement)?;
+        Some(OpenAiNarrator::of(self.model.clone(), activity, self.statements.clone()))
     }
 
     async fn prepare(&self, prompts: &[Prompt], people: Vec<Map<String, Value>>) -> Result<(), NarrativeError> {
@@ -534,7 +462,7 @@ impl Narrator for OpenAiNarrator {
                 }
                 Err(f) => {
                     if f.outage {
-                        self.tally.missed(&f.message);
+                        self.activity.tally.missed(&f.message);
                     }
                     Err(NarrativeError { message: f.message, attempts: f.attempts, outage: f.outage })
                 }
@@ -543,14 +471,6 @@ impl Narrator for OpenAiNarrator {
         let silent = || Err(NarrativeError { message: "nothing was asked".into(), attempts: 0, outage: false });
         written.into_iter().map(|w| w.unwrap_or_else(silent)).collect()
     }
-}
-
-/// The pack that a person's prompts go by, and the language where the row names one.
-///
-/// # Errors
-/// If no pack is of the row's country.
-fn origin(facts: &Map<String, Value>) -> Result<Origin, String> {
-    Ok((packs::country_of(facts)?, language_of(facts).map(String::from)))
 }
 
 /// What is asked of one person: facts, and prompts with their places among the requests.

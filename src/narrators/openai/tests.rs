@@ -15,9 +15,9 @@ struct Session {
     _folder: tempfile::TempDir,
 }
 
-fn common(catalog: Arc<Catalog>, limits: Limits) -> Common {
-    let common = Common::new(Arc::new(move || Ok(catalog.clone())), Arc::new(|| Ok(vec![])), limits);
-    *common.run.lock().unwrap() = Some("run".into());
+fn common(catalog: Arc<Catalog>, limits: Limits) -> NarratorContext {
+    let common = NarratorContext::new(Arc::new(move || Ok(catalog.clone())), Arc::new(|| Ok(vec![])), limits);
+    common.session.set_run(Some("run".into()));
     common
 }
 
@@ -28,7 +28,7 @@ fn session(base: &str, change: impl FnOnce(&mut Endpoint)) -> Session {
     endpoint.backoff = Duration::from_millis(1);
     change(&mut endpoint);
     let opened = catalog.clone();
-    let narrator = OpenAiNarrator::open(endpoint.clone(), &common(opened, endpoint.limits)).unwrap();
+    let narrator = OpenAiNarrator::open(endpoint.clone(), &common(opened, endpoint.limits), "").unwrap();
     Session { narrator, catalog, _folder: folder }
 }
 
@@ -79,7 +79,7 @@ async fn equal_prompts_are_asked_once_and_answers_outlive_the_session() {
     assert_eq!((again.attempts, again.prompt_tokens, stub.count()), (0, None, 1));
     let catalog = first.catalog.clone();
     let endpoint = Endpoint::new("stub", vec![Address::new(&stub.base, "").unwrap()]);
-    let other = OpenAiNarrator::open(endpoint, &common(catalog, Limits::default())).unwrap();
+    let other = OpenAiNarrator::open(endpoint, &common(catalog, Limits::default()), "").unwrap();
     assert_eq!(other.narrate(vec![ask("Ada", "persona")]).await[0].as_ref().unwrap().attempts, 0);
     assert_eq!(stub.count(), 1);
     assert_eq!(first.catalog.calls("run").unwrap().answered, 1);
@@ -157,7 +157,7 @@ async fn a_copy_of_another_persons_text_is_asked_for_again() {
     // One that will not write another is told on; what is in the catalogue counts after a restart.
     let stubborn = Stub::start(Duration::ZERO, move |_, _| copy("Cleo"));
     let again = Endpoint { attempts: 2, ..Endpoint::new("stub", vec![Address::new(&stubborn.base, "").unwrap()]) };
-    let again = OpenAiNarrator::open(again, &common(session.catalog.clone(), Limits::default())).unwrap();
+    let again = OpenAiNarrator::open(again, &common(session.catalog.clone(), Limits::default()), "").unwrap();
     assert_eq!(again.narrate(vec![ask("Ada", "persona")]).await[0].as_ref().unwrap().attempts, 0);
     let error = again.narrate(vec![ask("Cleo", "persona")]).await.remove(0).unwrap_err();
     assert!(error.message.contains("copy") && error.attempts == 2, "{error}");

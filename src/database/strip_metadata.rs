@@ -20,7 +20,7 @@ use super::Snapshot;
 /// Lance's scan carries the table's metadata in its schema. DataFusion drops it above asynchronous functions and then
 /// finds that its plans differ, so that it is dropped here already.
 #[derive(Debug)]
-pub(super) struct Bare {
+pub(super) struct StripMetadataExec {
     rows: Arc<dyn ExecutionPlan>,
     /// The table in the view over all of them, whose columns the rows have
     of: Option<(String, SchemaRef)>,
@@ -29,18 +29,22 @@ pub(super) struct Bare {
     properties: Arc<PlanProperties>,
 }
 
-impl Bare {
-    pub fn new(rows: Arc<dyn ExecutionPlan>, snapshot: Arc<Snapshot>) -> Bare {
+impl StripMetadataExec {
+    pub fn new(rows: Arc<dyn ExecutionPlan>, snapshot: Arc<Snapshot>) -> StripMetadataExec {
         let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
-        Bare { snapshot: Some(snapshot), ..Bare::with_schema(rows, None, schema) }
+        StripMetadataExec { snapshot: Some(snapshot), ..StripMetadataExec::with_schema(rows, None, schema) }
     }
 
     /// Rows of a table with the names and types of a schema, under that schema.
-    pub fn under(table: &str, rows: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Bare {
-        Bare::with_schema(rows, Some((table.into(), schema.clone())), schema)
+    pub fn under(table: &str, rows: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> StripMetadataExec {
+        StripMetadataExec::with_schema(rows, Some((table.into(), schema.clone())), schema)
     }
 
-    fn with_schema(rows: Arc<dyn ExecutionPlan>, table: Option<(String, SchemaRef)>, schema: SchemaRef) -> Bare {
+    fn with_schema(
+        rows: Arc<dyn ExecutionPlan>,
+        table: Option<(String, SchemaRef)>,
+        schema: SchemaRef,
+    ) -> StripMetadataExec {
         let of = rows.properties();
         // What the rows are sorted by stays so: a sort may be put beneath.
         let ordered = of.equivalence_properties().clone().with_new_schema(schema.clone());
@@ -50,7 +54,7 @@ impl Bare {
             of.emission_type,
             of.boundedness,
         );
-        Bare { rows, of: table, snapshot: None, properties: Arc::new(properties) }
+        StripMetadataExec { rows, of: table, snapshot: None, properties: Arc::new(properties) }
     }
 }
 
@@ -58,22 +62,22 @@ impl Bare {
 pub(crate) fn late_columns() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
     Arc::new(
         TopKLateMaterialization::new()
-            .with_pass_through(|plan| plan.downcast_ref::<Bare>().is_some_and(|b| b.of.is_none())),
+            .with_pass_through(|plan| plan.downcast_ref::<StripMetadataExec>().is_some_and(|b| b.of.is_none())),
     )
 }
 
-impl DisplayAs for Bare {
+impl DisplayAs for StripMetadataExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         match &self.of {
             Some((table, _)) => write!(f, "Harmonised: table={table}"),
-            None => f.write_str("TableScan"),
+            None => f.write_str("StripMetadataExec"),
         }
     }
 }
 
-impl ExecutionPlan for Bare {
+impl ExecutionPlan for StripMetadataExec {
     fn name(&self) -> &str {
-        if self.of.is_some() { "Harmonised" } else { "TableScan" }
+        if self.of.is_some() { "Harmonised" } else { "StripMetadataExec" }
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -87,10 +91,13 @@ impl ExecutionPlan for Bare {
     fn with_new_children(self: Arc<Self>, mut rows: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (rows.pop(), rows.is_empty()) {
             (Some(rows), true) => Ok(Arc::new(match &self.of {
-                Some((table, schema)) => Bare::under(table, rows, schema.clone()),
+                Some((table, schema)) => StripMetadataExec::under(table, rows, schema.clone()),
                 None => {
                     let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
-                    Bare { snapshot: self.snapshot.clone(), ..Bare::with_schema(rows, None, schema) }
+                    StripMetadataExec {
+                        snapshot: self.snapshot.clone(),
+                        ..StripMetadataExec::with_schema(rows, None, schema)
+                    }
                 }
             })),
             _ => exec_err!("TableScan has one input"),

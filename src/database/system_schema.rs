@@ -4,27 +4,30 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array};
-use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::datatypes::{Field, FieldRef, Schema};
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::{MemTable, TableType};
 
-use super::{Database, Index, in_catalog};
+use super::shape::writers;
+use super::{Database, Index, embedded_by, embedded_narrative, in_catalog, is_narrative};
 use crate::catalog::TableEntry;
 
 const INDEXES: &str = "indexes";
 const TABLES: &str = "tables";
+const COLUMNS: &str = "columns";
 
-/// `populace.indexes` and `populace.tables`: the indexes of all tables, and the tables with where their files are, those
-/// that were dropped and can be had back among them, as they are when a statement asks.
+/// `populace.columns`, `populace.indexes` and `populace.tables`: the columns of all tables with who wrote their texts, the
+/// indexes, and the tables with where their files are, those that were dropped and can be had back among them, as they
+/// are when a statement asks.
 #[derive(Debug)]
-pub struct Own {
+pub struct SystemSchema {
     database: Arc<Database>,
 }
 
-impl Own {
-    pub fn new(database: Arc<Database>) -> Own {
-        Own { database }
+impl SystemSchema {
+    pub fn new(database: Arc<Database>) -> SystemSchema {
+        SystemSchema { database }
     }
 
     async fn indexes(&self) -> Result<RecordBatch> {
@@ -60,6 +63,35 @@ impl Own {
         batch(columns)
     }
 
+    async fn columns(&self) -> Result<RecordBatch> {
+        let mut found: Vec<(String, FieldRef)> = vec![];
+        for table in self.database.tables() {
+            match self.database.schema(&table).await {
+                Ok(schema) => {
+                    let fields = schema.into_iter().flat_map(|s| s.fields().iter().cloned().collect::<Vec<_>>());
+                    found.extend(fields.map(|field| (table.clone(), field)));
+                }
+                Err(error) => self.database.notice(crate::error::message(&error)),
+            }
+        }
+        let text = |of: &dyn Fn(&(String, FieldRef)) -> Option<String>| -> ArrayRef {
+            Arc::new(found.iter().map(of).collect::<StringArray>())
+        };
+        let use_of = |field: &Field| match embedded_narrative(field) {
+            Some(of) => Some(format!("vectors of {of}")),
+            None => is_narrative(field).then(|| "narrative".to_string()),
+        };
+        let by = |field: &Field| Some(writers(field).join(", ")).filter(|names| !names.is_empty());
+        batch(vec![
+            ("table_name", text(&|(table, _)| Some(table.clone()))),
+            ("column_name", text(&|(_, field)| Some(field.name().clone()))),
+            ("data_type", text(&|(_, field)| Some(field.data_type().to_string()))),
+            ("use", text(&|(_, field)| use_of(field))),
+            ("written_by", text(&|(_, field)| by(field))),
+            ("embedded_by", text(&|(_, field)| embedded_by(field).map(String::from))),
+        ])
+    }
+
     fn tables(&self) -> Result<RecordBatch> {
         let mut entries = vec![];
         if let Some(catalog) = self.database.existing_catalog()? {
@@ -88,13 +120,14 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
 }
 
 #[async_trait]
-impl SchemaProvider for Own {
+impl SchemaProvider for SystemSchema {
     fn table_names(&self) -> Vec<String> {
-        vec![INDEXES.into(), TABLES.into()]
+        vec![COLUMNS.into(), INDEXES.into(), TABLES.into()]
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
         let rows = match name {
+            COLUMNS => self.columns().await?,
             INDEXES => self.indexes().await?,
             TABLES => self.tables()?,
             _ => return Ok(None),
@@ -108,6 +141,6 @@ impl SchemaProvider for Own {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        name == INDEXES || name == TABLES
+        [COLUMNS, INDEXES, TABLES].contains(&name)
     }
 }
