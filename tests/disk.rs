@@ -1,62 +1,58 @@
-//! A disk that is full, and a catalogue that another process holds.
-
-use std::process::Command;
-use std::time::{Duration, Instant};
+//! Disks that are full, fail or are slow, programs that are killed at any moment, and a catalogue that another process
+//! holds.
+//!
+//! This program is its own test: with `POPULACE_FAULT` in its environment it is `populace`, and one of the calls by which
+//! it changes its database meets that fault (`support/faults.rs`). `POPULACE_LONG=1` tries every call.
 
 mod support;
-use support::stub::Stub;
-use support::{output, populace, ran_on};
 
-const PEOPLE: usize = 150;
-const AT_ONCE: usize = 8;
+#[cfg(target_os = "linux")]
+#[path = "support/faults.rs"]
+mod faults;
+#[cfg(target_os = "linux")]
+#[path = "disk/faulty.rs"]
+mod faulty;
+#[cfg(target_os = "linux")]
+#[path = "disk/killed_batches.rs"]
+mod killed_batches;
+#[path = "support/meeting.rs"]
+mod meeting;
+#[path = "disk/room.rs"]
+mod room;
+#[cfg(target_os = "linux")]
+#[path = "disk/together.rs"]
+mod together;
 
-/// Files may not grow beyond so many KiB: to a program that is a disk without room.
-fn without_room(command: &Command, size: u32) -> Command {
-    let limited = format!("trap '' XFSZ; ulimit -f {size}; exec \"$0\" \"$@\"");
-    let mut shell = Command::new("bash");
-    shell.arg("-c").arg(limited).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        _ = value.map(|value| shell.env(name, value));
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let Some(fault) = std::env::var_os("POPULACE_FAULT") {
+        return faulty::program(&fault.to_string_lossy());
     }
-    shell
+    let mut trials = vec![
+        trial("a_run_stops_where_the_disk_is_full_and_goes_on_when_there_is_room", room::full),
+        trial("a_catalogue_that_another_process_holds_is_waited_for_and_then_named", room::held),
+    ];
+    #[cfg(target_os = "linux")]
+    {
+        trials.push(trial("a_killed_run_in_batches_pays_for_nothing_twice", killed_batches::killed));
+        trials.push(trial("two_programs_at_once_leave_what_one_after_the_other_would", together::two_programs));
+        trials.extend(faulty::trials());
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-#[test]
-fn a_run_stops_where_the_disk_is_full_and_goes_on_when_there_is_room() {
-    let directory = tempfile::tempdir().unwrap();
-    let stub = Stub::writer(Duration::from_millis(1));
-    let run = |arguments: &[&str]| {
-        let mut command = populace(directory.path());
-        command.env("OPENAI_BASE_URL", &stub.base).env("OPENAI_API_KEY", "sk-secret").args(arguments);
-        command
-    };
-    let (count, at_once) = (PEOPLE.to_string(), AT_ONCE.to_string());
-    let generate =
-        ["generate", "usa", "--count", &count, "--seed", "7", "--narrator", "openai:stub", "--concurrency", &at_once];
-    let (code, out, error) = output(&mut without_room(&run(&generate), 800));
-    assert_eq!(code, 1, "{out}{error}");
-    assert!(error.contains("disk") || error.contains("too large"), "{error}");
-    let before = stub.count();
-    assert!(before > 10 && before < 2 * PEOPLE, "{before} requests");
-    let (code, out, error) = output(&mut run(&["runs", "resume"]));
-    assert_eq!(code, 0, "{out}{error}");
-    let sql = "SELECT count(DISTINCT uuid), count(persona), count(narrative_error) FROM usa";
-    assert!(ran_on(directory.path(), &["sql", "--format", "csv", sql]).1.contains("150,150,0"));
-    // Nothing is asked for again but what could not be kept: requests in flight, and a quarter as many answers.
-    assert!(stub.count() <= 2 * PEOPLE + AT_ONCE + AT_ONCE / 4, "{} requests", stub.count());
+fn trial(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, || {
+        test();
+        Ok(())
+    })
 }
 
-#[test]
-fn a_catalogue_that_another_process_holds_is_waited_for_and_then_named() {
-    let directory = tempfile::tempdir().unwrap();
-    assert_eq!(ran_on(directory.path(), &["generate", "usa", "--count", "5", "--seed", "1"]).0, 0);
-    let catalog = rusqlite::Connection::open(directory.path().join("catalog.sqlite")).unwrap();
-    catalog.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let started = Instant::now();
-    let (code, _, error) = ran_on(directory.path(), &["generate", "usa", "--count", "9", "--seed", "1"]);
-    assert!(code == 1 && error.contains("is locked by another process: try again"), "{error}");
-    assert!(started.elapsed() < Duration::from_secs(90), "{:?}", started.elapsed());
-    catalog.execute_batch("COMMIT").unwrap();
-    let (code, out, _) = ran_on(directory.path(), &["generate", "usa", "--count", "9", "--seed", "1"]);
-    assert!(code == 0 && out.contains("4 people written, 5 were there already"), "{out}");
+/// Whether there is time.
+fn is_long() -> bool {
+    std::env::var_os("POPULACE_LONG").is_some()
 }

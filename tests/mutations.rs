@@ -4,13 +4,19 @@
 //! `POPULACE_MUTATIONS` says how many are parsed (one in forty is run as well), `POPULACE_SEED` which: a long run is
 //! `POPULACE_MUTATIONS=1000000 cargo test --test mutations`.
 
+#[path = "support/place.rs"]
+mod place;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use place::{Place, into, out};
 use populace::database::{Database, EmbedderChoice};
-use populace::engine::{Engine, Options, Statement, message};
+use populace::engine::{By, Engine, Options, Search, Statement, message};
+use populace::export::Format;
+use populace::report;
 
 /// SplitMix64, so that a seed says what was tried.
 struct Random(u64);
@@ -213,4 +219,89 @@ fn whatever_is_typed_ends_in_rows_or_an_error() {
     assert_eq!(entries(Path::new(".")), before);
     // Tasks of statements that were left end with the process.
     runtime.shutdown_background();
+}
+
+/// What the name of a column may be in somebody's file.
+const NAMES: [&str; 12] = [
+    "a\"b",
+    "\"; DROP TABLE precious; --",
+    "x\") FROM precious; DROP TABLE precious; --",
+    "x'); DROP TABLE precious; --",
+    "a; b",
+    "/* a",
+    "-- a",
+    "{{ a }}{% for x in y %}",
+    "$1",
+    "SELECT",
+    "Größe \u{202e}\u{1f600}",
+    "a\nb\t\\",
+];
+
+/// Every command that makes SQL of names, with columns and a file of such names: they are names, whatever is in them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_calls_its_columns_is_a_name_to_every_command() {
+    for name in NAMES {
+        let place = Place::new();
+        place.sql("CREATE TABLE precious AS SELECT 1 AS a").await;
+        let (text, number) = (format!("{name}_persona"), name.to_string());
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+        let row =
+            |n: u32| format!("{n},{},{},{}\n", n % 7, cell(&format!("A text of number {n}, and {name}.")), cell("f"));
+        let head = format!("uuid,{},{},sex\n", cell(&number), cell(&text));
+        let file = place.write("theirs.csv", head + &(0..60).map(row).collect::<String>());
+        let import = populace::import::Import { delimiter: Some(b','), ..into("theirs", &[&file]) };
+        let imported = place.import(import).await;
+        assert_eq!(imported.map(|i| i.appended.written), Ok(60), "{name:?}");
+        let columns = place.sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'theirs'").await;
+        assert!(columns.contains(&number) && columns.contains(&text), "{name:?}: {columns:?}");
+        // Statements that name them do what they say.
+        let (q_text, q_number) = (quoted(&text), quoted(&number));
+        for sql in [
+            format!("CREATE INDEX words ON theirs USING text ({q_text})"),
+            format!("UPDATE theirs SET {q_number} = {q_number} + 1, {q_text} = 'New: ' || {q_text} WHERE uuid = '3'"),
+            format!("INSERT INTO theirs BY NAME SELECT '99' AS uuid, 3 AS {q_number}, 'more' AS {q_text}"),
+            format!("REPLACE INTO theirs BY NAME SELECT '99' AS uuid, 4 AS {q_number}"),
+            format!("DELETE FROM theirs WHERE uuid IN (SELECT uuid FROM theirs WHERE {q_number} = 0)"),
+            format!("SELECT count(*) FROM stratified_sample(theirs, 10, strata => {q_number}, seed => 1)"),
+            format!("SELECT self_similarity({}) FROM theirs", quoted(&format!("{text}_embedding"))),
+            format!("CREATE VIEW seen AS SELECT {q_number} FROM theirs"),
+            format!("SELECT {q_number} FROM seen ORDER BY {q_number} LIMIT 1"),
+            "CREATE TABLE copied AS SELECT * FROM theirs VERSION AS OF 2".into(),
+            format!("ALTER TABLE copied RENAME COLUMN {q_number} TO plain"),
+            format!("ALTER TABLE copied RENAME COLUMN plain TO {q_number}"),
+            format!("ALTER TABLE copied DROP COLUMN {q_number}"),
+        ] {
+            place.sql(&sql).await;
+        }
+        // So do the commands that make statements of them.
+        let search = |by| Search {
+            text: "number".into(),
+            by,
+            table: Some("theirs".into()),
+            column: text.clone(),
+            k: 3,
+            predicate: Some(format!("{q_number} < 6")),
+        };
+        for by in [By::Meaning, By::Words, By::Both] {
+            let found = place.engine.search(search(by)).await.unwrap_or_else(|e| panic!("{name:?}: {}", message(&e)));
+            let found: Vec<_> = found.try_collect().await.unwrap_or_else(|e| panic!("{name:?}: {}", message(&e)));
+            assert_eq!(found.iter().map(|b| b.num_rows()).sum::<usize>(), 3, "{name:?}");
+        }
+        for format in [Format::Jsonl, Format::Csv, Format::Parquet] {
+            let exported = place.export(out("theirs", &place.path(&format!("out-{format:?}")), format)).await;
+            assert!(exported.is_ok(), "{name:?}: {exported:?}");
+        }
+        let options = report::Options {
+            table: "theirs".into(),
+            country: Some("usa".into()),
+            title: Some(name.into()),
+            people: 3,
+            seed: 1,
+        };
+        let page = report::write(&place.engine, &options).await;
+        assert!(page.is_ok(), "{name:?}: {}", page.map_or_else(|e| message(&e), |_| String::new()));
+        place.engine.optimize("theirs", Duration::ZERO).await.unwrap();
+        assert_eq!(place.sql("SELECT * FROM precious").await, ["1"], "{name:?}");
+    }
 }

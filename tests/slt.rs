@@ -1,5 +1,8 @@
 //! Every file of `tests/slt` runs against a fresh database of its own, with the embedder that needs no model.
 
+#[path = "datafusion/mod.rs"]
+mod datafusion_files;
+
 use std::path::Path;
 
 use datafusion::arrow::util::display::array_value_to_string;
@@ -55,11 +58,11 @@ impl AsyncDB for Populace {
     async fn shutdown(&mut self) {}
 }
 
-fn fresh() -> Populace {
+fn session(options: Options) -> Populace {
     let directory = tempfile::tempdir().unwrap();
     let embedder = EmbedderChoice::named(Some("hash".into()));
     let database = Database::open(directory.path(), embedder).unwrap();
-    Populace { engine: Engine::new(database, Options::default()).unwrap(), _directory: directory }
+    Populace { engine: Engine::new(database, options).unwrap(), _directory: directory }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +72,7 @@ async fn files_of_statements() {
     files.sort();
     assert!(!files.is_empty());
     for file in files {
-        let mut runner = Runner::new(|| async { Ok(fresh()) });
+        let mut runner = Runner::new(|| async { Ok(session(Options::default())) });
         runner.run_file_async(&file).await.unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
 }
