@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use populace::catalog::{Run, Work};
 use populace::database::{Database, EmbedderChoice};
 use populace::engine::{Engine, Options};
-use populace::narrators::Asking;
+use populace::narrators::RequestOptions;
 use populace::runs;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -47,7 +47,7 @@ fn main() {
         write!(std::fs::File::create(&servers).unwrap(), "[[server]]\nbase = \"{base}\"\n").unwrap();
         let embedder = EmbedderChoice::named(Some("hash".into()));
         let database: Arc<Database> = Database::open(folder.path().join("db"), embedder).unwrap();
-        let asking = Asking { concurrency: Some(at_once), servers: Some(servers), ..Asking::default() };
+        let asking = RequestOptions { concurrency: Some(at_once), servers: Some(servers), ..RequestOptions::default() };
         let options = Options { narrator: Some("openai:stub".into()), asking, ..Options::default() };
         let engine = Engine::new(database, options).unwrap();
         let pack = runs::pack_id("usa").unwrap();
