@@ -185,8 +185,7 @@ fn an_interrupted_run_says_how_to_go_on() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let versions = || one_table(directory.path()).join("_versions");
-    while std::fs::read_dir(versions()).map_or(0, Iterator::count) < 3 {
+    while versions(directory.path()) < 3 {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());

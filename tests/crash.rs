@@ -27,10 +27,6 @@ fn generate(database: &Path) -> Command {
     command
 }
 
-fn versions(database: &Path) -> usize {
-    std::fs::read_dir(support::one_table(database).join("_versions")).map_or(0, Iterator::count)
-}
-
 #[test]
 fn a_killed_run_is_resumed() {
     let unbroken = tempfile::tempdir().unwrap();
@@ -43,7 +39,7 @@ fn a_killed_run_is_resumed() {
     for commits in [1, 3, 6] {
         let mut child = generate(broken.path()).spawn().unwrap();
         let patience = Instant::now();
-        while versions(broken.path()) < commits && child.try_wait().unwrap().is_none() {
+        while support::versions(broken.path()) < commits && child.try_wait().unwrap().is_none() {
             assert!(patience.elapsed() < Duration::from_secs(300), "no {commits} commits");
             std::thread::yield_now();
         }
@@ -73,8 +69,8 @@ fn a_killed_insert_is_resumed() {
     // Without a seed of its own: the run knows which one it took.
     let insert = "INSERT INTO usa SELECT * FROM generate_persona('usa', 9000)";
     let mut child = populace(database).args(["sql", insert]).stdout(Stdio::null()).spawn().unwrap();
-    let (before, patience) = (versions(database), Instant::now());
-    while versions(database) == before && child.try_wait().unwrap().is_none() {
+    let (before, patience) = (support::versions(database), Instant::now());
+    while support::versions(database) == before && child.try_wait().unwrap().is_none() {
         assert!(patience.elapsed() < Duration::from_secs(300), "no commit");
         std::thread::yield_now();
     }

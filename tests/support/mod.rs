@@ -14,6 +14,12 @@ pub fn one_table(database: &Path) -> PathBuf {
     folders.find(|p| p.extension().is_some_and(|e| e == "lance")).unwrap_or_else(|| tables.join("none"))
 }
 
+/// How many versions of a database's one table are committed: what comes to their folder on the way has other endings.
+pub fn versions(database: &Path) -> usize {
+    let entries = std::fs::read_dir(one_table(database).join("_versions")).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "manifest")).count()
+}
+
 pub fn populace(database: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));
     command.arg("--db").arg(database).args(["--embedder", "hash"]);
