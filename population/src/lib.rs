@@ -17,33 +17,22 @@
 //! # }
 //! ```
 
-mod binary;
 mod compile;
+mod draw;
 mod error;
-mod evidence;
-mod expected;
-mod factor;
-mod harmonised;
-mod independence;
-mod inference;
-mod network;
+mod infer;
+mod judge;
+mod model;
 mod pack;
-mod pairing;
-mod partition;
-mod philox;
-mod predicate;
-pub mod raking;
-mod sampler;
-mod variable;
 
-pub use compile::{Compiled, check, compile, place, read_text};
+pub use compile::harmonised::{Code, FILE as HARMONISED, Harmonised, Mapping};
+pub use compile::{Compiled, check, compile, place, raking, read_text};
+pub use draw::sampler::Sampler;
 pub use error::{Error, Result, did_you_mean, nearest, there_are};
-pub use expected::Expected;
-pub use harmonised::{Code, FILE as HARMONISED, Harmonised, Mapping};
-pub use independence::Independence;
+pub use infer::predicate::{Comparison, Predicate, Value};
+pub use judge::expected::Expected;
+pub use judge::independence::Independence;
+pub use judge::pairing::{Company, Pairing};
+pub use model::philox::{permuted, unpermuted};
+pub use model::variable::{Levels, Variable};
 pub use pack::{Figure, FigureColumn, Fit, Pack, Source, Status, equals};
-pub use pairing::{Company, Pairing};
-pub use philox::{permuted, unpermuted};
-pub use predicate::{Comparison, Predicate, Value};
-pub use sampler::Sampler;
-pub use variable::{Levels, Variable};

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use super::manifest::{FigureSection, GroupingSection};
 use super::places::csv_error;
 use crate::error::{Error, Result, did_you_mean};
-use crate::partition::Partition;
-use crate::variable::Variable;
+use crate::model::partition::Partition;
+use crate::model::variable::Variable;
 
 /// A coarser view of a variable: labels, and the label of each level.
 #[derive(Debug, Clone)]
@@ -142,7 +142,8 @@ pub(super) fn read_levels(dir: &Path, file: &str, column: &str) -> Result<Vec<Le
 
 pub(super) fn grouping(section: &GroupingSection, variables: &[Variable]) -> Result<Grouping> {
     let place = format!("pack.toml, grouping `{}`", section.name);
-    let variable = crate::variable::find(variables, &section.variable).map_err(|e| source(&place, e.to_string()))?;
+    let variable =
+        crate::model::variable::find(variables, &section.variable).map_err(|e| source(&place, e.to_string()))?;
     let v = &variables[variable];
     let mut grouping = Grouping { variable, labels: vec![], label_of: vec![None; v.len()] };
     let mut add = |label: &str, levels: Vec<usize>| -> Result<()> {
@@ -193,7 +194,7 @@ pub(super) fn view<'a>(
         Some((name, group)) => (name, Some(group)),
         None => (text, None),
     };
-    let variable = crate::variable::find(variables, name).map_err(|e| e.to_string())?;
+    let variable = crate::model::variable::find(variables, name).map_err(|e| e.to_string())?;
     let Some(group) = group else {
         return Ok((variable, None));
     };

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use super::figure::Figure;
 use super::manifest::{Levels as ZeroLevels, NodeSection};
+use crate::compile::raking::{Margin, OUTSIDE, rake};
 use crate::error::{Error, Result};
-use crate::factor::{Axis, cells};
-use crate::network::{Network, Rows, Table, quantise};
+use crate::model::network::{Network, Rows, Table, quantise};
+use crate::model::partition::Partition;
+use crate::model::potential::{Axis, cells};
+use crate::model::variable::Variable;
 use crate::pack::Fit;
-use crate::partition::Partition;
-use crate::raking::{Margin, OUTSIDE, rake};
-use crate::variable::Variable;
 
 /// The most cells of a joint table that is raked.
 const MAX_JOINT: u128 = 16 << 20;
@@ -84,7 +84,7 @@ impl Fitting<'_> {
             })?;
             labels.push((axis, figure.class_labels(at, &axes[axis].partition, self.variables)?));
         }
-        let strides = crate::factor::strides(&axes);
+        let strides = crate::model::potential::strides(&axes);
         let mut map = Vec::with_capacity(total);
         let mut key = vec![0; labels.len()];
         for cell in 0..total {
@@ -143,14 +143,14 @@ impl Fitting<'_> {
     /// Where structural zeros forbid a cell.
     fn forbidden(&self) -> Result<Vec<bool>> {
         let axes = self.axes();
-        let strides = crate::factor::strides(&axes);
+        let strides = crate::model::potential::strides(&axes);
         let total = cells(&axes) as usize;
         let mut forbidden = vec![false; total];
         for zero in &self.section.zeros {
             let mut tests: Vec<(usize, Vec<bool>)> = vec![];
             for (name, levels) in zero {
-                let variable =
-                    crate::variable::find(self.variables, name).map_err(|e| source(self.place(), e.to_string()))?;
+                let variable = crate::model::variable::find(self.variables, name)
+                    .map_err(|e| source(self.place(), e.to_string()))?;
                 let axis = axes.iter().position(|a| a.variable == variable).ok_or_else(|| {
                     source(
                         self.place(),
@@ -223,7 +223,7 @@ impl Fitting<'_> {
             );
             return Err(source(self.place(), message));
         }
-        let population = network.marginal(&self.parents, crate::inference::MAX_CELLS).ok_or_else(|| {
+        let population = network.marginal(&self.parents, crate::infer::elimination::MAX_CELLS).ok_or_else(|| {
             source(
                 self.place(),
                 "the joint distribution of its parents takes too much memory; use fewer or coarser parents",
@@ -301,7 +301,7 @@ impl Fitting<'_> {
     /// A row of the table in words.
     fn configuration(&self, row: usize) -> String {
         let mut text = vec![];
-        let strides = crate::factor::strides(&self.parents);
+        let strides = crate::model::potential::strides(&self.parents);
         for (axis, stride) in self.parents.iter().zip(strides) {
             let class = row / stride % axis.partition.classes();
             let members = &axis.partition.members()[class];

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::figure::{Figure, read_levels};
 use super::manifest::MapSection;
 use crate::error::{Error, Result};
-use crate::factor::{Axis, cells, strides};
-use crate::network::{Rows, Table, quantise};
-use crate::variable::Variable;
+use crate::model::network::{Rows, Table, quantise};
+use crate::model::potential::{Axis, cells, strides};
+use crate::model::variable::Variable;
 
 fn source(place: &str, message: impl Into<String>) -> Error {
     Error::Source { place: place.to_string(), message: message.into() }

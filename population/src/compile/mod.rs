@@ -2,9 +2,11 @@
 
 mod figure;
 mod fit;
+pub(crate) mod harmonised;
 mod leaf;
 mod manifest;
 mod places;
+pub mod raking;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -17,16 +19,17 @@ use arrow_schema::Schema;
 pub use self::figure::read_text;
 use self::figure::{Figure as Read, Grouping};
 use self::fit::{Fitting, Target};
+use self::harmonised::Harmonised;
 use self::manifest::{Manifest, NodeSection, VariableSection};
 pub(crate) use self::places::csv_error;
 pub use self::places::place;
-use crate::binary::{Cells, encode};
 use crate::error::{Error, Result, did_you_mean};
-use crate::factor::Axis;
-use crate::harmonised::{self, Harmonised};
-use crate::network::{Network, Table};
+use crate::model::potential::Axis;
+use crate::pack::codec::{Cells, encode};
+
+use crate::model::network::{Network, Table};
+use crate::model::variable::{Levels, MAX_LEVELS, Variable};
 use crate::pack::{Figure, FigureColumn, Fit, List, Pack};
-use crate::variable::{Levels, MAX_LEVELS, Variable};
 
 /// A pack that was compiled: its bytes, and what they hold.
 #[derive(Debug)]
@@ -468,7 +471,7 @@ impl Sources {
         for constraint in &node.figures {
             let figure = self.figure(manifest, &place, &constraint.figure)?;
             let given = constraint.given.iter().map(|g| {
-                let found = crate::variable::find(&self.variables, g);
+                let found = crate::model::variable::find(&self.variables, g);
                 found.map_err(|e| source(format!("pack.toml, {place}, `given`"), e.to_string()))
             });
             let given = given.collect::<Result<Vec<usize>>>()?;

@@ -1,6 +1,6 @@
 //! What the network assumes independent.
 
-use crate::network::Network;
+use crate::model::network::Network;
 
 /// One assumption: given `given`, `variable` does not depend on any of `independent_of`.
 #[derive(Debug, Clone, PartialEq, Eq)]

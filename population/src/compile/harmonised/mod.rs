@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Result, did_you_mean, there_are};
-use crate::variable::{Levels, Variable};
+use crate::model::variable::{Levels, Variable};
 
 /// The file, in a pack's folder.
 pub const FILE: &str = "harmonised.toml";
@@ -106,7 +106,7 @@ impl Harmonised {
     /// All that is wrong with it, with file, line and column.
     pub fn parse(text: &str, file: &dyn Fn(&str) -> Result<String>) -> Result<Harmonised> {
         let (read, errors) = Read::new(text, file);
-        super::compile::gather(errors)?;
+        super::gather(errors)?;
         Ok(read.harmonised())
     }
 

@@ -7,11 +7,11 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::evidence::Evidence;
-use crate::factor::{Axis, Factor, cells, offsets, walk, widen};
-use crate::network::{Network, Rows, Table, UNREACHABLE, own, quantise};
-use crate::partition::Partition;
-use crate::predicate::Predicate;
+use crate::infer::evidence::Evidence;
+use crate::infer::predicate::Predicate;
+use crate::model::network::{Network, Rows, Table, UNREACHABLE, own, quantise};
+use crate::model::partition::Partition;
+use crate::model::potential::{Axis, Factor, cells, offsets, walk, widen};
 
 /// The most cells that one step of elimination, or one posterior table, may have (8 bytes each while it is made).
 pub(crate) const MAX_CELLS: u64 = 1 << 26;

@@ -1,10 +1,10 @@
 //! Evidence: a predicate turned into factors over classes of levels.
 
 use crate::error::{Error, Result};
-use crate::factor::{Axis, Factor, cells};
-use crate::partition::Partition;
-use crate::predicate::{Atom, Predicate, Resolved};
-use crate::variable::Variable;
+use crate::infer::predicate::{Atom, Predicate, Resolved};
+use crate::model::partition::Partition;
+use crate::model::potential::{Axis, Factor, cells};
+use crate::model::variable::Variable;
 
 /// The most joint classes that one conjunct may tie together.
 const MAX_CONJUNCT_CELLS: u64 = 1 << 22;

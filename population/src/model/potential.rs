@@ -1,6 +1,6 @@
 //! Factors: tables of weights over classes of variables, and the walk over the joint configurations of a scope.
 
-use crate::partition::Partition;
+use crate::model::partition::Partition;
 
 /// A variable, seen through a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -12,11 +12,11 @@ use arrow_array::StringArray;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::factor::Axis;
-use crate::network::{Network, Rows, Table};
+use crate::model::network::{Network, Rows, Table};
+use crate::model::partition::Partition;
+use crate::model::potential::Axis;
+use crate::model::variable::{Levels, MAX_LEVELS, Variable};
 use crate::pack::{Figure, FigureColumn, Fit, List, Pack, Source, Status};
-use crate::partition::Partition;
-use crate::variable::{Levels, MAX_LEVELS, Variable};
 
 const MAGIC: &[u8; 8] = b"POPULACE";
 const VERSION: u32 = 1;

@@ -1,8 +1,8 @@
 //! The network: one node a variable, each with the table of its levels given its parents.
 
-use crate::factor::{Axis, Factor, cells, own_offsets, strides};
-use crate::partition::Partition;
-use crate::variable::Variable;
+use crate::model::partition::Partition;
+use crate::model::potential::{Axis, Factor, cells, own_offsets, strides};
+use crate::model::variable::Variable;
 
 /// Thresholds divide the words `0..2^32-1` among the levels: a level's probability is its share of them.
 pub(crate) const WORDS: f64 = u32::MAX as f64;
@@ -187,7 +187,7 @@ impl Network {
                 .map(|(at, v)| {
                     let mut scope = vec![];
                     for axis in pool.iter().filter(|f| f.mentions(*v)).flat_map(|f| &f.axes) {
-                        crate::factor::widen(&mut scope, axis);
+                        crate::model::potential::widen(&mut scope, axis);
                     }
                     (at, scope)
                 })
@@ -202,7 +202,7 @@ impl Network {
             pool.push(Factor::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
         }
         let mut scope = keep.to_vec();
-        pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::factor::widen(&mut scope, a));
+        pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::model::potential::widen(&mut scope, a));
         (cells(&scope) <= u128::from(bound)).then(|| Factor::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
     }
 }

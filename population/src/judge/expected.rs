@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::factor::{Axis, Factor, cells, strides};
-use crate::inference::MAX_CELLS;
-use crate::network::UNREACHABLE;
+use crate::infer::elimination::MAX_CELLS;
+use crate::model::network::UNREACHABLE;
+use crate::model::partition::Partition;
+use crate::model::potential::{Axis, Factor, cells, strides};
+use crate::model::variable::Variable;
 use crate::pack::{Figure, FigureColumn, Pack};
-use crate::partition::Partition;
-use crate::variable::Variable;
 
 /// The shares of a pack's population that are in the cells of a figure, as the network has them.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,8 @@ impl Pack {
     /// # Errors
     /// If the column is of a list's items, which are no variable; if the pack is damaged.
     pub fn labels_of_levels(&self, column: &FigureColumn) -> Result<Vec<Option<u16>>> {
-        let variable = &self.network.variables[crate::variable::find(&self.network.variables, &column.variable)?];
+        let variable =
+            &self.network.variables[crate::model::variable::find(&self.network.variables, &column.variable)?];
         if !column.groups.is_empty() {
             let known = |label: &Option<u16>| label.is_none_or(|l| usize::from(l) < column.labels.len());
             return match column.groups.len() == variable.len() && column.groups.iter().all(known) {
@@ -95,7 +96,7 @@ impl Pack {
         let at = self.network.variables.iter().position(|v| v.name == hidden)?;
         self.network.tables.iter().enumerate().find_map(|(shown, table)| {
             let variable = &self.network.variables[shown];
-            let crate::network::Rows::Function { levels } = &table.rows else { return None };
+            let crate::model::network::Rows::Function { levels } = &table.rows else { return None };
             match table.parents.as_slice() {
                 [parent] if parent.variable == at && !variable.hidden => {
                     let of = parent.partition.class_of().iter().map(|c| levels.get(usize::from(*c)).copied());
@@ -131,7 +132,7 @@ impl Pack {
     /// If a variable is unknown, or they are tied together by more than memory has room for.
     pub fn joint(&self, columns: &[(&str, &[u16])]) -> Result<Vec<f64>> {
         let axis = |(name, labels): &(&str, &[u16])| {
-            let variable = crate::variable::find(&self.network.variables, name)?;
+            let variable = crate::model::variable::find(&self.network.variables, name)?;
             Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
         };
         let axes: Vec<Axis> = columns.iter().map(axis).collect::<Result<_>>()?;
@@ -145,7 +146,7 @@ impl Pack {
 
     fn labelled(&self, figure: &Figure) -> Result<Vec<Labelled>> {
         let labelled = |column: &FigureColumn| {
-            let at = crate::variable::find(&self.network.variables, &column.variable)?;
+            let at = crate::model::variable::find(&self.network.variables, &column.variable)?;
             Ok((at, self.labels_of_levels(column)?))
         };
         figure.columns.iter().map(labelled).collect()

@@ -1,8 +1,8 @@
 //! Which values of two variables go together, and how often: what records are checked against.
 
 use crate::error::{Error, Result};
-use crate::factor::{cells, strides};
-use crate::network::{Rows, UNREACHABLE};
+use crate::model::network::{Rows, UNREACHABLE};
+use crate::model::potential::{cells, strides};
 use crate::pack::Pack;
 
 /// Pairs up to this many are weighed; of more it is only known whether they occur.
@@ -71,7 +71,8 @@ impl Pack {
     /// If there is no such variable, or the two are too far apart in the network for so many pairs.
     pub fn pairing(&self, first: &str, second: &str) -> Result<Pairing> {
         let variables = &self.network.variables;
-        let (a, b) = (crate::variable::find(variables, first)?, crate::variable::find(variables, second)?);
+        let (a, b) =
+            (crate::model::variable::find(variables, first)?, crate::model::variable::find(variables, second)?);
         let (height, width) = (variables[a].len(), variables[b].len());
         if let Some(levels) = self.function(b, a) {
             return Ok(Pairing { width, pairs: Pairs::Function(levels) });

@@ -1,5 +1,7 @@
 //! A compiled country pack: the network to draw from, and the figures and sources that it was fitted to.
 
+pub(crate) mod codec;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -7,14 +9,14 @@ use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBat
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
+use crate::draw::sampler::Sampler;
 use crate::error::{Error, Result};
-use crate::expected::Expected;
-use crate::factor::Factor;
-use crate::independence::Independence;
-use crate::network::{Address, Network, Table};
-use crate::predicate::{Comparison, Predicate, Value};
-use crate::sampler::Sampler;
-use crate::variable::{Levels, Variable};
+use crate::infer::predicate::{Comparison, Predicate, Value};
+use crate::judge::expected::Expected;
+use crate::judge::independence::Independence;
+use crate::model::network::{Address, Network, Table};
+use crate::model::potential::Factor;
+use crate::model::variable::{Levels, Variable};
 
 /// Whether a figure was published by a statistical office, or derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +96,7 @@ pub struct Figure {
     pub measure: String,
     pub columns: Vec<FigureColumn>,
     pub fits: Vec<Fit>,
-    pub(crate) cells: crate::binary::Cells,
+    pub(crate) cells: crate::pack::codec::Cells,
     /// What the network says of its cells, once somebody has asked.
     pub(crate) expected: OnceLock<Arc<Expected>>,
 }
@@ -203,7 +205,7 @@ impl Pack {
     /// # Errors
     /// [`Error::NotAPack`] if the bytes are not one, are damaged, or of a later version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Arc<Pack>> {
-        crate::binary::decode(bytes).map(Arc::new)
+        crate::pack::codec::decode(bytes).map(Arc::new)
     }
 
     /// Reads a compiled pack from a file.
@@ -250,6 +252,11 @@ impl Pack {
         self.population
     }
 
+    /// The edition of the pack: people of one edition are who they are, whatever else is fitted anew.
+    pub fn edition(&self) -> u32 {
+        1
+    }
+
     /// The BLAKE3 hash of everything that decides who is drawn.
     pub fn hash(&self) -> &[u8; 32] {
         &self.hash
@@ -286,7 +293,7 @@ impl Pack {
 
     /// The independences that the network imposes, by its local Markov property.
     pub fn independences(&self) -> Vec<Independence> {
-        crate::independence::list(&self.network)
+        crate::judge::independence::list(&self.network)
     }
 
     /// P(predicate) in the whole population, and 0 where nobody satisfies it.
@@ -306,13 +313,16 @@ impl Pack {
     /// # Errors
     /// If there is no such variable.
     pub fn marginal(&self, variable: &str) -> Result<Vec<f64>> {
-        let at = crate::variable::find(&self.network.variables, variable)?;
+        let at = crate::model::variable::find(&self.network.variables, variable)?;
         let levels = self.network.variables[at].len();
-        let axis = crate::factor::Axis { variable: at, partition: crate::partition::Partition::finest(levels) };
-        let factor = self.network.marginal(&[axis], crate::inference::MAX_CELLS);
+        let axis = crate::model::potential::Axis {
+            variable: at,
+            partition: crate::model::partition::Partition::finest(levels),
+        };
+        let factor = self.network.marginal(&[axis], crate::infer::elimination::MAX_CELLS);
         factor.map(|f| f.values).ok_or_else(|| Error::TooLarge {
-            cells: u128::from(crate::inference::MAX_CELLS) + 1,
-            bound: crate::inference::MAX_CELLS,
+            cells: u128::from(crate::infer::elimination::MAX_CELLS) + 1,
+            bound: crate::infer::elimination::MAX_CELLS,
             variables: variable.to_string(),
         })
     }
@@ -338,7 +348,7 @@ impl Pack {
                 columns.push(Column::List(list));
                 fields.push(Field::new(name, DataType::List(item), false));
             } else {
-                let at = crate::variable::find(&self.network.variables, name)?;
+                let at = crate::model::variable::find(&self.network.variables, name)?;
                 let variable = &self.network.variables[at];
                 let kind = match variable.levels {
                     Levels::Text(_) => text.clone(),

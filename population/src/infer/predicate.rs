@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::error::{Error, Result};
-use crate::variable::{Levels, Variable, find};
+use crate::model::variable::{Levels, Variable, find};
 
 /// A constant in a predicate.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,12 +12,12 @@ use arrow_schema::{DataType, Field, SchemaRef};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::inference::{Posterior, condition};
-use crate::network::{Address, Rows, Table, UNREACHABLE};
+use crate::infer::elimination::{Posterior, condition};
+use crate::infer::predicate::Predicate;
+use crate::model::network::{Address, Rows, Table, UNREACHABLE};
+use crate::model::philox;
+use crate::model::variable::Levels;
 use crate::pack::{Column, Pack};
-use crate::philox;
-use crate::predicate::Predicate;
-use crate::variable::Levels;
 
 /// Rows that one thread draws at a time: its columns stay in the second-level cache.
 const CHUNK: usize = 2048;

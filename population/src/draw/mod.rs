@@ -1,0 +1,3 @@
+//! Drawing people from a pack. Uses `model`, `infer` and `pack`.
+
+pub(crate) mod sampler;
