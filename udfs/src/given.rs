@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
-use arrow::compute::cast;
+use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::execution_props::ExecutionProps;
@@ -11,6 +11,7 @@ use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Like};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::create_physical_expr;
+use datafusion::sql::unparser::expr_to_sql;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -35,7 +36,7 @@ pub(crate) fn plan(
     let schema = Arc::new(schema(pack)?);
     let expr = context.sql_to_expr(sql, &schema).map_err(|e| explain(function, pack, e))?;
     let expr = fold(expr, &schema).map_err(|e| plan_datafusion_err!("{function}: `given`: {}", e.strip_backtrace()))?;
-    Given { function, pack, schema: &schema }.predicate(&expr, 0)
+    Given { function, pack }.predicate(&expr, 0)
 }
 
 /// Parses an expression from a text, as the command line has it.
@@ -89,7 +90,6 @@ fn explain(
 struct Given<'a> {
     function: &'a str,
     pack: &'a Pack,
-    schema: &'a DFSchema,
 }
 
 /// The operands of a chain of one operator, in order: chains are long, expressions hardly ever deep.
@@ -103,6 +103,9 @@ fn chain(expr: &Expr, of: Operator) -> Vec<&Expr> {
     }
     operands
 }
+
+/// An expression over several variables is asked of up to as many combinations of their levels.
+const MAX_COMBINATIONS: usize = 1 << 22;
 
 /// Deeper expressions are refused before they can exhaust the stack.
 const MAX_DEPTH: usize = 200;
@@ -124,16 +127,10 @@ impl Given<'_> {
                 Ok(Predicate::Or(chain(expr, Operator::Or).into_iter().map(next).collect::<Result<_>>()?))
             }
             Expr::Not(inner) => Ok(Predicate::Not(Box::new(next(inner)?))),
-            Expr::Literal(ScalarValue::Boolean(Some(truth)), _) => Ok(Predicate::Literal(*truth)),
-            Expr::Literal(value, _) if value.is_null() => Ok(self.unknown()),
+            Expr::Literal(ScalarValue::Boolean(truth), _) => Ok(Predicate::Literal(*truth)),
+            Expr::Literal(value, _) if value.is_null() => Ok(Predicate::Literal(None)),
             expr => self.by_levels(expr),
         }
-    }
-
-    /// A predicate that is neither true nor false.
-    fn unknown(&self) -> Predicate {
-        let variable = self.schema.field(0).name().clone();
-        Predicate::Compare { variable, op: Comparison::Eq, value: Value::Null }
     }
 
     /// The tests that the population crate knows itself; it names slips in levels.
@@ -141,6 +138,9 @@ impl Given<'_> {
         match expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 let op = comparison(*op)?;
+                if let (Some(left), Some(right)) = (column(left), column(right)) {
+                    return Some(Predicate::CompareVariables { left, op, right });
+                }
                 if let (Some(variable), Some(value)) = (column(left), literal(right)) {
                     return Some(Predicate::Compare { variable, op, value });
                 }
@@ -174,85 +174,82 @@ impl Given<'_> {
         }
     }
 
-    /// Any expression over one variable, by asking it of every level.
+    /// Any other expression, by asking it of every combination of the levels of its variables.
     fn by_levels(&self, expr: &Expr) -> Result<Predicate> {
         let mut names: Vec<&str> = expr.column_refs().into_iter().map(|c: &Column| c.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        let [name] = names[..] else {
-            return plan_err!(
-                "{}: `given` ties together {} in `{expr}`; over several variables only AND, OR and NOT are possible",
-                self.function,
-                if names.is_empty() { "no variable".into() } else { names.join(", ") }
-            );
-        };
-        let Some(variable) = self.pack.variables().iter().find(|v| v.name == name) else {
-            return plan_err!("{}: `given`: no variable `{name}`", self.function);
-        };
+        if names.is_empty() {
+            return plan_err!("{}: `given` must be true or false, `{expr}` is neither", self.function);
+        }
         if expr.is_volatile() {
             return plan_err!(
                 "{}: `given`: `{expr}` is another each time it is asked; only what is constant can be given",
                 self.function
             );
         }
-        let answers = self.answers(expr, variable)?;
-        let null = variable.null_level.map(usize::from);
-        let value = |level: usize| match variable.levels {
-            Levels::Text(_) => Value::Text(variable.label(level)),
-            Levels::Integer { min, .. } => Value::Integer(i64::from(min) + level as i64),
+        let variable = |name: &&str| {
+            let found = self.pack.variables().iter().find(|v| v.name == **name);
+            found.ok_or_else(|| plan_datafusion_err!("{}: `given`: no variable `{name}`", self.function))
         };
-        let of = |wanted: Option<bool>| {
-            let levels = (0..variable.len()).filter(|l| Some(*l) != null && answers[*l] == wanted);
-            Predicate::In { variable: name.into(), values: levels.map(value).collect(), negated: false }
-        };
-        // The levels that answer yes, or unknown: unknown stays unknown under NOT.
-        let mut parts = vec![of(Some(true)), Predicate::And(vec![of(None), self.unknown()])];
-        if let Some(null) = null {
-            let is_null = Predicate::IsNull { variable: name.into(), negated: false };
-            parts.push(match answers[null] {
-                Some(true) => is_null,
-                Some(false) => Predicate::Literal(false),
-                None => Predicate::And(vec![is_null, self.unknown()]),
-            });
-            // A test of NULL against levels is unknown by itself; here the expression has said what it is.
-            let not_null = Predicate::IsNull { variable: name.into(), negated: true };
-            let known: Vec<Predicate> = parts.drain(..2).map(|p| Predicate::And(vec![not_null.clone(), p])).collect();
-            parts.extend(known);
+        let variables = names.iter().map(variable).collect::<Result<Vec<&Variable>>>()?;
+        let combinations: u128 = variables.iter().map(|v| v.len() as u128).product();
+        if combinations > MAX_COMBINATIONS as u128 {
+            return plan_err!(
+                "{}: `given`: `{expr}` ties together {}, which have {combinations} combinations of levels; at most \
+                 {MAX_COMBINATIONS} can be asked",
+                self.function,
+                names.join(", ")
+            );
         }
-        Ok(Predicate::Or(parts))
+        let answers = self.answers(expr, &variables)?;
+        let variables = names.into_iter().map(String::from).collect();
+        let text = expr_to_sql(expr).map_or_else(|_| expr.to_string(), |sql| sql.to_string());
+        Ok(Predicate::Table { variables, answers: answers.into(), text })
     }
 
-    /// What the expression says of each level.
-    fn answers(&self, expr: &Expr, variable: &Variable) -> Result<Vec<Option<bool>>> {
-        let answers = on_levels(self.function, "given", expr, variable)?;
+    /// What the expression says of each combination of levels; the last variable runs fastest.
+    fn answers(&self, expr: &Expr, variables: &[&Variable]) -> Result<Vec<Option<bool>>> {
+        let answers = on_levels(self.function, "given", expr, variables)?;
         if !matches!(answers.data_type(), DataType::Boolean | DataType::Null) {
             return plan_err!("{}: `given` must be true or false, `{expr}` is neither", self.function);
         }
         let answers = cast(&answers, &DataType::Boolean)?;
-        let answers = answers.as_boolean();
-        Ok((0..answers.len()).map(|i| answers.is_valid(i).then(|| answers.value(i))).collect())
+        Ok(answers.as_boolean().iter().collect())
     }
 }
 
-/// What an expression over one variable is for each of its levels; the level that is emitted as NULL is asked as NULL.
-pub(crate) fn on_levels(function: &str, argument: &str, expr: &Expr, variable: &Variable) -> Result<ArrayRef> {
+/// What an expression is for each combination of the levels of some variables, the last of which runs fastest; the level
+/// that is emitted as NULL is asked as NULL.
+pub(crate) fn on_levels(function: &str, argument: &str, expr: &Expr, variables: &[&Variable]) -> Result<ArrayRef> {
+    let combinations: usize = variables.iter().map(|v| v.len()).product();
+    let (mut fields, mut columns, mut inner) = (vec![], vec![], combinations);
+    for variable in variables {
+        inner /= variable.len();
+        let each = (0..combinations).map(|at| (at / inner % variable.len()) as i32);
+        columns.push(take(&levels(variable), &Int32Array::from_iter_values(each), None)?);
+        fields.push(arrow::datatypes::Field::new(&variable.name, kind(variable), true));
+    }
+    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+    let physical = create_physical_expr(expr, &DFSchema::try_from(schema.clone())?, &ExecutionProps::new())
+        .map_err(|e| plan_datafusion_err!("{function}: `{argument}`: {}", e.strip_backtrace()))?;
+    let batch = RecordBatch::try_new(schema, columns)?;
+    let values = physical.evaluate(&batch).and_then(|a| a.into_array(batch.num_rows()));
+    values.map_err(|e| plan_datafusion_err!("{function}: `{argument}`: `{expr}` fails: {}", e.strip_backtrace()))
+}
+
+/// The levels of a variable as values, with NULL for the one that is emitted as that.
+fn levels(variable: &Variable) -> ArrayRef {
     let null = variable.null_level.map(usize::from);
     let levels = 0..variable.len();
-    let column: ArrayRef = match variable.levels {
+    match variable.levels {
         Levels::Text(_) => {
             Arc::new(levels.map(|l| (Some(l) != null).then(|| variable.label(l))).collect::<StringArray>())
         }
         Levels::Integer { min, .. } => {
             Arc::new(levels.map(|l| (Some(l) != null).then_some(min + l as i32)).collect::<Int32Array>())
         }
-    };
-    let field = arrow::datatypes::Field::new(&variable.name, kind(variable), true);
-    let schema = Arc::new(arrow::datatypes::Schema::new(vec![field]));
-    let physical = create_physical_expr(expr, &DFSchema::try_from(schema.clone())?, &ExecutionProps::new())
-        .map_err(|e| plan_datafusion_err!("{function}: `{argument}`: {}", e.strip_backtrace()))?;
-    let batch = RecordBatch::try_new(schema, vec![column])?;
-    let values = physical.evaluate(&batch).and_then(|a| a.into_array(batch.num_rows()));
-    values.map_err(|e| plan_datafusion_err!("{function}: `{argument}`: `{expr}` fails: {}", e.strip_backtrace()))
+    }
 }
 
 fn comparison(op: Operator) -> Option<Comparison> {

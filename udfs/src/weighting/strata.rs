@@ -172,7 +172,7 @@ impl Element {
         };
         let schema = std::sync::Arc::new(given::schema(pack)?);
         let on_levels = fold(expression(function, argument, sql, &schema, context)?, &schema)?;
-        let values = given::on_levels(function, argument, &on_levels, variable)?;
+        let values = given::on_levels(function, argument, &on_levels, &[variable])?;
         let kind = plain(values.data_type());
         let values = cast_array(&values, &kind)?;
         let mut numbers = Strata::new([&kind])?;
