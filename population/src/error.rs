@@ -37,9 +37,28 @@ pub enum Error {
     #[error("cannot compare `{variable}` ({is}) with {value}")]
     TypeMismatch { variable: String, is: &'static str, value: String },
 
-    /// The evidence has probability zero; `predicates` is a smallest set of its parts that contradict each other.
+    /// The evidence has probability zero; `predicates` is a smallest set of its parts that contradict each
+    /// other.
     #[error("{}", impossible(.predicates))]
     Impossible { predicates: Vec<String> },
+
+    /// The level that is emitted as NULL was asked for by its name.
+    #[error("`{name}` is NULL in `{variable}`: no comparison finds it; write `{variable} IS NULL`")]
+    NullLevel { variable: String, name: String },
+
+    #[error("the predicate is nested deeper than {bound}: write lists of values with IN, and fewer brackets")]
+    TooDeep { bound: usize },
+
+    /// A test of several variables whose answers do not fit their levels.
+    #[error("the table of `{text}` {message}")]
+    WrongTable { text: String, message: String },
+
+    /// The plan of an exact answer needs more memory than there may be; `variables` cost most.
+    #[error(
+        "exact conditioning on this predicate needs {bytes} bytes, more than the bound of {bound}; what costs most is \
+         {variables}. Fix one of these to a value, or filter the drawn rows with WHERE"
+    )]
+    TooMuchMemory { bytes: u128, bound: u64, variables: String },
 
     #[error(
         "exact conditioning on this predicate needs {cells} cells, more than the bound of {bound}: it ties together {variables}. \

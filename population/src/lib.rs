@@ -29,6 +29,7 @@ pub use compile::harmonised::{Code, FILE as HARMONISED, Harmonised, Mapping};
 pub use compile::{Compiled, check, compile, place, raking, read_text};
 pub use draw::sampler::Sampler;
 pub use error::{Error, Result, did_you_mean, nearest, there_are};
+pub use infer::elimination::Plan;
 pub use infer::predicate::{Comparison, Predicate, Value};
 pub use judge::expected::Expected;
 pub use judge::independence::Independence;

@@ -1,3 +1,4 @@
 //! Drawing people from a pack. Uses `model`, `infer` and `pack`.
 
 pub(crate) mod sampler;
+pub(crate) mod stream;

@@ -12,9 +12,10 @@ use arrow_schema::{DataType, Field, SchemaRef};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::infer::elimination::{Posterior, condition};
+use crate::draw::stream::Stream;
+use crate::infer::elimination::{Case, Plan, condition};
 use crate::infer::predicate::Predicate;
-use crate::model::network::{Address, Rows, Table, UNREACHABLE};
+use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE, quantise};
 use crate::model::philox;
 use crate::model::variable::Levels;
 use crate::pack::{Column, Pack};
@@ -25,11 +26,6 @@ const CHUNK: usize = 2048;
 /// Letters of a uuid.
 const UUID: usize = 32;
 
-/// The words of a row are split among these uses. Variable `v` takes word `v % 4` of block `v / 4`.
-const VARIABLES: u32 = 0;
-const LISTS: u32 = 1;
-const UUIDS: u32 = u32::MAX;
-
 /// Tries at an item that the list does not have yet, before the list is left shorter.
 const LIST_TRIES: usize = 64;
 
@@ -38,45 +34,117 @@ const LIST_TRIES: usize = 64;
 pub struct Sampler {
     pack: Arc<Pack>,
     seed: u64,
-    key: [u32; 2],
+    stream: Arc<Stream>,
     conditioned: Option<Arc<Conditioned>>,
 }
 
 #[derive(Debug)]
 struct Conditioned {
-    posterior: Posterior,
-    addresses: Vec<Option<Address>>,
+    given: Predicate,
+    probability: f64,
+    plan: Plan,
+    /// The words that draw each case of the evidence, as the thresholds of a table.
+    thresholds: Vec<u32>,
+    cases: Vec<Drawing>,
+}
+
+/// The tables of one case.
+#[derive(Debug)]
+struct Drawing {
+    tables: Vec<Option<(Table, Address)>>,
+    order: Vec<usize>,
+}
+
+/// Rows of a stream: a range from the first on, or any.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    From(u64),
+    Of(&'a [u64]),
+}
+
+impl<'a> Rows<'a> {
+    /// `count` of them, from the one at `at` on.
+    fn part(self, at: usize, count: usize) -> Rows<'a> {
+        match self {
+            Rows::From(first) => Rows::From(first + at as u64),
+            Rows::Of(rows) => Rows::Of(&rows[at..at + count]),
+        }
+    }
+
+    fn row(self, at: usize) -> u64 {
+        match self {
+            Rows::From(first) => first + at as u64,
+            Rows::Of(rows) => rows[at],
+        }
+    }
+
+    /// The words of these rows.
+    fn words(self, key: [u32; 2], out: &mut [u32]) {
+        match self {
+            Rows::From(first) => philox::fill(key, first, out),
+            Rows::Of(rows) => out.iter_mut().zip(rows).for_each(|(word, row)| *word = philox::word(key, *row)),
+        }
+    }
 }
 
 impl Sampler {
     /// Draws from the whole population.
     pub fn new(pack: Arc<Pack>, seed: u64) -> Sampler {
-        let key = key(&pack, seed, &[]);
-        Sampler { pack, seed, key, conditioned: None }
+        let stream = Arc::new(Stream::new(&pack, seed, &[]));
+        Sampler { pack, seed, stream, conditioned: None }
     }
 
     /// Draws from those who satisfy a predicate, exactly: the cost of a row does not depend on how rare they are.
-    /// Predicates that mean the same draw the same people.
+    /// Predicates that mean the same draw the same people, however they are spelt: each part is reduced by the others, and
+    /// what follows from the others is left out.
     ///
     /// # Errors
     /// If the predicate names an unknown variable or level, compares what cannot be compared, is satisfied by nobody
-    /// (the error names the parts that contradict each other), or ties together too many variables.
+    /// (the error names the parts that contradict each other), or needs more memory than the bound.
     pub fn given(pack: Arc<Pack>, seed: u64, given: &Predicate) -> Result<Sampler> {
-        if let Some(list) = pack.lists.iter().find(|l| mentions(given, &l.name, 0)) {
+        if let Some(list) = pack.lists.iter().find(|l| given.mentions(&l.name)) {
             return Err(Error::List(list.name.clone()));
         }
         let (evidence, posterior) = condition(&pack.network, given)?;
         if evidence.is_empty() {
             return Ok(Sampler::new(pack, seed));
         }
-        let key = key(&pack, seed, &evidence.fingerprint());
-        let addresses = posterior.tables.iter().map(|t| t.as_ref().map(|t| Address::new(&t.parents))).collect();
-        Ok(Sampler { pack, seed, key, conditioned: Some(Arc::new(Conditioned { posterior, addresses })) })
+        let stream = Arc::new(Stream::new(&pack, seed, evidence.canonical()));
+        let mut thresholds = vec![];
+        let largest = posterior.cases.iter().map(|c| c.log_probability).fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = posterior.cases.iter().map(|c| (c.log_probability - largest).exp()).collect();
+        quantise(&weights, &mut thresholds);
+        let drawing = |case: Case| {
+            let with_address = |table: Table| {
+                let address = Address::new(&table.parents);
+                (table, address)
+            };
+            Drawing { tables: case.tables.into_iter().map(|t| t.map(with_address)).collect(), order: case.order }
+        };
+        let conditioned = Conditioned {
+            given: evidence.predicate().clone(),
+            probability: posterior.probability,
+            plan: posterior.plan,
+            thresholds,
+            cases: posterior.cases.into_iter().map(drawing).collect(),
+        };
+        Ok(Sampler { pack, seed, stream, conditioned: Some(Arc::new(conditioned)) })
     }
 
     /// P(evidence): the share of the population that satisfies the predicate; 1 without one.
     pub fn probability(&self) -> f64 {
-        self.conditioned.as_ref().map_or(1.0, |c| c.posterior.probability)
+        self.conditioned.as_ref().map_or(1.0, |c| c.probability)
+    }
+
+    /// The predicate that the people are drawn under, in its canonical form; `None` for the whole population. Its text is
+    /// SQL, and the column `given` holds it: with the pack, the seed and the row's index it says who somebody is.
+    pub fn given_predicate(&self) -> Option<&Predicate> {
+        self.conditioned.as_ref().map(|c| &c.given)
+    }
+
+    /// What preparing the evidence took; `None` for the whole population.
+    pub fn plan(&self) -> Option<Plan> {
+        self.conditioned.as_ref().map(|c| c.plan)
     }
 
     pub fn pack(&self) -> &Arc<Pack> {
@@ -92,13 +160,11 @@ impl Sampler {
         self.pack.schema()
     }
 
-    fn table(&self, variable: usize) -> (&Table, &Address) {
-        if let Some(c) = &self.conditioned
-            && let (Some(table), Some(address)) = (&c.posterior.tables[variable], &c.addresses[variable])
-        {
-            return (table, address);
+    fn table<'a>(&'a self, drawing: Option<&'a Drawing>, variable: usize) -> (&'a Table, &'a Address) {
+        match drawing.and_then(|d| d.tables[variable].as_ref()) {
+            Some((table, address)) => (table, address),
+            None => (&self.pack.network.tables[variable], &self.pack.addresses[variable]),
         }
-        (&self.pack.network.tables[variable], &self.pack.addresses[variable])
     }
 
     /// The rows `range` of the stream, in order; only the columns that `projection` names (indices into the schema),
@@ -107,6 +173,25 @@ impl Sampler {
     /// # Errors
     /// If the projection names a column that is not there, or the range is too long for one batch.
     pub fn draw(&self, range: Range<u64>, projection: Option<&[usize]>) -> Result<RecordBatch> {
+        let rows = range.end.saturating_sub(range.start);
+        if rows > MAX_ROWS {
+            return Err(too_many(range.start, range.end));
+        }
+        self.batch(Rows::From(range.start), rows as usize, projection)
+    }
+
+    /// These rows of the stream, in this order, as [`draw`](Self::draw) has them.
+    ///
+    /// # Errors
+    /// As those of [`draw`](Self::draw).
+    pub fn rows(&self, indices: &[u64], projection: Option<&[usize]>) -> Result<RecordBatch> {
+        if indices.len() as u64 > MAX_ROWS {
+            return Err(too_many(0, indices.len() as u64));
+        }
+        self.batch(Rows::Of(indices), indices.len(), projection)
+    }
+
+    fn batch(&self, which: Rows<'_>, rows: usize, projection: Option<&[usize]>) -> Result<RecordBatch> {
         let all: Vec<usize>;
         let projection = match projection {
             Some(p) => p,
@@ -123,12 +208,6 @@ impl Sampler {
             })
             .collect::<Result<Vec<Column>>>()?;
         let schema = Arc::new(self.pack.schema.project(projection)?);
-        let rows = range.end.saturating_sub(range.start);
-        if rows > (1 << 26) {
-            let message = "at most 67,108,864 rows fit in one batch; draw the range in parts".to_string();
-            return Err(Error::Rows { start: range.start, end: range.end, message });
-        }
-        let rows = rows as usize;
         let needed = self.needed(&columns);
         let chunks = rows.div_ceil(CHUNK);
         let mut drawn: Vec<Drawn> = columns.iter().map(|c| Drawn::new(*c, rows, chunks)).collect();
@@ -136,80 +215,134 @@ impl Sampler {
         let mut places: Vec<Vec<Place<'_>>> = (0..chunks).map(|_| Vec::with_capacity(columns.len())).collect();
         drawn.iter_mut().for_each(|d| d.share(&mut places));
         places.into_par_iter().enumerate().for_each_init(Scratch::default, |scratch, (n, places)| {
-            let first = range.start + (n * CHUNK) as u64;
-            self.chunk(scratch, first, CHUNK.min(rows - n * CHUNK), &needed, columns.iter().zip(places));
+            let count = CHUNK.min(rows - n * CHUNK);
+            self.chunk(scratch, which.part(n * CHUNK, count), count, &needed, columns.iter().zip(places));
         });
         let arrays = columns
             .par_iter()
             .zip(drawn)
-            .map(|(column, drawn)| self.assemble(*column, drawn, &range, rows))
+            .map(|(column, drawn)| self.assemble(*column, drawn, which, rows))
             .collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
     }
 
-    /// The variables to draw for these columns, in order.
-    fn needed(&self, columns: &[Column]) -> Vec<usize> {
-        let mut needed = vec![false; self.pack.network.tables.len()];
+    /// The variables that these columns show, and for each case those to draw for them, in order.
+    fn needed(&self, columns: &[Column]) -> Needed {
+        let count = self.pack.network.tables.len();
+        let mut shown = vec![false; count];
         for column in columns {
             match column {
-                Column::Variable(v) => needed[*v] = true,
-                Column::List(l) => self.pack.list_addresses[*l].parents.iter().for_each(|(p, _)| needed[*p] = true),
+                Column::Variable(v) => shown[*v] = true,
+                Column::List(l) => self.pack.list_addresses[*l].parents.iter().for_each(|(p, _)| shown[*p] = true),
                 _ => {}
             }
         }
-        for v in (0..needed.len()).rev() {
-            if needed[v] {
-                self.table(v).1.parents.iter().for_each(|(p, _)| needed[*p] = true);
+        let of_case = |drawing: Option<&Drawing>| {
+            let mut needed = shown.clone();
+            let order: Vec<usize> = drawing.map_or_else(|| (0..count).collect(), |d| d.order.clone());
+            for v in order.iter().rev() {
+                if needed[*v] {
+                    self.table(drawing, *v).1.parents.iter().for_each(|(p, _)| needed[*p] = true);
+                }
             }
-        }
-        (0..needed.len()).filter(|v| needed[*v]).collect()
+            order.into_iter().filter(|v| needed[*v]).collect()
+        };
+        let cases = match &self.conditioned {
+            None => vec![of_case(None)],
+            Some(c) => c.cases.iter().map(|d| of_case(Some(d))).collect(),
+        };
+        Needed { shown: (0..count).filter(|v| shown[*v]).collect(), cases }
     }
 
     fn chunk<'a>(
         &self,
         scratch: &mut Scratch,
-        first: u64,
+        which: Rows<'_>,
         rows: usize,
-        needed: &[usize],
+        needed: &Needed,
         columns: impl Iterator<Item = (&'a Column, Place<'a>)>,
     ) {
         scratch.codes.resize(self.pack.network.tables.len(), vec![]);
-        let mut block = None;
-        for v in needed {
-            let (table, address) = self.table(*v);
-            if !matches!(table.rows, Rows::Function { .. }) && block != Some(v / 4) {
-                philox::fill(self.key, first, VARIABLES, (v / 4) as u32, &mut scratch.words, rows);
-                block = Some(v / 4);
+        match self.conditioned.as_deref() {
+            Some(conditioned) if conditioned.cases.len() > 1 => {
+                self.draw_cases(scratch, conditioned, which, rows, needed);
             }
-            let mut codes = std::mem::take(&mut scratch.codes[*v]);
-            codes.resize(rows, 0);
-            scratch.find_rows(address, table, rows);
-            pick_all(&table.rows, &scratch.rows[..rows], &scratch.words[v % 4], &mut codes);
-            scratch.codes[*v] = codes;
+            conditioned => self.draw_codes(scratch, conditioned.map(|c| &c.cases[0]), which, rows, &needed.cases[0]),
         }
         for (column, place) in columns {
             match (column, place) {
                 (Column::Variable(v), Place::Codes(codes)) => {
                     codes.iter_mut().zip(&scratch.codes[*v]).for_each(|(to, from)| *to = i32::from(*from));
                 }
-                (Column::List(l), Place::Items(items)) => *items = self.draw_lists(scratch, *l, first, rows),
-                (Column::Uuid, Place::Bytes(bytes)) => uuids(self.key, first, bytes),
+                (Column::List(l), Place::Items(items)) => *items = self.draw_lists(scratch, *l, which, rows),
+                (Column::Uuid, Place::Bytes(bytes)) => uuids(self.stream.uuid, which, bytes),
                 _ => {}
             }
         }
     }
 
+    fn draw_codes(
+        &self,
+        scratch: &mut Scratch,
+        drawing: Option<&Drawing>,
+        which: Rows<'_>,
+        rows: usize,
+        needed: &[usize],
+    ) {
+        for v in needed {
+            let (table, address) = self.table(drawing, *v);
+            scratch.words.resize(rows, 0);
+            if !matches!(table.rows, TableRows::Function { .. }) {
+                which.words(self.stream.variables[*v], &mut scratch.words);
+            }
+            let mut codes = std::mem::take(&mut scratch.codes[*v]);
+            codes.resize(rows, 0);
+            scratch.find_rows(address, table, rows);
+            pick_all(&table.rows, &scratch.rows[..rows], &scratch.words, &mut codes);
+            scratch.codes[*v] = codes;
+        }
+    }
+
+    /// A word picks the case of each row; the rows of a case are drawn together.
+    fn draw_cases(
+        &self,
+        scratch: &mut Scratch,
+        conditioned: &Conditioned,
+        which: Rows<'_>,
+        rows: usize,
+        needed: &Needed,
+    ) {
+        let mut words = vec![0; rows];
+        which.words(self.stream.case, &mut words);
+        let mut of_case: Vec<Vec<usize>> = vec![vec![]; conditioned.cases.len()];
+        for (at, word) in words.iter().enumerate() {
+            let word = (*word).min(u32::MAX - 1);
+            of_case[conditioned.thresholds.partition_point(|t| *t <= word)].push(at);
+        }
+        let mut all: Vec<Vec<u16>> = vec![vec![0; rows]; needed.shown.len()];
+        for ((at, drawing), order) in of_case.iter().zip(&conditioned.cases).zip(&needed.cases) {
+            let indices: Vec<u64> = at.iter().map(|i| which.row(*i)).collect();
+            self.draw_codes(scratch, Some(drawing), Rows::Of(&indices), indices.len(), order);
+            for (all, v) in all.iter_mut().zip(&needed.shown) {
+                at.iter().zip(&scratch.codes[*v]).for_each(|(to, code)| all[*to] = *code);
+            }
+        }
+        for (all, v) in all.into_iter().zip(&needed.shown) {
+            scratch.codes[*v] = all;
+        }
+    }
+
     /// Items without replacement: words draw items in turn, and one that the list has already is passed over.
-    fn draw_lists(&self, scratch: &mut Scratch, list: usize, first: u64, rows: usize) -> Items {
+    fn draw_lists(&self, scratch: &mut Scratch, list: usize, which: Rows<'_>, rows: usize) -> Items {
         let (spec, address) = (&self.pack.lists[list], &self.pack.list_addresses[list]);
         scratch.find_rows(address, &spec.table, rows);
         let (mut items, mut lengths) = (Vec::with_capacity(rows * spec.max), Vec::with_capacity(rows));
         for (i, table_row) in scratch.rows[..rows].iter().enumerate() {
-            let row = first + i as u64;
+            let row = which.row(i);
             let words = |lane: usize| {
-                let counter = [row as u32, (row >> 32) as u32, LISTS + list as u32, lane as u32];
-                philox::block(counter, self.key)
+                let counter = [row as u32, (row >> 32) as u32, lane as u32, 0];
+                philox::block(counter, self.stream.lists[list])
             };
             let table_row = *table_row as usize;
             let mut block = words(0);
@@ -233,7 +366,7 @@ impl Sampler {
         Items { items, lengths }
     }
 
-    fn assemble(&self, column: Column, drawn: Drawn, range: &Range<u64>, rows: usize) -> Result<ArrayRef> {
+    fn assemble(&self, column: Column, drawn: Drawn, which: Rows<'_>, rows: usize) -> Result<ArrayRef> {
         let constant = |text: &str| -> Result<ArrayRef> {
             let values = Arc::new(StringArray::from(vec![text]));
             Ok(Arc::new(DictionaryArray::try_new(Int32Array::from(vec![0; rows]), values)?))
@@ -278,10 +411,31 @@ impl Sampler {
             (Column::Country, _) => constant(&self.pack.country)?,
             (Column::PackId, _) => constant(&self.pack.id())?,
             (Column::Seed, _) => Arc::new(UInt64Array::from(vec![self.seed; rows])),
-            (Column::RowIndex, _) => Arc::new(UInt64Array::from_iter_values(range.start..range.start + rows as u64)),
+            (Column::RowIndex, _) => Arc::new(UInt64Array::from_iter_values((0..rows).map(|i| which.row(i)))),
+            (Column::Given, _) => match self.given_predicate() {
+                Some(given) => constant(&given.to_string())?,
+                None => {
+                    let values = Arc::new(StringArray::from(Vec::<&str>::new()));
+                    Arc::new(DictionaryArray::try_new(Int32Array::new_null(rows), values)?)
+                }
+            },
             (Column::Uuid | Column::Variable(_) | Column::List(_), _) => unreachable!("drawn as its column is"),
         })
     }
+}
+
+/// The most rows of one batch.
+const MAX_ROWS: u64 = 1 << 25;
+
+fn too_many(start: u64, end: u64) -> Error {
+    let message = "at most 33,554,432 rows fit in one batch; draw the range in parts".to_string();
+    Error::Rows { start, end, message }
+}
+
+/// What a draw has to draw.
+struct Needed {
+    shown: Vec<usize>,
+    cases: Vec<Vec<usize>>,
 }
 
 /// What is drawn of one column.
@@ -337,7 +491,7 @@ fn give<'a>(places: &mut [Vec<Place<'a>>], parts: impl Iterator<Item = Place<'a>
 #[derive(Default)]
 struct Scratch {
     codes: Vec<Vec<u16>>,
-    words: [Vec<u32>; 4],
+    words: Vec<u32>,
     rows: Vec<u32>,
 }
 
@@ -355,14 +509,18 @@ impl Scratch {
             for row in &mut self.rows {
                 *row = compact[*row as usize];
                 debug_assert_ne!(*row, UNREACHABLE);
+                // Whoever is drawn can be met; were it not so, a wrong row is better than none.
+                if *row == UNREACHABLE {
+                    *row = 0;
+                }
             }
         }
     }
 }
 
-fn pick_all(rows: &Rows, at: &[u32], words: &[u32], codes: &mut [u16]) {
+fn pick_all(rows: &TableRows, at: &[u32], words: &[u32], codes: &mut [u16]) {
     match rows {
-        Rows::Function { levels } => {
+        TableRows::Function { levels } => {
             for (code, row) in codes.iter_mut().zip(at) {
                 *code = levels[*row as usize];
             }
@@ -376,39 +534,15 @@ fn pick_all(rows: &Rows, at: &[u32], words: &[u32], codes: &mut [u16]) {
 }
 
 /// Writes hexadecimal digits. A Philox block is a bijection of its counter: no two rows of a stream are alike.
-fn uuids(key: [u32; 2], first: u64, bytes: &mut [u8]) {
+fn uuids(key: [u32; 2], which: Rows<'_>, bytes: &mut [u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (row, digits) in (first..).zip(bytes.chunks_exact_mut(UUID)) {
-        let words = philox::block([row as u32, (row >> 32) as u32, UUIDS, 0], key);
+    for (at, digits) in bytes.chunks_exact_mut(UUID).enumerate() {
+        let row = which.row(at);
+        let words = philox::block([row as u32, (row >> 32) as u32, 0, 0], key);
         for (word, digits) in words.iter().zip(digits.chunks_exact_mut(8)) {
             for (digit, shift) in digits.iter_mut().zip((0..8).rev()) {
                 *digit = DIGITS[(word >> (shift * 4)) as usize & 15];
             }
         }
-    }
-}
-
-/// The generator's key. The evidence is part of it: the same seed under other evidence gives other people, not the
-/// same ones bent to fit, so that samples of several strata may share a seed and still be independent.
-fn key(pack: &Pack, seed: u64, evidence: &[u8]) -> [u32; 2] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&pack.hash).update(&seed.to_le_bytes()).update(evidence);
-    let hash = hasher.finalize();
-    let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| hash.as_bytes()[at + i]));
-    [word(0), word(4)]
-}
-
-fn mentions(predicate: &Predicate, name: &str, depth: usize) -> bool {
-    match predicate {
-        Predicate::Literal(_) => false,
-        Predicate::Compare { variable, .. }
-        | Predicate::In { variable, .. }
-        | Predicate::Between { variable, .. }
-        | Predicate::Like { variable, .. }
-        | Predicate::IsNull { variable, .. } => variable == name,
-        Predicate::And(parts) | Predicate::Or(parts) => {
-            depth < 500 && parts.iter().any(|p| mentions(p, name, depth + 1))
-        }
-        Predicate::Not(inner) => depth < 500 && mentions(inner, name, depth + 1),
     }
 }

@@ -1,213 +1,689 @@
-//! Exact inference: P(evidence) and the posterior tables, by eliminating variables against the order of drawing.
+//! Exact inference: P(evidence) and the posterior tables, by variable elimination in any order.
 //!
-//! Eliminating the last variable first leaves, for each variable, a table over the variables drawn before it: drawing
-//! forward from these tables draws from the posterior, row by row, at the same cost however rare the evidence is.
-//! (Koller and Friedman, Probabilistic Graphical Models, 2009, chapter 9; forward sampling from the posterior, 12.1.)
+//! Eliminating a variable leaves a table of it over variables that are eliminated later: drawing in the reverse order from
+//! these tables draws from the posterior, row by row, at the same cost however rare the evidence is. The order is the
+//! greedy one of least work. (Koller and Friedman, Probabilistic Graphical Models, 2009, chapter 9; forward sampling from
+//! the posterior, 12.1.) All scopes are worked out before any table is, so that what it takes is known before it is taken.
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::infer::evidence::Evidence;
 use crate::infer::predicate::Predicate;
-use crate::model::network::{Network, Rows, Table, UNREACHABLE, own, quantise};
+use crate::infer::reduction::{Reduced, Roots, join};
+use crate::model::network::{Network, Rows, Table, UNREACHABLE, quantise};
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Factor, cells, offsets, walk, widen};
+use crate::model::potential::{Axis, Potential, cells, offsets, walk};
 
-/// The most cells that one step of elimination, or one posterior table, may have (8 bytes each while it is made).
+/// The most cells that one marginal may have (8 bytes each while it is made).
 pub(crate) const MAX_CELLS: u64 = 1 << 26;
 
-/// What evidence makes of a network.
+/// The most bytes that the plan of an exact answer may take.
+pub(crate) const MAX_BYTES: u64 = 256 << 20;
+
+/// A tie whose elimination takes so few cells is not split into cases.
+const SMALL: u128 = 1 << 20;
+
+/// What an exact answer takes, as it is known before the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Bytes of all tables and messages, by an estimate of how full the tables will be.
+    pub bytes: u64,
+    /// Products that are formed.
+    pub cells: u64,
+    /// Disjoint cases that the evidence is split into; 1 where it is not, 0 where nobody can satisfy it.
+    pub cases: usize,
+}
+
+/// What evidence makes of a network: one posterior for each disjoint case of it.
 #[derive(Debug)]
 pub(crate) struct Posterior {
     pub probability: f64,
-    /// The table of each variable given those before it; `None` where the prior's holds unchanged.
-    pub tables: Vec<Option<Table>>,
+    pub cases: Vec<Case>,
+    pub plan: Plan,
 }
 
-/// One elimination: a variable, and the factors that were multiplied to sum it out.
+/// The posterior of one case.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// The natural logarithm of its probability.
+    pub log_probability: f64,
+    /// The table of each variable given those before it in the order; `None` where the prior's holds unchanged.
+    pub tables: Vec<Option<Table>>,
+    /// The variables in the order in which they can be drawn.
+    pub order: Vec<usize>,
+}
+
+/// One elimination.
+#[derive(Debug)]
 struct Step {
     variable: usize,
-    scope: Vec<Axis>,
-    own: Partition,
-    factors: Vec<Factor>,
+    /// The potentials that mention it, by their numbers.
+    inputs: Vec<usize>,
+    /// The variables of these, and those that it is linked with.
+    within: Vec<usize>,
+    outer: Vec<Axis>,
+    /// Its classes; `None` where it is a function of a variable in the scope.
+    own: Option<Partition>,
+    /// Variables that are functions of it, and remain.
+    inner: Vec<Axis>,
 }
 
-fn eliminate(network: &Network, evidence: &Evidence, keep_steps: bool) -> Result<(f64, Vec<Step>)> {
-    let mut pool: Vec<Factor> = evidence.factors().cloned().collect();
-    let mut steps = vec![];
-    for variable in (0..network.tables.len()).rev() {
-        let (mut factors, rest): (Vec<Factor>, Vec<Factor>) = pool.into_iter().partition(|f| f.mentions(variable));
-        pool = rest;
-        if factors.is_empty() {
-            continue;
-        }
-        let table = &network.tables[variable];
-        let mut scope: Vec<Axis> = vec![];
-        let mut own_partition = Partition::by_signature(vec![0; network.variables[variable].len()]);
-        for axis in table.parents.iter().chain(factors.iter().flat_map(|f| &f.axes)) {
-            if axis.variable == variable {
-                own_partition = own_partition.refine(&axis.partition);
-            } else {
-                widen(&mut scope, axis);
+/// The eliminations of one case.
+struct Order {
+    steps: Vec<Step>,
+    cells: u128,
+    bytes: u128,
+    /// The bytes of each step.
+    each: Vec<u128>,
+}
+
+fn mentioned(axes: &[Axis], variable: usize) -> bool {
+    axes.iter().any(|a| a.variable == variable)
+}
+
+impl Order {
+    /// The eliminations of all variables but `keep`.
+    fn new(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool) -> Order {
+        let mut pool: Vec<Option<Vec<Axis>>> = reduced.potentials.iter().map(|(p, _)| Some(p.axes.clone())).collect();
+        // What is held at a time, and the most of it; tables to draw from stay.
+        let mut held: u128 = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).sum();
+        let (mut most, mut drawn) = (held, 0u128);
+        let mut rest = reduced.relevant.clone();
+        let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![] };
+        let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
+        while rest.len() > usize::from(keep.is_some()) {
+            // The rows of a table of more levels than atoms are needed whole: its parents wait for it.
+            let waits = |v: usize| {
+                rest.iter().any(|c| {
+                    reduced.alive[*c].len() > reduced.levels[*c].len()
+                        && reduced.parents[*c].iter().any(|p| p.variable == v)
+                })
+            };
+            let mut best: Option<(u128, usize)> = None;
+            for at in (0..rest.len()).rev() {
+                let v = rest[at];
+                if Some(v) == keep || waits(v) {
+                    continue;
+                }
+                let cost = known[v].get_or_insert_with(|| step(reduced, &pool, &rest, v)).1;
+                if best.is_none_or(|(least, _)| cost < least) {
+                    best = Some((cost, at));
+                }
             }
+            let Some((cost, at)) = best else { break };
+            let v = rest.remove(at);
+            let Some((step, _)) = known[v].take() else { break };
+            let size = |axes: &[Axis]| cells(axes).saturating_mul(8);
+            let used = step.inputs.iter().filter_map(|i| pool[*i].as_ref()).map(|axes| size(axes)).sum::<u128>();
+            step.inputs.iter().for_each(|i| pool[*i] = None);
+            step.within.iter().for_each(|w| known[*w] = None);
+            let result: Vec<Axis> = step.outer.iter().chain(&step.inner).cloned().collect();
+            let rows = cells(&result);
+            let full = match (&step.own, reduced.alive[v].len()) {
+                _ if !draw => 0,
+                (None, _) | (_, 1) => 0,
+                _ => {
+                    let own = step.inputs.iter().any(|i| reduced.potentials.get(*i).is_some_and(|p| p.1 == Some(v)));
+                    let classes = step.own.as_ref().map_or(1, Partition::classes) as f64;
+                    let entries = if own { reduced.entries[v] } else { classes / cells(&step.inner) as f64 };
+                    rows.saturating_mul(12).saturating_add((rows as f64 * entries * 12.0) as u128)
+                }
+            };
+            held = held.saturating_add(size(&result));
+            drawn = drawn.saturating_add(full);
+            most = most.max(held.saturating_add(drawn));
+            held = held.saturating_sub(used);
+            order.cells = order.cells.saturating_add(cost);
+            order.each.push(size(&result).saturating_add(full));
+            order.steps.push(step);
+            pool.push(Some(result));
         }
-        // The masks of the scope's variables are 0/1, so that multiplying them in once more changes nothing but this:
-        // configurations that cannot be met are zero at once, and no row is made for them.
-        for mask in &evidence.masks {
-            if scope.iter().any(|s| s.variable == mask.axes[0].variable) {
-                widen(&mut scope, &mask.axes[0]);
-                factors.push(mask.clone());
-            }
+        order.bytes = most;
+        order
+    }
+
+    /// The names of the variables of the steps that cost most.
+    fn costly(&self, network: &Network) -> String {
+        let most = (0..self.steps.len()).max_by_key(|s| self.each[*s]);
+        let Some(step) = most.map(|s| &self.steps[s]) else { return String::new() };
+        let mut axes: Vec<&Axis> = step.outer.iter().chain(&step.inner).collect();
+        axes.sort_by_key(|a| std::cmp::Reverse(a.partition.classes()));
+        let others = axes.iter().take(5).map(|a| network.variables[a.variable].name.as_str());
+        let own = network.variables[step.variable].name.as_str();
+        [own].into_iter().chain(others).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The elimination of a variable from a pool, and how many products it forms.
+fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], variable: usize) -> (Step, u128) {
+    let inputs: Vec<usize> =
+        (0..pool.len()).filter(|i| pool[*i].as_ref().is_some_and(|axes| mentioned(axes, variable))).collect();
+    let mut within = vec![variable];
+    let mut add = |v: usize| {
+        if !within.contains(&v) && (v == variable || rest.contains(&v)) {
+            within.push(v);
         }
-        let size = cells(&scope) * own_partition.classes() as u128;
-        if size > u128::from(MAX_CELLS) {
-            let names: Vec<&str> = scope.iter().map(|a| network.variables[a.variable].name.as_str()).collect();
-            let variables = format!("{}, {}", network.variables[variable].name, names.join(", "));
-            return Err(Error::TooLarge { cells: size, bound: MAX_CELLS, variables });
-        }
-        let values = message(network, variable, &scope, &own_partition, &factors);
-        pool.push(Factor { axes: scope.clone(), values });
-        if keep_steps {
-            steps.push(Step { variable, scope, own: own_partition, factors });
+    };
+    inputs.iter().filter_map(|i| pool[*i].as_ref()).flatten().for_each(|a| add(a.variable));
+    for link in &reduced.links {
+        match (link.child == variable, link.parent == variable) {
+            (true, _) => add(link.parent),
+            (_, true) => add(link.child),
+            _ => {}
         }
     }
-    let probability = pool.iter().map(|f| f.values[0]).product();
-    Ok((probability, steps))
+    if reduced.alive[variable].len() > reduced.levels[variable].len() {
+        reduced.parents[variable].iter().filter(|p| reduced.levels[p.variable].len() > 1).for_each(|p| add(p.variable));
+    }
+    let roots = Roots::new(&within, &reduced.links, variable);
+    let mut scope: Vec<Axis> = vec![];
+    for axis in inputs.iter().filter_map(|i| pool[*i].as_ref()).flatten() {
+        join(&mut scope, &roots.rewrite(axis));
+    }
+    let finest = |v: usize| Axis { variable: v, partition: Partition::finest(reduced.levels[v].len()) };
+    let mut inner = vec![];
+    for v in within.iter().copied().filter(|v| *v != variable) {
+        if let Some((root, _)) = roots.of(v)
+            && root == variable
+        {
+            join(&mut scope, &roots.rewrite(&finest(v)));
+            inner.push(finest(v));
+        }
+    }
+    for (one, other) in agreements(&roots, variable) {
+        for link in [one, other] {
+            let partition = Partition::from_classes(link.map.clone(), reduced.levels[link.parent].len());
+            join(&mut scope, &Axis { variable: link.child, partition });
+        }
+    }
+    let own = match roots.of(variable) {
+        Some(_) => None,
+        None => Some(
+            scope
+                .iter()
+                .find(|a| a.variable == variable)
+                .map_or_else(|| Partition::by_signature(vec![0; reduced.levels[variable].len()]), |a| a.partition.clone()),
+        ),
+    };
+    scope.retain(|a| a.variable != variable && a.partition.classes() > 1);
+    let cost = cells(&scope).saturating_mul(own.as_ref().map_or(1, Partition::classes) as u128);
+    (Step { variable, inputs, within, outer: scope, own, inner }, cost)
 }
 
-/// Σ over the variable of P(variable | parents) × the factors, for each configuration of the scope.
-fn message(
-    network: &Network,
+/// The agreements that an elimination has to see to: those that end with it.
+fn agreements<'a>(
+    roots: &Roots<'a>,
     variable: usize,
-    scope: &[Axis],
-    own_partition: &Partition,
-    factors: &[Factor],
-) -> Vec<f64> {
-    let table = &network.tables[variable];
-    let classes = own_partition.classes();
-    let prior = table.coarsened(own_partition);
-    let mut tables = vec![offsets(scope, &table.parents, None)];
-    tables.extend(factors.iter().map(|f| offsets(scope, &f.axes, Some(variable))));
-    let owns: Vec<Vec<usize>> = factors.iter().map(|f| own(variable, own_partition, f)).collect();
-    let mut values = vec![0.0; cells(scope) as usize];
-    let chunk = 4096;
-    values.par_chunks_mut(chunk).enumerate().for_each(|(n, out)| {
-        let from = n * chunk;
-        walk(scope, &tables, from..from + out.len(), |config, at| {
-            let row = &prior[at[0] * classes..][..classes];
-            let mut sum = 0.0;
-            for (class, p) in row.iter().enumerate() {
-                let mut weight = *p;
-                for ((factor, base), own) in factors.iter().zip(&at[1..]).zip(&owns) {
-                    weight *= factor.values[base + own[class]];
-                }
-                sum += weight;
-            }
-            out[config - from] = sum;
-        });
-    });
-    values
+) -> Vec<(&'a crate::infer::reduction::Link, &'a crate::infer::reduction::Link)> {
+    let concerns = |(one, other): &&(&'a crate::infer::reduction::Link, &'a crate::infer::reduction::Link)| {
+        one.parent == variable || one.child == variable || other.child == variable
+    };
+    roots.agreements.iter().filter(concerns).copied().collect()
 }
 
-/// P(evidence).
-pub(crate) fn probability(network: &Network, evidence: &Evidence) -> Result<f64> {
-    Ok(eliminate(network, evidence, false)?.0)
+/// The potentials that one elimination multiplies, as they are read in its scope.
+struct Product {
+    inputs: Vec<Potential>,
+    /// For each input, what each class of each outer axis adds to the cell.
+    outer: Vec<Vec<Vec<usize>>>,
+    /// For each input, what each own class adds.
+    own: Vec<Vec<usize>>,
+    /// The own classes, by the inner configuration that they belong to, and that configuration.
+    classes: Vec<(u16, usize)>,
+    groups: usize,
+}
+
+impl Product {
+    fn new(reduced: &Reduced<'_>, step: &Step, inputs: Vec<Potential>) -> Product {
+        let roots = Roots::new(&step.within, &reduced.links, step.variable);
+        let mut inputs: Vec<Potential> = inputs
+            .into_iter()
+            .map(|p| Potential { axes: p.axes.iter().map(|a| roots.rewrite(a)).collect(), values: p.values })
+            .collect();
+        for (one, other) in agreements(&roots, step.variable) {
+            let size = reduced.levels[one.parent].len();
+            let axes = [one, other]
+                .map(|l| Axis { variable: l.child, partition: Partition::from_classes(l.map.clone(), size) });
+            let values = (0..size * size).map(|i| f64::from(u8::from(i / size == i % size))).collect();
+            inputs.push(Potential { axes: axes.to_vec(), values });
+        }
+        let one = Partition::by_signature(vec![0; reduced.levels[step.variable].len()]);
+        let own = Axis { variable: step.variable, partition: step.own.clone().unwrap_or(one) };
+        let mut scope = step.outer.clone();
+        scope.push(own.clone());
+        // An axis of one class is none, but may be an input's; where it is no scope's, its only class is the first met.
+        let mut fixed = vec![];
+        for input in &mut inputs {
+            let steps = crate::model::potential::strides(&input.axes);
+            let missing = |a: &Axis| !mentioned(&scope, a.variable);
+            let base: usize = input
+                .axes
+                .iter()
+                .zip(&steps)
+                .filter(|(a, _)| missing(a))
+                .map(|(a, s)| usize::from(a.partition.class_of()[0]) * s)
+                .sum();
+            fixed.push(base);
+        }
+        let (mut outer, mut owns) = (vec![], vec![]);
+        for (input, base) in inputs.iter().zip(fixed) {
+            let mut all = offsets_present(&scope, &input.axes);
+            let mut own = all.pop().unwrap_or_default();
+            own.iter_mut().for_each(|o| *o += base);
+            outer.push(all);
+            owns.push(own);
+        }
+        let inner: Vec<Axis> = step.inner.iter().map(|a| roots.rewrite(a)).collect();
+        let groups = cells(&step.inner) as usize;
+        let of_class = offsets(std::slice::from_ref(&own), &inner, None).pop().unwrap_or_default();
+        let mut classes: Vec<(u16, usize)> =
+            of_class.into_iter().enumerate().map(|(class, group)| (class as u16, group)).collect();
+        classes.sort_by_key(|(class, group)| (*group, *class));
+        Product { inputs, outer, own: owns, classes, groups }
+    }
+}
+
+/// As [`offsets`], but passes over axes of which the scope has no variable.
+fn offsets_present(scope: &[Axis], axes: &[Axis]) -> Vec<Vec<usize>> {
+    let strides = crate::model::potential::strides(axes);
+    let mut offsets: Vec<Vec<usize>> = scope.iter().map(|a| vec![0; a.partition.classes()]).collect();
+    for (axis, stride) in axes.iter().zip(strides) {
+        let Some(at) = scope.iter().position(|s| s.variable == axis.variable) else { continue };
+        let mut known = vec![false; offsets[at].len()];
+        for (mine, theirs) in scope[at].partition.class_of().iter().zip(axis.partition.class_of().iter()) {
+            let mine = usize::from(*mine);
+            if !std::mem::replace(&mut known[mine], true) {
+                offsets[at][mine] += usize::from(*theirs) * stride;
+            }
+        }
+    }
+    offsets
+}
+
+/// The rows that a part of the configurations has, one after another.
+#[derive(Default)]
+struct Part {
+    reached: Vec<u32>,
+    lengths: Vec<u32>,
+    levels: Vec<u16>,
+    thresholds: Vec<u32>,
+}
+
+/// How the classes of an elimination become levels.
+enum Spread<'a> {
+    /// Each is one level.
+    Levels(Vec<u16>),
+    /// By the rows of the variable's own table, of which input `input` is the one over classes.
+    Rows { input: usize, table: &'a Table, base: usize, class_of: Vec<u16>, group_of: Vec<usize>, inner: Vec<usize> },
+}
+
+/// Eliminates one variable: the message to the others, and the table of the variable given them.
+fn eliminate(
+    reduced: &Reduced<'_>,
+    step: &Step,
+    inputs: Vec<Potential>,
+    own_table: Option<usize>,
+    draw: bool,
+) -> Result<(Potential, Option<Table>)> {
+    let v = step.variable;
+    let roots = Roots::new(&step.within, &reduced.links, v);
+    let product = Product::new(reduced, step, inputs);
+    let groups = product.groups;
+    let configs = cells(&step.outer) as usize;
+    let alive = &reduced.alive[v];
+    let coarse = alive.len() > reduced.levels[v].len();
+    let wants_rows = draw && step.own.is_some() && alive.len() > 1;
+    let mut tables = product.outer.clone();
+    let spread = match (&step.own, own_table) {
+        (Some(own), Some(input)) if wants_rows && coarse => {
+            let table = &reduced.network.tables[v];
+            let scope: Vec<Axis> = step.outer.iter().chain(&step.inner).cloned().collect();
+            let mut rows = reduced.row_offsets(v, &scope, &roots);
+            let mut inner = vec![0; groups];
+            let inner_rows = rows.split_off(step.outer.len());
+            walk(&step.inner, &[inner_rows], 0..groups, |group, at| inner[group] = at[0]);
+            tables.push(rows);
+            let base = reduced.fixed_offset(v, &scope, &roots);
+            let class = |atom: &u16| if *atom == u16::MAX { u16::MAX } else { own.class_of()[usize::from(*atom)] };
+            let class_of = reduced.atom_of[v].iter().map(class).collect();
+            let mut group_of = vec![0; own.classes()];
+            product.classes.iter().for_each(|(class, group)| group_of[usize::from(*class)] = *group);
+            Spread::Rows { input, table, base, class_of, group_of, inner }
+        }
+        (Some(own), _) => {
+            Spread::Levels(own.members().iter().map(|atoms| reduced.levels[v][atoms[0]]).collect())
+        }
+        (None, _) => Spread::Levels(vec![]),
+    };
+    let own_classes = step.own.as_ref().map_or(1, Partition::classes);
+    let mut values = vec![0.0; configs * groups];
+    let chunk = (4096 / groups.max(1)).max(64);
+    let parts: Vec<Part> = values
+        .par_chunks_mut(chunk * groups)
+        .enumerate()
+        .map(|(n, out)| {
+            let from = n * chunk;
+            let mut part = Part::default();
+            let mut hits: Vec<(u16, usize, f64)> = Vec::with_capacity(product.classes.len());
+            let (mut weights, mut lambda) = (vec![], vec![0.0; own_classes]);
+            walk(&step.outer, &tables, from..from + out.len() / groups, |config, at| {
+                hits.clear();
+                let (first, others) = (&product.inputs[0], &product.inputs[1..]);
+                for (class, group) in &product.classes {
+                    let k = usize::from(*class);
+                    let mut weight = first.values[at[0] + product.own[0][k]];
+                    for ((input, base), own) in others.iter().zip(&at[1..]).zip(&product.own[1..]) {
+                        if weight == 0.0 {
+                            break;
+                        }
+                        weight *= input.values[base + own[k]];
+                    }
+                    if weight > 0.0 {
+                        hits.push((*class, *group, weight));
+                    }
+                }
+                let out = &mut out[(config - from) * groups..][..groups];
+                hits.iter().for_each(|(_, group, weight)| out[*group] += weight);
+                if !wants_rows || hits.is_empty() {
+                    return;
+                }
+                for row in hits.chunk_by(|a, b| a.1 == b.1) {
+                    let before = part.levels.len();
+                    weights.clear();
+                    match &spread {
+                        Spread::Levels(levels) => {
+                            for (class, _, weight) in row {
+                                part.levels.push(levels[usize::from(*class)]);
+                                weights.push(*weight);
+                            }
+                        }
+                        Spread::Rows { input, table, base, class_of, group_of, inner } => {
+                            for (class, _, weight) in row {
+                                let k = usize::from(*class);
+                                lambda[k] = weight / product.inputs[*input].values[at[*input] + product.own[*input][k]];
+                            }
+                            let at = base + at[product.inputs.len()] + inner[row[0].1];
+                            let at = table.compact.as_ref().map_or(at as u32, |rows| rows[at]);
+                            if at != UNREACHABLE {
+                                table.rows.each(at as usize, |level, p| {
+                                    let class = usize::from(class_of[level]);
+                                    if class != usize::from(u16::MAX)
+                                        && lambda[class] > 0.0
+                                        && group_of[class] == row[0].1
+                                    {
+                                        part.levels.push(level as u16);
+                                        weights.push(p * lambda[class]);
+                                    }
+                                });
+                            }
+                            row.iter().for_each(|(class, _, _)| lambda[usize::from(*class)] = 0.0);
+                        }
+                    }
+                    if !weights.is_empty() {
+                        quantise(&weights, &mut part.thresholds);
+                        part.reached.push((config * groups + row[0].1) as u32);
+                        part.lengths.push((part.levels.len() - before) as u32);
+                    }
+                }
+            });
+            part
+        })
+        .collect();
+    let axes: Vec<Axis> = step.outer.iter().chain(&step.inner).cloned().collect();
+    let table = match (draw, &step.own) {
+        (false, _) => None,
+        (true, None) => roots.of(v).map(|(root, map)| function_of(reduced, v, root, map)),
+        (true, Some(_)) if alive.len() == 1 => {
+            Some(Table { parents: vec![], rows: Rows::Function { levels: alive.clone() }, compact: None })
+        }
+        (true, Some(_)) => Some(assemble(reduced, v, &axes, parts)?),
+    };
+    Ok((Potential { axes, values }, table))
+}
+
+/// The parents of a table over levels, from axes over atoms. Levels that are ruled out are never drawn.
+fn over_levels(reduced: &Reduced<'_>, axis: &Axis) -> Axis {
+    let class = |atom: &u16| if *atom == u16::MAX { 0 } else { axis.partition.class_of()[usize::from(*atom)] };
+    let class_of = reduced.atom_of[axis.variable].iter().map(class).collect();
+    Axis { variable: axis.variable, partition: Partition::from_classes(class_of, axis.partition.classes()) }
+}
+
+fn function_of(reduced: &Reduced<'_>, v: usize, root: usize, map: &[u16]) -> Table {
+    let partition = Partition::from_classes(map.into(), reduced.levels[v].len());
+    let parents = vec![over_levels(reduced, &Axis { variable: root, partition })];
+    Table { parents, rows: Rows::Function { levels: reduced.levels[v].clone() }, compact: None }
+}
+
+fn assemble(reduced: &Reduced<'_>, v: usize, axes: &[Axis], parts: Vec<Part>) -> Result<Table> {
+    let entries: usize = parts.iter().map(|p| p.levels.len()).sum();
+    if entries as u64 * 6 > MAX_BYTES {
+        let variables = reduced.network.variables[v].name.clone();
+        return Err(Error::TooMuchMemory { bytes: entries as u128 * 6, bound: MAX_BYTES, variables });
+    }
+    let mut compact = vec![UNREACHABLE; cells(axes) as usize];
+    let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(entries), Vec::with_capacity(entries));
+    for part in parts {
+        for (config, length) in part.reached.into_iter().zip(part.lengths) {
+            compact[config as usize] = at.len() as u32 - 1;
+            at.push(at[at.len() - 1] + length);
+        }
+        levels.extend(part.levels);
+        thresholds.extend(part.thresholds);
+    }
+    let rows = Rows::Sparse { offsets: at, levels, thresholds };
+    Ok(Table { parents: axes.iter().map(|a| over_levels(reduced, a)).collect(), rows, compact: Some(compact) })
+}
+
+/// The posterior of one case, or only its probability.
+fn run(reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Case> {
+    let mut reduced = reduced;
+    let count = reduced.network.tables.len();
+    let (mut pool, mut tables_of): (Vec<Option<Potential>>, Vec<Option<usize>>) = (vec![], vec![]);
+    for (potential, of) in std::mem::take(&mut reduced.potentials) {
+        pool.push(Some(potential));
+        tables_of.push(of);
+    }
+    let mut tables: Vec<Option<Table>> = (0..count).map(|_| None).collect();
+    let mut log = 0.0;
+    for step in &order.steps {
+        let own = step.inputs.iter().position(|i| tables_of.get(*i).copied().flatten() == Some(step.variable));
+        let mut inputs: Vec<Potential> = step.inputs.iter().filter_map(|i| pool[*i].take()).collect();
+        if inputs.is_empty() {
+            inputs.push(Potential { axes: vec![], values: vec![1.0] });
+        }
+        let (mut message, table) = eliminate(&reduced, step, inputs, own, draw)?;
+        // Messages are scaled, so that no product of many small numbers becomes none at all.
+        let largest = message.values.iter().copied().fold(0.0, f64::max);
+        if largest > 0.0 && !(1e-30..1e30).contains(&largest) {
+            message.values.iter_mut().for_each(|x| *x /= largest);
+            log += largest.ln();
+        }
+        tables[step.variable] = table;
+        pool.push(Some(message));
+        if largest <= 0.0 {
+            return Ok(Case { log_probability: f64::NEG_INFINITY, tables: vec![], order: vec![] });
+        }
+    }
+    // Nothing is left but numbers.
+    log += pool.iter().flatten().map(|p| p.values.iter().product::<f64>().ln()).sum::<f64>();
+    let drawn: Vec<usize> = order.steps.iter().rev().map(|s| s.variable).collect();
+    let others = (0..count).filter(|v| !drawn.contains(v));
+    let order = drawn.iter().copied().chain(others).collect();
+    Ok(Case { log_probability: log, tables, order })
+}
+
+/// Evidence in the form in which it is worked out: as ties or as cases, whichever takes less.
+struct Prepared<'a> {
+    cases: Vec<(Reduced<'a>, Order)>,
+    plan: Plan,
+}
+
+fn prepare<'a>(network: &'a Network, evidence: &Evidence, draw: bool) -> Result<Prepared<'a>> {
+    let with = |masks, ties: &[Potential]| {
+        Reduced::new(network, masks, ties).map(|reduced| {
+            let order = Order::new(&reduced, None, draw);
+            (reduced, order)
+        })
+    };
+    let total = |cases: &[(Reduced<'_>, Order)]| {
+        let sum = |of: &dyn Fn(&Order) -> u128| cases.iter().map(|(_, o)| of(o)).fold(0, u128::saturating_add);
+        (sum(&|o| o.bytes), sum(&|o| o.cells))
+    };
+    if evidence.nobody {
+        return Ok(Prepared { cases: vec![], plan: Plan::default() });
+    }
+    let mut prepared: Option<Vec<(Reduced<'a>, Order)>> = None;
+    if let Some(ties) = evidence.potentials() {
+        prepared = Some(with(&evidence.masks, &ties).into_iter().collect());
+    }
+    let dear = prepared.as_ref().is_none_or(|p| total(p).1 > SMALL);
+    if dear
+        && evidence.has_ties()
+        && let Some(cases) = evidence.cases()
+    {
+        let cases: Vec<(Reduced<'a>, Order)> = cases.iter().filter_map(|masks| with(masks, &[])).collect();
+        if prepared.as_ref().is_none_or(|p| total(&cases).1 < total(p).1) {
+            prepared = Some(cases);
+        }
+    }
+    let Some(cases) = prepared else {
+        let variables = evidence.tied(network).join(", ");
+        let bound = crate::infer::resolve::MAX_COMBINATIONS;
+        return Err(Error::TooLarge { cells: u128::from(bound) + 1, bound, variables });
+    };
+    let (bytes, cells) = total(&cases);
+    if bytes > u128::from(MAX_BYTES) {
+        let variables = cases.iter().max_by_key(|(_, o)| o.bytes).map(|(_, o)| o.costly(network)).unwrap_or_default();
+        return Err(Error::TooMuchMemory { bytes, bound: MAX_BYTES, variables });
+    }
+    let plan = Plan { bytes: bytes as u64, cells: u64::try_from(cells).unwrap_or(u64::MAX), cases: cases.len() };
+    Ok(Prepared { cases, plan })
+}
+
+fn posterior(network: &Network, evidence: &Evidence, draw: bool) -> Result<Posterior> {
+    let Prepared { cases, plan } = prepare(network, evidence, draw)?;
+    let mut done = vec![];
+    for (reduced, order) in cases {
+        let case = run(reduced, &order, draw)?;
+        if case.log_probability > f64::NEG_INFINITY {
+            done.push(case);
+        }
+    }
+    let probability = done.iter().map(|c| c.log_probability.exp()).sum::<f64>().min(1.0);
+    Ok(Posterior { probability, cases: done, plan })
+}
+
+/// P(predicate), and 0 where nobody satisfies it; no tables are made.
+pub(crate) fn probability(network: &Network, given: &Predicate) -> Result<f64> {
+    let evidence = match Evidence::new(&given.conjuncts(), &network.variables) {
+        Err(Error::Impossible { .. }) => return Ok(0.0),
+        evidence => evidence?,
+    };
+    if evidence.is_empty() {
+        return Ok(1.0);
+    }
+    Ok(posterior(network, &evidence, false)?.probability)
 }
 
 /// P(evidence) and the tables to draw from. Impossible evidence is an error that names the parts that contradict.
 pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidence, Posterior)> {
     let parts = given.conjuncts();
     let evidence = Evidence::new(&parts, &network.variables)?;
-    let (probability, steps) = eliminate(network, &evidence, true)?;
-    if probability <= 0.0 {
+    let posterior = posterior(network, &evidence, !evidence.is_empty())?;
+    if posterior.cases.is_empty() {
         return Err(contradiction(network, parts));
     }
-    let mut tables: Vec<Option<Table>> = network.tables.iter().map(|_| None).collect();
-    for step in &steps {
-        // A function of its parents stays one, whatever else is known.
-        if matches!(network.tables[step.variable].rows, Rows::Function { .. }) {
-            continue;
-        }
-        tables[step.variable] = Some(posterior(network, step)?);
-    }
-    Ok((evidence, Posterior { probability, tables }))
+    Ok((evidence, posterior))
 }
 
-/// P(variable | scope, evidence), for the configurations of the scope that can be met.
-fn posterior(network: &Network, step: &Step) -> Result<Table> {
-    let prior = &network.tables[step.variable];
-    let class_of = step.own.class_of();
-    let mut tables = vec![offsets(&step.scope, &prior.parents, None)];
-    tables.extend(step.factors.iter().map(|f| offsets(&step.scope, &f.axes, Some(step.variable))));
-    let owns: Vec<Vec<usize>> = step.factors.iter().map(|f| own(step.variable, &step.own, f)).collect();
-    let configs = cells(&step.scope) as usize;
-    let chunk = 1024;
-    type Part = (Vec<u32>, Vec<u32>, Vec<u16>, Vec<u32>);
-    let parts: Vec<Part> = (0..configs.div_ceil(chunk))
-        .into_par_iter()
-        .map(|n| {
-            let (mut reached, mut lengths, mut levels, mut thresholds) = (vec![], vec![], vec![], vec![]);
-            let (mut lambda, mut weights) = (vec![0.0; step.own.classes()], vec![]);
-            walk(&step.scope, &tables, n * chunk..((n + 1) * chunk).min(configs), |config, at| {
-                let mut any = false;
-                for (class, lambda) in lambda.iter_mut().enumerate() {
-                    let factors = step.factors.iter().zip(&at[1..]).zip(&owns);
-                    *lambda = factors.map(|((f, base), own)| f.values[base + own[class]]).product();
-                    any |= *lambda > 0.0;
-                }
-                if !any {
-                    return;
-                }
-                weights.clear();
-                let before = levels.len();
-                prior.rows.each(at[0], |level, p| {
-                    let weight = p * lambda[usize::from(class_of[level])];
-                    if weight > 0.0 {
-                        weights.push(weight);
-                        levels.push(level as u16);
-                    }
-                });
-                if !weights.is_empty() {
-                    quantise(&weights, &mut thresholds);
-                    reached.push(config as u32);
-                    lengths.push((levels.len() - before) as u32);
-                }
-            });
-            (reached, lengths, levels, thresholds)
-        })
-        .collect();
-    let entries: usize = parts.iter().map(|p| p.2.len()).sum();
-    if entries as u64 > MAX_CELLS {
-        let variables = network.variables[step.variable].name.clone();
-        return Err(Error::TooLarge { cells: entries as u128, bound: MAX_CELLS, variables });
-    }
-    let mut compact = vec![UNREACHABLE; configs];
-    let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(entries), Vec::with_capacity(entries));
-    for (reached, lengths, part_levels, part_thresholds) in parts {
-        for (config, length) in reached.into_iter().zip(lengths) {
-            compact[config as usize] = at.len() as u32 - 1;
-            at.push(at[at.len() - 1] + length);
-        }
-        levels.extend(part_levels);
-        thresholds.extend(part_thresholds);
-    }
-    let rows = Rows::Sparse { offsets: at, levels, thresholds };
-    Ok(Table { parents: step.scope.clone(), rows, compact: Some(compact) })
-}
-
-/// A smallest set of parts that contradict each other: parts are left out as long as the rest stays impossible.
-fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Error {
-    let impossible = |parts: &[Predicate]| match Evidence::new(parts, &network.variables) {
-        Ok(evidence) => matches!(probability(network, &evidence), Ok(p) if p <= 0.0),
-        Err(_) => false,
+/// The marginal distribution of one variable: a probability for each level.
+pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
+    let levels = network.variables[variable].len();
+    // A tie that says nothing tells all levels apart.
+    let axes = vec![Axis { variable, partition: Partition::finest(levels) }];
+    let tie = Potential { axes, values: vec![1.0; levels] };
+    let masks = vec![None; network.variables.len()];
+    let Some(mut reduced) = Reduced::new(network, &masks, std::slice::from_ref(&tie)) else {
+        return Ok(vec![0.0; levels]);
     };
+    let (root, view) = reduced.root(variable);
+    let order = Order::new(&reduced, Some(root), false);
+    if order.bytes > u128::from(MAX_BYTES) {
+        // Scopes without links may be smaller, where the variable has very many levels.
+        let finest = Axis { variable, partition: Partition::finest(levels) };
+        return network.marginal(&[finest], MAX_CELLS).map(|m| m.values).ok_or_else(|| {
+            let variables = order.costly(network);
+            Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables }
+        });
+    }
+    let mut pool: Vec<Option<Potential>> = vec![];
+    pool.extend(std::mem::take(&mut reduced.potentials).into_iter().map(|(p, _)| Some(p)));
+    for step in &order.steps {
+        let mut inputs: Vec<Potential> = step.inputs.iter().filter_map(|i| pool[*i].take()).collect();
+        if inputs.is_empty() {
+            inputs.push(Potential { axes: vec![], values: vec![1.0] });
+        }
+        pool.push(Some(eliminate(&reduced, step, inputs, None, false)?.0));
+    }
+    let scope = [Axis { variable: root, partition: Partition::finest(reduced.levels[root].len()) }];
+    let rest: Vec<Potential> = pool.into_iter().flatten().collect();
+    let mut marginal = vec![0.0; levels];
+    let places: Vec<Vec<usize>> =
+        rest.iter().map(|p| offsets_present(&scope, &p.axes).pop().unwrap_or_default()).collect();
+    for (atom, level) in reduced.levels[root].iter().enumerate() {
+        let p: f64 = rest.iter().zip(&places).map(|(p, at)| p.values[at[atom]]).product();
+        // All levels of an atom are shown as one.
+        marginal[usize::from(view.as_ref().map_or(*level, |v| v[usize::from(*level)]))] += p;
+    }
+    Ok(marginal)
+}
+
+/// How many subsets of the parts are tried for a smallest one that is impossible.
+const SUBSETS: usize = 400;
+
+/// A smallest set of parts that contradict each other: single parts first, then pairs, and so on. Of many parts, one from
+/// which none can be left out. What would take too much memory to know counts as possible.
+fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Error {
+    let mut tried = 0;
+    let mut impossible = |parts: &[Predicate]| {
+        tried += 1;
+        let known = match Evidence::new(parts, &network.variables) {
+            Ok(evidence) => posterior(network, &evidence, false).is_ok_and(|p| p.cases.is_empty()),
+            Err(Error::Impossible { .. }) => true,
+            Err(_) => false,
+        };
+        (known, tried)
+    };
+    let named = |parts: &[Predicate]| Error::Impossible { predicates: parts.iter().map(Predicate::brief).collect() };
+    for size in 1..parts.len() {
+        let mut at: Vec<usize> = (0..size).collect();
+        let count = (0..size).fold(1.0, |c, i| c * (parts.len() - i) as f64 / (i + 1) as f64);
+        if count > SUBSETS as f64 {
+            break;
+        }
+        loop {
+            let subset: Vec<Predicate> = at.iter().map(|i| parts[*i].clone()).collect();
+            if impossible(&subset).0 {
+                return named(&subset);
+            }
+            // The next subset of this size.
+            let Some(turn) = (0..size).rev().find(|i| at[*i] < parts.len() - size + i) else { break };
+            at[turn] += 1;
+            (turn + 1..size).for_each(|i| at[i] = at[i - 1] + 1);
+        }
+    }
     let mut at = 0;
     while at < parts.len() && parts.len() > 1 {
         let left_out = parts.remove(at);
-        if !impossible(&parts) {
+        let (still, tried) = impossible(&parts);
+        if !still {
             parts.insert(at, left_out);
             at += 1;
         }
+        if tried > 4 * SUBSETS {
+            break;
+        }
     }
-    Error::Impossible { predicates: parts.iter().map(Predicate::to_string).collect() }
+    named(&parts)
 }

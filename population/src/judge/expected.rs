@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::infer::elimination::MAX_CELLS;
 use crate::model::network::UNREACHABLE;
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Factor, cells, strides};
+use crate::model::potential::{Axis, Potential, cells, strides};
 use crate::model::variable::Variable;
 use crate::pack::{Figure, FigureColumn, Pack};
 
@@ -153,7 +153,7 @@ impl Pack {
     }
 
     /// The joint distribution of a node's parents, on the classes through which it sees them.
-    fn parents_of(&self, node: usize) -> Option<&Factor> {
+    fn parents_of(&self, node: usize) -> Option<&Potential> {
         let known = self.parents.get(node)?;
         if known.get().is_none() {
             _ = known.set(self.network.marginal(&self.network.tables[node].parents, MAX_CELLS)?);

@@ -1,7 +1,7 @@
 //! The network: one node a variable, each with the table of its levels given its parents.
 
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Factor, cells, own_offsets, strides};
+use crate::model::potential::{Axis, Potential, cells, strides};
 use crate::model::variable::Variable;
 
 /// Thresholds divide the words `0..2^32-1` among the levels: a level's probability is its share of them.
@@ -146,11 +146,11 @@ impl Table {
     }
 
     /// This table as a factor over its parents and the classes of its own variable.
-    fn factor(&self, variable: usize, partition: Partition) -> Factor {
+    fn factor(&self, variable: usize, partition: Partition) -> Potential {
         let values = self.coarsened(&partition);
         let mut axes = self.parents.clone();
         axes.push(Axis { variable, partition });
-        Factor { axes, values }
+        Potential { axes, values }
     }
 }
 
@@ -169,7 +169,7 @@ impl Network {
 
     /// The joint distribution of some variables on some partitions, by variable elimination. Only the first
     /// `self.tables.len()` variables may be asked for. `None` if it would take more than `bound` cells.
-    pub fn marginal(&self, keep: &[Axis], bound: u64) -> Option<Factor> {
+    pub fn marginal(&self, keep: &[Axis], bound: u64) -> Option<Potential> {
         let wanted = self.ancestors(keep.iter().map(|a| a.variable));
         let mut seen: Vec<Partition> =
             self.variables.iter().map(|v| Partition::by_signature(vec![0; v.len()])).collect();
@@ -177,7 +177,7 @@ impl Network {
         for axis in keep.iter().chain(relevant().flat_map(|v| &self.tables[v].parents)) {
             seen[axis.variable] = seen[axis.variable].refine(&axis.partition);
         }
-        let mut pool: Vec<Factor> = relevant().map(|v| self.tables[v].factor(v, seen[v].clone())).collect();
+        let mut pool: Vec<Potential> = relevant().map(|v| self.tables[v].factor(v, seen[v].clone())).collect();
         let mut rest: Vec<usize> = relevant().filter(|v| !keep.iter().any(|a| a.variable == *v)).collect();
         while !rest.is_empty() {
             // The variable whose elimination makes the smallest table goes first.
@@ -196,14 +196,14 @@ impl Network {
                 return None;
             }
             let variable = rest.swap_remove(at);
-            let (with, without): (Vec<Factor>, Vec<Factor>) = pool.into_iter().partition(|f| f.mentions(variable));
+            let (with, without): (Vec<Potential>, Vec<Potential>) = pool.into_iter().partition(|f| f.mentions(variable));
             let kept: Vec<Axis> = scope.into_iter().filter(|a| a.variable != variable).collect();
             pool = without;
-            pool.push(Factor::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
+            pool.push(Potential::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
         }
         let mut scope = keep.to_vec();
         pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::model::potential::widen(&mut scope, a));
-        (cells(&scope) <= u128::from(bound)).then(|| Factor::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
+        (cells(&scope) <= u128::from(bound)).then(|| Potential::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
     }
 }
 
@@ -227,11 +227,6 @@ impl Address {
             .collect();
         Address { parents }
     }
-}
-
-/// The offsets of a variable's own classes in a factor, for the sums of elimination.
-pub(crate) fn own(variable: usize, partition: &Partition, factor: &Factor) -> Vec<usize> {
-    own_offsets(variable, partition, &factor.axes)
 }
 
 #[cfg(test)]

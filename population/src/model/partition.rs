@@ -40,6 +40,21 @@ impl Partition {
         if self.classes == self.class_of.len() {
             return self.clone();
         }
+        if self.classes * other.classes <= 1 << 16 {
+            // A class for each pair in a small table, instead of a map.
+            let (mut next, mut known) = (0u32, vec![u32::MAX; self.classes * other.classes]);
+            let pairs = self.class_of.iter().zip(other.class_of.iter());
+            let class_of: Arc<[u16]> = pairs
+                .map(|(a, b)| {
+                    let class = &mut known[usize::from(*a) * other.classes + usize::from(*b)];
+                    if *class == u32::MAX {
+                        (*class, next) = (next, next + 1);
+                    }
+                    *class as u16
+                })
+                .collect();
+            return Partition { class_of, classes: next as usize };
+        }
         Partition::by_signature(self.class_of.iter().zip(other.class_of.iter()))
     }
 

@@ -68,18 +68,29 @@ fn key(seed: u64) -> [u32; 2] {
     [seed as u32, (seed >> 32) as u32]
 }
 
-/// Fills four columns of words for the rows from `first` on; `stream` sets apart the uses that a row makes of its words.
-pub(crate) fn fill(key: [u32; 2], first: u64, stream: u32, lane: u32, out: &mut [Vec<u32>; 4], rows: usize) {
-    let [a, b, c, d] = out;
-    for column in [&mut *a, &mut *b, &mut *c, &mut *d] {
-        column.resize(rows, 0);
+/// The word of a row: a block serves four rows.
+pub(crate) fn word(key: [u32; 2], row: u64) -> u32 {
+    of_block(key, row / 4)[(row % 4) as usize]
+}
+
+fn of_block(key: [u32; 2], number: u64) -> [u32; 4] {
+    block([number as u32, (number >> 32) as u32, 0, 0], key)
+}
+
+/// The words of the rows from `first` on.
+pub(crate) fn fill(key: [u32; 2], first: u64, out: &mut [u32]) {
+    let lead = ((4 - first % 4) % 4).min(out.len() as u64) as usize;
+    let (head, rest) = out.split_at_mut(lead);
+    head.iter_mut().zip(first..).for_each(|(word, row)| *word = self::word(key, row));
+    let next = first.wrapping_add(lead as u64) / 4;
+    let mut fours = rest.chunks_exact_mut(4);
+    let mut number = next;
+    for four in &mut fours {
+        four.copy_from_slice(&of_block(key, number));
+        number += 1;
     }
-    let (a, b, c, d) = (&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]);
-    for i in 0..rows {
-        let row = first + i as u64;
-        let words = block([row as u32, (row >> 32) as u32, stream, lane], key);
-        (a[i], b[i], c[i], d[i]) = (words[0], words[1], words[2], words[3]);
-    }
+    let last = of_block(key, number);
+    fours.into_remainder().iter_mut().zip(last).for_each(|(word, of)| *word = of);
 }
 
 #[cfg(test)]
@@ -108,12 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_the_blocks() {
-        let mut out = Default::default();
-        fill([7, 9], 41, 3, 5, &mut out, 10);
-        for i in 0..10 {
-            let words = block([41 + i as u32, 0, 3, 5], [7, 9]);
-            assert_eq!(out.each_ref().map(|column: &Vec<u32>| column[i]), words);
+    fn a_row_has_its_word_wherever_it_is_drawn() {
+        for first in [0, 1, 2, 3, 41, (1 << 33) + 5] {
+            for rows in [0, 1, 2, 3, 4, 5, 11] {
+                let mut out = vec![0; rows];
+                fill([7, 9], first, &mut out);
+                assert!((first..).zip(out).all(|(row, got)| got == word([7, 9], row)));
+            }
         }
     }
 }

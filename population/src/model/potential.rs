@@ -1,4 +1,4 @@
-//! Factors: tables of weights over classes of variables, and the walk over the joint configurations of a scope.
+//! Potentials: tables of weights over classes of variables, and the walk over the joint configurations of a scope.
 
 use crate::model::partition::Partition;
 
@@ -11,7 +11,7 @@ pub(crate) struct Axis {
 
 /// Weights over the joint classes of its axes, row-major: the last axis runs fastest.
 #[derive(Debug, Clone)]
-pub(crate) struct Factor {
+pub(crate) struct Potential {
     pub axes: Vec<Axis>,
     pub values: Vec<f64>,
 }
@@ -47,16 +47,6 @@ pub(crate) fn offsets(scope: &[Axis], axes: &[Axis], except: Option<usize>) -> V
         }
     }
     offsets
-}
-
-/// The offsets that the classes of one variable's partition add in a table over `axes`.
-pub(crate) fn own_offsets(variable: usize, partition: &Partition, axes: &[Axis]) -> Vec<usize> {
-    let strides = strides(axes);
-    let Some(at) = axes.iter().position(|a| a.variable == variable) else {
-        return vec![0; partition.classes()];
-    };
-    let onto = partition.onto(&axes[at].partition).expect("a partition refines those of the factors");
-    onto.into_iter().map(|c| usize::from(c) * strides[at]).collect()
 }
 
 /// Visits the configurations `range` of `scope` in row-major order, with the index of each table at it.
@@ -103,14 +93,14 @@ pub(crate) fn widen(scope: &mut Vec<Axis>, axis: &Axis) {
     }
 }
 
-impl Factor {
+impl Potential {
     pub fn mentions(&self, variable: usize) -> bool {
         self.axes.iter().any(|a| a.variable == variable)
     }
 
     /// The product of factors, summed over the variables that `keep` does not name, on `keep`'s partitions.
     /// Every axis in `keep` must be a coarsening of the refinement of the factors' axes over that variable.
-    pub fn product_onto(factors: &[&Factor], keep: &[Axis]) -> Factor {
+    pub fn product_onto(factors: &[&Potential], keep: &[Axis]) -> Potential {
         let mut scope: Vec<Axis> = vec![];
         for axis in keep {
             widen(&mut scope, axis);
@@ -125,7 +115,7 @@ impl Factor {
             let weight: f64 = factors.iter().zip(at).map(|(f, i)| f.values[*i]).product();
             values[at[factors.len()]] += weight;
         });
-        Factor { axes: keep.to_vec(), values }
+        Potential { axes: keep.to_vec(), values }
     }
 }
 
@@ -139,9 +129,9 @@ mod tests {
 
     #[test]
     fn a_product_summed_onto_an_axis() {
-        let a = Factor { axes: vec![axis(0, 2)], values: vec![0.25, 0.75] };
-        let b = Factor { axes: vec![axis(0, 2), axis(1, 3)], values: vec![0.2, 0.3, 0.5, 0.6, 0.4, 0.0] };
-        let margin = Factor::product_onto(&[&a, &b], &[axis(1, 3)]);
+        let a = Potential { axes: vec![axis(0, 2)], values: vec![0.25, 0.75] };
+        let b = Potential { axes: vec![axis(0, 2), axis(1, 3)], values: vec![0.2, 0.3, 0.5, 0.6, 0.4, 0.0] };
+        let margin = Potential::product_onto(&[&a, &b], &[axis(1, 3)]);
         let expected = [0.25 * 0.2 + 0.75 * 0.6, 0.25 * 0.3 + 0.75 * 0.4, 0.25 * 0.5];
         for (m, e) in margin.values.iter().zip(expected) {
             assert!((m - e).abs() < 1e-15);

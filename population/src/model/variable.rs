@@ -79,14 +79,19 @@ impl Variable {
         }
     }
 
+    /// The error of a label that is no level. The level that is NULL is not offered: no test for equality finds it.
     pub(crate) fn unknown_level(&self, label: &str) -> Error {
+        let null = self.null_level.map(usize::from);
+        let known = |names: &'_ [String]| -> Vec<String> {
+            names.iter().enumerate().filter(|(level, _)| Some(*level) != null).map(|(_, n)| n.clone()).collect()
+        };
         let names: Vec<String> = match &self.levels {
-            Levels::Text(names) if names.len() <= 60 => names.to_vec(),
+            Levels::Text(names) if names.len() <= 60 => known(names),
             Levels::Text(_) => vec![],
             Levels::Integer { min, max } => vec![format!("{min} to {max}")],
         };
         let suggestion = match &self.levels {
-            Levels::Text(names) => nearest(label, names.iter().map(String::as_str)),
+            Levels::Text(names) => nearest(label, known(names).iter().map(String::as_str)),
             Levels::Integer { .. } => None,
         };
         Error::UnknownLevel { variable: self.name.clone(), name: label.to_string(), suggestion, available: names }

@@ -9,13 +9,12 @@ use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBat
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use crate::draw::sampler::Sampler;
 use crate::error::{Error, Result};
 use crate::infer::predicate::{Comparison, Predicate, Value};
 use crate::judge::expected::Expected;
 use crate::judge::independence::Independence;
 use crate::model::network::{Address, Network, Table};
-use crate::model::potential::Factor;
+use crate::model::potential::Potential;
 use crate::model::variable::{Levels, Variable};
 
 /// Whether a figure was published by a statistical office, or derived.
@@ -171,6 +170,8 @@ pub(crate) enum Column {
     Country,
     Seed,
     RowIndex,
+    /// The condition under which a row was drawn, in SQL; NULL without one.
+    Given,
     PackId,
 }
 
@@ -194,7 +195,7 @@ pub struct Pack {
     pub(crate) addresses: Vec<Address>,
     pub(crate) list_addresses: Vec<Address>,
     /// The joint distribution of the parents of each node, once somebody has asked.
-    pub(crate) parents: Vec<OnceLock<Factor>>,
+    pub(crate) parents: Vec<OnceLock<Potential>>,
     /// The texts of each variable's levels, as the values of its dictionary arrays.
     pub(crate) dictionaries: Vec<Option<Arc<StringArray>>>,
 }
@@ -268,7 +269,7 @@ impl Pack {
         format!("{}@{a:02x}{b:02x}{c:02x}{d:02x}", self.name)
     }
 
-    /// The schema of a draw: `uuid`, the facts, `country`, `seed`, `row_index`, `pack`.
+    /// The schema of a draw: `uuid`, the facts, `country`, `seed`, `row_index`, `given`, `pack`.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
@@ -300,12 +301,11 @@ impl Pack {
     ///
     /// # Errors
     /// If the predicate names what the pack does not have, or needs more memory than the bound.
-    pub fn probability(self: &Arc<Self>, given: &Predicate) -> Result<f64> {
-        match Sampler::given(self.clone(), 0, given) {
-            Ok(sampler) => Ok(sampler.probability()),
-            Err(Error::Impossible { .. }) => Ok(0.0),
-            Err(e) => Err(e),
+    pub fn probability(&self, given: &Predicate) -> Result<f64> {
+        if let Some(list) = self.lists.iter().find(|l| given.mentions(&l.name)) {
+            return Err(Error::List(list.name.clone()));
         }
+        crate::infer::elimination::probability(&self.network, given)
     }
 
     /// The marginal distribution of one variable: a probability for each level.
@@ -314,17 +314,7 @@ impl Pack {
     /// If there is no such variable.
     pub fn marginal(&self, variable: &str) -> Result<Vec<f64>> {
         let at = crate::model::variable::find(&self.network.variables, variable)?;
-        let levels = self.network.variables[at].len();
-        let axis = crate::model::potential::Axis {
-            variable: at,
-            partition: crate::model::partition::Partition::finest(levels),
-        };
-        let factor = self.network.marginal(&[axis], crate::infer::elimination::MAX_CELLS);
-        factor.map(|f| f.values).ok_or_else(|| Error::TooLarge {
-            cells: u128::from(crate::infer::elimination::MAX_CELLS) + 1,
-            bound: crate::infer::elimination::MAX_CELLS,
-            variables: variable.to_string(),
-        })
+        crate::infer::elimination::marginal(&self.network, at)
     }
 
     pub(crate) fn finish(&mut self, names: &[String]) -> Result<()> {
@@ -362,6 +352,7 @@ impl Pack {
             (Column::Country, Field::new("country", text.clone(), false)),
             (Column::Seed, Field::new("seed", DataType::UInt64, false)),
             (Column::RowIndex, Field::new("row_index", DataType::UInt64, false)),
+            (Column::Given, Field::new("given", text.clone(), true)),
             (Column::PackId, Field::new("pack", text, false)),
         ];
         for (column, field) in constants {

@@ -1,6 +1,8 @@
 //! Small packs written to a folder and compiled, for the tests of this crate.
 #![allow(dead_code)]
 
+pub mod questions;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
