@@ -237,7 +237,10 @@ impl Fitting<'_> {
         start.iter_mut().zip(&forbidden).filter(|(_, f)| **f).for_each(|(v, _)| *v = 0.0);
         for (row, weights) in start.chunks_exact(width).enumerate() {
             if weights.iter().all(|w| *w <= 0.0) && population.values[row] > 0.0 {
-                return Err(source(self.place(), format!("no level is possible for {}", self.configuration(row))));
+                return Err(source(
+                    self.place(),
+                    format!("no level is possible for {}", configuration(&self.parents, self.variables, row)),
+                ));
             }
         }
         let mut table = start.clone();
@@ -254,8 +257,10 @@ impl Fitting<'_> {
             .zip(&population.values)
             .position(|(row, mass)| *mass > 1e-12 && row.iter().sum::<f64>() <= 0.0)
         {
-            let message =
-                format!("the figures and structural zeros leave no level possible for {}", self.configuration(row));
+            let message = format!(
+                "the figures and structural zeros leave no level possible for {}",
+                configuration(&self.parents, self.variables, row)
+            );
             return Err(source(self.place(), message));
         }
         if raked.worst.max_difference > 5e-7 {
@@ -297,22 +302,22 @@ impl Fitting<'_> {
         let table = Table { parents: self.parents.clone(), rows: Rows::of(width, thresholds), compact: None };
         Ok(Fitted { conditional, table, fits })
     }
+}
 
-    /// A row of the table in words.
-    fn configuration(&self, row: usize) -> String {
-        let mut text = vec![];
-        let strides = crate::model::potential::strides(&self.parents);
-        for (axis, stride) in self.parents.iter().zip(strides) {
-            let class = row / stride % axis.partition.classes();
-            let members = &axis.partition.members()[class];
-            let v = &self.variables[axis.variable];
-            let last = v.label(members[members.len() - 1]);
-            let first = v.label(members[0]);
-            let range = if members.len() == 1 { first } else { format!("{first}…{last}") };
-            text.push(format!("{} = {range}", v.name));
-        }
-        if text.is_empty() { "the whole population".into() } else { text.join(", ") }
+/// A row of a table with these parents in words.
+pub(super) fn configuration(parents: &[Axis], variables: &[Variable], row: usize) -> String {
+    let mut text = vec![];
+    let strides = crate::model::potential::strides(parents);
+    for (axis, stride) in parents.iter().zip(strides) {
+        let class = row / stride % axis.partition.classes();
+        let members = &axis.partition.members()[class];
+        let v = &variables[axis.variable];
+        let last = v.label(members[members.len() - 1]);
+        let first = v.label(members[0]);
+        let range = if members.len() == 1 { first } else { format!("{first}…{last}") };
+        text.push(format!("{} = {range}", v.name));
     }
+    if text.is_empty() { "the whole population".into() } else { text.join(", ") }
 }
 
 fn cell_name(figure: &Figure, cell: usize) -> String {

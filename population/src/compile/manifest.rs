@@ -29,6 +29,9 @@ pub(super) struct Manifest {
 #[serde(deny_unknown_fields)]
 pub(super) struct PackSection {
     pub name: String,
+    /// Counted up when its people are to be others; see FORMAT.md.
+    #[serde(default = "first")]
+    pub edition: u32,
     pub title: String,
     pub country: String,
     #[serde(default = "english")]
@@ -40,6 +43,10 @@ pub(super) struct PackSection {
     #[serde(default = "one_pass")]
     pub passes: Vec<String>,
     pub columns: Vec<String>,
+}
+
+fn first() -> u32 {
+    1
 }
 
 fn english() -> String {

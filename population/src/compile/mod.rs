@@ -14,22 +14,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::StringArray;
-use arrow_schema::Schema;
 
 pub use self::figure::read_text;
 use self::figure::{Figure as Read, Grouping};
-use self::fit::{Fitting, Target};
+use self::fit::{Fitting, Target, configuration};
 use self::harmonised::Harmonised;
 use self::manifest::{Manifest, NodeSection, VariableSection};
 pub(crate) use self::places::csv_error;
 pub use self::places::place;
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, did_you_mean, there_are};
 use crate::model::potential::Axis;
-use crate::pack::codec::{Cells, encode};
+use crate::pack::codec::Cells;
+use crate::pack::encode::encode;
+use crate::pack::names::{column_name, pack_name};
 
 use crate::model::network::{Network, Table};
 use crate::model::variable::{Levels, MAX_LEVELS, Variable};
-use crate::pack::{Figure, FigureColumn, Fit, List, Pack};
+use crate::pack::{Figure, FigureColumn, Fit, List, MAX_LIST, Pack, PackParts};
 
 /// A pack that was compiled: its bytes, and what they hold.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ fn flat(errors: Vec<Error>) -> Vec<Error> {
 
 fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> {
     let mut faults = Faults::default();
+    check_pack(manifest, &mut faults);
     let sources = Sources::read(dir, manifest, &mut faults);
     let leaves = sources.check_nodes(dir, manifest, &mut faults);
     if mapping {
@@ -133,41 +135,86 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
             columns: columns.collect(),
             fits: fits.remove(&section.name).unwrap_or_default(),
             cells: Cells::encode(&read.codes, &read.values),
-            expected: Default::default(),
         });
     }
     let p = &manifest.pack;
     let population = sources.figure(manifest, "[pack]", &p.population_figure)?;
-    let pack = Pack {
+    let parts = PackParts {
         name: p.name.clone(),
+        edition: p.edition,
         title: p.title.clone(),
         country: p.country.clone(),
         language: p.language.clone(),
         year: p.year.clone(),
         universe: p.universe.clone(),
         population: population.values.iter().sum(),
-        hash: [0; 32],
         network,
         lists,
-        columns: vec![],
-        schema: Arc::new(Schema::empty()),
+        columns: p.columns.clone(),
         figures,
         sources: manifest.sources.clone(),
-        addresses: vec![],
-        list_addresses: vec![],
-        parents: vec![],
-        dictionaries: vec![],
     };
-    let hidden = |name: &str| pack.network.variables.iter().any(|v| v.hidden && v.name == name);
-    if let Some(name) = p.columns.iter().find(|c| hidden(c)) {
-        return Err(source("pack.toml, [pack]", format!("`columns` names `{name}`, which is hidden")));
-    }
-    let bytes = encode(&pack, &p.columns)?;
-    let pack = Pack::from_bytes(&bytes).map_err(|e| match e {
-        Error::UnknownVariable { .. } => source("pack.toml, [pack], `columns`", e.to_string()),
-        e => e,
-    })?;
+    // What is read back is what anybody will read: checked as a pack from elsewhere is.
+    let bytes = encode(&parts)?;
+    let pack = Pack::from_bytes(&bytes)?;
     Ok(Compiled { bytes, pack })
+}
+
+/// Says what is wrong with `[pack]` and with what the manifest calls its columns.
+fn check_pack(manifest: &Manifest, faults: &mut Faults) {
+    let pack = &manifest.pack;
+    let mut wrong =
+        |key: &str, message: String| faults.errors.push(source(format!("pack.toml, [pack], `{key}`"), message));
+    if let Err(message) = pack_name(&pack.name) {
+        wrong("name", message);
+    }
+    if pack.edition == 0 {
+        wrong("edition", "`edition` is counted from 1".into());
+    }
+    let mut passes = HashSet::new();
+    if pack.passes.is_empty() || !pack.passes.iter().all(|p| passes.insert(p)) {
+        wrong("passes", "`passes` names the passes of the fit, at least one, each once".into());
+    }
+    let mut columns = HashSet::new();
+    for name in &pack.columns {
+        if !columns.insert(name) {
+            wrong("columns", format!("`columns` names `{name}` twice"));
+        }
+        if manifest.variables.iter().any(|v| v.hidden && v.name == *name) {
+            wrong("columns", format!("`columns` names `{name}`, which is hidden"));
+        }
+        let names = || {
+            let shown = manifest.variables.iter().filter(|v| !v.hidden).map(|v| v.name.as_str());
+            shown.chain(manifest.lists.iter().map(|l| l.name.as_str()))
+        };
+        if !manifest.variables.iter().any(|v| v.name == *name) && !names().any(|n| n == name) {
+            let hint = there_are(name, &names().collect::<Vec<_>>());
+            wrong("columns", format!("unknown variable: `{name}`{hint}"));
+        }
+    }
+    let mut names: HashSet<&str> = manifest.variables.iter().map(|v| v.name.as_str()).collect();
+    for list in &manifest.lists {
+        for name in [&list.name, &list.item] {
+            if !names.insert(name) {
+                let message = format!("`{name}` is the name of a variable or another list: call it something else");
+                faults.errors.push(source(format!("pack.toml, list `{}`", list.name), message));
+            }
+        }
+    }
+    let variables = manifest.variables.iter().map(|v| ("variable", &v.name));
+    for (kind, name) in variables.chain(manifest.lists.iter().map(|l| ("list", &l.name))) {
+        if let Err(message) = column_name(name) {
+            faults.errors.push(source(format!("pack.toml, {kind} `{name}`"), message));
+        }
+    }
+    for node in &manifest.nodes {
+        if let Some(seed) = &node.seed
+            && !(seed.smoothing.is_finite() && seed.smoothing >= 0.0)
+        {
+            let message = format!("`smoothing` is {}: it must be 0 or more", seed.smoothing);
+            faults.errors.push(source(format!("pack.toml, node `{}`", node.variable), message));
+        }
+    }
 }
 
 /// What was found wrong so far.
@@ -504,12 +551,29 @@ impl Sources {
             let figures = self.tables(manifest, &list.tables, &place)?;
             let table = leaf::table(own, parents, &figures, &self.variables, &format!("pack.toml, {place}"))?;
             let [min, max] = list.size;
-            if min > max || max > 32 {
-                return Err(source(format!("pack.toml, {place}"), "`size` is [fewest, most], at most 32"));
-            }
             let Levels::Text(items) = &self.variables[own].levels else {
                 return Err(source(format!("pack.toml, {place}"), "its items are not text"));
             };
+            if min > max || max > MAX_LIST || max > items.len() {
+                let message = format!(
+                    "`size` is [fewest, most], at most {MAX_LIST} and no more than the {} items there are",
+                    items.len()
+                );
+                return Err(source(format!("pack.toml, {place}"), message));
+            }
+            // A person has at least as many items as the list promises, each once.
+            for row in 0..table.rows.len() {
+                let mut possible = 0;
+                table.rows.each(row, |_, _| possible += 1);
+                if possible < min {
+                    let message = format!(
+                        "`size` is at least {min}, but {possible} items alone are possible for {}: give more of them a \
+                         weight there, or ask for fewer",
+                        configuration(&table.parents, &self.variables, row)
+                    );
+                    return Err(source(format!("pack.toml, {place}"), message));
+                }
+            }
             let items = Arc::new(StringArray::from_iter_values(items.iter()));
             lists.push(List { name: list.name.clone(), items, table, min, max });
         }
