@@ -97,6 +97,10 @@ pub(super) struct FigureSection {
     pub note: String,
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
+    /// How far the table may be from each cell, as a share of the cell.
+    pub tolerance: Option<f64>,
+    /// The column of the file that has each cell's margin of error, in the units of the last column.
+    pub margin_of_error: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,6 +5,7 @@ mod fit;
 pub(crate) mod harmonised;
 mod leaf;
 mod manifest;
+mod met;
 mod places;
 pub mod raking;
 
@@ -19,6 +20,7 @@ pub use self::figure::read_text;
 use self::figure::{Figure as Read, Grouping};
 use self::fit::{Fitting, Target, configuration};
 use self::harmonised::Harmonised;
+use self::leaf::Leaf;
 use self::manifest::{Manifest, NodeSection, VariableSection};
 pub(crate) use self::places::csv_error;
 pub use self::places::place;
@@ -28,7 +30,7 @@ use crate::pack::codec::Cells;
 use crate::pack::encode::encode;
 use crate::pack::names::{column_name, pack_name};
 
-use crate::model::network::{Network, Table};
+use crate::model::network::Network;
 use crate::model::variable::{Levels, MAX_LEVELS, Variable};
 use crate::pack::{Figure, FigureColumn, Fit, List, MAX_LIST, Pack, PackParts};
 
@@ -37,6 +39,8 @@ use crate::pack::{Figure, FigureColumn, Fit, List, MAX_LIST, Pack, PackParts};
 pub struct Compiled {
     pub bytes: Vec<u8>,
     pub pack: Arc<Pack>,
+    /// What is not wrong, and yet better known, each with its place.
+    pub notices: Vec<String>,
 }
 
 fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
@@ -112,8 +116,8 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
         }
     }
     gather(flat(std::mem::take(&mut faults.errors)))?;
-    let (network, mut fits) = sources.fit(manifest, leaves)?;
-    let lists = sources.lists(manifest)?;
+    let Fits { network, mut fits, notices } = sources.fit(manifest, leaves)?;
+    let lists = sources.lists(manifest, &network)?;
     let mut figures = vec![];
     let read = sources.figures.iter().flatten();
     for (section, read) in manifest.figures.iter().zip(read) {
@@ -157,7 +161,7 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
     // What is read back is what anybody will read: checked as a pack from elsewhere is.
     let bytes = encode(&parts)?;
     let pack = Pack::from_bytes(&bytes)?;
-    Ok(Compiled { bytes, pack })
+    Ok(Compiled { bytes, pack, notices })
 }
 
 /// Says what is wrong with `[pack]` and with what the manifest calls its columns.
@@ -250,6 +254,14 @@ const MOST_LEVELS: usize = 10;
 /// In the place of a variable that could not be read.
 fn stand_in(name: &str) -> Variable {
     Variable::new(name.into(), String::new(), Levels::Text([String::new()].into()), true, None)
+}
+
+/// What came of the fit.
+struct Fits {
+    network: Network,
+    /// By figure.
+    fits: HashMap<String, Vec<Fit>>,
+    notices: Vec<String>,
 }
 
 /// A pack's sources, read and checked.
@@ -350,7 +362,7 @@ impl Sources {
     }
 
     /// Reads the leaves, and says what is wrong with any node.
-    fn check_nodes(&self, dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Vec<Option<Table>> {
+    fn check_nodes(&self, dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Vec<Option<Leaf>> {
         let mut leaves = vec![];
         if let Err(error) = self.figure(manifest, "[pack]", &manifest.pack.population_figure)
             && !self.is_unread(manifest, &manifest.pack.population_figure)
@@ -469,28 +481,31 @@ impl Sources {
         Ok(axes)
     }
 
-    /// Fits all nodes, pass by pass. The fits are by figure.
-    fn fit(&self, manifest: &Manifest, leaves: Vec<Option<Table>>) -> Result<(Network, HashMap<String, Vec<Fit>>)> {
+    /// Fits all nodes, pass by pass.
+    fn fit(&self, manifest: &Manifest, leaves: Vec<Option<Leaf>>) -> Result<Fits> {
         let mut fits: HashMap<String, Vec<Fit>> = HashMap::new();
         let mut conditionals: Vec<Option<Vec<f64>>> = vec![None; self.nodes];
+        let mut notices = vec![];
         let mut network = Network { variables: self.variables[..self.nodes].to_vec(), tables: vec![] };
         for pass in &manifest.pack.passes {
             network.tables.clear();
             for (v, node) in manifest.nodes.iter().enumerate() {
-                if let Some(Some(table)) = leaves.get(v) {
-                    network.tables.push(table.clone());
+                if let Some(Some(leaf)) = leaves.get(v) {
+                    let table = leaf.table(&network)?;
+                    network.tables.push(table);
                     continue;
                 }
                 let fitted = self.fitting(manifest, v, node)?.fit(&network, pass, conditionals[v].as_deref())?;
                 fitted.fits.into_iter().for_each(|(figure, fit)| fits.entry(figure).or_default().push(fit));
+                notices.extend(fitted.notices.iter().map(|notice| places::told(&manifest.text, notice)));
                 conditionals[v] = Some(fitted.conditional);
                 network.tables.push(fitted.table);
             }
         }
-        Ok((network, fits))
+        Ok(Fits { network, fits, notices })
     }
 
-    fn leaf(&self, dir: &Path, manifest: &Manifest, v: usize, node: &NodeSection) -> Result<Table> {
+    fn leaf(&self, dir: &Path, manifest: &Manifest, v: usize, node: &NodeSection) -> Result<Leaf> {
         let place = format!("node `{}`", node.variable);
         let full = format!("pack.toml, {place}");
         if !node.figures.is_empty()
@@ -502,8 +517,8 @@ impl Sources {
         }
         let parents = self.axes(&node.parents, v, &place)?;
         match &node.map {
-            Some(map) => leaf::function(dir, v, parents, map, &self.variables, &full),
-            None => leaf::table(v, parents, &self.tables(manifest, &node.tables, &place)?, &self.variables, &full),
+            Some(map) => leaf::function(dir, v, parents, map, &self.variables, &full).map(Leaf::Function),
+            None => leaf::rows(v, parents, &self.tables(manifest, &node.tables, &place)?, &self.variables, &full),
         }
     }
 
@@ -542,14 +557,15 @@ impl Sources {
         Ok(Fitting { section: node, variables: &self.variables, variable: v, parents, targets, seed })
     }
 
-    fn lists(&self, manifest: &Manifest) -> Result<Vec<List>> {
+    fn lists(&self, manifest: &Manifest, network: &Network) -> Result<Vec<List>> {
         let mut lists = vec![];
         for (at, list) in manifest.lists.iter().enumerate() {
             let place = format!("list `{}`", list.name);
             let parents = self.axes(&list.parents, self.nodes, &place)?;
             let own = self.nodes + at;
             let figures = self.tables(manifest, &list.tables, &place)?;
-            let table = leaf::table(own, parents, &figures, &self.variables, &format!("pack.toml, {place}"))?;
+            let leaf = leaf::rows(own, parents, &figures, &self.variables, &format!("pack.toml, {place}"))?;
+            let table = leaf.table(network)?;
             let [min, max] = list.size;
             let Levels::Text(items) = &self.variables[own].levels else {
                 return Err(source(format!("pack.toml, {place}"), "its items are not text"));

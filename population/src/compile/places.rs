@@ -46,6 +46,16 @@ pub(super) fn located(manifest: &str, error: Error) -> Error {
     }
 }
 
+/// A notice that begins with a section of the manifest, with line and column.
+pub(super) fn told(manifest: &str, notice: &str) -> String {
+    match notice.split_once(": ") {
+        Some((place, message)) => {
+            located(manifest, Error::Source { place: place.into(), message: message.into() }).to_string()
+        }
+        None => notice.into(),
+    }
+}
+
 /// The part of the manifest that a section is: from its header to the next one. Of several of one name the first, or
 /// the last.
 fn block(manifest: &str, section: &str, last: bool) -> Option<std::ops::Range<usize>> {
