@@ -2,6 +2,7 @@
 
 pub(crate) mod expected;
 pub(crate) mod independence;
+mod network;
 pub(crate) mod pairing;
 
 use std::sync::{Arc, OnceLock};
