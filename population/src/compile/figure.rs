@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::manifest::{FigureSection, GroupingSection};
-use super::places::csv_error;
+use super::places::{csv_error, source};
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::partition::Partition;
 use crate::model::variable::Variable;
@@ -39,10 +39,6 @@ pub(super) struct Figure {
     pub values: Vec<f64>,
     /// How far the table may be from each cell, in its units; none where it is to be met exactly.
     pub tolerances: Option<Vec<f64>>,
-}
-
-fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Source { place: place.into(), message: message.into() }
 }
 
 /// Bytes that a file of a pack may hold, inflated: some 50 times the largest figure of the packs of `datasets/`.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::figure::Figure;
 use super::manifest::{Levels as ZeroLevels, NodeSection};
 use super::met::{Binding, RELATIVE, Verdict};
+use super::places::source;
 use crate::compile::raking::{Margin, OUTSIDE, rake_within};
 use crate::error::{Error, Result};
 use crate::model::network::{Network, Rows, Table, quantise};
@@ -44,10 +45,6 @@ pub(super) struct Fitted {
     pub fits: Vec<(String, Fit)>,
     /// What is not wrong, and yet better known.
     pub notices: Vec<String>,
-}
-
-fn source(place: String, message: impl Into<String>) -> Error {
-    Error::Source { place, message: message.into() }
 }
 
 impl Fitting<'_> {

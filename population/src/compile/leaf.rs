@@ -6,14 +6,11 @@ use std::path::Path;
 
 use super::figure::{Figure, read_levels};
 use super::manifest::MapSection;
-use crate::error::{Error, Result};
+use super::places::source;
+use crate::error::Result;
 use crate::model::network::{Network, Rows, Table, quantise};
 use crate::model::potential::{Axis, cells, strides};
 use crate::model::variable::Variable;
-
-fn source(place: &str, message: impl Into<String>) -> Error {
-    Error::Source { place: place.to_string(), message: message.into() }
-}
 
 /// One figure of a leaf, indexed by the configuration of the parents that it has columns for.
 struct Indexed {

@@ -24,6 +24,7 @@ use self::leaf::Leaf;
 use self::manifest::{Manifest, NodeSection, VariableSection};
 pub(crate) use self::places::csv_error;
 pub use self::places::place;
+use self::places::source;
 use crate::error::{Error, Result, did_you_mean, there_are};
 use crate::model::potential::Axis;
 use crate::pack::codec::Cells;
@@ -41,10 +42,6 @@ pub struct Compiled {
     pub pack: Arc<Pack>,
     /// What is not wrong, and yet better known, each with its place.
     pub notices: Vec<String>,
-}
-
-fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Source { place: place.into(), message: message.into() }
 }
 
 /// Several errors as one.

@@ -2,6 +2,11 @@
 
 use crate::error::Error;
 
+/// What is wrong with a pack's sources, and where: a file with its line, or a section of the manifest.
+pub(super) fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
+    Error::Source { place: place.into(), message: message.into() }
+}
+
 /// `file:line:column` of a byte of a text; lines and columns are counted from 1, columns in characters.
 pub fn place(file: &str, text: &str, at: usize) -> String {
     let mut at = at.min(text.len());
