@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = PathBuf::from(std::env::args().nth(1).ok_or("usage: compile DIR")?);
     let start = std::time::Instant::now();
     let compiled = populace_population::compile(&dir)?;
+    compiled.notices.iter().for_each(|notice| println!("note: {notice}"));
     println!("{:44} {:9} {:8} {:>8} {:>10} {:>10}", "figure", "status", "pass", "binding", "largest", "TVD");
     for figure in compiled.pack.figures() {
         for fit in &figure.fits {

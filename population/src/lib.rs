@@ -31,9 +31,12 @@ pub use draw::sampler::Sampler;
 pub use error::{Error, Result, did_you_mean, nearest, there_are};
 pub use infer::elimination::Plan;
 pub use infer::predicate::{Comparison, Predicate, Value};
+pub use judge::Analysis;
 pub use judge::expected::Expected;
 pub use judge::independence::Independence;
 pub use judge::pairing::{Company, Pairing};
 pub use model::philox::{permuted, unpermuted};
 pub use model::variable::{Levels, Variable};
+#[doc(hidden)]
+pub use pack::testing;
 pub use pack::{Figure, FigureColumn, Fit, Pack, Source, Status, equals};

@@ -57,10 +57,11 @@ pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
             Ok(())
         }
         Some(Command::Check { dir }) => {
-            let wrong = packs::check::check(&dir);
+            let (wrong, notices) = packs::check::checked(&dir);
             match &wrong[..] {
                 [] => {
                     writeln!(out, "{}: nothing is wrong, and all figures are met", dir.display())?;
+                    notices.iter().try_for_each(|notice| writeln!(out, "  note: {notice}"))?;
                     Ok(())
                 }
                 [one] => Err(Failure(format!("{}: {one}", dir.display()))),

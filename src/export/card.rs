@@ -14,7 +14,7 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use futures::TryStreamExt;
-use populace_population::Pack;
+use populace_population::{Analysis, Pack};
 use populace_udfs::LANGUAGE;
 use url::Url;
 
@@ -420,7 +420,7 @@ fn figures(card: &mut String, pack: &Pack) -> Result<()> {
         card,
         "The network takes {} of its variables to be independent of some others, given the rest: \
          `SELECT * FROM assumed_independences('{}')` in populace lists them.\n",
-        pack.independences().len(),
+        Analysis::of(pack).independences().len(),
         pack.name()
     )?;
     Ok(())

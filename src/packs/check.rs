@@ -13,14 +13,19 @@ const KINDS: &str = "kinds.toml";
 /// All that is wrong with a pack's folder, each with its file and line: figures and network, codes, prompts. Nothing
 /// where the pack is sound.
 pub fn check(dir: &Path) -> Vec<String> {
-    let mut wrong = match populace_population::check(dir) {
-        Ok(_) => vec![],
-        Err(Error::Sources(errors)) => errors.iter().map(Error::to_string).collect(),
-        Err(error) => vec![error.to_string()],
+    checked(dir).0
+}
+
+/// All that is wrong, as [`check`] tells it, and what is not wrong and yet better known, such as what a fit rules out.
+pub fn checked(dir: &Path) -> (Vec<String>, Vec<String>) {
+    let (mut wrong, notices) = match populace_population::check(dir) {
+        Ok(compiled) => (vec![], compiled.notices),
+        Err(Error::Sources(errors)) => (errors.iter().map(Error::to_string).collect(), vec![]),
+        Err(error) => (vec![error.to_string()], vec![]),
     };
     prompts(dir, &mut wrong);
     outlines(dir, &mut wrong);
-    wrong
+    (wrong, notices)
 }
 
 /// The grammars by which people are written up without a model, a folder a language.

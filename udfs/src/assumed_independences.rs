@@ -22,7 +22,7 @@ pub(crate) fn plan(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     let pack = packs.get(&arguments.required_text("country", context)?)?;
-    let rows = pack.independences();
+    let rows = populace_population::Analysis::of(&pack).independences();
     let text = |of: fn(&populace_population::Independence) -> String| {
         Arc::new(rows.iter().map(|r| Some(of(r))).collect::<StringArray>()) as _
     };

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::manifest::{FigureSection, GroupingSection};
-use super::places::csv_error;
+use super::places::{csv_error, source};
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::partition::Partition;
 use crate::model::variable::Variable;
@@ -37,10 +37,8 @@ pub(super) struct Figure {
     pub columns: Vec<Column>,
     pub codes: Vec<Vec<u16>>,
     pub values: Vec<f64>,
-}
-
-fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Source { place: place.into(), message: message.into() }
+    /// How far the table may be from each cell, in its units; none where it is to be met exactly.
+    pub tolerances: Option<Vec<f64>>,
 }
 
 /// Bytes that a file of a pack may hold, inflated: some 50 times the largest figure of the packs of `datasets/`.
@@ -247,9 +245,13 @@ pub(super) fn read(
         let message = format!("{file} has no column `{unknown}`");
         return Err(source(format!("pack.toml, figure `{}`", section.name), message));
     }
+    let margin = margin_of_error(section, &headers)?;
     let mut columns: Vec<Column> = vec![];
     let mut views: Vec<Option<&Grouping>> = vec![];
-    for header in headers.iter().take(headers.len() - 1) {
+    for (at, header) in headers.iter().take(headers.len() - 1).enumerate() {
+        if Some(at) == margin {
+            continue;
+        }
         let target = section.columns.get(header).map_or(header, String::as_str);
         if broken(target) {
             return Ok(None);
@@ -270,8 +272,14 @@ pub(super) fn read(
     }
     // What each column knows of a label: its code, nothing where it lies outside, and nothing at all where it is wrong.
     let mut known: Vec<BTreeMap<String, Option<Option<u16>>>> = columns.iter().map(|_| BTreeMap::new()).collect();
-    let mut figure =
-        Figure { name: section.name.clone(), measure, columns, codes: vec![vec![]; views.len()], values: vec![] };
+    let mut figure = Figure {
+        name: section.name.clone(),
+        measure,
+        columns,
+        codes: vec![vec![]; views.len()],
+        values: vec![],
+        tolerances: (section.tolerance.is_some() || margin.is_some()).then(Vec::new),
+    };
     let mut cells = HashSet::new();
     let mut errors = vec![];
     for record in reader.records() {
@@ -285,7 +293,8 @@ pub(super) fn read(
         let line = record.position().map_or(0, |p| p.line());
         let place = || format!("{file}:{line}");
         let mut codes = vec![];
-        for (at, label) in record.iter().take(views.len()).enumerate() {
+        let labels = record.iter().enumerate().filter(|(at, _)| Some(*at) != margin).map(|(_, label)| label);
+        for (at, label) in labels.take(views.len()).enumerate() {
             let code = match known[at].get(label) {
                 Some(code) => *code,
                 None => {
@@ -319,6 +328,15 @@ pub(super) fn read(
             errors.push(source(place(), format!("{text} cannot be a {}: it must be 0 or more", figure.measure)));
             continue;
         }
+        let tolerance = match margin {
+            None => Some(section.tolerance.unwrap_or(0.0) * value),
+            Some(at) => record[at].trim().parse().ok().filter(|t: &f64| t.is_finite() && *t >= 0.0),
+        };
+        let Some(tolerance) = tolerance else {
+            let text = &record[margin.unwrap_or(0)];
+            errors.push(source(place(), format!("`{text}` is no margin of error: it must be a number, 0 or more")));
+            continue;
+        };
         // A band outside the variable's range, children where the pack is of adults, is no part of the figure here; what
         // is wrong with a label has been said.
         let Some(codes) = codes.into_iter().map(Option::flatten).collect::<Option<Vec<u16>>>() else {
@@ -330,6 +348,7 @@ pub(super) fn read(
         }
         figure.codes.iter_mut().zip(codes).for_each(|(column, code)| column.push(code));
         figure.values.push(value);
+        figure.tolerances.iter_mut().for_each(|tolerances| tolerances.push(tolerance));
     }
     if errors.len() > MOST {
         let more = errors.len() - MOST;
@@ -342,6 +361,25 @@ pub(super) fn read(
         return Err(source(format!("{file}:1"), message));
     }
     Ok(Some(figure))
+}
+
+/// Which column of a figure's file has the margins of error of its cells.
+fn margin_of_error(section: &FigureSection, headers: &csv::StringRecord) -> Result<Option<usize>> {
+    let wrong = |message: String| Err(source(format!("pack.toml, figure `{}`", section.name), message));
+    match (&section.margin_of_error, section.tolerance) {
+        (Some(_), Some(_)) => wrong("give `tolerance` or `margin_of_error`, not both".into()),
+        (None, Some(share)) if !(0.0..=1.0).contains(&share) => {
+            wrong(format!("`tolerance` is {share}: it is a share of each cell, from 0 to 1"))
+        }
+        (None, _) => Ok(None),
+        (Some(name), None) => {
+            let at = headers.iter().take(headers.len() - 1).position(|h| h == name);
+            match at {
+                Some(at) => Ok(Some(at)),
+                None => wrong(format!("{} has no column `{name}` before its last one", section.file)),
+            }
+        }
+    }
 }
 
 /// The code of a label met for the first time; `None` if it lies outside the variable's range.
@@ -389,17 +427,21 @@ impl Figure {
             return None;
         }
         let places: Vec<usize> = (0..self.columns.len()).filter(|at| kept(self.columns[*at].variable)).collect();
-        let mut cells: BTreeMap<Vec<u16>, f64> = BTreeMap::new();
+        let mut cells: BTreeMap<Vec<u16>, (f64, f64)> = BTreeMap::new();
         for (cell, value) in self.values.iter().enumerate() {
-            *cells.entry(places.iter().map(|at| self.codes[*at][cell]).collect()).or_default() += value;
+            let sum = cells.entry(places.iter().map(|at| self.codes[*at][cell]).collect()).or_default();
+            sum.0 += value;
+            // Errors that may all be of one sign.
+            sum.1 += self.tolerances.as_ref().map_or(0.0, |t| t[cell]);
         }
         let mut codes = vec![vec![]; places.len()];
         for key in cells.keys() {
             codes.iter_mut().zip(key).for_each(|(column, code)| column.push(*code));
         }
         let columns = places.iter().map(|at| self.columns[*at].clone()).collect();
-        let values = cells.into_values().collect();
-        Some(Figure { name: self.name.clone(), measure: self.measure.clone(), columns, codes, values })
+        let (values, tolerances): (Vec<f64>, Vec<f64>) = cells.into_values().unzip();
+        let tolerances = self.tolerances.is_some().then_some(tolerances);
+        Some(Figure { name: self.name.clone(), measure: self.measure.clone(), columns, codes, values, tolerances })
     }
 
     /// The label of each class of a partition; an error if a class is torn apart.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use super::figure::Figure;
 use super::manifest::{Levels as ZeroLevels, NodeSection};
-use crate::compile::raking::{Margin, OUTSIDE, rake};
+use super::met::{Binding, RELATIVE, Verdict};
+use super::places::source;
+use crate::compile::raking::{Margin, OUTSIDE, rake_within};
 use crate::error::{Error, Result};
 use crate::model::network::{Network, Rows, Table, quantise};
 use crate::model::partition::Partition;
@@ -41,10 +43,8 @@ pub(super) struct Fitted {
     pub conditional: Vec<f64>,
     pub table: Table,
     pub fits: Vec<(String, Fit)>,
-}
-
-fn source(place: String, message: impl Into<String>) -> Error {
-    Error::Source { place, message: message.into() }
+    /// What is not wrong, and yet better known.
+    pub notices: Vec<String>,
 }
 
 impl Fitting<'_> {
@@ -237,39 +237,57 @@ impl Fitting<'_> {
         start.iter_mut().zip(&forbidden).filter(|(_, f)| **f).for_each(|(v, _)| *v = 0.0);
         for (row, weights) in start.chunks_exact(width).enumerate() {
             if weights.iter().all(|w| *w <= 0.0) && population.values[row] > 0.0 {
-                return Err(source(self.place(), format!("no level is possible for {}", self.configuration(row))));
+                return Err(source(
+                    self.place(),
+                    format!("no level is possible for {}", configuration(&self.parents, self.variables, row)),
+                ));
             }
         }
-        let mut table = start.clone();
         let mut margins = vec![];
         for target in &self.targets {
             let binding = target.pass.is_none_or(|p| p == pass);
             margins.push((target, binding, self.margin(target)?));
         }
         let (active, others): (Vec<_>, Vec<_>) = margins.into_iter().partition(|(_, binding, _)| *binding);
-        let (names, rakes): (Vec<_>, Vec<_>) = active.into_iter().map(|(t, _, m)| (t, m)).unzip();
-        let raked = rake(&mut table, width, &population.values, &rakes);
-        if let Some(row) = table
-            .chunks_exact(width)
-            .zip(&population.values)
-            .position(|(row, mass)| *mass > 1e-12 && row.iter().sum::<f64>() <= 0.0)
-        {
-            let message =
-                format!("the figures and structural zeros leave no level possible for {}", self.configuration(row));
-            return Err(source(self.place(), message));
+        let binding = active.into_iter().map(|(target, _, margin)| Binding::new(target, margin)).collect::<Vec<_>>();
+        // Said once, of the first pass.
+        let mut notices: Vec<String> = match before {
+            None => self.sampling_zeros(&start, &forbidden, &population.values, &binding).into_iter().collect(),
+            Some(_) => vec![],
+        };
+        let mut table = self.raked(pass, &start, &population.values, &binding)?;
+        // A configuration that nobody is in keeps what the seed says of it.
+        for (row, start) in table.chunks_exact_mut(width).zip(start.chunks_exact(width)) {
+            let from = if row.iter().sum::<f64>() > 0.0 { row.to_vec() } else { start.to_vec() };
+            let total: f64 = from.iter().sum();
+            for (to, from) in row.iter_mut().zip(from) {
+                *to = if total > 0.0 { from / total } else { 1.0 / width as f64 };
+            }
         }
-        if raked.worst.max_difference > 5e-7 {
-            return Err(Error::Inconsistent {
-                node: self.section.variable.clone(),
-                pass: pass.to_string(),
-                figures: format!("`{}`", names[raked.worst_margin].figure.name),
-                gap: raked.worst.max_difference,
-                cell: cell_name(&names[raked.worst_margin].figure, raked.worst.worst),
-                sweeps: raked.sweeps,
-            });
+        let conditional = table;
+        let mut thresholds = Vec::with_capacity(conditional.len());
+        conditional.chunks_exact(width).for_each(|row| quantise(row, &mut thresholds));
+        let table = Table { parents: self.parents.clone(), rows: Rows::of(width, thresholds), compact: None };
+        // What is told is told of the thresholds that people are drawn by.
+        let drawn = drawn(&table, width, &population.values);
+        for b in &binding {
+            let name = &b.target.figure.name;
+            if let Some((cell, gap)) = b.worst(&drawn, Some(&b.finest(width, &population.values))) {
+                let message =
+                    format!("`{name}` is met by the fit, and not by its thresholds: cell {cell} is {gap:.1e} off");
+                return Err(source(self.place(), message));
+            }
+            let vanished = b.vanished(&drawn);
+            if vanished > 0 && before.is_none() {
+                notices.push(format!(
+                    "{}: {vanished} cells of `{name}` are rarer than the words that draw can tell, 2^-33 of a row: nobody \
+                     will be drawn there",
+                    self.place()
+                ));
+            }
         }
         let report = |target: &Target, margin: &Margin, binding: bool| {
-            let agreement = margin.agreement(&table);
+            let agreement = margin.agreement(&drawn);
             let fit = Fit {
                 node: self.section.variable.clone(),
                 pass: pass.to_string(),
@@ -280,44 +298,113 @@ impl Fitting<'_> {
             };
             (target.figure.name.clone(), fit)
         };
-        let whole = names.iter().zip(&rakes).filter(|(t, _)| !t.summed);
-        let mut fits: Vec<(String, Fit)> = whole.map(|(t, m)| report(t, m, true)).collect();
+        let whole = binding.iter().filter(|b| !b.target.summed);
+        let mut fits: Vec<(String, Fit)> = whole.map(|b| report(b.target, &b.margin, true)).collect();
         fits.extend(others.iter().filter(|(t, ..)| !t.summed).map(|(t, _, m)| report(t, m, false)));
-        // A configuration that nobody is in keeps what the seed says of it.
-        let mut conditional = table;
-        for (row, start) in conditional.chunks_exact_mut(width).zip(start.chunks_exact(width)) {
-            let from = if row.iter().sum::<f64>() > 0.0 { row.to_vec() } else { start.to_vec() };
-            let total: f64 = from.iter().sum();
-            for (to, from) in row.iter_mut().zip(from) {
-                *to = if total > 0.0 { from / total } else { 1.0 / width as f64 };
-            }
-        }
-        let mut thresholds = Vec::with_capacity(conditional.len());
-        conditional.chunks_exact(width).for_each(|row| quantise(row, &mut thresholds));
-        let table = Table { parents: self.parents.clone(), rows: Rows::of(width, thresholds), compact: None };
-        Ok(Fitted { conditional, table, fits })
+        Ok(Fitted { conditional, table, fits, notices })
     }
 
-    /// A row of the table in words.
-    fn configuration(&self, row: usize) -> String {
-        let mut text = vec![];
-        let strides = crate::model::potential::strides(&self.parents);
-        for (axis, stride) in self.parents.iter().zip(strides) {
-            let class = row / stride % axis.partition.classes();
-            let members = &axis.partition.members()[class];
-            let v = &self.variables[axis.variable];
-            let last = v.label(members[members.len() - 1]);
-            let first = v.label(members[0]);
-            let range = if members.len() == 1 { first } else { format!("{first}…{last}") };
-            text.push(format!("{} = {range}", v.name));
+    /// The table that meets the figures: exactly, or, where that cannot be, each within the margin that it declares.
+    fn raked(&self, pass: &str, start: &[f64], population: &[f64], binding: &[Binding]) -> Result<Vec<f64>> {
+        let width = self.width();
+        let rake = |binding: &[&Binding], within: bool| {
+            let mut table = start.to_vec();
+            let margins: Vec<Margin> = binding.iter().map(|b| b.margin.clone()).collect();
+            let tolerances: Vec<Option<&[f64]>> =
+                binding.iter().map(|b| b.tolerance.as_deref().filter(|_| within)).collect();
+            let raked = rake_within(&mut table, width, population, &margins, &tolerances, RELATIVE / 10.0);
+            (table, raked)
+        };
+        let all: Vec<&Binding> = binding.iter().collect();
+        let (mut table, mut raked) = rake(&all, false);
+        let mut verdict = Verdict::worst(binding, &table);
+        if verdict.is_some() && binding.iter().any(|b| b.tolerance.is_some()) {
+            (table, raked) = rake(&all, true);
+            verdict = Verdict::worst(binding, &table);
         }
-        if text.is_empty() { "the whole population".into() } else { text.join(", ") }
+        let empty = |(row, mass): (&[f64], &f64)| *mass > 1e-12 && row.iter().sum::<f64>() <= 0.0;
+        if let Some(row) = table.chunks_exact(width).zip(population).position(empty) {
+            let message = format!(
+                "the figures and structural zeros leave no level possible for {}",
+                configuration(&self.parents, self.variables, row)
+            );
+            return Err(source(self.place(), message));
+        }
+        let Some(verdict) = verdict else { return Ok(table) };
+        // Those without which the figure could be met are those that it contradicts.
+        let mut figures = vec![verdict.figure(binding).to_string()];
+        for other in (0..binding.len()).filter(|other| *other != verdict.target) {
+            let rest: Vec<&Binding> =
+                binding.iter().enumerate().filter(|(at, _)| *at != other).map(|(_, b)| b).collect();
+            let (table, _) = rake(&rest, rest.iter().any(|b| b.tolerance.is_some()));
+            let name = &binding[other].target.figure.name;
+            if rest.iter().all(|b| b.worst(&table, None).is_none()) && !figures.contains(name) {
+                figures.push(name.clone());
+            }
+        }
+        let figures: Vec<String> = figures.iter().map(|f| format!("`{f}`")).collect();
+        let figures = match &figures[..] {
+            [one] => format!("{one} (against its parents' figures, structural zeros or several others at once)"),
+            many => many.join(" and "),
+        };
+        Err(Error::Inconsistent {
+            node: self.section.variable.clone(),
+            pass: pass.to_string(),
+            figures,
+            gap: verdict.gap,
+            cell: verdict.cell_name(binding),
+            sweeps: raked.sweeps,
+        })
+    }
+
+    /// Cells of the seed that are 0 although nothing says that nobody can be in them: a survey that met nobody there.
+    fn sampling_zeros(
+        &self,
+        start: &[f64],
+        forbidden: &[bool],
+        population: &[f64],
+        binding: &[Binding],
+    ) -> Option<String> {
+        let (seed, _) = self.seed?;
+        let open = |cell: &usize| {
+            let zero =
+                |b: &Binding| b.margin.cell[*cell] != OUTSIDE && b.margin.share[b.margin.cell[*cell] as usize] <= 0.0;
+            !forbidden[*cell] && population[*cell / self.width()] > 0.0 && !binding.iter().any(zero)
+        };
+        let possible = (0..start.len()).filter(open).count();
+        let zeros = (0..start.len()).filter(|cell| start[*cell] <= 0.0).filter(open).count();
+        (zeros > 0).then(|| {
+            format!(
+                "{}: its seed `{}` is 0 in {zeros} of the {possible} cells that its figures and `zeros` leave possible: \
+                 nobody will be drawn there; a `smoothing` above 0 keeps them possible",
+                self.place(),
+                seed.name
+            )
+        })
     }
 }
 
-fn cell_name(figure: &Figure, cell: usize) -> String {
-    let label = |(c, codes): (&super::figure::Column, &Vec<u16>)| {
-        format!("{} = {}", c.name, c.labels[usize::from(codes[cell])])
-    };
-    figure.columns.iter().zip(&figure.codes).map(label).collect::<Vec<_>>().join(", ")
+/// The joint table that people are drawn by: the thresholds, decoded, on the population of the parents.
+fn drawn(table: &Table, width: usize, population: &[f64]) -> Vec<f64> {
+    let mut joint = vec![0.0; population.len() * width];
+    for (row, (cells, mass)) in joint.chunks_exact_mut(width).zip(population).enumerate() {
+        table.rows.each(row, |level, p| cells[level] = mass * p);
+    }
+    joint
+}
+
+/// A row of a table with these parents in words.
+pub(super) fn configuration(parents: &[Axis], variables: &[Variable], row: usize) -> String {
+    let mut text = vec![];
+    let strides = crate::model::potential::strides(parents);
+    for (axis, stride) in parents.iter().zip(strides) {
+        let class = row / stride % axis.partition.classes();
+        let members = &axis.partition.members()[class];
+        let v = &variables[axis.variable];
+        let last = v.label(members[members.len() - 1]);
+        let first = v.label(members[0]);
+        let range = if members.len() == 1 { first } else { format!("{first}…{last}") };
+        text.push(format!("{} = {range}", v.name));
+    }
+    if text.is_empty() { "the whole population".into() } else { text.join(", ") }
 }

@@ -1,18 +1,16 @@
 //! Leaves: sparse tables read straight from figures, and functions of one parent.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::figure::{Figure, read_levels};
 use super::manifest::MapSection;
-use crate::error::{Error, Result};
-use crate::model::network::{Rows, Table, quantise};
+use super::places::source;
+use crate::error::Result;
+use crate::model::network::{Network, Rows, Table, quantise};
 use crate::model::potential::{Axis, cells, strides};
 use crate::model::variable::Variable;
-
-fn source(place: &str, message: impl Into<String>) -> Error {
-    Error::Source { place: place.to_string(), message: message.into() }
-}
 
 /// One figure of a leaf, indexed by the configuration of the parents that it has columns for.
 struct Indexed {
@@ -73,16 +71,25 @@ impl Indexed {
     }
 }
 
+/// A node that is not fitted.
+pub(super) enum Leaf {
+    Function(Table),
+    /// Read from figures, row by row; what a row without a cell takes depends on who the parents are.
+    Rows {
+        parents: Vec<Axis>,
+        rows: Vec<Row>,
+    },
+}
+
 /// P(level | parents) ∝ the product of the tables' cells. The first table says which levels are possible; where a
-/// further table lacks a level altogether, its mean over the levels it has stands in. A configuration without any cell
-/// takes the sum over the last parent's classes, then the last two, and so on.
-pub(super) fn table(
+/// further table lacks a level altogether, its mean over the levels it has stands in.
+pub(super) fn rows(
     own: usize,
     parents: Vec<Axis>,
     tables: &[&Figure],
     variables: &[Variable],
     place: &str,
-) -> Result<Table> {
+) -> Result<Leaf> {
     let indexed =
         tables.iter().map(|t| Indexed::new(t, own, &parents, variables, place)).collect::<Result<Vec<_>>>()?;
     let (first, further) = indexed.split_first().ok_or_else(|| source(place, "`tables` is empty"))?;
@@ -117,34 +124,73 @@ pub(super) fn table(
         }
         rows.push(row);
     }
-    fall_back(&mut rows, &parents);
-    let (mut offsets, mut levels, mut thresholds) = (vec![0], vec![], vec![]);
-    for row in rows {
-        if row.is_empty() {
-            return Err(source(place, "its tables have no cell above 0"));
-        }
-        let weights: Vec<f64> = row.iter().map(|(_, w)| *w).collect();
-        quantise(&weights, &mut thresholds);
-        levels.extend(row.into_iter().map(|(level, _)| level));
-        offsets.push(levels.len() as u32);
+    if rows.iter().all(Vec::is_empty) {
+        return Err(source(place, "its tables have no cell above 0"));
     }
-    Ok(Table { parents, rows: Rows::Sparse { offsets, levels, thresholds }, compact: None })
+    Ok(Leaf::Rows { parents, rows })
 }
 
-fn fall_back(rows: &mut [Vec<(u16, f64)>], parents: &[Axis]) {
+impl Leaf {
+    /// The node's table, drawn after the network so far. A configuration without any cell takes what those have together
+    /// that differ from it in the last parent, then in the last two, and so on: the mean of their rows, by how many
+    /// people are in each.
+    pub fn table(&self, network: &Network) -> Result<Table> {
+        let (parents, rows) = match self {
+            Leaf::Function(table) => return Ok(table.clone()),
+            Leaf::Rows { parents, rows } => (parents, rows),
+        };
+        let known = match rows.iter().any(Vec::is_empty) {
+            true => network.marginal(parents, crate::infer::elimination::MAX_CELLS),
+            false => None,
+        };
+        // Where there are too many for memory, or nobody asks, each row stands for its own weights.
+        let weights = |row: &Row| row.iter().map(|(_, weight)| weight).sum();
+        let population = known.map_or_else(|| rows.iter().map(weights).collect(), |factor| factor.values);
+        let (mut offsets, mut levels, mut thresholds) = (vec![0], vec![], vec![]);
+        for row in fall_back(rows, parents, &population) {
+            let weights: Vec<f64> = row.iter().map(|(_, w)| *w).collect();
+            quantise(&weights, &mut thresholds);
+            levels.extend(row.iter().map(|(level, _)| *level));
+            offsets.push(levels.len() as u32);
+        }
+        Ok(Table { parents: parents.clone(), rows: Rows::Sparse { offsets, levels, thresholds }, compact: None })
+    }
+}
+
+type Row = Vec<(u16, f64)>;
+
+/// The rows, those without a cell from the ones around them. Only rows that were read are pooled, never one that was
+/// itself a pool.
+fn fall_back<'a>(rows: &'a [Row], parents: &[Axis], population: &[f64]) -> Vec<Cow<'a, Row>> {
+    let mut filled: Vec<Cow<Row>> = rows.iter().map(Cow::Borrowed).collect();
     let mut span = 1;
     for axis in parents.iter().rev() {
         span *= axis.partition.classes();
-        for group in rows.chunks_mut(span) {
-            if group.iter().all(|r| !r.is_empty()) {
+        for (at, group) in rows.chunks(span).enumerate() {
+            let range = at * span..at * span + group.len();
+            if filled[range.clone()].iter().all(|r| !r.is_empty()) || group.iter().all(Vec::is_empty) {
                 continue;
             }
-            let mut sum: BTreeMap<u16, f64> = BTreeMap::new();
-            group.iter().flatten().for_each(|(level, weight)| *sum.entry(*level).or_insert(0.0) += weight);
-            let pooled: Vec<(u16, f64)> = sum.into_iter().collect();
-            group.iter_mut().filter(|r| r.is_empty()).for_each(|r| r.clone_from(&pooled));
+            let pooled = pool(group, &population[range.clone()]);
+            filled[range].iter_mut().filter(|r| r.is_empty()).for_each(|r| *r = Cow::Owned(pooled.clone()));
         }
     }
+    filled
+}
+
+/// The mean of some rows by their population; where nobody is in any of them, each counts alike.
+fn pool(rows: &[Row], population: &[f64]) -> Row {
+    let read = || rows.iter().zip(population).filter(|(row, _)| !row.is_empty());
+    let nobody = read().all(|(_, mass)| *mass <= 0.0);
+    let mut sum: BTreeMap<u16, f64> = BTreeMap::new();
+    for (row, mass) in read() {
+        let mass = if nobody { 1.0 } else { *mass };
+        let total: f64 = row.iter().map(|(_, weight)| weight).sum();
+        for (level, weight) in row.iter().filter(|_| mass > 0.0) {
+            *sum.entry(*level).or_insert(0.0) += mass * weight / total;
+        }
+    }
+    sum.into_iter().collect()
 }
 
 /// A variable that is a function of its one parent.
@@ -164,6 +210,19 @@ pub(super) fn function(
     }
     let (from, to) = (&variables[parent.variable], &variables[own]);
     let mut levels: Vec<Option<u16>> = vec![None; from.len()];
+    // No level of the parent has two images.
+    let set = |levels: &mut [Option<u16>], at: usize, image: u16, place: &str| match levels[at].replace(image) {
+        None => Ok(()),
+        Some(before) => {
+            let message = format!(
+                "{} is mapped twice, to `{}` and to `{}`",
+                from.label(at),
+                to.label(usize::from(before)),
+                to.label(usize::from(image))
+            );
+            Err(source(place, message))
+        }
+    };
     let target = |label: &str| {
         to.level(label).map(|l| l as u16).ok_or_else(|| source(place, to.unknown_level(label).to_string()))
     };
@@ -174,23 +233,29 @@ pub(super) fn function(
                 let unknown = |e: crate::Error| source(&place, e.to_string());
                 let at = from.level(&row.level).ok_or_else(|| unknown(from.unknown_level(&row.level)))?;
                 let to = to.level(&row.value).ok_or_else(|| unknown(to.unknown_level(&row.value)))?;
-                levels[at] = Some(to as u16);
+                set(&mut levels, at, to as u16, &place)?;
             }
         }
         (None, None, Some(groups), None) => {
             for (label, members) in groups {
                 for member in members {
                     let at = from.level(member).ok_or_else(|| source(place, from.unknown_level(member).to_string()))?;
-                    levels[at] = Some(target(label)?);
+                    set(&mut levels, at, target(label)?, place)?;
                 }
             }
         }
         (None, None, None, Some(bands)) => {
             for (label, band) in bands {
-                let (band, _) = from
+                let (range, straddles) = from
                     .band(band)
                     .ok_or_else(|| source(place, format!("`{band}` is not a band of `{}`", from.name)))?;
-                levels[band].fill(Some(target(label)?));
+                if straddles {
+                    let message = format!("band `{band}` reaches outside the range of `{}`", from.name);
+                    return Err(source(place, message));
+                }
+                for at in range {
+                    set(&mut levels, at, target(label)?, place)?;
+                }
             }
         }
         _ => {

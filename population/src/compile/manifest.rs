@@ -29,6 +29,9 @@ pub(super) struct Manifest {
 #[serde(deny_unknown_fields)]
 pub(super) struct PackSection {
     pub name: String,
+    /// Counted up when its people are to be others; see FORMAT.md.
+    #[serde(default = "first")]
+    pub edition: u32,
     pub title: String,
     pub country: String,
     #[serde(default = "english")]
@@ -40,6 +43,10 @@ pub(super) struct PackSection {
     #[serde(default = "one_pass")]
     pub passes: Vec<String>,
     pub columns: Vec<String>,
+}
+
+fn first() -> u32 {
+    1
 }
 
 fn english() -> String {
@@ -90,6 +97,10 @@ pub(super) struct FigureSection {
     pub note: String,
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
+    /// How far the table may be from each cell, as a share of the cell.
+    pub tolerance: Option<f64>,
+    /// The column of the file that has each cell's margin of error, in the units of the last column.
+    pub margin_of_error: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

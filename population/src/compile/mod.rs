@@ -5,6 +5,7 @@ mod fit;
 pub(crate) mod harmonised;
 mod leaf;
 mod manifest;
+mod met;
 mod places;
 pub mod raking;
 
@@ -14,32 +15,33 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::StringArray;
-use arrow_schema::Schema;
 
 pub use self::figure::read_text;
 use self::figure::{Figure as Read, Grouping};
-use self::fit::{Fitting, Target};
+use self::fit::{Fitting, Target, configuration};
 use self::harmonised::Harmonised;
+use self::leaf::Leaf;
 use self::manifest::{Manifest, NodeSection, VariableSection};
 pub(crate) use self::places::csv_error;
 pub use self::places::place;
-use crate::error::{Error, Result, did_you_mean};
+use self::places::source;
+use crate::error::{Error, Result, did_you_mean, there_are};
 use crate::model::potential::Axis;
-use crate::pack::codec::{Cells, encode};
+use crate::pack::codec::Cells;
+use crate::pack::encode::encode;
+use crate::pack::names::{column_name, pack_name};
 
-use crate::model::network::{Network, Table};
+use crate::model::network::Network;
 use crate::model::variable::{Levels, MAX_LEVELS, Variable};
-use crate::pack::{Figure, FigureColumn, Fit, List, Pack};
+use crate::pack::{Figure, FigureColumn, Fit, List, MAX_LIST, Pack, PackParts};
 
 /// A pack that was compiled: its bytes, and what they hold.
 #[derive(Debug)]
 pub struct Compiled {
     pub bytes: Vec<u8>,
     pub pack: Arc<Pack>,
-}
-
-fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Source { place: place.into(), message: message.into() }
+    /// What is not wrong, and yet better known, each with its place.
+    pub notices: Vec<String>,
 }
 
 /// Several errors as one.
@@ -95,6 +97,7 @@ fn flat(errors: Vec<Error>) -> Vec<Error> {
 
 fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> {
     let mut faults = Faults::default();
+    check_pack(manifest, &mut faults);
     let sources = Sources::read(dir, manifest, &mut faults);
     let leaves = sources.check_nodes(dir, manifest, &mut faults);
     if mapping {
@@ -110,8 +113,8 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
         }
     }
     gather(flat(std::mem::take(&mut faults.errors)))?;
-    let (network, mut fits) = sources.fit(manifest, leaves)?;
-    let lists = sources.lists(manifest)?;
+    let Fits { network, mut fits, notices } = sources.fit(manifest, leaves)?;
+    let lists = sources.lists(manifest, &network)?;
     let mut figures = vec![];
     let read = sources.figures.iter().flatten();
     for (section, read) in manifest.figures.iter().zip(read) {
@@ -133,41 +136,86 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
             columns: columns.collect(),
             fits: fits.remove(&section.name).unwrap_or_default(),
             cells: Cells::encode(&read.codes, &read.values),
-            expected: Default::default(),
         });
     }
     let p = &manifest.pack;
     let population = sources.figure(manifest, "[pack]", &p.population_figure)?;
-    let pack = Pack {
+    let parts = PackParts {
         name: p.name.clone(),
+        edition: p.edition,
         title: p.title.clone(),
         country: p.country.clone(),
         language: p.language.clone(),
         year: p.year.clone(),
         universe: p.universe.clone(),
         population: population.values.iter().sum(),
-        hash: [0; 32],
         network,
         lists,
-        columns: vec![],
-        schema: Arc::new(Schema::empty()),
+        columns: p.columns.clone(),
         figures,
         sources: manifest.sources.clone(),
-        addresses: vec![],
-        list_addresses: vec![],
-        parents: vec![],
-        dictionaries: vec![],
     };
-    let hidden = |name: &str| pack.network.variables.iter().any(|v| v.hidden && v.name == name);
-    if let Some(name) = p.columns.iter().find(|c| hidden(c)) {
-        return Err(source("pack.toml, [pack]", format!("`columns` names `{name}`, which is hidden")));
+    // What is read back is what anybody will read: checked as a pack from elsewhere is.
+    let bytes = encode(&parts)?;
+    let pack = Pack::from_bytes(&bytes)?;
+    Ok(Compiled { bytes, pack, notices })
+}
+
+/// Says what is wrong with `[pack]` and with what the manifest calls its columns.
+fn check_pack(manifest: &Manifest, faults: &mut Faults) {
+    let pack = &manifest.pack;
+    let mut wrong =
+        |key: &str, message: String| faults.errors.push(source(format!("pack.toml, [pack], `{key}`"), message));
+    if let Err(message) = pack_name(&pack.name) {
+        wrong("name", message);
     }
-    let bytes = encode(&pack, &p.columns)?;
-    let pack = Pack::from_bytes(&bytes).map_err(|e| match e {
-        Error::UnknownVariable { .. } => source("pack.toml, [pack], `columns`", e.to_string()),
-        e => e,
-    })?;
-    Ok(Compiled { bytes, pack })
+    if pack.edition == 0 {
+        wrong("edition", "`edition` is counted from 1".into());
+    }
+    let mut passes = HashSet::new();
+    if pack.passes.is_empty() || !pack.passes.iter().all(|p| passes.insert(p)) {
+        wrong("passes", "`passes` names the passes of the fit, at least one, each once".into());
+    }
+    let mut columns = HashSet::new();
+    for name in &pack.columns {
+        if !columns.insert(name) {
+            wrong("columns", format!("`columns` names `{name}` twice"));
+        }
+        if manifest.variables.iter().any(|v| v.hidden && v.name == *name) {
+            wrong("columns", format!("`columns` names `{name}`, which is hidden"));
+        }
+        let names = || {
+            let shown = manifest.variables.iter().filter(|v| !v.hidden).map(|v| v.name.as_str());
+            shown.chain(manifest.lists.iter().map(|l| l.name.as_str()))
+        };
+        if !manifest.variables.iter().any(|v| v.name == *name) && !names().any(|n| n == name) {
+            let hint = there_are(name, &names().collect::<Vec<_>>());
+            wrong("columns", format!("unknown variable: `{name}`{hint}"));
+        }
+    }
+    let mut names: HashSet<&str> = manifest.variables.iter().map(|v| v.name.as_str()).collect();
+    for list in &manifest.lists {
+        for name in [&list.name, &list.item] {
+            if !names.insert(name) {
+                let message = format!("`{name}` is the name of a variable or another list: call it something else");
+                faults.errors.push(source(format!("pack.toml, list `{}`", list.name), message));
+            }
+        }
+    }
+    let variables = manifest.variables.iter().map(|v| ("variable", &v.name));
+    for (kind, name) in variables.chain(manifest.lists.iter().map(|l| ("list", &l.name))) {
+        if let Err(message) = column_name(name) {
+            faults.errors.push(source(format!("pack.toml, {kind} `{name}`"), message));
+        }
+    }
+    for node in &manifest.nodes {
+        if let Some(seed) = &node.seed
+            && !(seed.smoothing.is_finite() && seed.smoothing >= 0.0)
+        {
+            let message = format!("`smoothing` is {}: it must be 0 or more", seed.smoothing);
+            faults.errors.push(source(format!("pack.toml, node `{}`", node.variable), message));
+        }
+    }
 }
 
 /// What was found wrong so far.
@@ -203,6 +251,14 @@ const MOST_LEVELS: usize = 10;
 /// In the place of a variable that could not be read.
 fn stand_in(name: &str) -> Variable {
     Variable::new(name.into(), String::new(), Levels::Text([String::new()].into()), true, None)
+}
+
+/// What came of the fit.
+struct Fits {
+    network: Network,
+    /// By figure.
+    fits: HashMap<String, Vec<Fit>>,
+    notices: Vec<String>,
 }
 
 /// A pack's sources, read and checked.
@@ -303,7 +359,7 @@ impl Sources {
     }
 
     /// Reads the leaves, and says what is wrong with any node.
-    fn check_nodes(&self, dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Vec<Option<Table>> {
+    fn check_nodes(&self, dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Vec<Option<Leaf>> {
         let mut leaves = vec![];
         if let Err(error) = self.figure(manifest, "[pack]", &manifest.pack.population_figure)
             && !self.is_unread(manifest, &manifest.pack.population_figure)
@@ -422,28 +478,31 @@ impl Sources {
         Ok(axes)
     }
 
-    /// Fits all nodes, pass by pass. The fits are by figure.
-    fn fit(&self, manifest: &Manifest, leaves: Vec<Option<Table>>) -> Result<(Network, HashMap<String, Vec<Fit>>)> {
+    /// Fits all nodes, pass by pass.
+    fn fit(&self, manifest: &Manifest, leaves: Vec<Option<Leaf>>) -> Result<Fits> {
         let mut fits: HashMap<String, Vec<Fit>> = HashMap::new();
         let mut conditionals: Vec<Option<Vec<f64>>> = vec![None; self.nodes];
+        let mut notices = vec![];
         let mut network = Network { variables: self.variables[..self.nodes].to_vec(), tables: vec![] };
         for pass in &manifest.pack.passes {
             network.tables.clear();
             for (v, node) in manifest.nodes.iter().enumerate() {
-                if let Some(Some(table)) = leaves.get(v) {
-                    network.tables.push(table.clone());
+                if let Some(Some(leaf)) = leaves.get(v) {
+                    let table = leaf.table(&network)?;
+                    network.tables.push(table);
                     continue;
                 }
                 let fitted = self.fitting(manifest, v, node)?.fit(&network, pass, conditionals[v].as_deref())?;
                 fitted.fits.into_iter().for_each(|(figure, fit)| fits.entry(figure).or_default().push(fit));
+                notices.extend(fitted.notices.iter().map(|notice| places::told(&manifest.text, notice)));
                 conditionals[v] = Some(fitted.conditional);
                 network.tables.push(fitted.table);
             }
         }
-        Ok((network, fits))
+        Ok(Fits { network, fits, notices })
     }
 
-    fn leaf(&self, dir: &Path, manifest: &Manifest, v: usize, node: &NodeSection) -> Result<Table> {
+    fn leaf(&self, dir: &Path, manifest: &Manifest, v: usize, node: &NodeSection) -> Result<Leaf> {
         let place = format!("node `{}`", node.variable);
         let full = format!("pack.toml, {place}");
         if !node.figures.is_empty()
@@ -455,8 +514,8 @@ impl Sources {
         }
         let parents = self.axes(&node.parents, v, &place)?;
         match &node.map {
-            Some(map) => leaf::function(dir, v, parents, map, &self.variables, &full),
-            None => leaf::table(v, parents, &self.tables(manifest, &node.tables, &place)?, &self.variables, &full),
+            Some(map) => leaf::function(dir, v, parents, map, &self.variables, &full).map(Leaf::Function),
+            None => leaf::rows(v, parents, &self.tables(manifest, &node.tables, &place)?, &self.variables, &full),
         }
     }
 
@@ -495,21 +554,39 @@ impl Sources {
         Ok(Fitting { section: node, variables: &self.variables, variable: v, parents, targets, seed })
     }
 
-    fn lists(&self, manifest: &Manifest) -> Result<Vec<List>> {
+    fn lists(&self, manifest: &Manifest, network: &Network) -> Result<Vec<List>> {
         let mut lists = vec![];
         for (at, list) in manifest.lists.iter().enumerate() {
             let place = format!("list `{}`", list.name);
             let parents = self.axes(&list.parents, self.nodes, &place)?;
             let own = self.nodes + at;
             let figures = self.tables(manifest, &list.tables, &place)?;
-            let table = leaf::table(own, parents, &figures, &self.variables, &format!("pack.toml, {place}"))?;
+            let leaf = leaf::rows(own, parents, &figures, &self.variables, &format!("pack.toml, {place}"))?;
+            let table = leaf.table(network)?;
             let [min, max] = list.size;
-            if min > max || max > 32 {
-                return Err(source(format!("pack.toml, {place}"), "`size` is [fewest, most], at most 32"));
-            }
             let Levels::Text(items) = &self.variables[own].levels else {
                 return Err(source(format!("pack.toml, {place}"), "its items are not text"));
             };
+            if min > max || max > MAX_LIST || max > items.len() {
+                let message = format!(
+                    "`size` is [fewest, most], at most {MAX_LIST} and no more than the {} items there are",
+                    items.len()
+                );
+                return Err(source(format!("pack.toml, {place}"), message));
+            }
+            // A person has at least as many items as the list promises, each once.
+            for row in 0..table.rows.len() {
+                let mut possible = 0;
+                table.rows.each(row, |_, _| possible += 1);
+                if possible < min {
+                    let message = format!(
+                        "`size` is at least {min}, but {possible} items alone are possible for {}: give more of them a \
+                         weight there, or ask for fewer",
+                        configuration(&table.parents, &self.variables, row)
+                    );
+                    return Err(source(format!("pack.toml, {place}"), message));
+                }
+            }
             let items = Arc::new(StringArray::from_iter_values(items.iter()));
             lists.push(List { name: list.name.clone(), items, table, min, max });
         }

@@ -2,6 +2,11 @@
 
 use crate::error::Error;
 
+/// What is wrong with a pack's sources, and where: a file with its line, or a section of the manifest.
+pub(super) fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
+    Error::Source { place: place.into(), message: message.into() }
+}
+
 /// `file:line:column` of a byte of a text; lines and columns are counted from 1, columns in characters.
 pub fn place(file: &str, text: &str, at: usize) -> String {
     let mut at = at.min(text.len());
@@ -43,6 +48,16 @@ pub(super) fn located(manifest: &str, error: Error) -> Error {
             }
         }
         error => error,
+    }
+}
+
+/// A notice that begins with a section of the manifest, with line and column.
+pub(super) fn told(manifest: &str, notice: &str) -> String {
+    match notice.split_once(": ") {
+        Some((place, message)) => {
+            located(manifest, Error::Source { place: place.into(), message: message.into() }).to_string()
+        }
+        None => notice.into(),
     }
 }
 

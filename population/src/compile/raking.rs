@@ -22,12 +22,16 @@ pub const OUTSIDE: u32 = u32::MAX;
 pub struct Agreement {
     pub max_difference: f64,
     pub total_variation: f64,
+    /// The largest difference of a cell by its own size, of those that some of the table is in.
+    pub max_relative: f64,
     /// The margin's cell with the largest difference.
     pub worst: usize,
 }
 
+const NONE: Agreement = Agreement { max_difference: 0.0, total_variation: 0.0, max_relative: 0.0, worst: 0 };
+
 impl Margin {
-    fn sums(&self, table: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    pub(super) fn sums(&self, table: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mut sums = vec![0.0; self.share.len()];
         for (value, cell) in table.iter().zip(&self.cell) {
             if *cell != OUTSIDE {
@@ -49,9 +53,13 @@ impl Margin {
 
     fn compare(&self, sums: &[f64], masses: &[f64]) -> Agreement {
         let covered: f64 = masses.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-        let mut agreement = Agreement { max_difference: 0.0, total_variation: 0.0, worst: 0 };
+        let mut agreement = NONE;
         for (cell, sum) in sums.iter().enumerate() {
-            let difference = (sum - self.share[cell] * masses[self.group[cell] as usize]).abs() / covered;
+            let target = self.share[cell] * masses[self.group[cell] as usize];
+            let difference = (sum - target).abs() / covered;
+            if *sum > 0.0 && target > 0.0 {
+                agreement.max_relative = agreement.max_relative.max((sum - target).abs() / target);
+            }
             agreement.total_variation += difference / 2.0;
             if difference > agreement.max_difference {
                 (agreement.max_difference, agreement.worst) = (difference, cell);
@@ -60,12 +68,18 @@ impl Margin {
         agreement
     }
 
-    /// Scales the table to the margin; says how far it was off before.
-    fn scale(&self, table: &mut [f64]) -> Agreement {
+    /// Scales the table to the margin; says how far it was off before. Where cells have a tolerance, as a share of the
+    /// group's mass, it is scaled no further than to the nearest end of what they allow.
+    fn scale(&self, table: &mut [f64], tolerance: Option<&[f64]>) -> Agreement {
         let (mut sums, masses) = self.sums(table);
         let agreement = self.compare(&sums, &masses);
         for (cell, sum) in sums.iter_mut().enumerate() {
-            let target = self.share[cell] * masses[self.group[cell] as usize];
+            let mass = masses[self.group[cell] as usize];
+            let mut target = self.share[cell] * mass;
+            if let Some(tolerance) = tolerance {
+                let far = tolerance[cell] * mass;
+                target = sum.max(target - far).min(target + far);
+            }
             *sum = if *sum > 0.0 { target / *sum } else { 0.0 };
         }
         for (value, cell) in table.iter_mut().zip(&self.cell) {
@@ -93,14 +107,30 @@ const MAX_SWEEPS: usize = 4000;
 
 /// Rakes a table in place to its row sums and to every margin, from where it stands. Row sums are met exactly.
 pub fn rake(table: &mut [f64], width: usize, row_sums: &[f64], margins: &[Margin]) -> Raked {
+    rake_within(table, width, row_sums, margins, &vec![None; margins.len()], f64::INFINITY)
+}
+
+/// As [`rake`], until small cells too are met, to `relative` of their own size. A margin with tolerances, for each cell
+/// as a share of its group, is met within them alone: the table is one that they allow, not the nearest of these.
+pub(crate) fn rake_within(
+    table: &mut [f64],
+    width: usize,
+    row_sums: &[f64],
+    margins: &[Margin],
+    tolerances: &[Option<&[f64]>],
+    relative: f64,
+) -> Raked {
     scale_rows(table, width, row_sums);
-    let mut raked =
-        Raked { sweeps: 0, worst_margin: 0, worst: Agreement { max_difference: 0.0, total_variation: 0.0, worst: 0 } };
-    let mut milestone = f64::INFINITY;
+    let mut raked = Raked { sweeps: 0, worst_margin: 0, worst: NONE };
+    let mut milestone = (f64::INFINITY, f64::INFINITY);
     for sweep in 1..=MAX_SWEEPS {
         let mut worst: Option<(usize, Agreement)> = None;
-        for (at, margin) in margins.iter().enumerate() {
-            let agreement = margin.scale(table);
+        let mut by_size = 0.0f64;
+        for (at, (margin, tolerance)) in margins.iter().zip(tolerances).enumerate() {
+            let agreement = margin.scale(table, *tolerance);
+            if tolerance.is_none() {
+                by_size = by_size.max(agreement.max_relative);
+            }
             if worst.is_none_or(|(_, w)| agreement.max_difference > w.max_difference) {
                 worst = Some((at, agreement));
             }
@@ -109,15 +139,16 @@ pub fn rake(table: &mut [f64], width: usize, row_sums: &[f64], margins: &[Margin
         let Some((at, agreement)) = worst else { break };
         (raked.sweeps, raked.worst_margin, raked.worst) = (sweep, at, agreement);
         // With one margin the row sums may have moved it: it is met only once a whole sweep leaves it in place.
-        if agreement.max_difference < CLOSE {
+        if agreement.max_difference < CLOSE && by_size < relative {
             break;
         }
         if sweep % 200 == 0 {
             // Contradictory margins circle for ever at the same distance.
-            if agreement.max_difference > milestone * 0.98 {
+            let now = (agreement.max_difference, if relative.is_finite() { by_size } else { f64::INFINITY });
+            if now.0 > milestone.0 * 0.98 && now.1 >= milestone.1 * 0.98 {
                 break;
             }
-            milestone = agreement.max_difference;
+            milestone = now;
         }
     }
     raked

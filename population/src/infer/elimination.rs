@@ -197,15 +197,14 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
             join(&mut scope, &Axis { variable: link.child, partition });
         }
     }
-    let own = match roots.of(variable) {
-        Some(_) => None,
-        None => Some(
-            scope
-                .iter()
-                .find(|a| a.variable == variable)
-                .map_or_else(|| Partition::by_signature(vec![0; reduced.levels[variable].len()]), |a| a.partition.clone()),
-        ),
-    };
+    let own =
+        match roots.of(variable) {
+            Some(_) => None,
+            None => Some(scope.iter().find(|a| a.variable == variable).map_or_else(
+                || Partition::by_signature(vec![0; reduced.levels[variable].len()]),
+                |a| a.partition.clone(),
+            )),
+        };
     scope.retain(|a| a.variable != variable && a.partition.classes() > 1);
     let cost = cells(&scope).saturating_mul(own.as_ref().map_or(1, Partition::classes) as u128);
     (Step { variable, inputs, within, outer: scope, own, inner }, cost)
@@ -351,9 +350,7 @@ fn eliminate(
             product.classes.iter().for_each(|(class, group)| group_of[usize::from(*class)] = *group);
             Spread::Rows { input, table, base, class_of, group_of, inner }
         }
-        (Some(own), _) => {
-            Spread::Levels(own.members().iter().map(|atoms| reduced.levels[v][atoms[0]]).collect())
-        }
+        (Some(own), _) => Spread::Levels(own.members().iter().map(|atoms| reduced.levels[v][atoms[0]]).collect()),
         (None, _) => Spread::Levels(vec![]),
     };
     let own_classes = step.own.as_ref().map_or(1, Partition::classes);

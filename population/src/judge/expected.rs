@@ -7,11 +7,11 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::infer::elimination::MAX_CELLS;
+use crate::judge::Analysis;
 use crate::model::network::UNREACHABLE;
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells, strides};
-use crate::model::variable::Variable;
-use crate::pack::{Figure, FigureColumn, Pack};
+use crate::pack::{Figure, FigureColumn};
 
 /// The shares of a pack's population that are in the cells of a figure, as the network has them.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,58 +55,7 @@ fn too_large(figure: &Figure) -> Error {
     Error::TooLarge { cells: u128::from(MAX_CELLS) + 1, bound: MAX_CELLS, variables }
 }
 
-impl Pack {
-    /// A variable by its name, hidden ones too.
-    pub fn variable(&self, name: &str) -> Option<&Variable> {
-        self.network.variables.iter().find(|v| v.name == name)
-    }
-
-    /// The label that a figure's column gives each level of its variable, as an index into the column's labels; `None`
-    /// for the levels that the figure leaves out.
-    ///
-    /// # Errors
-    /// If the column is of a list's items, which are no variable; if the pack is damaged.
-    pub fn labels_of_levels(&self, column: &FigureColumn) -> Result<Vec<Option<u16>>> {
-        let variable =
-            &self.network.variables[crate::model::variable::find(&self.network.variables, &column.variable)?];
-        if !column.groups.is_empty() {
-            let known = |label: &Option<u16>| label.is_none_or(|l| usize::from(l) < column.labels.len());
-            return match column.groups.len() == variable.len() && column.groups.iter().all(known) {
-                true => Ok(column.groups.clone()),
-                false => Err(Error::NotAPack(format!("the groups of the column `{}` are damaged", column.name))),
-            };
-        }
-        let mut of_levels = vec![None; variable.len()];
-        for (at, label) in column.labels.iter().enumerate() {
-            let levels = match variable.band(label) {
-                Some((levels, _)) => levels,
-                None => {
-                    let level = variable.level(label).ok_or_else(|| variable.unknown_level(label))?;
-                    level..level + 1
-                }
-            };
-            of_levels[levels].fill(Some(at as u16));
-        }
-        Ok(of_levels)
-    }
-
-    /// For a hidden variable that a visible one is a function of: the visible one, and its level for each level of the
-    /// hidden one.
-    pub fn shown_as(&self, hidden: &str) -> Option<(&Variable, Vec<u16>)> {
-        let at = self.network.variables.iter().position(|v| v.name == hidden)?;
-        self.network.tables.iter().enumerate().find_map(|(shown, table)| {
-            let variable = &self.network.variables[shown];
-            let crate::model::network::Rows::Function { levels } = &table.rows else { return None };
-            match table.parents.as_slice() {
-                [parent] if parent.variable == at && !variable.hidden => {
-                    let of = parent.partition.class_of().iter().map(|c| levels.get(usize::from(*c)).copied());
-                    Some((variable, of.collect::<Option<Vec<u16>>>()?))
-                }
-                _ => None,
-            }
-        })
-    }
-
+impl Analysis<'_> {
     /// What the network says of the cells of each figure, by exact inference: the expectation of the people drawn from
     /// the pack, to the last bit of its tables. It is worked out once, on all cores.
     ///
@@ -116,7 +65,9 @@ impl Pack {
     pub fn expected(&self, figures: &[&Figure]) -> Vec<Result<Arc<Expected>>> {
         let columns: Vec<Result<Vec<Labelled>>> = figures.iter().map(|f| self.labelled(f)).collect();
         let missing = |(figure, columns): (&&Figure, &Result<Vec<Labelled>>)| match columns {
-            Ok(columns) if figure.expected.get().is_none() => columns.iter().map(|(variable, _)| *variable).max(),
+            Ok(columns) if self.known(figure).is_none_or(|known| known.get().is_none()) => {
+                columns.iter().map(|(variable, _)| *variable).max()
+            }
             _ => None,
         };
         let nodes: BTreeSet<usize> = figures.iter().zip(&columns).filter_map(missing).collect();
@@ -132,12 +83,12 @@ impl Pack {
     /// If a variable is unknown, or they are tied together by more than memory has room for.
     pub fn joint(&self, columns: &[(&str, &[u16])]) -> Result<Vec<f64>> {
         let axis = |(name, labels): &(&str, &[u16])| {
-            let variable = crate::model::variable::find(&self.network.variables, name)?;
+            let variable = crate::model::variable::find(&self.pack.network.variables, name)?;
             Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
         };
         let axes: Vec<Axis> = columns.iter().map(axis).collect::<Result<_>>()?;
         let within = cells(&axes) <= u128::from(MAX_CELLS);
-        let joint = if within { self.network.marginal(&axes, MAX_CELLS) } else { None };
+        let joint = if within { self.pack.network.marginal(&axes, MAX_CELLS) } else { None };
         joint.map(|joint| joint.values).ok_or_else(|| {
             let variables = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             Error::TooLarge { cells: cells(&axes).max(u128::from(MAX_CELLS) + 1), bound: MAX_CELLS, variables }
@@ -146,23 +97,23 @@ impl Pack {
 
     fn labelled(&self, figure: &Figure) -> Result<Vec<Labelled>> {
         let labelled = |column: &FigureColumn| {
-            let at = crate::model::variable::find(&self.network.variables, &column.variable)?;
-            Ok((at, self.labels_of_levels(column)?))
+            let at = crate::model::variable::find(&self.pack.network.variables, &column.variable)?;
+            Ok((at, self.pack.labels_of_levels(column)?))
         };
         figure.columns.iter().map(labelled).collect()
     }
 
     /// The joint distribution of a node's parents, on the classes through which it sees them.
     fn parents_of(&self, node: usize) -> Option<&Potential> {
-        let known = self.parents.get(node)?;
+        let known = self.worked.parents.get(node)?;
         if known.get().is_none() {
-            _ = known.set(self.network.marginal(&self.network.tables[node].parents, MAX_CELLS)?);
+            _ = known.set(self.pack.network.marginal(&self.pack.network.tables[node].parents, MAX_CELLS)?);
         }
         known.get()
     }
 
     fn expected_of(&self, figure: &Figure, columns: &[Labelled]) -> Result<Arc<Expected>> {
-        if let Some(expected) = figure.expected.get() {
+        if let Some(expected) = self.known(figure).and_then(|known| known.get()) {
             return Ok(expected.clone());
         }
         let index = CellIndex::new(figure)?;
@@ -177,7 +128,7 @@ impl Pack {
                 let parents = self.parents_of(node).ok_or_else(|| too_large(figure))?;
                 let own = columns.iter().zip(&index.strides).find(|((variable, _), _)| *variable == node);
                 let Some(((_, own), own_stride)) = own else { return Err(too_large(figure)) };
-                let table = &self.network.tables[node];
+                let table = &self.pack.network.tables[node];
                 let steps = strides(&table.parents);
                 for (config, share) in parents.values.iter().enumerate().filter(|(_, share)| **share > 0.0) {
                     let row = table.compact.as_ref().map_or(config as u32, |rows| rows[config]);
@@ -200,7 +151,7 @@ impl Pack {
                 };
                 let axes: Vec<Axis> = columns.iter().map(axis).collect();
                 let within = cells(&axes) <= u128::from(MAX_CELLS);
-                let joint = if within { self.network.marginal(&axes, MAX_CELLS) } else { None };
+                let joint = if within { self.pack.network.marginal(&axes, MAX_CELLS) } else { None };
                 let joint = joint.ok_or_else(|| too_large(figure))?;
                 let steps = strides(&axes);
                 let labels: Vec<Vec<Option<u16>>> =
@@ -215,12 +166,13 @@ impl Pack {
                 }
             }
         }
-        Ok(figure.expected.get_or_init(|| Arc::new(expected)).clone())
+        let expected = Arc::new(expected);
+        Ok(self.known(figure).map_or(&expected, |known| known.get_or_init(|| expected.clone())).clone())
     }
 
     /// Where a figure is of a node and some of its parents, in bands that the node sees apart: these parents.
     fn parent_labels(&self, node: usize, columns: &[Labelled]) -> Option<Vec<LabelledParent>> {
-        let parents = &self.network.tables[node].parents;
+        let parents = &self.pack.network.tables[node].parents;
         let others = columns.iter().enumerate().filter(|(_, (variable, _))| *variable != node);
         let labels = others.map(|(column, (variable, labels))| {
             let parent = parents.iter().position(|p| p.variable == *variable)?;
@@ -238,20 +190,20 @@ fn of_classes(partition: &Partition, labels: &[Option<u16>]) -> Vec<Option<u16>>
     partition.members().iter().map(|levels| levels.first().and_then(|level| labels[*level])).collect()
 }
 
-impl Figure {
-    /// The figure's own shares of the cells, as shares of the pack's population: its shares within the columns where it
+impl Expected {
+    /// A figure's own shares of the cells of which this is what is expected, as shares of the pack's population: its shares within the columns where it
     /// is told to hold, on the population that the network has there. `None` where the figure says nothing of joint
     /// shares, as a table of weights does.
     ///
     /// # Errors
     /// If the pack is damaged.
-    pub fn own_shares(&self, expected: &Expected) -> Result<Option<Vec<f64>>> {
-        let fit = self.fits.last();
-        if fit.is_none() && self.measure != "count" {
+    pub fn own_shares(&self, figure: &Figure) -> Result<Option<Vec<f64>>> {
+        let fit = figure.fits.last();
+        if fit.is_none() && figure.measure != "count" {
             return Ok(None);
         }
-        let (codes, values) = self.cells()?;
-        let given: Vec<&Vec<u16>> = self
+        let (codes, values) = figure.cells()?;
+        let given: Vec<&Vec<u16>> = figure
             .columns
             .iter()
             .zip(&codes)
@@ -260,7 +212,7 @@ impl Figure {
             .collect();
         let group = |cell: usize| -> Vec<u16> { given.iter().map(|codes| codes[cell]).collect() };
         let mut totals: HashMap<Vec<u16>, (f64, f64)> = HashMap::new();
-        for (cell, (value, share)) in values.iter().zip(&expected.cells).enumerate() {
+        for (cell, (value, share)) in values.iter().zip(&self.cells).enumerate() {
             let total = totals.entry(group(cell)).or_default();
             total.0 += value;
             total.1 += share;
@@ -277,7 +229,7 @@ impl Figure {
 mod tests {
     use super::*;
 
-    fn tiny() -> Arc<Pack> {
+    fn tiny() -> Arc<crate::Pack> {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../udfs/tests/packs/tiny");
         crate::compile(&dir).unwrap().pack
     }
@@ -288,9 +240,9 @@ mod tests {
         let figures: Vec<&Figure> =
             pack.figures().iter().filter(|f| f.fits.last().is_some_and(|fit| fit.binding)).collect();
         assert!(figures.len() >= 4);
-        for (figure, expected) in figures.iter().zip(pack.expected(&figures)) {
+        for (figure, expected) in figures.iter().zip(Analysis::of(&pack).expected(&figures)) {
             let expected = expected.unwrap();
-            let own = figure.own_shares(&expected).unwrap().unwrap();
+            let own = expected.own_shares(figure).unwrap().unwrap();
             for (own, expected) in own.iter().zip(&expected.cells) {
                 assert!((own - expected).abs() < 1e-6, "{}: {own} against {expected}", figure.name);
             }
@@ -304,8 +256,8 @@ mod tests {
     fn elimination_agrees() {
         let pack = tiny();
         let figure = pack.figures().iter().find(|f| f.name == "jobs").unwrap();
-        let by_node = pack.expected(&[figure]).remove(0).unwrap();
-        let columns = pack.labelled(figure).unwrap();
+        let by_node = Analysis::of(&pack).expected(&[figure]).remove(0).unwrap();
+        let columns = Analysis::of(&pack).labelled(figure).unwrap();
         let axes: Vec<Axis> = columns
             .iter()
             .map(|(variable, labels)| Axis {
@@ -327,10 +279,10 @@ mod tests {
     fn the_joint_distribution_of_variables() {
         let pack = tiny();
         let figure = pack.figures().iter().find(|f| f.name == "jobs").unwrap();
-        let of_figure = pack.expected(&[figure]).remove(0).unwrap();
+        let of_figure = Analysis::of(&pack).expected(&[figure]).remove(0).unwrap();
         let finest = |name: &str| (0..pack.variable(name).unwrap().len() as u16).collect::<Vec<_>>();
         let (sex, job) = (finest("sex"), finest("job"));
-        let joint = pack.joint(&[("sex", &sex), ("job", &job)]).unwrap();
+        let joint = Analysis::of(&pack).joint(&[("sex", &sex), ("job", &job)]).unwrap();
         let (codes, _) = figure.cells().unwrap();
         for (cell, expected) in of_figure.cells.iter().enumerate() {
             let level = |column: usize| {
@@ -340,14 +292,14 @@ mod tests {
             assert!((joint[level(0) * job.len() + level(1)] - expected).abs() < 1e-12);
         }
         // Of one label for all levels, everybody.
-        assert!((pack.joint(&[("job", &vec![0; job.len()])]).unwrap()[0] - 1.0).abs() < 1e-12);
-        assert!(matches!(pack.joint(&[("hobby", &[0])]), Err(Error::UnknownVariable { .. })));
+        assert!((Analysis::of(&pack).joint(&[("job", &vec![0; job.len()])]).unwrap()[0] - 1.0).abs() < 1e-12);
+        assert!(matches!(Analysis::of(&pack).joint(&[("hobby", &[0])]), Err(Error::UnknownVariable { .. })));
     }
 
     #[test]
     fn items_of_lists_are_no_variable() {
         let pack = tiny();
         let figure = pack.figures().iter().find(|f| f.name == "hobbies").unwrap();
-        assert!(matches!(pack.expected(&[figure])[0], Err(Error::UnknownVariable { .. })));
+        assert!(matches!(Analysis::of(&pack).expected(&[figure])[0], Err(Error::UnknownVariable { .. })));
     }
 }

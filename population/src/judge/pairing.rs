@@ -1,9 +1,9 @@
 //! Which values of two variables go together, and how often: what records are checked against.
 
 use crate::error::{Error, Result};
+use crate::judge::Analysis;
 use crate::model::network::{Rows, UNREACHABLE};
 use crate::model::potential::{cells, strides};
-use crate::pack::Pack;
 
 /// Pairs up to this many are weighed; of more it is only known whether they occur.
 const WEIGHED: usize = 1 << 17;
@@ -63,14 +63,14 @@ impl Pairing {
     }
 }
 
-impl Pack {
+impl Analysis<'_> {
     /// Which levels of two variables go together, by exact inference; where they make too many pairs, whether one is
     /// ever drawn with the other.
     ///
     /// # Errors
     /// If there is no such variable, or the two are too far apart in the network for so many pairs.
     pub fn pairing(&self, first: &str, second: &str) -> Result<Pairing> {
-        let variables = &self.network.variables;
+        let variables = &self.pack.network.variables;
         let (a, b) =
             (crate::model::variable::find(variables, first)?, crate::model::variable::find(variables, second)?);
         let (height, width) = (variables[a].len(), variables[b].len());
@@ -95,7 +95,7 @@ impl Pack {
 
     /// The level of a variable for each level of its only parent, where it is a function of that.
     fn function(&self, variable: usize, of: usize) -> Option<Vec<u16>> {
-        let table = &self.network.tables[variable];
+        let table = &self.pack.network.tables[variable];
         match (&table.rows, &table.parents[..]) {
             (Rows::Function { levels }, [parent]) if parent.variable == of => {
                 let classes = parent.partition.class_of().iter();
@@ -108,13 +108,13 @@ impl Pack {
     /// Which levels of a variable are drawn with which of another that it is drawn from, or whose function it is of one
     /// that is: a bit a pair.
     fn occurring(&self, a: usize, b: usize) -> Option<Vec<u64>> {
-        let (height, width) = (self.network.variables[a].len(), self.network.variables[b].len());
+        let (height, width) = (self.pack.network.variables[a].len(), self.pack.network.variables[b].len());
         let mut bits = vec![0u64; (height * width).div_ceil(64)];
         let mut set = |first: usize, second: usize| {
             let at = first * width + second;
             bits[at / 64] |= 1 << (at % 64);
         };
-        let table = &self.network.tables[a];
+        let table = &self.pack.network.tables[a];
         if let Some(axis) = table.parents.iter().position(|p| p.variable == b) {
             let (parent, stride) = (&table.parents[axis], strides(&table.parents)[axis]);
             let mut members = vec![vec![]; parent.partition.classes()];
@@ -144,27 +144,29 @@ impl Pack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pack;
     use std::path::Path;
 
     #[test]
     fn values_that_nobody_has_together_are_told_from_those_that_some_have() {
         let usa = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/usa/usa.pack")).unwrap();
         let level = |name: &str, label: &str| usa.variable(name).unwrap().level(label).unwrap();
-        let company =
-            |a: (&str, &str), b: (&str, &str)| usa.pairing(a.0, b.0).unwrap().company(level(a.0, a.1), level(b.0, b.1));
+        let company = |a: (&str, &str), b: (&str, &str)| {
+            Analysis::of(&usa).pairing(a.0, b.0).unwrap().company(level(a.0, a.1), level(b.0, b.1))
+        };
         assert_eq!(company(("age", "18"), ("education_level", "graduate")), Company::Never);
         let Company::Weighed { share, independent } = company(("age", "30"), ("marital_status", "widowed")) else {
             panic!("thirty and widowed");
         };
-        let both = usa.pairing("age", "marital_status").unwrap();
+        let both = Analysis::of(&usa).pairing("age", "marital_status").unwrap();
         assert!(share > 0.0 && share < independent && both.only(0).is_none(), "{share} {independent}");
         assert_eq!(company(("zipcode", "90001"), ("state", "CA")), Company::Known);
         assert_eq!(company(("zipcode", "90001"), ("state", "NY")), Company::Never);
         assert_eq!(company(("city", "Los Angeles"), ("state", "CA")), Company::Known);
         assert_eq!(company(("city", "Los Angeles"), ("state", "VT")), Company::Never);
-        let cities = usa.pairing("zipcode", "city").unwrap();
+        let cities = Analysis::of(&usa).pairing("zipcode", "city").unwrap();
         assert_eq!(cities.only(level("zipcode", "90001")), Some(level("city", "Los Angeles")));
-        assert!(matches!(usa.pairing("zipcode", "last_name"), Err(Error::TooLarge { .. })));
-        assert!(matches!(usa.pairing("zip", "age"), Err(Error::UnknownVariable { .. })));
+        assert!(matches!(Analysis::of(&usa).pairing("zipcode", "last_name"), Err(Error::TooLarge { .. })));
+        assert!(matches!(Analysis::of(&usa).pairing("zip", "age"), Err(Error::UnknownVariable { .. })));
     }
 }

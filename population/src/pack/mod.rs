@@ -1,155 +1,26 @@
 //! A compiled country pack: the network to draw from, and the figures and sources that it was fitted to.
 
 pub(crate) mod codec;
+mod decode;
+pub(crate) mod encode;
+pub(crate) mod figure;
+mod identity;
+pub(crate) mod names;
+#[doc(hidden)]
+pub mod testing;
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow_array::StringArray;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use serde::{Deserialize, Serialize};
 
+pub use self::figure::{Figure, FigureColumn, Fit, Source, Status};
 use crate::error::{Error, Result};
 use crate::infer::predicate::{Comparison, Predicate, Value};
-use crate::judge::expected::Expected;
-use crate::judge::independence::Independence;
-use crate::model::network::{Address, Network, Table};
-use crate::model::potential::Potential;
+use crate::model::network::{Address, Network, Rows, Table};
 use crate::model::variable::{Levels, Variable};
-
-/// Whether a figure was published by a statistical office, or derived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    Official,
-    Estimate,
-}
-
-impl std::fmt::Display for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Status::Official => "official",
-            Status::Estimate => "estimate",
-        })
-    }
-}
-
-/// Where figures come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    pub id: String,
-    pub agency: String,
-    pub title: String,
-    pub year: String,
-    pub licence: String,
-    /// Text to ship with the figures, where the licence asks for it.
-    #[serde(default)]
-    pub attribution: Option<String>,
-    /// How the figures were obtained.
-    #[serde(default)]
-    pub origin: Option<String>,
-}
-
-/// How a fitted node agrees with one of its figures, on the population of one pass.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fit {
-    pub node: String,
-    pub pass: String,
-    /// The variables within which the figure's shares are to hold; none if its joint shares are.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub given: Vec<String>,
-    /// Whether the node was made to meet the figure in this pass; otherwise this says how far it has drifted since.
-    pub binding: bool,
-    /// The largest difference between a cell of the model's margin and the figure's, as a share of the population
-    /// that the figure covers.
-    pub max_difference: f64,
-    /// Half the sum of the absolute differences, over the population that the figure covers.
-    pub total_variation: f64,
-}
-
-/// One column of a figure: a variable, in the levels or bands in which it is published.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FigureColumn {
-    pub name: String,
-    pub variable: String,
-    pub labels: Vec<String>,
-    /// Where the labels are groups of the pack's own: the label of each level, by its index. Otherwise empty: each label
-    /// is a level or a band of integers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<Option<u16>>,
-}
-
-/// One table of the pack: counts or shares over some variables.
-#[derive(Debug, Clone)]
-pub struct Figure {
-    pub name: String,
-    pub title: String,
-    pub status: Status,
-    /// The id of its [`Source`].
-    pub source: String,
-    pub table: String,
-    pub year: String,
-    pub note: String,
-    /// `count` (persons) or `share`.
-    pub measure: String,
-    pub columns: Vec<FigureColumn>,
-    pub fits: Vec<Fit>,
-    pub(crate) cells: crate::pack::codec::Cells,
-    /// What the network says of its cells, once somebody has asked.
-    pub(crate) expected: OnceLock<Arc<Expected>>,
-}
-
-impl Figure {
-    /// How many cells it has.
-    pub fn len(&self) -> usize {
-        self.cells.rows
-    }
-
-    /// Whether it has no cell; never so in a pack.
-    pub fn is_empty(&self) -> bool {
-        self.cells.rows == 0
-    }
-
-    /// Its columns as text, then the measure as Float64.
-    pub fn schema(&self) -> SchemaRef {
-        let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        let mut fields: Vec<Field> = self.columns.iter().map(|c| Field::new(&c.name, text.clone(), false)).collect();
-        fields.push(Field::new(&self.measure, DataType::Float64, false));
-        Arc::new(Schema::new(fields))
-    }
-
-    /// Its cells: for each column the label of every cell, as an index into the column's labels; and their values.
-    ///
-    /// # Errors
-    /// If the pack is damaged.
-    pub fn cells(&self) -> Result<(Vec<Vec<u16>>, Vec<f64>)> {
-        let (codes, values) = self.cells.decode(self.columns.len())?;
-        let known = |(codes, column): (&Vec<u16>, &FigureColumn)| {
-            codes.iter().all(|code| usize::from(*code) < column.labels.len())
-        };
-        match codes.iter().zip(&self.columns).all(known) {
-            true => Ok((codes, values)),
-            false => Err(Error::NotAPack(format!("the cells of the figure `{}` are damaged", self.name))),
-        }
-    }
-
-    /// Its cells, as a table.
-    ///
-    /// # Errors
-    /// If the pack is damaged.
-    pub fn batch(&self) -> Result<RecordBatch> {
-        let (codes, values) = self.cells()?;
-        let mut columns: Vec<ArrayRef> = vec![];
-        for (column, codes) in self.columns.iter().zip(codes) {
-            let labels = Arc::new(StringArray::from(column.labels.clone()));
-            let keys = Int32Array::from_iter_values(codes.iter().map(|c| i32::from(*c)));
-            columns.push(Arc::new(DictionaryArray::try_new(keys, labels)?));
-        }
-        columns.push(Arc::new(Float64Array::from(values)));
-        Ok(RecordBatch::try_new(self.schema(), columns)?)
-    }
-}
 
 /// A list of items drawn for each person, such as hobbies: not a variable, so that no draw is conditioned on it.
 #[derive(Debug)]
@@ -160,6 +31,9 @@ pub(crate) struct List {
     pub min: usize,
     pub max: usize,
 }
+
+/// The most items that a list has.
+pub(crate) const MAX_LIST: usize = 32;
 
 /// What a column of a draw holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +49,25 @@ pub(crate) enum Column {
     PackId,
 }
 
+/// What is stored of a pack; [`Pack::new`] makes it one to draw from.
+#[derive(Debug)]
+pub(crate) struct PackParts {
+    pub name: String,
+    pub edition: u32,
+    pub title: String,
+    pub country: String,
+    pub language: String,
+    pub year: String,
+    pub universe: String,
+    pub population: f64,
+    pub network: Network,
+    pub lists: Vec<List>,
+    /// The facts of a draw, in the order of emission.
+    pub columns: Vec<String>,
+    pub figures: Vec<Figure>,
+    pub sources: Vec<Source>,
+}
+
 /// A compiled country pack. Share it as an [`Arc`]; drawing from it takes no lock.
 #[derive(Debug)]
 pub struct Pack {
@@ -185,6 +78,7 @@ pub struct Pack {
     pub(crate) year: String,
     pub(crate) universe: String,
     pub(crate) population: f64,
+    pub(crate) edition: u32,
     pub(crate) hash: [u8; 32],
     pub(crate) network: Network,
     pub(crate) lists: Vec<List>,
@@ -194,19 +88,20 @@ pub struct Pack {
     pub(crate) sources: Vec<Source>,
     pub(crate) addresses: Vec<Address>,
     pub(crate) list_addresses: Vec<Address>,
-    /// The joint distribution of the parents of each node, once somebody has asked.
-    pub(crate) parents: Vec<OnceLock<Potential>>,
     /// The texts of each variable's levels, as the values of its dictionary arrays.
     pub(crate) dictionaries: Vec<Option<Arc<StringArray>>>,
+    /// What the rooms above have worked out of the pack, for as long as it is there.
+    pub(crate) worked_out: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Pack {
     /// Reads a compiled pack.
     ///
     /// # Errors
-    /// [`Error::NotAPack`] if the bytes are not one, are damaged, or of a later version.
+    /// [`Error::NotAPack`] if the bytes are not one, are damaged, or of another version; if they say that they are
+    /// people other than they hold.
     pub fn from_bytes(bytes: &[u8]) -> Result<Arc<Pack>> {
-        crate::pack::codec::decode(bytes).map(Arc::new)
+        decode::decode(bytes).map(Arc::new)
     }
 
     /// Reads a compiled pack from a file.
@@ -255,7 +150,7 @@ impl Pack {
 
     /// The edition of the pack: people of one edition are who they are, whatever else is fitted anew.
     pub fn edition(&self) -> u32 {
-        1
+        self.edition
     }
 
     /// The BLAKE3 hash of everything that decides who is drawn.
@@ -292,9 +187,55 @@ impl Pack {
         &self.sources
     }
 
-    /// The independences that the network imposes, by its local Markov property.
-    pub fn independences(&self) -> Vec<Independence> {
-        crate::judge::independence::list(&self.network)
+    /// A variable by its name, hidden ones too.
+    pub fn variable(&self, name: &str) -> Option<&Variable> {
+        self.network.variables.iter().find(|v| v.name == name)
+    }
+
+    /// The label that a figure's column gives each level of its variable, as an index into the column's labels; `None`
+    /// for the levels that the figure leaves out.
+    ///
+    /// # Errors
+    /// If the column is of a list's items, which are no variable; if the pack is damaged.
+    pub fn labels_of_levels(&self, column: &FigureColumn) -> Result<Vec<Option<u16>>> {
+        let variable =
+            &self.network.variables[crate::model::variable::find(&self.network.variables, &column.variable)?];
+        if !column.groups.is_empty() {
+            let known = |label: &Option<u16>| label.is_none_or(|l| usize::from(l) < column.labels.len());
+            return match column.groups.len() == variable.len() && column.groups.iter().all(known) {
+                true => Ok(column.groups.clone()),
+                false => Err(Error::NotAPack(format!("the groups of the column `{}` are damaged", column.name))),
+            };
+        }
+        let mut of_levels = vec![None; variable.len()];
+        for (at, label) in column.labels.iter().enumerate() {
+            let levels = match variable.band(label) {
+                Some((levels, _)) => levels,
+                None => {
+                    let level = variable.level(label).ok_or_else(|| variable.unknown_level(label))?;
+                    level..level + 1
+                }
+            };
+            of_levels[levels].fill(Some(at as u16));
+        }
+        Ok(of_levels)
+    }
+
+    /// For a hidden variable that a visible one is a function of: the visible one, and its level for each level of the
+    /// hidden one.
+    pub fn shown_as(&self, hidden: &str) -> Option<(&Variable, Vec<u16>)> {
+        let at = self.network.variables.iter().position(|v| v.name == hidden)?;
+        self.network.tables.iter().enumerate().find_map(|(shown, table)| {
+            let variable = &self.network.variables[shown];
+            let Rows::Function { levels } = &table.rows else { return None };
+            match table.parents.as_slice() {
+                [parent] if parent.variable == at && !variable.hidden => {
+                    let of = parent.partition.class_of().iter().map(|c| levels.get(usize::from(*c)).copied());
+                    Some((variable, of.collect::<Option<Vec<u16>>>()?))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// P(predicate) in the whole population, and 0 where nobody satisfies it.
@@ -317,9 +258,36 @@ impl Pack {
         crate::infer::elimination::marginal(&self.network, at)
     }
 
+    /// Makes a pack of its parts. Its hash is that of the parts, whoever made them.
+    pub(crate) fn new(parts: PackParts) -> Result<Pack> {
+        let hash = *identity::identity(&parts).as_bytes();
+        let mut pack = Pack {
+            name: parts.name,
+            title: parts.title,
+            country: parts.country,
+            language: parts.language,
+            year: parts.year,
+            universe: parts.universe,
+            population: parts.population,
+            edition: parts.edition,
+            hash,
+            network: parts.network,
+            lists: parts.lists,
+            columns: vec![],
+            schema: Arc::new(Schema::empty()),
+            figures: parts.figures,
+            sources: parts.sources,
+            addresses: vec![],
+            list_addresses: vec![],
+            dictionaries: vec![],
+            worked_out: OnceLock::new(),
+        };
+        pack.finish(&parts.columns)?;
+        Ok(pack)
+    }
+
     pub(crate) fn finish(&mut self, names: &[String]) -> Result<()> {
         self.addresses = self.network.tables.iter().map(|t| Address::new(&t.parents)).collect();
-        self.parents = self.network.tables.iter().map(|_| OnceLock::new()).collect();
         self.list_addresses = self.lists.iter().map(|l| Address::new(&l.table.parents)).collect();
         self.dictionaries = self
             .network

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::Result;
-use populace_population::{Company, Levels, Pack, Pairing, Variable, did_you_mean};
+use populace_population::{Analysis, Company, Levels, Pack, Pairing, Variable, did_you_mean};
 
 use super::{Severity, Violation};
 
@@ -72,7 +72,7 @@ impl Columns {
             pack.variables().iter().filter(|v| !v.hidden && names.contains(&v.name.as_str())).cloned().collect();
         let at = |name: &str| variables.iter().position(|v| v.name == name);
         let rule = |(check, first, second, severity): (&'static str, &str, &str, Severity)| {
-            let pairing = pack.pairing(first, second).ok();
+            let pairing = Analysis::of(&pack).pairing(first, second).ok();
             Some(Rule { check, severity, first: at(first)?, second: at(second)?, pairing: pairing? })
         };
         let rules = RULES.into_iter().filter(|(_, a, b, _)| at(a).and(at(b)).is_some()).filter_map(rule).collect();

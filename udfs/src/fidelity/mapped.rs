@@ -116,7 +116,7 @@ pub(crate) fn map(
 ) -> Result<Mapped, String> {
     let error = |e: populace_population::Error| e.to_string();
     let (codes, _) = figure.cells().map_err(error)?;
-    let own = figure.own_shares(expected).map_err(error)?;
+    let own = expected.own_shares(figure).map_err(error)?;
     let mut columns: Vec<(Labels, &Vec<u16>)> = vec![];
     for ((column, found), codes) in figure.columns.iter().zip(found).zip(&codes) {
         let of_levels = pack.labels_of_levels(column).map_err(error)?;

@@ -24,7 +24,7 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use populace_population::{Figure, Pack, there_are};
+use populace_population::{Analysis, Figure, Pack, there_are};
 
 use self::levels::{can_hold, levels};
 use self::mapped::{Found, Mapped, find, map};
@@ -192,7 +192,7 @@ impl Fidelity {
         let figure = |at: &usize| &self.pack.figures()[*at];
         let wanted = self.figures.iter().zip(&self.found).filter(|(_, found)| found.is_ok());
         let wanted: Vec<&Figure> = wanted.map(|(at, _)| figure(at)).collect();
-        let mut expected = self.pack.expected(&wanted).into_iter();
+        let mut expected = Analysis::of(&self.pack).expected(&wanted).into_iter();
         let map = |(at, found): (&usize, &Result<Vec<Found>, String>)| {
             let found = found.as_ref().map_err(String::clone)?;
             let expected = expected.next().ok_or("nothing is expected of it")?.map_err(|e| e.to_string())?;

@@ -90,7 +90,7 @@ mod tests {
     use super::super::mapped::{find, map};
     use super::*;
     use arrow::array::{Array, ArrayRef};
-    use populace_population::{Figure, Pack, Sampler, permuted};
+    use populace_population::{Analysis, Figure, Pack, Sampler, permuted};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -102,7 +102,7 @@ mod tests {
         let of = |figure: &&Figure| !official || figure.status == populace_population::Status::Official;
         let figures: Vec<(&Figure, _)> =
             pack.figures().iter().filter(of).filter_map(|f| Some((f, find(pack, f, has).ok()?))).collect();
-        let expected = pack.expected(&figures.iter().map(|(f, _)| *f).collect::<Vec<_>>());
+        let expected = Analysis::of(pack).expected(&figures.iter().map(|(f, _)| *f).collect::<Vec<_>>());
         figures
             .iter()
             .zip(expected)

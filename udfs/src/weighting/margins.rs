@@ -3,7 +3,7 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Result, exec_err};
-use populace_population::Pack;
+use populace_population::{Analysis, Pack};
 
 use super::strata::CountryStrata;
 use crate::fidelity::levels::levels;
@@ -34,7 +34,7 @@ impl Margin {
         place: impl Fn(&str) -> usize,
     ) -> std::result::Result<Margin, String> {
         let figure = &pack.figures()[at];
-        let expected = pack.expected(&[figure]).pop().ok_or("nothing is expected of it")?;
+        let expected = Analysis::of(pack).expected(&[figure]).pop().ok_or("nothing is expected of it")?;
         let expected = expected.map_err(|e| e.to_string())?;
         let mapped = map(pack, figure, found, &expected)?;
         let mut shares = mapped.expected.clone();

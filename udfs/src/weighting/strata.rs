@@ -7,7 +7,7 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
-use populace_population::{Levels, Pack, Variable, there_are};
+use populace_population::{Analysis, Levels, Pack, Variable, there_are};
 
 use crate::arguments::{expression, fold};
 use crate::given;
@@ -95,7 +95,7 @@ impl CountryStrata {
     pub fn of_country(&self, pack: &Pack) -> Result<(Strata, Vec<f64>)> {
         let joint: Vec<(&str, &[u16])> =
             self.elements.iter().map(|e| (e.variable.as_str(), e.of_levels.as_slice())).collect();
-        let joint = pack.joint(&joint).map_err(population_error)?;
+        let joint = Analysis::of(pack).joint(&joint).map_err(population_error)?;
         let inhabited: Vec<usize> = (0..joint.len()).filter(|cell| joint[*cell] > 0.0).collect();
         let mut columns = vec![];
         let mut stride = joint.len();

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::compile::places::source;
 use crate::error::{Error, Result, did_you_mean, there_are};
 use crate::model::variable::{Levels, Variable};
 
@@ -150,10 +151,6 @@ struct Section {
 struct Read {
     country: String,
     sections: Vec<Section>,
-}
-
-fn source(place: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::Source { place: place.into(), message: message.into() }
 }
 
 impl Read {

@@ -1,0 +1,384 @@
+//! Reading a pack: nothing of it is believed. Whatever passes can be drawn from, conditioned and judged without a panic
+//! and within bounds; `FORMAT.md` lists what is asked of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_array::StringArray;
+
+use crate::error::Result;
+use crate::model::network::{Network, Rows, Table};
+use crate::model::partition::Partition;
+use crate::model::potential::Axis;
+use crate::model::variable::{Levels, MAX_LEVELS, Variable};
+use crate::pack::codec::{
+    Cells, FEATURES, Features, FigureHeader, Header, Length, LevelsHeader, ListHeader, MAGIC, MAX_COMBINATIONS,
+    MAX_FIGURE_COLUMNS, MAX_FIGURES, MAX_HEADER, MAX_LISTS, MAX_PARENTS, MAX_TEXTS, MAX_VARIABLES, Number, PREFIX,
+    RowsHeader, TableHeader, VERSION, VariableHeader, bad, inflate,
+};
+use crate::pack::figure::Figure;
+use crate::pack::names::{column_name, pack_name};
+use crate::pack::{List, MAX_LIST, Pack, PackParts};
+
+/// A pack from its file.
+pub(super) fn decode(bytes: &[u8]) -> Result<Pack> {
+    let (header, arrays) = open(bytes)?;
+    let (parts, hash) = parts(&header, arrays)?;
+    drop(header);
+    let pack = Pack::new(parts)?;
+    let computed = blake3::Hash::from_bytes(pack.hash).to_hex();
+    if hash != computed.as_str() {
+        return Err(bad(format!(
+            "it calls itself {}@{:.8} and holds the people of {}; fetch it where you trust it, or compile it",
+            pack.name,
+            hash,
+            pack.id()
+        )));
+    }
+    Ok(pack)
+}
+
+/// The header, inflated, and the arrays of a file whose checksum is right.
+pub(super) fn open(bytes: &[u8]) -> Result<(Vec<u8>, &[u8])> {
+    if bytes.len() < PREFIX || &bytes[..8] != MAGIC {
+        return Err(bad("it does not begin as one"));
+    }
+    let version = u32::read(&bytes[8..12]);
+    if version != VERSION {
+        return Err(bad(format!(
+            "its format is version {version}, this program reads version {VERSION}: compile it again from its folder, \
+             `populace countries compile DIR`"
+        )));
+    }
+    let length = u32::read(&bytes[12..16]) as usize;
+    let body = &bytes[PREFIX..];
+    if blake3::hash(body).as_bytes() != &bytes[16..48] || length > body.len() {
+        return Err(bad("it is damaged: its checksum does not match; fetch or compile it again"));
+    }
+    let (header, arrays) = body.split_at(length);
+    Ok((inflate(header, MAX_HEADER)?, arrays))
+}
+
+/// What a header and its arrays say, and the hash that they claim. Each fault is told by the thing that has it.
+pub(super) fn parts(header: &[u8], arrays: &[u8]) -> Result<(PackParts, String)> {
+    let features: Features = serde_json::from_slice(header).map_err(|e| bad(format!("its header: {e}")))?;
+    if let Some(unknown) = features.required_features.iter().find(|f| !FEATURES.contains(&f.as_str())) {
+        return Err(bad(format!("it needs `{unknown}`, of which this program knows nothing: use a later one")));
+    }
+    let header: Header = serde_json::from_slice(header).map_err(|e| bad(format!("its header: {e}")))?;
+    pack_name(&header.name).map_err(bad)?;
+    if header.edition == 0 {
+        return Err(bad("its edition is 0: editions are counted from 1"));
+    }
+    if !(header.population.is_finite() && header.population > 0.0) {
+        return Err(bad(format!("it is of {} people", header.population)));
+    }
+    at_most("variables", header.variables.len(), MAX_VARIABLES)?;
+    at_most("lists", header.lists.len(), MAX_LISTS)?;
+    at_most("figures", header.figures.len(), MAX_FIGURES)?;
+    check_names(&header)?;
+    let mut reader = Reader { arrays, texts: 0 };
+    let mut network = Network { variables: vec![], tables: vec![] };
+    for variable in header.variables {
+        let what = format!("variable `{}`", variable.name);
+        reader.variable(variable, &mut network).map_err(|e| within(&what, e))?;
+    }
+    let mut lists = vec![];
+    for list in header.lists {
+        let what = format!("list `{}`", list.name);
+        lists.push(reader.list(list, &network.variables).map_err(|e| within(&what, e))?);
+    }
+    let ids: HashSet<&str> = header.sources.iter().map(|s| s.id.as_str()).collect();
+    let (mut figures, mut names) = (vec![], HashSet::new());
+    for figure in header.figures {
+        let what = format!("figure `{}`", figure.name);
+        if !ids.contains(figure.source.as_str()) {
+            return Err(bad(format!("{what}: it has no source `{}`", figure.source)));
+        }
+        if !names.insert(figure.name.clone()) {
+            return Err(bad(format!("{what}: there are two of this name")));
+        }
+        figures.push(reader.figure(figure).map_err(|e| within(&what, e))?);
+    }
+    if !reader.arrays.is_empty() {
+        return Err(bad(format!("{} bytes behind its last array", reader.arrays.len())));
+    }
+    let parts = PackParts {
+        name: header.name,
+        edition: header.edition,
+        title: header.title,
+        country: header.country,
+        language: header.language,
+        year: header.year,
+        universe: header.universe,
+        population: header.population,
+        network,
+        lists,
+        columns: header.columns,
+        figures,
+        sources: header.sources,
+    };
+    Ok((parts, header.hash))
+}
+
+fn at_most(what: &str, count: usize, most: usize) -> Result<()> {
+    match count <= most {
+        true => Ok(()),
+        false => Err(bad(format!("{count} {what}; a pack has at most {most}"))),
+    }
+}
+
+/// What is wrong, and with what.
+fn within(what: &str, error: crate::Error) -> crate::Error {
+    match error {
+        crate::Error::NotAPack(message) => bad(format!("{what}: {message}")),
+        error => error,
+    }
+}
+
+/// Names of variables and lists are told apart, and columns name some of them, each once.
+fn check_names(header: &Header) -> Result<()> {
+    let mut names = HashSet::new();
+    let named = header.variables.iter().map(|v| &v.name).chain(header.lists.iter().map(|l| &l.name));
+    for name in named {
+        column_name(name).map_err(bad)?;
+        if !names.insert(name.as_str()) {
+            return Err(bad(format!("two variables or lists are called `{name}`")));
+        }
+    }
+    let mut columns = HashSet::new();
+    for column in &header.columns {
+        if !names.contains(column.as_str()) || header.variables.iter().any(|v| v.hidden && v.name == *column) {
+            return Err(bad(format!("its column `{column}` is no variable to show and no list")));
+        }
+        if !columns.insert(column) {
+            return Err(bad(format!("its column `{column}` stands there twice")));
+        }
+    }
+    Ok(())
+}
+
+/// Takes one array after another.
+struct Reader<'a> {
+    arrays: &'a [u8],
+    /// Levels and items so far.
+    texts: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, length: Length) -> Result<&'a [u8]> {
+        let length = usize::try_from(length.0).ok().filter(|length| *length <= self.arrays.len());
+        let (array, rest) = self.arrays.split_at(length.ok_or_else(|| bad("an array reaches beyond the file"))?);
+        self.arrays = rest;
+        Ok(array)
+    }
+
+    fn numbers<T: Number>(&mut self, length: Length) -> Result<Vec<T>> {
+        let bytes = self.bytes(length)?;
+        if bytes.len() % T::BYTES != 0 {
+            return Err(bad("an array ends within a number"));
+        }
+        let mut numbers = vec![];
+        numbers.try_reserve_exact(bytes.len() / T::BYTES).map_err(|e| bad(e.to_string()))?;
+        numbers.extend(bytes.chunks_exact(T::BYTES).map(T::read));
+        Ok(numbers)
+    }
+
+    /// Names, each its own.
+    fn texts(&mut self, length: Length) -> Result<Vec<&'a str>> {
+        let text = std::str::from_utf8(self.bytes(length)?).map_err(|e| bad(e.to_string()))?;
+        let count = text.bytes().filter(|b| *b == b'\n').count() + 1;
+        self.texts += count;
+        if count > MAX_LEVELS || self.texts > MAX_TEXTS {
+            return Err(bad(format!("more than {MAX_LEVELS} levels, or {MAX_TEXTS} in all")));
+        }
+        let texts: Vec<&str> = text.split('\n').collect();
+        let mut known = HashSet::with_capacity(count);
+        match texts.iter().find(|text| text.is_empty() || !known.insert(**text)) {
+            None => Ok(texts),
+            Some(text) => Err(bad(format!("the level {text:?} stands there twice, or has no name"))),
+        }
+    }
+
+    fn variable(&mut self, header: VariableHeader, network: &mut Network) -> Result<()> {
+        let levels = match header.levels {
+            LevelsHeader::Text(length) => Levels::Text(self.texts(length)?.into_iter().map(String::from).collect()),
+            LevelsHeader::Integers(min, max) if min <= max && i64::from(max) - i64::from(min) < MAX_LEVELS as i64 => {
+                Levels::Integer { min, max }
+            }
+            LevelsHeader::Integers(min, max) => {
+                return Err(bad(format!("integers from {min} to {max}; a variable has 1 to {MAX_LEVELS} levels")));
+            }
+        };
+        let variable = Variable::new(header.name, header.description, levels, header.hidden, header.null_level);
+        if header.null_level.is_some_and(|level| usize::from(level) >= variable.len()) {
+            return Err(bad("its level that is NULL is none of its levels"));
+        }
+        let table = self.table(header.table, &network.variables, variable.len())?;
+        network.variables.push(variable);
+        network.tables.push(table);
+        Ok(())
+    }
+
+    fn list(&mut self, header: ListHeader, variables: &[Variable]) -> Result<List> {
+        let items = self.texts(header.items)?;
+        if header.min > header.max || header.max > MAX_LIST || header.max > items.len() {
+            return Err(bad(format!(
+                "{} to {} of {} items; a list has at most {MAX_LIST}, and no more than there are",
+                header.min,
+                header.max,
+                items.len()
+            )));
+        }
+        let table = self.table(header.table, variables, items.len())?;
+        for row in 0..table.rows.len() {
+            let mut possible = 0;
+            table.rows.each(row, |_, _| possible += 1);
+            if possible < header.min {
+                return Err(bad(format!("{possible} items in a row, fewer than the {} of each person", header.min)));
+            }
+        }
+        let items = Arc::new(StringArray::from(items));
+        Ok(List { name: header.name, items, table, min: header.min, max: header.max })
+    }
+
+    /// A table, checked so that no draw can reach outside of it.
+    fn table(&mut self, header: TableHeader, variables: &[Variable], levels: usize) -> Result<Table> {
+        at_most("parents", header.parents.len(), MAX_PARENTS)?;
+        // Of parents in their own levels only the number of classes is known until the rows are seen to be there: no
+        // memory is taken on the word of a header.
+        let mut parents: Vec<(usize, usize, Option<Partition>)> = vec![];
+        let mut configurations: u64 = 1;
+        for parent in header.parents {
+            let Some(variable) = variables.get(parent.variable) else {
+                return Err(bad("a parent is not drawn before it"));
+            };
+            if parents.iter().any(|(other, ..)| *other == parent.variable) {
+                return Err(bad(format!("`{}` is a parent twice", variable.name)));
+            }
+            let (classes, partition) = match parent.classes {
+                None => (variable.len(), None),
+                Some(length) => {
+                    let class_of: Vec<u16> = self.numbers(length)?;
+                    let partition = canonical(class_of, variable.len());
+                    let partition = partition.ok_or_else(|| {
+                        bad(format!(
+                            "classes that do not fit `{}`: one for each level, numbered as they are met, fewer than levels",
+                            variable.name
+                        ))
+                    })?;
+                    (partition.classes(), Some(partition))
+                }
+            };
+            configurations = configurations
+                .checked_mul(classes as u64)
+                .filter(|c| *c < 1 << 31)
+                .ok_or_else(|| bad("its parents have too many configurations"))?;
+            parents.push((parent.variable, classes, partition));
+        }
+        let rows = self.rows(header.rows, configurations, levels)?;
+        let parents = parents.into_iter().map(|(variable, classes, partition)| Axis {
+            variable,
+            partition: partition.unwrap_or_else(|| Partition::finest(classes)),
+        });
+        Ok(Table { parents: parents.collect(), rows, compact: None })
+    }
+
+    fn rows(&mut self, header: RowsHeader, configurations: u64, levels: usize) -> Result<Rows> {
+        let configurations = configurations as usize;
+        let (rows, sound) = match header {
+            RowsHeader::Dense { thresholds } => {
+                let thresholds: Vec<u32> = self.numbers(thresholds)?;
+                let sound = configurations.checked_mul(levels) == Some(thresholds.len())
+                    && thresholds.chunks_exact(levels).all(rising);
+                (Rows::Dense { width: levels, thresholds }, sound)
+            }
+            RowsHeader::Sparse { offsets, levels: of, thresholds } => {
+                let offsets: Vec<u32> = self.numbers(offsets)?;
+                let (of, thresholds): (Vec<u16>, Vec<u32>) = (self.numbers(of)?, self.numbers(thresholds)?);
+                let row = |pair: &[u32]| {
+                    let range = pair[0] as usize..pair[1] as usize;
+                    let ascending = |of: &[u16]| of.windows(2).all(|w| w[0] < w[1]);
+                    thresholds.get(range.clone()).is_some_and(rising) && of.get(range).is_some_and(ascending)
+                };
+                let sound = offsets.len() == configurations + 1
+                    && offsets.first() == Some(&0)
+                    && offsets.last().is_some_and(|last| *last as usize == of.len())
+                    && of.len() == thresholds.len()
+                    && of.iter().all(|level| usize::from(*level) < levels)
+                    && offsets.windows(2).all(row);
+                (Rows::Sparse { offsets, levels: of, thresholds }, sound)
+            }
+            RowsHeader::Function { levels: of } => {
+                let of: Vec<u16> = self.numbers(of)?;
+                let sound = of.len() == configurations && of.iter().all(|level| usize::from(*level) < levels);
+                (Rows::Function { levels: of }, sound)
+            }
+        };
+        match sound {
+            true => Ok(rows),
+            false => Err(bad("its table does not fit its parents and levels")),
+        }
+    }
+
+    fn figure(&mut self, header: FigureHeader) -> Result<Figure> {
+        if !["count", "share", "weight"].contains(&header.measure.as_str()) {
+            return Err(bad(format!("it measures `{}`: it must be count, share or weight", header.measure)));
+        }
+        at_most("columns", header.columns.len(), MAX_FIGURE_COLUMNS)?;
+        let mut combinations: u64 = 1;
+        let mut seen = HashSet::from([header.measure.as_str()]);
+        for column in &header.columns {
+            if !seen.insert(&column.name) {
+                return Err(bad(format!("two columns `{}`", column.name)));
+            }
+            at_most("labels", column.labels.len(), MAX_LEVELS)?;
+            let known = |label: &Option<u16>| label.is_none_or(|l| usize::from(l) < column.labels.len());
+            if !column.groups.iter().all(known) {
+                return Err(bad(format!("the groups of the column `{}` are none of its labels", column.name)));
+            }
+            combinations = combinations
+                .checked_mul(column.labels.len() as u64)
+                .filter(|c| *c <= MAX_COMBINATIONS)
+                .ok_or_else(|| bad("its labels make too many combinations"))?;
+        }
+        let size = Cells::size(header.rows, header.columns.len());
+        if header.rows as u64 > combinations || size.is_none() {
+            return Err(bad(format!("{} cells, more than its labels make or a figure may have", header.rows)));
+        }
+        if header.fits.iter().any(|f| !(f.max_difference.is_finite() && f.total_variation.is_finite())) {
+            return Err(bad("a fit that is no number"));
+        }
+        Ok(Figure {
+            name: header.name,
+            title: header.title,
+            status: header.status,
+            source: header.source,
+            table: header.table,
+            year: header.year,
+            note: header.note,
+            measure: header.measure,
+            columns: header.columns,
+            fits: header.fits,
+            cells: Cells { rows: header.rows, deflated: self.bytes(header.cells)?.into() },
+        })
+    }
+}
+
+/// A partition from the class of each level: numbered as they are met, so that each is met, and coarser than the levels.
+fn canonical(class_of: Vec<u16>, levels: usize) -> Option<Partition> {
+    let mut classes = 0;
+    for class in &class_of {
+        match usize::from(*class) {
+            class if class < classes => {}
+            class if class == classes => classes += 1,
+            _ => return None,
+        }
+    }
+    (class_of.len() == levels && classes < levels).then(|| Partition::from_classes(class_of.into(), classes))
+}
+
+/// Whether thresholds rise to the end of the words.
+fn rising(thresholds: &[u32]) -> bool {
+    thresholds.last() == Some(&u32::MAX) && thresholds.windows(2).all(|w| w[0] <= w[1])
+}
