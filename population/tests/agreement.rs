@@ -29,7 +29,8 @@ fn conditioned_is_filtered() {
     for (country, pack) in packs() {
         let variables = visible(&pack);
         let people = Sampler::new(pack.clone(), 77).draw(0..ROWS as u64, None).unwrap();
-        let drawn: HashMap<&str, Vec<usize>> = variables.iter().map(|v| (v.name.as_str(), levels(&people, v))).collect();
+        let drawn: HashMap<&str, Vec<usize>> =
+            variables.iter().map(|v| (v.name.as_str(), levels(&people, v))).collect();
         let mut random = Random(country.len() as u64);
         let mut asked = 0;
         for round in 0.. {
@@ -43,7 +44,8 @@ fn conditioned_is_filtered() {
             let facts = of.iter().zip(&rows).map(|(v, r)| fact_of(&people, *r, v)).collect();
             let given = if any { Predicate::Or(facts) } else { Predicate::And(facts) };
             let met = |row: usize| {
-                let mut holds = of.iter().zip(&rows).map(|(v, r)| drawn[v.name.as_str()][row] == drawn[v.name.as_str()][*r]);
+                let mut holds =
+                    of.iter().zip(&rows).map(|(v, r)| drawn[v.name.as_str()][row] == drawn[v.name.as_str()][*r]);
                 if any { holds.any(|h| h) } else { holds.all(|h| h) }
             };
             let within: Vec<usize> = (0..ROWS).filter(|row| met(*row)).collect();

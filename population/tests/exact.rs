@@ -218,8 +218,7 @@ fn respelt(p: &Predicate, random: &mut Random) -> Predicate {
             if *negated { not(any) } else { any }
         }
         Predicate::Between { variable, low, high, negated } if random.below(2) == 0 => {
-            let within =
-                vec![compare(variable, Comparison::LtEq, high), compare(variable, Comparison::GtEq, low)];
+            let within = vec![compare(variable, Comparison::LtEq, high), compare(variable, Comparison::GtEq, low)];
             if *negated { not(Predicate::And(within)) } else { Predicate::And(within) }
         }
         Predicate::Compare { variable, op: Comparison::NotEq, value } => not(compare(variable, Comparison::Eq, value)),

@@ -84,7 +84,12 @@ fn given_is_canonical() {
         Predicate::And(vec![old.clone(), Predicate::Or(vec![compare(Comparison::GtEq, 40), equals("sex", "Male")])]),
         Predicate::And(vec![old.clone(), compare(Comparison::GtEq, 60)]),
         Predicate::Not(Box::new(compare(Comparison::Lt, 65))),
-        Predicate::Between { variable: "age".into(), low: Value::Integer(65), high: Value::Integer(999), negated: false },
+        Predicate::Between {
+            variable: "age".into(),
+            low: Value::Integer(65),
+            high: Value::Integer(999),
+            negated: false,
+        },
         Predicate::Or(vec![
             Predicate::And(vec![old.clone(), equals("sex", "Male")]),
             Predicate::And(vec![old.clone(), Predicate::Not(Box::new(equals("sex", "Male")))]),

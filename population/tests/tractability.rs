@@ -48,7 +48,8 @@ fn every_country_answers_everything() {
             let facts = any.iter().map(|v| fact_of(&people, random.below(people.num_rows()), v)).collect();
             questions.push(("an OR of 3", Predicate::Or(facts)));
         }
-        let operators = [Comparison::Eq, Comparison::NotEq, Comparison::Lt, Comparison::LtEq, Comparison::Gt, Comparison::GtEq];
+        let operators =
+            [Comparison::Eq, Comparison::NotEq, Comparison::Lt, Comparison::LtEq, Comparison::Gt, Comparison::GtEq];
         let mut asked = 0;
         while asked < 100 / times {
             let pair = random.some(&variables, 2);

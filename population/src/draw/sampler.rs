@@ -11,8 +11,8 @@ use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, SchemaRef};
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
 use crate::draw::stream::Stream;
+use crate::error::{Error, Result};
 use crate::infer::elimination::{Case, Plan, condition};
 use crate::infer::predicate::Predicate;
 use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE, quantise};

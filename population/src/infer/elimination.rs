@@ -222,15 +222,14 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
             join(&mut scope, &Axis { variable: link.child, partition });
         }
     }
-    let own = match roots.of(variable) {
-        Some(_) => None,
-        None => Some(
-            scope
-                .iter()
-                .find(|a| a.variable == variable)
-                .map_or_else(|| Partition::by_signature(vec![0; reduced.levels[variable].len()]), |a| a.partition.clone()),
-        ),
-    };
+    let own =
+        match roots.of(variable) {
+            Some(_) => None,
+            None => Some(scope.iter().find(|a| a.variable == variable).map_or_else(
+                || Partition::by_signature(vec![0; reduced.levels[variable].len()]),
+                |a| a.partition.clone(),
+            )),
+        };
     scope.retain(|a| a.variable != variable && a.partition.classes() > 1);
     let mut cost = cells(&scope).saturating_mul(own.as_ref().map_or(1, Partition::classes) as u128);
     if own.is_some() && inputs.iter().any(|i| reduced.potentials.get(*i).is_some_and(|p| p.1 == Some(variable))) {
@@ -343,7 +342,9 @@ impl Product {
             of_class.into_iter().enumerate().map(|(class, group)| (class as u16, group)).collect();
         classes.sort_by_key(|(class, group)| (*group, *class));
         let sparse = match own_table {
-            Some(input) if step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5 => {
+            Some(input)
+                if step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5 =>
+            {
                 Some(Sparse::new(input, fixed[input], &inputs[input], &own.partition, &classes))
             }
             _ => None,
@@ -419,9 +420,7 @@ fn eliminate(
             product.classes.iter().for_each(|(class, group)| group_of[usize::from(*class)] = *group);
             Spread::Rows { input, table, base, class_of, group_of, inner }
         }
-        (Some(own), _) => {
-            Spread::Levels(own.members().iter().map(|atoms| reduced.levels[v][atoms[0]]).collect())
-        }
+        (Some(own), _) => Spread::Levels(own.members().iter().map(|atoms| reduced.levels[v][atoms[0]]).collect()),
         (None, _) => Spread::Levels(vec![]),
     };
     let own_classes = step.own.as_ref().map_or(1, Partition::classes);

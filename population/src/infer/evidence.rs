@@ -116,8 +116,7 @@ impl Evidence {
     /// The evidence of some parts that must all hold.
     pub fn new(parts: &[Predicate], variables: &[Variable]) -> Result<Evidence> {
         let mut atoms = vec![];
-        let resolved: Vec<Resolved> =
-            parts.iter().map(|p| p.resolve(variables, &mut atoms)).collect::<Result<_>>()?;
+        let resolved: Vec<Resolved> = parts.iter().map(|p| p.resolve(variables, &mut atoms)).collect::<Result<_>>()?;
         let mut tested: Vec<usize> = atoms.iter().flat_map(Atom::variables).collect();
         tested.sort_by(|a, b| variables[*a].name.cmp(&variables[*b].name));
         tested.dedup();
@@ -135,8 +134,7 @@ impl Evidence {
             })
             .collect();
         let levels = order.iter().map(|(_, p)| p.members().iter().map(|m| m[0]).collect()).collect();
-        let mut builder =
-            Builder { variables, atoms: &atoms, order: &order, levels, diagrams: Diagrams::default() };
+        let mut builder = Builder { variables, atoms: &atoms, order: &order, levels, diagrams: Diagrams::default() };
         let mut nodes = vec![];
         for (part, resolved) in resolved.iter().enumerate() {
             let (node, _) = builder.sets(resolved)?;
@@ -196,7 +194,8 @@ impl Evidence {
             }
         }
         // What follows from the others goes, the widest first.
-        let names = |d: &Diagrams, node: u32| (std::cmp::Reverse(d.tested(node).len()), d.tested(node), d.below(node).len());
+        let names =
+            |d: &Diagrams, node: u32| (std::cmp::Reverse(d.tested(node).len()), d.tested(node), d.below(node).len());
         once.sort_by_cached_key(|(node, _)| names(d, *node));
         let mut at = 0;
         while at < once.len() {
@@ -349,8 +348,7 @@ impl Evidence {
         let nodes = self.diagrams.below(tie.root);
         let mut merged = vec![];
         for place in &places {
-            let own: Vec<_> =
-                nodes.iter().filter_map(|n| self.diagrams.node(*n)).filter(|n| n.at == *place).collect();
+            let own: Vec<_> = nodes.iter().filter_map(|n| self.diagrams.node(*n)).filter(|n| n.at == *place).collect();
             let (_, partition) = &self.order[*place as usize];
             let signature = |class: usize| own.iter().map(|n| n.kids[class]).collect::<Vec<_>>();
             merged.push(Partition::by_signature((0..partition.classes()).map(signature)));
@@ -481,7 +479,8 @@ fn of_mask(variable: &Variable, mask: &[bool]) -> Predicate {
         _ => None,
     };
     let compare = |op, level| Predicate::Compare { variable: name(), op, value: value(level) };
-    let between = |(low, high), negated| Predicate::Between { variable: name(), low: value(low), high: value(high), negated };
+    let between =
+        |(low, high), negated| Predicate::Between { variable: name(), low: value(low), high: value(high), negated };
     let tests = match (&within[..], &without[..]) {
         ([], _) => return if with_null { is_null(false) } else { Predicate::Literal(Some(false)) },
         (_, []) if with_null => return Predicate::Literal(Some(true)),

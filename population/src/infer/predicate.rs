@@ -31,16 +31,46 @@ pub enum Comparison {
 pub enum Predicate {
     /// A constant truth value; `None` is unknown, as NULL is in SQL.
     Literal(Option<bool>),
-    Compare { variable: String, op: Comparison, value: Value },
-    In { variable: String, values: Vec<Value>, negated: bool },
-    Between { variable: String, low: Value, high: Value, negated: bool },
-    Like { variable: String, pattern: String, negated: bool, case_insensitive: bool, escape: Option<char> },
-    IsNull { variable: String, negated: bool },
+    Compare {
+        variable: String,
+        op: Comparison,
+        value: Value,
+    },
+    In {
+        variable: String,
+        values: Vec<Value>,
+        negated: bool,
+    },
+    Between {
+        variable: String,
+        low: Value,
+        high: Value,
+        negated: bool,
+    },
+    Like {
+        variable: String,
+        pattern: String,
+        negated: bool,
+        case_insensitive: bool,
+        escape: Option<char>,
+    },
+    IsNull {
+        variable: String,
+        negated: bool,
+    },
     /// A test of two variables against each other, texts as texts and integers as numbers; unknown where one is NULL.
-    CompareVariables { left: String, op: Comparison, right: String },
+    CompareVariables {
+        left: String,
+        op: Comparison,
+        right: String,
+    },
     /// A test of several variables that was worked out for every combination of their levels: the last variable's
     /// levels run fastest. At most 4,194,304 combinations; `text` is its SQL.
-    Table { variables: Vec<String>, answers: Arc<[Option<bool>]>, text: String },
+    Table {
+        variables: Vec<String>,
+        answers: Arc<[Option<bool>]>,
+        text: String,
+    },
     And(Vec<Predicate>),
     Or(Vec<Predicate>),
     Not(Box<Predicate>),
@@ -182,4 +212,3 @@ impl Display for Text<'_> {
         }
     }
 }
-

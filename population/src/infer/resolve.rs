@@ -155,10 +155,12 @@ impl Predicate {
                 let answers = (0..variables[index].len()).map(|l| Some((Some(l) == null) != *negated)).collect();
                 push(Atom::One { variable: index, answers })?
             }
-            Predicate::CompareVariables { left, op, right } => match (find(variables, left)?, find(variables, right)?) {
-                (one, other) if one == other => test(left, &|_, _| Some(op.holds(Ordering::Equal)))?,
-                (left, right) => push(compared(variables, left, *op, right)?)?,
-            },
+            Predicate::CompareVariables { left, op, right } => {
+                match (find(variables, left)?, find(variables, right)?) {
+                    (one, other) if one == other => test(left, &|_, _| Some(op.holds(Ordering::Equal)))?,
+                    (left, right) => push(compared(variables, left, *op, right)?)?,
+                }
+            }
             Predicate::Table { variables: names, answers, text } => push(table(variables, names, answers, text)?)?,
             Predicate::And(parts) => {
                 Resolved::And(parts.iter().map(|p| p.resolve_at(variables, atoms, depth + 1)).collect::<Result<_>>()?)

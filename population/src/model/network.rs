@@ -196,7 +196,8 @@ impl Network {
                 return None;
             }
             let variable = rest.swap_remove(at);
-            let (with, without): (Vec<Potential>, Vec<Potential>) = pool.into_iter().partition(|f| f.mentions(variable));
+            let (with, without): (Vec<Potential>, Vec<Potential>) =
+                pool.into_iter().partition(|f| f.mentions(variable));
             let kept: Vec<Axis> = scope.into_iter().filter(|a| a.variable != variable).collect();
             pool = without;
             pool.push(Potential::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
