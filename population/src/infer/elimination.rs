@@ -24,6 +24,9 @@ pub(crate) const MAX_BYTES: u64 = 256 << 20;
 /// A tie whose elimination takes so few cells is not split into cases.
 const SMALL: u128 = 1 << 20;
 
+/// Plans of more cells and words are compared with others.
+const DEAR: u128 = 1 << 19;
+
 /// What an exact answer takes, as it is known before the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -83,8 +86,29 @@ fn mentioned(axes: &[Axis], variable: usize) -> bool {
 }
 
 impl Order {
-    /// The eliminations of all variables but `keep`.
+    /// The eliminations of all variables but `keep`: by the greedy order of least work, or, where that takes much, by the
+    /// best of several greedy orders.
     fn new(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool) -> Order {
+        let weighs = |order: &Order| order.cells.saturating_add(order.bytes / 8);
+        let mut best = Order::greedy(reduced, keep, draw, &|products, _| products as f64);
+        if weighs(&best) > DEAR {
+            let by: [&dyn Fn(u128, u128) -> f64; 3] = [
+                &|_, result| result as f64,
+                &|products, result| (products as f64).sqrt() * result as f64,
+                &|products, result| products as f64 * (result as f64).sqrt(),
+            ];
+            for weight in by {
+                let order = Order::greedy(reduced, keep, draw, weight);
+                if weighs(&order) < weighs(&best) {
+                    best = order;
+                }
+            }
+        }
+        best
+    }
+
+    /// The order in which the variable of least weight, by its products and its result, is eliminated next.
+    fn greedy(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool, weight: &dyn Fn(u128, u128) -> f64) -> Order {
         let mut pool: Vec<Option<Vec<Axis>>> = reduced.potentials.iter().map(|(p, _)| Some(p.axes.clone())).collect();
         // What is held at a time, and the most of it; tables to draw from stay.
         let mut held: u128 = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).sum();
@@ -100,20 +124,21 @@ impl Order {
                         && reduced.parents[*c].iter().any(|p| p.variable == v)
                 })
             };
-            let mut best: Option<(u128, usize)> = None;
+            let mut best: Option<(f64, usize)> = None;
             for at in (0..rest.len()).rev() {
                 let v = rest[at];
                 if Some(v) == keep || waits(v) {
                     continue;
                 }
-                let cost = known[v].get_or_insert_with(|| step(reduced, &pool, &rest, v)).1;
+                let (step, cost) = known[v].get_or_insert_with(|| step(reduced, &pool, &rest, v));
+                let cost = weight(*cost, cells(&step.outer).saturating_mul(cells(&step.inner)));
                 if best.is_none_or(|(least, _)| cost < least) {
                     best = Some((cost, at));
                 }
             }
-            let Some((cost, at)) = best else { break };
+            let Some((_, at)) = best else { break };
             let v = rest.remove(at);
-            let Some((step, _)) = known[v].take() else { break };
+            let Some((step, cost)) = known[v].take() else { break };
             let size = |axes: &[Axis]| cells(axes).saturating_mul(8);
             let used = step.inputs.iter().filter_map(|i| pool[*i].as_ref()).map(|axes| size(axes)).sum::<u128>();
             step.inputs.iter().for_each(|i| pool[*i] = None);
@@ -206,7 +231,11 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
             )),
         };
     scope.retain(|a| a.variable != variable && a.partition.classes() > 1);
-    let cost = cells(&scope).saturating_mul(own.as_ref().map_or(1, Partition::classes) as u128);
+    let mut cost = cells(&scope).saturating_mul(own.as_ref().map_or(1, Partition::classes) as u128);
+    if own.is_some() && inputs.iter().any(|i| reduced.potentials.get(*i).is_some_and(|p| p.1 == Some(variable))) {
+        // Only the levels that a row of its own table has are visited.
+        cost = (cost as f64 * reduced.density[variable]).ceil() as u128;
+    }
     (Step { variable, inputs, within, outer: scope, own, inner }, cost)
 }
 
@@ -231,10 +260,43 @@ struct Product {
     /// The own classes, by the inner configuration that they belong to, and that configuration.
     classes: Vec<(u16, usize)>,
     groups: usize,
+    sparse: Option<Sparse>,
+}
+
+/// Of the variable's own table, where it is mostly empty: the classes that each row has, in the order of all of them.
+struct Sparse {
+    input: usize,
+    /// How many cells a row has, and what a fixed parent adds to the first.
+    width: usize,
+    base: usize,
+    starts: Vec<u32>,
+    classes: Vec<(u16, usize)>,
+}
+
+impl Sparse {
+    fn new(input: usize, base: usize, of: &Potential, own: &Partition, all: &[(u16, usize)]) -> Sparse {
+        let width = own.class_of().len();
+        let mut rank = vec![0; own.classes()];
+        all.iter().enumerate().for_each(|(at, (class, _))| rank[usize::from(*class)] = at);
+        let (mut starts, mut classes) = (vec![0], vec![]);
+        for row in of.values.chunks_exact(width) {
+            let from = classes.len();
+            let met = row.iter().enumerate().filter(|(_, p)| **p > 0.0);
+            classes.extend(met.map(|(atom, _)| all[rank[usize::from(own.class_of()[atom])]]));
+            classes[from..].sort_unstable_by_key(|(class, _)| rank[usize::from(*class)]);
+            starts.push(classes.len() as u32);
+        }
+        Sparse { input, width, base, starts, classes }
+    }
+
+    fn row(&self, at: &[usize]) -> &[(u16, usize)] {
+        let row = (at[self.input] + self.base) / self.width;
+        &self.classes[self.starts[row] as usize..self.starts[row + 1] as usize]
+    }
 }
 
 impl Product {
-    fn new(reduced: &Reduced<'_>, step: &Step, inputs: Vec<Potential>) -> Product {
+    fn new(reduced: &Reduced<'_>, step: &Step, inputs: Vec<Potential>, own_table: Option<usize>) -> Product {
         let roots = Roots::new(&step.within, &reduced.links, step.variable);
         let mut inputs: Vec<Potential> = inputs
             .into_iter()
@@ -266,10 +328,10 @@ impl Product {
             fixed.push(base);
         }
         let (mut outer, mut owns) = (vec![], vec![]);
-        for (input, base) in inputs.iter().zip(fixed) {
+        for (input, base) in inputs.iter().zip(&fixed) {
             let mut all = offsets_present(&scope, &input.axes);
             let mut own = all.pop().unwrap_or_default();
-            own.iter_mut().for_each(|o| *o += base);
+            own.iter_mut().for_each(|o| *o += *base);
             outer.push(all);
             owns.push(own);
         }
@@ -279,7 +341,15 @@ impl Product {
         let mut classes: Vec<(u16, usize)> =
             of_class.into_iter().enumerate().map(|(class, group)| (class as u16, group)).collect();
         classes.sort_by_key(|(class, group)| (*group, *class));
-        Product { inputs, outer, own: owns, classes, groups }
+        let sparse = match own_table {
+            Some(input)
+                if step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5 =>
+            {
+                Some(Sparse::new(input, fixed[input], &inputs[input], &own.partition, &classes))
+            }
+            _ => None,
+        };
+        Product { inputs, outer, own: owns, classes, groups, sparse }
     }
 }
 
@@ -327,7 +397,7 @@ fn eliminate(
 ) -> Result<(Potential, Option<Table>)> {
     let v = step.variable;
     let roots = Roots::new(&step.within, &reduced.links, v);
-    let product = Product::new(reduced, step, inputs);
+    let product = Product::new(reduced, step, inputs, own_table);
     let groups = product.groups;
     let configs = cells(&step.outer) as usize;
     let alive = &reduced.alive[v];
@@ -367,7 +437,7 @@ fn eliminate(
             walk(&step.outer, &tables, from..from + out.len() / groups, |config, at| {
                 hits.clear();
                 let (first, others) = (&product.inputs[0], &product.inputs[1..]);
-                for (class, group) in &product.classes {
+                for (class, group) in product.sparse.as_ref().map_or(&product.classes[..], |s| s.row(at)) {
                     let k = usize::from(*class);
                     let mut weight = first.values[at[0] + product.own[0][k]];
                     for ((input, base), own) in others.iter().zip(&at[1..]).zip(&product.own[1..]) {
@@ -614,14 +684,18 @@ pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
             Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables }
         });
     }
-    let mut pool: Vec<Option<Potential>> = vec![];
-    pool.extend(std::mem::take(&mut reduced.potentials).into_iter().map(|(p, _)| Some(p)));
+    let (mut pool, mut tables_of): (Vec<Option<Potential>>, Vec<Option<usize>>) = (vec![], vec![]);
+    for (potential, of) in std::mem::take(&mut reduced.potentials) {
+        pool.push(Some(potential));
+        tables_of.push(of);
+    }
     for step in &order.steps {
+        let own = step.inputs.iter().position(|i| tables_of.get(*i).copied().flatten() == Some(step.variable));
         let mut inputs: Vec<Potential> = step.inputs.iter().filter_map(|i| pool[*i].take()).collect();
         if inputs.is_empty() {
             inputs.push(Potential { axes: vec![], values: vec![1.0] });
         }
-        pool.push(Some(eliminate(&reduced, step, inputs, None, false)?.0));
+        pool.push(Some(eliminate(&reduced, step, inputs, own, false)?.0));
     }
     let scope = [Axis { variable: root, partition: Partition::finest(reduced.levels[root].len()) }];
     let rest: Vec<Potential> = pool.into_iter().flatten().collect();

@@ -52,6 +52,8 @@ pub(crate) struct Reduced<'a> {
     pub potentials: Vec<(Potential, Option<usize>)>,
     /// How many levels a row of each relevant variable's table has left, on average.
     pub entries: Vec<f64>,
+    /// The share of the cells of each relevant variable's table over atoms that are not 0.
+    pub density: Vec<f64>,
 }
 
 /// What each variable is a function of, if it is of one other that is none itself.
@@ -185,6 +187,7 @@ impl<'a> Reduced<'a> {
             links: vec![],
             potentials: vec![],
             entries: vec![0.0; count],
+            density: vec![1.0; count],
         };
         if !reduced.prune(&mut alive, &masked) {
             return None;
@@ -416,6 +419,7 @@ impl<'a> Reduced<'a> {
             });
         });
         self.entries[v] = entries as f64 / size as f64;
+        self.density[v] = values.iter().filter(|p| **p > 0.0).count() as f64 / values.len().max(1) as f64;
         let mut axes = outer;
         // A variable of one atom but several levels is drawn by its own table's rows, and so keeps its axis.
         if self.alive[v].len() > 1 {
