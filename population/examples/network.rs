@@ -2,8 +2,16 @@
 //! `cargo run -p populace-population --example network -- datasets/usa/usa.pack usa.bifxml usa.json`, then
 //! `python3 benches/peers/network.py usa.bifxml usa.json`.
 
-use populace_population::{Analysis, Pack, Predicate, equals};
+use populace_population::{Analysis, Pack, Predicate, Variable, equals};
 use serde_json::{Value, json};
+
+/// That a variable has a level, by `IS NULL` where that is what it is.
+fn is(variable: &Variable, level: usize) -> Predicate {
+    match variable.null_level.map(usize::from) == Some(level) {
+        true => Predicate::IsNull { variable: variable.name.clone(), negated: false },
+        false => equals(&variable.name, &variable.label(level)),
+    }
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,17 +32,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut posteriors = vec![];
     for pair in written.windows(4) {
         let (of, given) = (pair[0], pair[3]);
-        let evidence = given.label(given.len() - given.len().min(2));
-        let Ok(total) = pack.probability(&equals(&given.name, &evidence)) else { continue };
+        let evidence = given.len() - given.len().min(2);
+        let Ok(total) = pack.probability(&is(given, evidence)) else { continue };
         if of.len() > 120 || total <= 0.0 {
             continue;
         }
         let share = |level: usize| {
-            let both = vec![equals(&of.name, &of.label(level)), equals(&given.name, &evidence)];
+            let both = vec![is(of, level), is(given, evidence)];
             pack.probability(&Predicate::And(both)).map(|both| both / total)
         };
         if let Ok(shares) = (0..of.len()).map(share).collect::<Result<Vec<f64>, _>>() {
-            posteriors.push(json!({ "variable": of.name, "given": { &given.name: evidence }, "shares": shares }));
+            posteriors.push(
+                json!({ "variable": of.name, "given": { &given.name: given.label(evidence) }, "shares": shares }),
+            );
         }
     }
     println!("{}: {} marginals, {} posteriors", pack.id(), marginals.len(), posteriors.len());

@@ -66,6 +66,9 @@ pub enum Error {
     )]
     TooLarge { cells: u128, bound: u64, variables: String },
 
+    #[error("`{variable}` has {levels} levels, and {labels} labels were given for them")]
+    Labels { variable: String, levels: usize, labels: usize },
+
     #[error("`{0}` is a list: a draw cannot be conditioned on it; filter the drawn rows with WHERE")]
     List(String),
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use hostile::{Counting, WHOLE, exercise, forged, resealed};
 use populace_population::testing::{seal, seal_forged, unseal};
-use populace_population::{Error, Pack};
+use populace_population::{Analysis, Error, Pack};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestRunner};
@@ -266,6 +266,89 @@ fn the_dearest_packs_keep_within_the_bound() {
     let (pack, peak) = hostile::held(|| Pack::from_bytes(&levels));
     assert!(pack.is_ok(), "{}", pack.unwrap_err());
     assert!(peak <= hostile::bound(levels.len()), "{peak}");
+}
+
+/// Networks whose marginals would take more than there is: asked for, they are refused.
+#[test]
+fn networks_that_no_memory_holds_are_told_of() {
+    let _alone = alone();
+    let bytes = whole();
+    let variable = |name: String, levels: Value, parents: Vec<Value>, rows: Value| {
+        json!({ "name": name, "description": "", "hidden": false, "null_level": null, "levels": levels,
+            "table": { "parents": parents, "rows": rows } })
+    };
+    let parent = |at: usize| json!({ "variable": at, "classes": null });
+    let bits = || json!({ "integers": [0, 1] });
+    // Some 140 children of one root, tied ten by ten: more joint states than numbers of 128 bits count.
+    let tied = resealed(&bytes, |header, arrays| {
+        let half = |rows: usize| [1u32 << 31, u32::MAX].map(u32::to_le_bytes).concat().repeat(rows);
+        let mut variables = vec![variable("v".into(), bits(), vec![], json!({ "dense": { "thresholds": 8 } }))];
+        let mut front = half(1);
+        for child in 0..140 {
+            let rows = json!({ "dense": { "thresholds": 16 } });
+            variables.push(variable(format!("c{child}"), bits(), vec![parent(0)], rows));
+            front.extend(half(2));
+        }
+        let mut columns = vec![];
+        for tie in 0..14 {
+            let parents = (0..10).map(|of| parent(1 + tie * 10 + of)).collect();
+            variables.push(variable(format!("w{tie}"), bits(), parents, json!({ "dense": { "thresholds": 8 << 10 } })));
+            front.extend(half(1 << 10));
+            columns.push(json!({ "name": format!("w{tie}"), "variable": format!("w{tie}"), "labels": ["0", "1"] }));
+        }
+        replaced(header, arrays, variables, front, columns);
+    });
+    let pack = Pack::from_bytes(&tied).unwrap();
+    let expected = Analysis::of(&pack).expected(&[&pack.figures()[0]]).remove(0).unwrap();
+    assert!((expected.cells.iter().sum::<f64>() + expected.elsewhere - 1.0).abs() < 1e-6);
+    // A million rows of a variable of 65,536 levels, each of which a child tells apart: 2^36 cells, from 6 MB.
+    let wide = resealed(&bytes, |header, arrays| {
+        let of = |levels: u32| json!({ "integers": [0, levels - 1] });
+        let row = |levels: u32| {
+            [0u32.to_le_bytes(), 1u32.to_le_bytes()]
+                .concat()
+                .into_iter()
+                .chain(((levels - 1) as u16).to_le_bytes())
+                .chain(u32::MAX.to_le_bytes())
+                .collect::<Vec<u8>>()
+        };
+        let sparse = || json!({ "sparse": { "offsets": 8, "levels": 2, "thresholds": 4 } });
+        let mut front = row(1024);
+        front.extend(row(1024));
+        front.extend((0..1u32 << 20).flat_map(|r| ((r >> 4) as u16).to_le_bytes()));
+        front.extend((0..1u32 << 16).flat_map(|r| ((r & 1) as u16).to_le_bytes()));
+        let variables = vec![
+            variable("a".into(), of(1024), vec![], sparse()),
+            variable("b".into(), of(1024), vec![], sparse()),
+            variable("c".into(), of(1 << 16), vec![parent(0), parent(1)], json!({ "function": { "levels": 2 << 20 } })),
+            variable("d".into(), bits(), vec![parent(2)], json!({ "function": { "levels": 2 << 16 } })),
+        ];
+        let columns = vec![json!({ "name": "d", "variable": "d", "labels": ["0", "1"] })];
+        replaced(header, arrays, variables, front, columns);
+    });
+    let pack = Pack::from_bytes(&wide).unwrap();
+    let (expected, peak) = hostile::held(|| Analysis::of(&pack).expected(&[&pack.figures()[0]]).remove(0));
+    assert!(matches!(expected, Err(Error::TooLarge { .. })), "{expected:?}");
+    assert!(peak <= hostile::bound(wide.len()), "{peak}");
+}
+
+/// A header with these variables alone, and one figure of a single cell.
+fn replaced(header: &mut Value, arrays: &mut Vec<u8>, variables: Vec<Value>, mut front: Vec<u8>, columns: Vec<Value>) {
+    let mut figure = header["figures"][0].clone();
+    let mut cell = vec![0; columns.len() * 2];
+    cell.extend(1.0f64.to_le_bytes());
+    // Deflated as one block that is stored.
+    let length = cell.len() as u16;
+    let block = [&[1], &length.to_le_bytes()[..], &(!length).to_le_bytes(), &cell].concat();
+    figure["rows"] = json!(1);
+    figure["cells"] = json!(block.len());
+    figure["columns"] = json!(columns);
+    front.extend(block);
+    header["variables"] = json!(variables);
+    header["columns"] = json!([]);
+    header["lists"] = json!([]);
+    header["figures"] = json!([figure]);
+    *arrays = front;
 }
 
 /// A pack of each version of the format that there has been, and what becomes of it.

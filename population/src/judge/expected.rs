@@ -80,10 +80,15 @@ impl Analysis<'_> {
     /// run fastest.
     ///
     /// # Errors
-    /// If a variable is unknown, or they are tied together by more than memory has room for.
+    /// If a variable is unknown or has another number of levels, or they are tied together by more than memory has room
+    /// for.
     pub fn joint(&self, columns: &[(&str, &[u16])]) -> Result<Vec<f64>> {
         let axis = |(name, labels): &(&str, &[u16])| {
             let variable = crate::model::variable::find(&self.pack.network.variables, name)?;
+            let levels = self.pack.network.variables[variable].len();
+            if labels.len() != levels {
+                return Err(Error::Labels { variable: name.to_string(), levels, labels: labels.len() });
+            }
             Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
         };
         let axes: Vec<Axis> = columns.iter().map(axis).collect::<Result<_>>()?;
@@ -294,6 +299,7 @@ mod tests {
         // Of one label for all levels, everybody.
         assert!((Analysis::of(&pack).joint(&[("job", &vec![0; job.len()])]).unwrap()[0] - 1.0).abs() < 1e-12);
         assert!(matches!(Analysis::of(&pack).joint(&[("hobby", &[0])]), Err(Error::UnknownVariable { .. })));
+        assert!(matches!(Analysis::of(&pack).joint(&[("job", &[0])]), Err(Error::Labels { levels: 4, labels: 1, .. })));
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Rows {
 }
 
 /// Appends the thresholds of one row of weights, which need not sum to one. All-zero weights give a row that draws
-/// its last level; no such row is ever reached.
+/// its first level; no such row is ever reached.
 pub(crate) fn quantise(weights: &[f64], thresholds: &mut Vec<u32>) {
     let total: f64 = weights.iter().sum();
     let last = weights.iter().rposition(|w| *w > 0.0).unwrap_or(weights.len() - 1);
@@ -176,6 +176,11 @@ impl Network {
         let relevant = || (0..self.tables.len()).filter(|v| wanted[*v]);
         for axis in keep.iter().chain(relevant().flat_map(|v| &self.tables[v].parents)) {
             seen[axis.variable] = seen[axis.variable].refine(&axis.partition);
+            // A table seen in so many classes is a potential of so many cells, before anything is multiplied.
+            let cells = self.tables[axis.variable].rows.len() as u128 * seen[axis.variable].classes() as u128;
+            if cells > u128::from(bound) {
+                return None;
+            }
         }
         let mut pool: Vec<Potential> = relevant().map(|v| self.tables[v].factor(v, seen[v].clone())).collect();
         let mut rest: Vec<usize> = relevant().filter(|v| !keep.iter().any(|a| a.variable == *v)).collect();

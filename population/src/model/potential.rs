@@ -18,7 +18,7 @@ pub(crate) struct Potential {
 
 /// How many joint configurations a scope has.
 pub(crate) fn cells(scope: &[Axis]) -> u128 {
-    scope.iter().map(|a| a.partition.classes() as u128).product()
+    scope.iter().fold(1, |cells, axis| cells.saturating_mul(axis.partition.classes() as u128))
 }
 
 /// The strides of a row-major table over `axes`.
