@@ -79,3 +79,27 @@ fn what_cannot_be_is_refused() {
         assert!(matches!(Sampler::given(pack.clone(), 1, &given), Err(Error::Impossible { .. })), "{given}");
     }
 }
+
+/// A part that is impossible alone is named alone, and a level that is NULL is asked for by IS NULL.
+#[test]
+fn the_smallest_contradiction_is_named() {
+    let pack = pack();
+    let young = Predicate::Compare { variable: "age".into(), op: Comparison::Lt, value: Value::Integer(20) };
+    let nobody = Predicate::In { variable: "sex".into(), values: vec![], negated: false };
+    for parts in [
+        vec![young.clone(), equals("education_level", "graduate"), nobody.clone()],
+        vec![nobody, young.clone(), equals("education_level", "graduate")],
+    ] {
+        let error = Sampler::given(pack.clone(), 1, &Predicate::And(parts)).unwrap_err().to_string();
+        assert_eq!(error, "nobody in this population satisfies sex IN ()");
+    }
+    let parts = vec![equals("sex", "Male"), young, equals("state", "OH"), equals("education_level", "graduate")];
+    match Sampler::given(pack.clone(), 1, &Predicate::And(parts)) {
+        Err(Error::Impossible { predicates }) => {
+            assert_eq!(predicates, ["age < 20", "education_level = 'graduate'"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let error = pack.probability(&equals("occupation_group", "none")).unwrap_err().to_string();
+    assert!(error.contains("occupation_group IS NULL"), "{error}");
+}

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::infer::evidence::Evidence;
 use crate::infer::predicate::Predicate;
-use crate::infer::reduction::{Reduced, Roots, join};
+use crate::infer::reduction::{Link, Reduced, Roots, join};
 use crate::model::network::{Network, Rows, Table, UNREACHABLE, quantise};
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells, offsets, walk};
@@ -240,11 +240,8 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
 }
 
 /// The agreements that an elimination has to see to: those that end with it.
-fn agreements<'a>(
-    roots: &Roots<'a>,
-    variable: usize,
-) -> Vec<(&'a crate::infer::reduction::Link, &'a crate::infer::reduction::Link)> {
-    let concerns = |(one, other): &&(&'a crate::infer::reduction::Link, &'a crate::infer::reduction::Link)| {
+fn agreements<'a>(roots: &Roots<'a>, variable: usize) -> Vec<(&'a Link, &'a Link)> {
+    let concerns = |(one, other): &&(&'a Link, &'a Link)| {
         one.parent == variable || one.child == variable || other.child == variable
     };
     roots.agreements.iter().filter(concerns).copied().collect()

@@ -56,9 +56,12 @@ pub(crate) struct Reduced<'a> {
     pub density: Vec<f64>,
 }
 
+/// What a variable is a function of, and its level for each of the other's.
+type View = (usize, Arc<[u16]>);
+
 /// What each variable is a function of, if it is of one other that is none itself.
-fn views(network: &Network) -> Vec<Option<(usize, Arc<[u16]>)>> {
-    let mut views: Vec<Option<(usize, Arc<[u16]>)>> = vec![];
+fn views(network: &Network) -> Vec<Option<View>> {
+    let mut views: Vec<Option<View>> = vec![];
     for table in &network.tables {
         let view = match (&table.rows, &table.parents[..], &table.compact) {
             (Rows::Function { levels }, [parent], None) => {
@@ -75,7 +78,7 @@ fn views(network: &Network) -> Vec<Option<(usize, Arc<[u16]>)>> {
     views
 }
 
-fn parents(table: &Table, views: &[Option<(usize, Arc<[u16]>)>]) -> Vec<Parent> {
+fn parents(table: &Table, views: &[Option<View>]) -> Vec<Parent> {
     let mut parents: Vec<Parent> = vec![];
     for (axis, stride) in table.parents.iter().zip(strides(&table.parents)) {
         let offset = |level: usize| (usize::from(axis.partition.class_of()[level]) * stride) as u32;
@@ -225,7 +228,7 @@ impl<'a> Reduced<'a> {
     /// Drops levels without support. Whether all variables have some left.
     fn prune(&self, alive: &mut [Vec<bool>], masked: &[bool]) -> bool {
         let touched = |v: usize| masked[v] || self.parents[v].iter().any(|p| masked[p.variable]);
-        let mut dirty: Vec<bool> = (0..alive.len()).map(|v| touched(v)).collect();
+        let mut dirty: Vec<bool> = (0..alive.len()).map(touched).collect();
         for round in 0..16 {
             let mut order = self.relevant.clone();
             if round % 2 == 0 {
