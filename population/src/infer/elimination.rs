@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::infer::evidence::Evidence;
+use crate::infer::order::{Order, Step, agreements, mentioned};
 use crate::infer::predicate::Predicate;
-use crate::infer::reduction::{Link, Reduced, Roots, join};
+use crate::infer::reduction::{Reduced, Roots};
 use crate::model::network::{Network, Rows, Table, UNREACHABLE, quantise};
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells, offsets, walk};
@@ -23,9 +24,6 @@ pub(crate) const MAX_BYTES: u64 = 256 << 20;
 
 /// A tie whose elimination takes so few cells is not split into cases.
 const SMALL: u128 = 1 << 20;
-
-/// Plans of more cells and words are compared with others.
-const DEAR: u128 = 1 << 19;
 
 /// What an exact answer takes, as it is known before the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,196 +53,6 @@ pub(crate) struct Case {
     pub tables: Vec<Option<Table>>,
     /// The variables in the order in which they can be drawn.
     pub order: Vec<usize>,
-}
-
-/// One elimination.
-#[derive(Debug)]
-struct Step {
-    variable: usize,
-    /// The potentials that mention it, by their numbers.
-    inputs: Vec<usize>,
-    /// The variables of these, and those that it is linked with.
-    within: Vec<usize>,
-    outer: Vec<Axis>,
-    /// Its classes; `None` where it is a function of a variable in the scope.
-    own: Option<Partition>,
-    /// Variables that are functions of it, and remain.
-    inner: Vec<Axis>,
-}
-
-/// The eliminations of one case.
-struct Order {
-    steps: Vec<Step>,
-    cells: u128,
-    bytes: u128,
-    /// The bytes of each step.
-    each: Vec<u128>,
-}
-
-fn mentioned(axes: &[Axis], variable: usize) -> bool {
-    axes.iter().any(|a| a.variable == variable)
-}
-
-impl Order {
-    /// The eliminations of all variables but `keep`: by the greedy order of least work, or, where that takes much, by the
-    /// best of several greedy orders.
-    fn new(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool) -> Order {
-        let weighs = |order: &Order| order.cells.saturating_add(order.bytes / 8);
-        let mut best = Order::greedy(reduced, keep, draw, &|products, _| products as f64);
-        if weighs(&best) > DEAR {
-            let by: [&dyn Fn(u128, u128) -> f64; 3] = [
-                &|_, result| result as f64,
-                &|products, result| (products as f64).sqrt() * result as f64,
-                &|products, result| products as f64 * (result as f64).sqrt(),
-            ];
-            for weight in by {
-                let order = Order::greedy(reduced, keep, draw, weight);
-                if weighs(&order) < weighs(&best) {
-                    best = order;
-                }
-            }
-        }
-        best
-    }
-
-    /// The order in which the variable of least weight, by its products and its result, is eliminated next.
-    fn greedy(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool, weight: &dyn Fn(u128, u128) -> f64) -> Order {
-        let mut pool: Vec<Option<Vec<Axis>>> = reduced.potentials.iter().map(|(p, _)| Some(p.axes.clone())).collect();
-        // What is held at a time, and the most of it; tables to draw from stay.
-        let mut held: u128 = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).sum();
-        let (mut most, mut drawn) = (held, 0u128);
-        let mut rest = reduced.relevant.clone();
-        let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![] };
-        let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
-        while rest.len() > usize::from(keep.is_some()) {
-            // The rows of a table of more levels than atoms are needed whole: its parents wait for it.
-            let waits = |v: usize| {
-                rest.iter().any(|c| {
-                    reduced.alive[*c].len() > reduced.levels[*c].len()
-                        && reduced.parents[*c].iter().any(|p| p.variable == v)
-                })
-            };
-            let mut best: Option<(f64, usize)> = None;
-            for at in (0..rest.len()).rev() {
-                let v = rest[at];
-                if Some(v) == keep || waits(v) {
-                    continue;
-                }
-                let (step, cost) = known[v].get_or_insert_with(|| step(reduced, &pool, &rest, v));
-                let cost = weight(*cost, cells(&step.outer).saturating_mul(cells(&step.inner)));
-                if best.is_none_or(|(least, _)| cost < least) {
-                    best = Some((cost, at));
-                }
-            }
-            let Some((_, at)) = best else { break };
-            let v = rest.remove(at);
-            let Some((step, cost)) = known[v].take() else { break };
-            let size = |axes: &[Axis]| cells(axes).saturating_mul(8);
-            let used = step.inputs.iter().filter_map(|i| pool[*i].as_ref()).map(|axes| size(axes)).sum::<u128>();
-            step.inputs.iter().for_each(|i| pool[*i] = None);
-            step.within.iter().for_each(|w| known[*w] = None);
-            let result: Vec<Axis> = step.outer.iter().chain(&step.inner).cloned().collect();
-            let rows = cells(&result);
-            let full = match (&step.own, reduced.alive[v].len()) {
-                _ if !draw => 0,
-                (None, _) | (_, 1) => 0,
-                _ => {
-                    let own = step.inputs.iter().any(|i| reduced.potentials.get(*i).is_some_and(|p| p.1 == Some(v)));
-                    let classes = step.own.as_ref().map_or(1, Partition::classes) as f64;
-                    let entries = if own { reduced.entries[v] } else { classes / cells(&step.inner) as f64 };
-                    rows.saturating_mul(12).saturating_add((rows as f64 * entries * 12.0) as u128)
-                }
-            };
-            held = held.saturating_add(size(&result));
-            drawn = drawn.saturating_add(full);
-            most = most.max(held.saturating_add(drawn));
-            held = held.saturating_sub(used);
-            order.cells = order.cells.saturating_add(cost);
-            order.each.push(size(&result).saturating_add(full));
-            order.steps.push(step);
-            pool.push(Some(result));
-        }
-        order.bytes = most;
-        order
-    }
-
-    /// The names of the variables of the steps that cost most.
-    fn costly(&self, network: &Network) -> String {
-        let most = (0..self.steps.len()).max_by_key(|s| self.each[*s]);
-        let Some(step) = most.map(|s| &self.steps[s]) else { return String::new() };
-        let mut axes: Vec<&Axis> = step.outer.iter().chain(&step.inner).collect();
-        axes.sort_by_key(|a| std::cmp::Reverse(a.partition.classes()));
-        let others = axes.iter().take(5).map(|a| network.variables[a.variable].name.as_str());
-        let own = network.variables[step.variable].name.as_str();
-        [own].into_iter().chain(others).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// The elimination of a variable from a pool, and how many products it forms.
-fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], variable: usize) -> (Step, u128) {
-    let inputs: Vec<usize> =
-        (0..pool.len()).filter(|i| pool[*i].as_ref().is_some_and(|axes| mentioned(axes, variable))).collect();
-    let mut within = vec![variable];
-    let mut add = |v: usize| {
-        if !within.contains(&v) && (v == variable || rest.contains(&v)) {
-            within.push(v);
-        }
-    };
-    inputs.iter().filter_map(|i| pool[*i].as_ref()).flatten().for_each(|a| add(a.variable));
-    for link in &reduced.links {
-        match (link.child == variable, link.parent == variable) {
-            (true, _) => add(link.parent),
-            (_, true) => add(link.child),
-            _ => {}
-        }
-    }
-    if reduced.alive[variable].len() > reduced.levels[variable].len() {
-        reduced.parents[variable].iter().filter(|p| reduced.levels[p.variable].len() > 1).for_each(|p| add(p.variable));
-    }
-    let roots = Roots::new(&within, &reduced.links, variable);
-    let mut scope: Vec<Axis> = vec![];
-    for axis in inputs.iter().filter_map(|i| pool[*i].as_ref()).flatten() {
-        join(&mut scope, &roots.rewrite(axis));
-    }
-    let finest = |v: usize| Axis { variable: v, partition: Partition::finest(reduced.levels[v].len()) };
-    let mut inner = vec![];
-    for v in within.iter().copied().filter(|v| *v != variable) {
-        if let Some((root, _)) = roots.of(v)
-            && root == variable
-        {
-            join(&mut scope, &roots.rewrite(&finest(v)));
-            inner.push(finest(v));
-        }
-    }
-    for (one, other) in agreements(&roots, variable) {
-        for link in [one, other] {
-            let partition = Partition::from_classes(link.map.clone(), reduced.levels[link.parent].len());
-            join(&mut scope, &Axis { variable: link.child, partition });
-        }
-    }
-    let own =
-        match roots.of(variable) {
-            Some(_) => None,
-            None => Some(scope.iter().find(|a| a.variable == variable).map_or_else(
-                || Partition::by_signature(vec![0; reduced.levels[variable].len()]),
-                |a| a.partition.clone(),
-            )),
-        };
-    scope.retain(|a| a.variable != variable && a.partition.classes() > 1);
-    let mut cost = cells(&scope).saturating_mul(own.as_ref().map_or(1, Partition::classes) as u128);
-    if own.is_some() && inputs.iter().any(|i| reduced.potentials.get(*i).is_some_and(|p| p.1 == Some(variable))) {
-        // Only the levels that a row of its own table has are visited.
-        cost = (cost as f64 * reduced.density[variable]).ceil() as u128;
-    }
-    (Step { variable, inputs, within, outer: scope, own, inner }, cost)
-}
-
-/// The agreements that an elimination has to see to: those that end with it.
-fn agreements<'a>(roots: &Roots<'a>, variable: usize) -> Vec<(&'a Link, &'a Link)> {
-    let concerns = |(one, other): &&(&'a Link, &'a Link)| {
-        one.parent == variable || one.child == variable || other.child == variable
-    };
-    roots.agreements.iter().filter(concerns).copied().collect()
 }
 
 /// The potentials that one elimination multiplies, as they are read in its scope.

@@ -3,6 +3,7 @@
 pub(crate) mod diagram;
 pub(crate) mod elimination;
 pub(crate) mod evidence;
+pub(crate) mod order;
 pub(crate) mod predicate;
 pub(crate) mod reduction;
 pub(crate) mod resolve;
