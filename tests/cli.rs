@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 mod support;
-use support::{one_table, populace, ran, ran_on};
+use support::{populace, ran, ran_on, versions};
 
 #[test]
 fn slips_end_with_1_and_a_hint() {
