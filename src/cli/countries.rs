@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use populace_population::{Pack, Status, compile};
+use populace_population::{Analysis, Pack, Status, compile};
 
 use super::Failure;
 use crate::packs;
@@ -29,6 +29,13 @@ enum Command {
     },
     /// Read and fit a pack's folder, and say everything that is wrong with it, with file and line
     Check { dir: PathBuf },
+    /// Write the network of a country as XMLBIF, which pyAgrum, SamIam and others read
+    ExportNetwork {
+        country: String,
+        /// The file that is written; standard output where none is named
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
     /// Fit a pack's folder and write the compiled pack into it
     Compile { dir: PathBuf },
 }
@@ -45,6 +52,16 @@ pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
             Ok(())
         }
         Some(Command::Show { country }) => show(&*open(&country)?, out),
+        Some(Command::ExportNetwork { country, to }) => {
+            let network = Analysis::of(&*open(&country)?).export_network();
+            match to {
+                Some(file) => {
+                    std::fs::write(&file, network).map_err(|e| Failure(format!("{}: {e}", file.display())))?;
+                }
+                None => out.write_all(network.as_bytes())?,
+            }
+            Ok(())
+        }
         Some(Command::New { name, dir }) => {
             let (folder, files) = packs::skeleton::write(&name, &dir).map_err(Failure)?;
             let folder = folder.display();

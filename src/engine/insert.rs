@@ -15,6 +15,9 @@ use crate::error::{Error, ErrorKind};
 use crate::packs;
 use crate::sql::{self, Access, ByName, Missing, Needs};
 
+/// The condition that a person was drawn under.
+const GIVEN: &str = "given";
+
 impl Engine {
     /// Gives an INSERT the names of its query's columns: BY NAME, or where it names none and the query has not all
     /// columns of the table, as a query of people has no vectors. Columns that the table lacks are told, added or left
@@ -60,6 +63,20 @@ impl Engine {
                     }
                 }
                 insert.columns = named;
+                Ok(())
+            }
+            // Tables that were made before people said under which condition they were drawn.
+            None if matches!(&unknown[..], [one] if one.name() == GIVEN)
+                && table.column_with_name("row_index").is_some() =>
+            {
+                leave_out(source, &known)?;
+                insert.columns = known.into_iter().map(quoted).collect();
+                if !explains {
+                    self.database.notice(format!(
+                        "{name} was made before people had a column {GIVEN}, which is left out: \
+                         ALTER TABLE {name} ADD COLUMN {GIVEN} TEXT keeps it from now on"
+                    ));
+                }
                 Ok(())
             }
             // By name also where all are there in their order: the table may have more columns by the time it is written.

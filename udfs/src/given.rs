@@ -11,10 +11,10 @@ use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Like};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::create_physical_expr;
-use datafusion::sql::unparser::expr_to_sql;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::unparser::expr_to_sql;
 use populace_population::{Comparison, Levels, Pack, Predicate, Value, Variable, there_are};
 
 use crate::arguments::fold;

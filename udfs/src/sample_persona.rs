@@ -18,7 +18,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
-use populace_population::{Predicate, Sampler};
+use populace_population::{Plan, Predicate, Sampler};
 
 use crate::arguments::Arguments;
 use crate::packs::{Packs, population_error};
@@ -147,6 +147,13 @@ impl DisplayAs for SamplePersonaExec {
         write!(f, "SamplePersonaExec: country={}, rows={count}, seed={}", sampler.pack().id(), sampler.seed())?;
         if let Some(given) = given {
             write!(f, ", given={given}, probability={:.6e}", sampler.probability())?;
+        }
+        if let Some(Plan { bytes, cells, cases }) = sampler.plan() {
+            write!(f, ", prepared=[{cells} cells, {bytes} bytes")?;
+            if cases > 1 {
+                write!(f, ", {cases} cases")?;
+            }
+            f.write_str("]")?;
         }
         Ok(())
     }
