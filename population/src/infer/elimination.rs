@@ -505,14 +505,6 @@ pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
         return Ok(vec![0.0; levels]);
     };
     let (root, view) = reduced.root(variable);
-    if let Some(view) = view {
-        // What shows another one is as that one is.
-        let mut shown = vec![0.0; levels];
-        for (level, p) in view.iter().zip(marginal(network, root)?) {
-            shown[usize::from(*level)] += p;
-        }
-        return Ok(shown);
-    }
     let order = Order::new(&reduced, Some(root), false);
     if order.bytes > u128::from(MAX_BYTES) {
         // Scopes without links may be smaller, where the variable has very many levels.
@@ -542,7 +534,8 @@ pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
         rest.iter().map(|p| offsets_present(&scope, &p.axes).pop().unwrap_or_default()).collect();
     for (atom, level) in reduced.levels[root].iter().enumerate() {
         let p: f64 = rest.iter().zip(&places).map(|(p, at)| p.values[at[atom]]).product();
-        marginal[usize::from(*level)] += p;
+        // All levels of an atom are shown as one.
+        marginal[usize::from(view.as_ref().map_or(*level, |v| v[usize::from(*level)]))] += p;
     }
     Ok(marginal)
 }
