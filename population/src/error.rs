@@ -78,6 +78,28 @@ pub enum Error {
     #[error("rows {start}..{end}: {message}")]
     Rows { start: u64, end: u64, message: String },
 
+    /// A column of people who were handed over.
+    #[error("column `{column}` of the people: {message}")]
+    People { column: String, message: String },
+
+    /// The facts of somebody have probability zero; `predicates` is a smallest set of them that contradict each other.
+    #[error("{person}: {}. Correct these facts, or leave one out", impossible(.predicates))]
+    ImpossiblePerson { person: String, predicates: Vec<String> },
+
+    /// `what` is "set" or "keep".
+    #[error("cannot {what} `{name}`: {message}")]
+    Intervention { what: &'static str, name: String, message: String },
+
+    /// Nothing is known of a variable for what somebody would be.
+    #[error(
+        "person `{person}` has no twin: the pack has no distribution of `{variable}` for {of}. Set something else, or keep \
+         `{variable}` as it is"
+    )]
+    NoTwin { person: String, variable: String, of: String },
+
+    #[error("{rows} rows and {keys} keys: each row needs one")]
+    Keys { rows: usize, keys: usize },
+
     #[error(transparent)]
     Arrow(#[from] arrow_schema::ArrowError),
 }

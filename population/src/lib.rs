@@ -27,6 +27,9 @@ mod pack;
 
 pub use compile::harmonised::{Code, FILE as HARMONISED, Harmonised, Mapping};
 pub use compile::{Compiled, check, compile, place, raking, read_text};
+pub use draw::completion::{Completion, OnImpossible};
+pub use draw::counterfactual::Counterfactual;
+pub use draw::intervention::interventional;
 pub use draw::sampler::Sampler;
 pub use error::{Error, Result, did_you_mean, nearest, there_are};
 pub use infer::elimination::Plan;

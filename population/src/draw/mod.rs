@@ -1,4 +1,9 @@
 //! Drawing people from a pack. Uses `model`, `infer` and `pack`.
 
+pub(crate) mod completion;
+pub(crate) mod counterfactual;
+pub(crate) mod facts;
+pub(crate) mod intervention;
+pub(crate) mod posteriors;
 pub(crate) mod sampler;
 pub(crate) mod stream;

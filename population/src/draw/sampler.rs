@@ -18,7 +18,7 @@ use crate::infer::predicate::Predicate;
 use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE, quantise};
 use crate::model::philox;
 use crate::model::variable::Levels;
-use crate::pack::{Column, Pack};
+use crate::pack::{Column, List, Pack};
 
 /// Rows that one thread draws at a time: its columns stay in the second-level cache.
 const CHUNK: usize = 2048;
@@ -340,27 +340,11 @@ impl Sampler {
         let (mut items, mut lengths) = (Vec::with_capacity(rows * spec.max), Vec::with_capacity(rows));
         for (i, table_row) in scratch.rows[..rows].iter().enumerate() {
             let row = which.row(i);
-            let words = |lane: usize| {
+            let from = items.len();
+            draw_items(spec, *table_row as usize, &mut items, |lane| {
                 let counter = [row as u32, (row >> 32) as u32, lane as u32, 0];
                 philox::block(counter, self.stream.lists[list])
-            };
-            let table_row = *table_row as usize;
-            let mut block = words(0);
-            let span = (spec.max - spec.min + 1) as u64;
-            let wanted = spec.min + ((u64::from(block[0]) * span) >> 32) as usize;
-            let from = items.len();
-            for at in 1..LIST_TRIES {
-                if items.len() - from == wanted {
-                    break;
-                }
-                if at % 4 == 0 {
-                    block = words(at / 4);
-                }
-                let item = i32::from(spec.table.rows.pick(table_row, block[at % 4]));
-                if !items[from..].contains(&item) {
-                    items.push(item);
-                }
-            }
+            });
             lengths.push((items.len() - from) as i32);
         }
         Items { items, lengths }
@@ -421,6 +405,26 @@ impl Sampler {
             },
             (Column::Uuid | Column::Variable(_) | Column::List(_), _) => unreachable!("drawn as its column is"),
         })
+    }
+}
+
+/// Draws the items of one list from blocks of words.
+pub(crate) fn draw_items(spec: &List, table_row: usize, items: &mut Vec<i32>, words: impl Fn(usize) -> [u32; 4]) {
+    let mut block = words(0);
+    let span = (spec.max - spec.min + 1) as u64;
+    let wanted = spec.min + ((u64::from(block[0]) * span) >> 32) as usize;
+    let from = items.len();
+    for at in 1..LIST_TRIES {
+        if items.len() - from == wanted {
+            break;
+        }
+        if at % 4 == 0 {
+            block = words(at / 4);
+        }
+        let item = i32::from(spec.table.rows.pick(table_row, block[at % 4]));
+        if !items[from..].contains(&item) {
+            items.push(item);
+        }
     }
 }
 

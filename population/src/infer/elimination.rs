@@ -469,6 +469,31 @@ pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidenc
     Ok((evidence, posterior))
 }
 
+/// The posterior of all variables under weights of some of them together; `None` where nobody is left.
+pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Case>> {
+    let mut masks = vec![None; network.variables.len()];
+    for tie in ties {
+        // Levels that no cell with weight has are ruled out before anything is multiplied.
+        for (axis, step) in tie.axes.iter().zip(crate::model::potential::strides(&tie.axes)) {
+            let mut met = vec![false; axis.partition.classes()];
+            for (cell, _) in tie.values.iter().enumerate().filter(|(_, x)| **x > 0.0) {
+                met[cell / step % axis.partition.classes()] = true;
+            }
+            let levels = axis.partition.class_of();
+            let mask: &mut Vec<bool> = masks[axis.variable].get_or_insert_with(|| vec![true; levels.len()]);
+            mask.iter_mut().zip(levels.iter()).for_each(|(m, class)| *m &= met[usize::from(*class)]);
+        }
+    }
+    let Some(reduced) = Reduced::new(network, &masks, ties) else { return Ok(None) };
+    let order = Order::new(&reduced, None, true);
+    if order.bytes > u128::from(MAX_BYTES) {
+        let variables = order.costly(network);
+        return Err(Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables });
+    }
+    let case = run(reduced, &order, true)?;
+    Ok((case.log_probability > f64::NEG_INFINITY).then_some(case))
+}
+
 /// The marginal distribution of one variable: a probability for each level.
 pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
     let levels = network.variables[variable].len();

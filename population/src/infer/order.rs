@@ -68,9 +68,10 @@ impl Order {
         let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![] };
         let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
         while rest.len() > usize::from(keep.is_some()) {
-            // The rows of a table of more levels than atoms are needed whole: its parents wait for it.
+            // The rows of a table of more levels than atoms are needed whole: its parents wait for it, unless it is kept
+            // and none is drawn from it.
             let waits = |v: usize| {
-                rest.iter().any(|c| {
+                rest.iter().filter(|c| Some(**c) != keep).any(|c| {
                     reduced.alive[*c].len() > reduced.levels[*c].len()
                         && reduced.parents[*c].iter().any(|p| p.variable == v)
                 })

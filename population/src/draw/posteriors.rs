@@ -1,0 +1,411 @@
+//! Facts that are not known, drawn from their posterior given those that are, person by person.
+//!
+//! What is known takes the network apart: unknown variables that no table ties together, once what is known is put in, are
+//! independent of each other. Each such part has a posterior of its own, which is exact, small, and the same for all
+//! people with the same values around it: it is worked out once and kept. Unknown variables without known descendants are
+//! drawn from their tables as they are. (Koller and Friedman, Probabilistic Graphical Models, 2009, sections 3.3 and 9.3.)
+
+use std::collections::HashMap;
+use std::mem::size_of_val;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::draw::facts::{Facts, UNKNOWN};
+use crate::draw::stream::{Noise, Use, named};
+use crate::error::Result;
+use crate::infer::elimination::weighed;
+use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE, WORDS};
+use crate::model::potential::{Axis, Potential, cells, strides, walk};
+use crate::pack::Pack;
+
+/// Posteriors that are kept, in bytes; as many again of those that were used before.
+const KEPT: usize = 64 << 20;
+
+/// The posteriors of a pack's people.
+#[derive(Debug)]
+pub(crate) struct Posteriors {
+    pack: Arc<Pack>,
+    /// The names of the variables, as random numbers go by them.
+    names: Vec<[u32; 2]>,
+    patterns: Mutex<HashMap<Vec<bool>, Arc<Pattern>>>,
+    kept: Mutex<Kept>,
+}
+
+/// What follows from which variables are known.
+#[derive(Debug)]
+struct Pattern {
+    number: u32,
+    /// Known variables whose parents are known.
+    certain: Vec<usize>,
+    parts: Vec<Part>,
+    /// Unknown variables without known descendants.
+    barren: Vec<usize>,
+}
+
+/// Unknown variables that are tied together, and the known ones that they are the parents of.
+#[derive(Debug, Default)]
+struct Part {
+    variables: Vec<usize>,
+    observed: Vec<usize>,
+}
+
+/// The posterior of a part.
+#[derive(Debug)]
+struct Posterior {
+    order: Vec<usize>,
+    tables: Vec<(Table, Address)>,
+}
+
+/// The least recently used go first, in two halves.
+#[derive(Debug, Default)]
+struct Kept {
+    new: HashMap<Vec<u32>, Option<Arc<Posterior>>>,
+    old: HashMap<Vec<u32>, Option<Arc<Posterior>>>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn find(&mut self, key: &[u32]) -> Option<Option<Arc<Posterior>>> {
+        if let Some(found) = self.new.get(key) {
+            return Some(found.clone());
+        }
+        let (key, found) = self.old.remove_entry(key)?;
+        self.put(key, found.clone());
+        Some(found)
+    }
+
+    fn put(&mut self, key: Vec<u32>, posterior: Option<Arc<Posterior>>) {
+        let bytes = 100 + posterior.as_ref().map_or(0, |p| p.bytes());
+        if bytes > KEPT / 4 {
+            return;
+        }
+        if self.bytes + bytes > KEPT {
+            self.old = std::mem::take(&mut self.new);
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        self.new.insert(key, posterior);
+    }
+}
+
+impl Posterior {
+    fn bytes(&self) -> usize {
+        let of = |(table, address): &(Table, Address)| {
+            let rows = match &table.rows {
+                Rows::Dense { thresholds, .. } => size_of_val(&thresholds[..]),
+                Rows::Sparse { offsets, levels, thresholds } => {
+                    size_of_val(&offsets[..]) + size_of_val(&levels[..]) + size_of_val(&thresholds[..])
+                }
+                Rows::Function { levels } => size_of_val(&levels[..]),
+            };
+            let parents: usize = table.parents.iter().map(|a| 6 * a.partition.class_of().len()).sum();
+            rows + parents
+                + table.compact.as_ref().map_or(0, |c| size_of_val(&c[..]))
+                + 40 * address.parents.len()
+                + 200
+        };
+        self.tables.iter().map(of).sum()
+    }
+
+    /// Codes of the part's variables, from a word for each.
+    fn draw(&self, word: impl Fn(usize) -> u32) -> Vec<u16> {
+        let mut codes = vec![0u16; self.tables.len()];
+        for v in &self.order {
+            let (table, address) = &self.tables[*v];
+            let config: u32 = address.parents.iter().map(|(p, offsets)| offsets[usize::from(codes[*p])]).sum();
+            let row = table.compact.as_ref().map_or(config, |rows| rows[config as usize]);
+            // Whoever is drawn can be met; were it not so, a wrong row is better than none.
+            codes[*v] = table.rows.pick(if row == UNREACHABLE { 0 } else { row as usize }, word(*v));
+        }
+        codes
+    }
+}
+
+/// The row of a table for somebody; `None` if the table has none, or a parent is unknown.
+pub(crate) fn row_of(table: &Table, address: &Address, codes: &[i32]) -> Option<usize> {
+    let mut config = 0;
+    for (parent, offsets) in &address.parents {
+        config += *offsets.get(usize::try_from(codes[*parent]).ok()?)?;
+    }
+    let row = table.compact.as_ref().map_or(config, |rows| rows[config as usize]);
+    (row != UNREACHABLE).then_some(row as usize)
+}
+
+/// The words that draw a level in a row of a pack's table, from the first up to, not including, the second.
+pub(crate) fn span(rows: &Rows, row: usize, level: i32) -> Option<(u32, u32)> {
+    let level = u16::try_from(level).ok()?;
+    let (low, high) = match rows {
+        Rows::Dense { width, thresholds } => {
+            let row = &thresholds[row * width..(row + 1) * width];
+            let at = usize::from(level);
+            (if at == 0 { 0 } else { row[at - 1] }, *row.get(at)?)
+        }
+        Rows::Sparse { offsets, levels, thresholds } => {
+            let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
+            let at = from + levels[from..to].binary_search(&level).ok()?;
+            (if at == from { 0 } else { thresholds[at - 1] }, thresholds[at])
+        }
+        Rows::Function { levels } => return (levels[row] == level).then_some((0, u32::MAX)),
+    };
+    (low < high).then_some((low, high))
+}
+
+impl Posteriors {
+    pub fn new(pack: Arc<Pack>) -> Posteriors {
+        let names = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
+        Posteriors { pack, names, patterns: Mutex::default(), kept: Mutex::default() }
+    }
+
+    pub fn names(&self) -> &[[u32; 2]] {
+        &self.names
+    }
+
+    /// Draws what is unknown of the variables that are needed, and tells for each row whether what is known of it has a
+    /// probability. Rows that have none are left as they are, in part or whole.
+    ///
+    /// # Errors
+    /// If a posterior needs more memory than the bound.
+    pub fn fill(&self, facts: &mut Facts, noises: &[Noise], needed: &[bool]) -> Result<Vec<bool>> {
+        let width = facts.width;
+        let mut by_pattern: HashMap<Vec<bool>, Vec<usize>> = HashMap::new();
+        for row in 0..noises.len() {
+            let known = facts.row(row).iter().map(|c| *c != UNKNOWN).collect();
+            by_pattern.entry(known).or_default().push(row);
+        }
+        let mut patterns = vec![];
+        let mut of_row = vec![0; noises.len()];
+        let mut possible = vec![true; noises.len()];
+        for (known, rows) in by_pattern {
+            let pattern = self.pattern(&known);
+            let mut needed = needed.to_vec();
+            // Barren ones that only others need are found from the last to the first.
+            for v in pattern.barren.iter().rev() {
+                if needed[*v] {
+                    self.pack.addresses[*v].parents.iter().for_each(|(p, _)| needed[*p] = true);
+                }
+            }
+            rows.iter().for_each(|row| of_row[*row] = patterns.len());
+            for (number, part) in pattern.parts.iter().enumerate() {
+                if part.variables.iter().any(|v| needed[*v]) {
+                    self.fill_part(&pattern, number, part, &rows, facts, noises, &mut possible)?;
+                }
+            }
+            let barren: Vec<usize> = pattern.barren.iter().copied().filter(|v| needed[*v]).collect();
+            patterns.push((pattern, barren));
+        }
+        let network = &self.pack.network;
+        let people = facts.codes.par_chunks_mut(width.max(1)).zip(&mut possible).zip(noises).zip(&of_row);
+        people.for_each(|(((codes, possible), noise), pattern)| {
+            let (pattern, barren) = &patterns[*pattern];
+            let row = |v: usize, codes: &[i32]| row_of(&network.tables[v], &self.pack.addresses[v], codes);
+            let likely =
+                |v: &usize| row(*v, codes).is_some_and(|row| span(&network.tables[*v].rows, row, codes[*v]).is_some());
+            *possible = *possible && pattern.certain.iter().all(likely);
+            for v in barren.iter().take_while(|_| *possible) {
+                match row(*v, codes) {
+                    Some(row) => {
+                        let word = noise.block(self.names[*v], 0, Use::Completion)[0];
+                        codes[*v] = i32::from(network.tables[*v].rows.pick(row, word));
+                    }
+                    None => {
+                        *possible = false;
+                        break;
+                    }
+                }
+            }
+        });
+        Ok(possible)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn fill_part(
+        &self,
+        pattern: &Pattern,
+        number: usize,
+        part: &Part,
+        rows: &[usize],
+        facts: &mut Facts,
+        noises: &[Noise],
+        possible: &mut [bool],
+    ) -> Result<()> {
+        let mut groups: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
+        for row in rows {
+            let key = self.key(pattern, number, part, facts.row(*row));
+            groups.entry(key).or_default().push(*row);
+        }
+        let drawn = groups
+            .into_par_iter()
+            .map(|(key, rows)| {
+                let posterior = self.posterior(key, part, facts.row(rows[0]))?;
+                let of = |row: usize| {
+                    let word = |v: usize| noises[row].block(self.names[part.variables[v]], 0, Use::Completion)[0];
+                    (row, posterior.as_ref().map(|p| p.draw(word)))
+                };
+                Ok(rows.into_iter().map(of).collect::<Vec<_>>())
+            })
+            .collect::<Result<Vec<_>>>()?;
+        for (row, codes) in drawn.into_iter().flatten() {
+            match codes {
+                None => possible[row] = false,
+                Some(codes) => {
+                    let of = part.variables.iter().zip(codes);
+                    of.for_each(|(v, code)| facts.codes[row * facts.width + v] = i32::from(code));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known around a part, no finer than its tables tell apart.
+    fn key(&self, pattern: &Pattern, number: usize, part: &Part, codes: &[i32]) -> Vec<u32> {
+        let mut key = vec![pattern.number, number as u32];
+        for v in part.variables.iter().chain(&part.observed) {
+            key.push(base(&self.pack.addresses[*v], codes));
+        }
+        key.extend(part.observed.iter().map(|v| codes[*v] as u32));
+        key
+    }
+
+    fn posterior(&self, key: Vec<u32>, part: &Part, codes: &[i32]) -> Result<Option<Arc<Posterior>>> {
+        let found = self.kept.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let made = self.work_out(part, codes)?.map(Arc::new);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone());
+        Ok(made)
+    }
+
+    /// The posterior of a part: its tables with what is known put in, weighed by what is known below them.
+    fn work_out(&self, part: &Part, codes: &[i32]) -> Result<Option<Posterior>> {
+        let network = &self.pack.network;
+        let mut tables = vec![];
+        for v in &part.variables {
+            let (parents, rows) = self.slice(*v, part, codes);
+            tables.push(of_rows(&network.tables[*v].rows, parents, &rows));
+        }
+        let mut ties = vec![];
+        for v in &part.observed {
+            let (axes, rows) = self.slice(*v, part, codes);
+            let of = &network.tables[*v].rows;
+            let weight = |row: &u32| match *row {
+                UNREACHABLE => 0.0,
+                row => span(of, row as usize, codes[*v]).map_or(0.0, |(low, high)| f64::from(high - low) / WORDS),
+            };
+            ties.push(Potential { axes, values: rows.iter().map(weight).collect() });
+        }
+        let variables = part.variables.iter().map(|v| network.variables[*v].clone()).collect();
+        let network = Network { variables, tables };
+        let Some(case) = weighed(&network, &ties)? else { return Ok(None) };
+        let tables = case.tables.into_iter().zip(network.tables).map(|(posterior, prior)| {
+            let table = posterior.unwrap_or(prior);
+            let address = Address::new(&table.parents);
+            (table, address)
+        });
+        Ok(Some(Posterior { tables: tables.collect(), order: case.order }))
+    }
+
+    /// The unknown parents of a table, by their places in the part, and the table's row for each configuration of them.
+    fn slice(&self, v: usize, part: &Part, codes: &[i32]) -> (Vec<Axis>, Vec<u32>) {
+        let table = &self.pack.network.tables[v];
+        let (mut axes, mut steps) = (vec![], vec![]);
+        for (axis, stride) in table.parents.iter().zip(strides(&table.parents)) {
+            if let Ok(variable) = part.variables.binary_search(&axis.variable) {
+                axes.push(Axis { variable, partition: axis.partition.clone() });
+                steps.push((0..axis.partition.classes()).map(|c| c * stride).collect::<Vec<usize>>());
+            }
+        }
+        let base = base(&self.pack.addresses[v], codes) as usize;
+        let mut rows = vec![];
+        walk(&axes, std::slice::from_ref(&steps), 0..cells(&axes) as usize, |_, at| {
+            let config = base + at[0];
+            rows.push(table.compact.as_ref().map_or(config as u32, |rows| rows[config]));
+        });
+        (axes, rows)
+    }
+
+    fn pattern(&self, known: &[bool]) -> Arc<Pattern> {
+        let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pattern) = patterns.get(known) {
+            return pattern.clone();
+        }
+        let pattern = Arc::new(Pattern::new(&self.pack.network, known, patterns.len() as u32));
+        patterns.insert(known.to_vec(), pattern.clone());
+        pattern
+    }
+}
+
+impl Pattern {
+    fn new(network: &Network, known: &[bool], number: u32) -> Pattern {
+        let count = network.tables.len();
+        let wanted = network.ancestors((0..count).filter(|v| known[*v]));
+        // Variables in one table that are unknown are in one part: the least of them names it.
+        let mut part_of: Vec<usize> = (0..count).collect();
+        fn least(part_of: &mut [usize], mut v: usize) -> usize {
+            while part_of[v] != v {
+                part_of[v] = part_of[part_of[v]];
+                v = part_of[v];
+            }
+            v
+        }
+        let unknown_of = |v: usize| {
+            let parents = network.tables[v].parents.iter().map(|a| a.variable);
+            parents.chain([v]).filter(|u| !known[*u]).collect::<Vec<usize>>()
+        };
+        for v in (0..count).filter(|v| wanted[*v]) {
+            for pair in unknown_of(v).windows(2) {
+                let (a, b) = (least(&mut part_of, pair[0]), least(&mut part_of, pair[1]));
+                part_of[a.max(b)] = a.min(b);
+            }
+        }
+        let mut parts: HashMap<usize, Part> = HashMap::new();
+        let (mut certain, mut barren) = (vec![], vec![]);
+        for v in 0..count {
+            match (known[v], wanted[v], unknown_of(v).first()) {
+                (true, _, None) => certain.push(v),
+                (true, _, Some(parent)) => {
+                    parts.entry(least(&mut part_of, *parent)).or_default().observed.push(v);
+                }
+                (false, true, _) => parts.entry(least(&mut part_of, v)).or_default().variables.push(v),
+                (false, false, _) => barren.push(v),
+            }
+        }
+        let mut parts: Vec<Part> = parts.into_values().collect();
+        parts.sort_by_key(|p| p.variables.first().copied());
+        Pattern { number, certain, parts, barren }
+    }
+}
+
+/// What the known parents add to the number of a row.
+fn base(address: &Address, codes: &[i32]) -> u32 {
+    let known = address.parents.iter().filter(|(p, _)| codes[*p] != UNKNOWN);
+    known.map(|(p, offsets)| offsets[codes[*p] as usize]).sum()
+}
+
+/// A table of some rows of another one.
+fn of_rows(of: &Rows, parents: Vec<Axis>, which: &[u32]) -> Table {
+    let reached: Vec<usize> = which.iter().filter(|r| **r != UNREACHABLE).map(|r| *r as usize).collect();
+    let compact = (reached.len() < which.len()).then(|| {
+        let mut next = 0..reached.len() as u32;
+        which.iter().map(|r| if *r == UNREACHABLE { *r } else { next.next().unwrap_or(UNREACHABLE) }).collect()
+    });
+    let rows = match of {
+        Rows::Function { levels } => Rows::Function { levels: reached.iter().map(|r| levels[*r]).collect() },
+        Rows::Dense { width, thresholds } => {
+            let rows = reached.iter().flat_map(|r| &thresholds[r * width..(r + 1) * width]);
+            Rows::Dense { width: *width, thresholds: rows.copied().collect() }
+        }
+        Rows::Sparse { offsets, levels, thresholds } => {
+            let (mut at, mut of_levels, mut kept) = (vec![0], vec![], vec![]);
+            for r in reached {
+                let range = offsets[r] as usize..offsets[r + 1] as usize;
+                of_levels.extend_from_slice(&levels[range.clone()]);
+                kept.extend_from_slice(&thresholds[range]);
+                at.push(of_levels.len() as u32);
+            }
+            Rows::Sparse { offsets: at, levels: of_levels, thresholds: kept }
+        }
+    };
+    Table { parents, rows, compact }
+}
