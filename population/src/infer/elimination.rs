@@ -442,7 +442,8 @@ fn posterior(network: &Network, evidence: &Evidence, draw: bool) -> Result<Poste
             done.push(case);
         }
     }
-    let probability = done.iter().map(|c| c.log_probability.exp()).sum::<f64>().min(1.0);
+    // Not `sum`, which makes nothing of nobody, with a sign.
+    let probability = done.iter().fold(0.0, |sum, c| sum + c.log_probability.exp()).min(1.0);
     Ok(Posterior { probability, cases: done, plan })
 }
 
