@@ -74,7 +74,7 @@ pub(super) fn run(arguments: CountriesArguments) -> Result<(), Failure> {
             Ok(())
         }
         Some(Command::Check { dir }) => {
-            let (wrong, notices) = packs::check::checked(&dir);
+            let packs::check::Checked { faults: wrong, notices } = packs::check::check(&dir);
             match &wrong[..] {
                 [] => {
                     writeln!(out, "{}: nothing is wrong, and all figures are met", dir.display())?;

@@ -10,22 +10,27 @@ use toml::de::DeTable;
 
 const KINDS: &str = "kinds.toml";
 
-/// All that is wrong with a pack's folder, each with its file and line: figures and network, codes, prompts. Nothing
-/// where the pack is sound.
-pub fn check(dir: &Path) -> Vec<String> {
-    checked(dir).0
+/// What there is to say of a pack's folder.
+#[derive(Debug, Default, PartialEq)]
+pub struct Checked {
+    /// All that is wrong, each with its file and line: figures and network, codes, prompts.
+    pub faults: Vec<String>,
+    /// What is not wrong and yet better known, such as what a fit rules out.
+    pub notices: Vec<String>,
 }
 
-/// All that is wrong, as [`check`] tells it, and what is not wrong and yet better known, such as what a fit rules out.
-pub fn checked(dir: &Path) -> (Vec<String>, Vec<String>) {
-    let (mut wrong, notices) = match populace_population::check(dir) {
-        Ok(compiled) => (vec![], compiled.notices),
-        Err(Error::Sources(errors)) => (errors.iter().map(Error::to_string).collect(), vec![]),
-        Err(error) => (vec![error.to_string()], vec![]),
+/// Reads a pack's folder and says what is wrong with it: nothing where the pack is sound.
+pub fn check(dir: &Path) -> Checked {
+    let mut checked = match populace_population::check(dir) {
+        Ok(compiled) => Checked { faults: vec![], notices: compiled.notices },
+        Err(Error::Sources(errors)) => {
+            Checked { faults: errors.iter().map(Error::to_string).collect(), notices: vec![] }
+        }
+        Err(error) => Checked { faults: vec![error.to_string()], notices: vec![] },
     };
-    prompts(dir, &mut wrong);
-    outlines(dir, &mut wrong);
-    (wrong, notices)
+    prompts(dir, &mut checked.faults);
+    outlines(dir, &mut checked.faults);
+    checked
 }
 
 /// The grammars by which people are written up without a model, a folder a language.

@@ -81,7 +81,7 @@ mod tests {
         assert!(files.contains(&"pack.toml"));
         let compiled = populace_population::check(&path).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!((compiled.pack.name(), compiled.pack.title()), ("new_zealand", "New Zealand"));
-        assert_eq!(crate::packs::check::check(&path), Vec::<String>::new());
+        assert_eq!(crate::packs::check::check(&path).faults, Vec::<String>::new());
         for file in files {
             let text = fs::read_to_string(path.join(file)).unwrap();
             assert!(!text.contains("TITLE") && !text.contains("NAME") && !text.contains("United States"), "{file}");

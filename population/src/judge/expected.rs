@@ -92,11 +92,16 @@ impl Analysis<'_> {
             Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
         };
         let axes: Vec<Axis> = columns.iter().map(axis).collect::<Result<_>>()?;
-        let within = cells(&axes) <= u128::from(MAX_CELLS);
-        let joint = if within { self.pack.network.marginal(&axes, MAX_CELLS) } else { None };
-        joint.map(|joint| joint.values).ok_or_else(|| {
-            let variables = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            Error::TooLarge { cells: cells(&axes).max(u128::from(MAX_CELLS) + 1), bound: MAX_CELLS, variables }
+        Ok(self.marginal(&axes)?.values)
+    }
+
+    fn marginal(&self, axes: &[Axis]) -> Result<Potential> {
+        let within = cells(axes) <= u128::from(MAX_CELLS);
+        let marginal = if within { self.pack.network.marginal(axes, MAX_CELLS) } else { None };
+        marginal.ok_or_else(|| {
+            let names = axes.iter().map(|axis| self.pack.network.variables[axis.variable].name.as_str());
+            let cells = cells(axes).max(u128::from(MAX_CELLS) + 1);
+            Error::TooLarge { cells, bound: MAX_CELLS, variables: names.collect::<Vec<_>>().join(", ") }
         })
     }
 
@@ -155,9 +160,7 @@ impl Analysis<'_> {
                     partition: Partition::by_signature(labels.iter().copied()),
                 };
                 let axes: Vec<Axis> = columns.iter().map(axis).collect();
-                let within = cells(&axes) <= u128::from(MAX_CELLS);
-                let joint = if within { self.pack.network.marginal(&axes, MAX_CELLS) } else { None };
-                let joint = joint.ok_or_else(|| too_large(figure))?;
+                let joint = self.marginal(&axes)?;
                 let steps = strides(&axes);
                 let labels: Vec<Vec<Option<u16>>> =
                     axes.iter().zip(columns).map(|(axis, (_, labels))| of_classes(&axis.partition, labels)).collect();
