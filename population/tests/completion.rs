@@ -134,6 +134,47 @@ fn rows_that_nobody_is() {
     assert!(message.to_string().contains("2 rows and 1 keys"), "{message}");
 }
 
+/// Facts of two people, put together: a row is possible if and only if somebody can be drawn under them.
+#[test]
+fn mixtures_of_people() {
+    let (mut possible, mut impossible) = (0, 0);
+    for (name, pack) in packs() {
+        let people = Sampler::new(pack.clone(), 8).draw(0..120, None).unwrap();
+        let facts: Vec<String> = visible(&pack).into_iter().map(|v| v.name).collect();
+        let completion = Completion::new(pack.clone(), 1, OnImpossible::Null).nulls_are_known(true);
+        for at in 0..60 {
+            let fact = |n: usize| facts[(7 * at + 5 * n + n * n) % facts.len()].as_str();
+            let mut names: Vec<&str> = (0..6).map(fact).collect();
+            names.sort_unstable();
+            names.dedup();
+            let of = |n: usize| 2 * at + n % 2;
+            let columns =
+                names.iter().enumerate().map(|(n, name)| (*name, people.column_by_name(name).unwrap().slice(of(n), 1)));
+            let columns: Vec<(&str, ArrayRef)> = columns.collect();
+            let parts = names
+                .iter()
+                .enumerate()
+                .map(|(n, name)| fact_of(&people, of(n), pack.variable(name).unwrap()))
+                .collect();
+            let given = Predicate::And(parts);
+            let drawn = match Sampler::given(pack.clone(), 1, &given) {
+                Ok(_) => true,
+                Err(populace_population::Error::Impossible { .. }) => false,
+                Err(error) => panic!("{name}: {given}: {error}"),
+            };
+            let completed = completion.complete(&batch(columns), &keys(1)).unwrap();
+            let complete = completed.column_by_name("age").unwrap().null_count() == 0
+                && completed.column_by_name("sex").unwrap().null_count() == 0;
+            // Where both facts are known, nothing is told by them.
+            if !(names.contains(&"age") && names.contains(&"sex")) {
+                assert_eq!(complete, drawn, "{name}: {given}");
+            }
+            if drawn { possible += 1 } else { impossible += 1 }
+        }
+    }
+    assert!(possible > 20 && impossible > 20, "{possible} possible, {impossible} impossible");
+}
+
 /// Five given facts, with the values of the population: told, and far from slow.
 #[test]
 fn many_rows_with_five_facts() {

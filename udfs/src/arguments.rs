@@ -10,7 +10,7 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArg, FunctionArgExpr};
-use populace_population::there_are;
+use populace_population::{Value, there_are};
 
 use crate::semantic_search::relation;
 
@@ -106,6 +106,20 @@ impl Arguments {
             Expr::Literal(value, _) if value.is_null() => Ok(None),
             Expr::Literal(value, _) => Ok(Some(value)),
             _ => wrong(String::new()),
+        }
+    }
+
+    /// A constant within an argument, as a value of a country's variable.
+    pub fn value_of(
+        &self,
+        name: &'static str,
+        sql: SqlExpr,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Value> {
+        let Some(value) = self.constant_of(name, sql, context)? else { return Ok(Value::Null) };
+        match crate::given::value_of(&value) {
+            Some(value) => Ok(value),
+            None => plan_err!("{}: `{name}`: {value} is neither a text nor a number", self.function),
         }
     }
 

@@ -282,7 +282,14 @@ fn column(expr: &Expr) -> Option<String> {
 }
 
 fn literal(expr: &Expr) -> Option<Value> {
-    let Expr::Literal(value, _) = expr else { return None };
+    match expr {
+        Expr::Literal(value, _) => value_of(value),
+        _ => None,
+    }
+}
+
+/// A constant, as the population crate has it; `None` where no variable has values of its kind.
+pub(crate) fn value_of(value: &ScalarValue) -> Option<Value> {
     if value.is_null() {
         return Some(Value::Null);
     }

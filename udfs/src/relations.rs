@@ -12,9 +12,9 @@ use crate::arguments::Arguments;
 use crate::rewrite::call;
 use crate::weighting::{rake, rebalance};
 use crate::{
-    assumed_independences, compare, duplicates, fidelity, generate_persona, hybrid_search, persona_probability,
-    sample_persona, semantic_search, similar_to, stereotype_index, stratified_sample, table_sample, text_search,
-    validate,
+    assumed_independences, compare, complete_persona, counterfactual, duplicates, fidelity, generate_persona,
+    hybrid_search, persona_probability, sample_persona, semantic_search, similar_to, stereotype_index,
+    stratified_sample, table_sample, text_search, validate,
 };
 
 #[derive(Debug)]
@@ -78,6 +78,14 @@ impl Relations {
             compare::NAME => {
                 let arguments = Arguments::new(compare::NAME, args, &compare::ARGUMENTS, 2)?;
                 compare::plan(arguments, context)?
+            }
+            complete_persona::NAME => {
+                let arguments = Arguments::new(complete_persona::NAME, args, &complete_persona::ARGUMENTS, 2)?;
+                complete_persona::plan(arguments, packs, context)?
+            }
+            counterfactual::NAME => {
+                let arguments = Arguments::new(counterfactual::NAME, args, &counterfactual::ARGUMENTS, 2)?;
+                counterfactual::plan(arguments, packs, context)?
             }
             fidelity::NAME => {
                 let arguments = Arguments::new(fidelity::NAME, args, &fidelity::ARGUMENTS, 2)?;

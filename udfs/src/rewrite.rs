@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, SetExpr, Statement, TableAlias, TableFactor,
-    TableSampleKind, TableSampleSeed, TableSampleSeedModifier, Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArguments, Ident, ObjectName, SetExpr, Statement,
+    TableAlias, TableFactor, TableSampleKind, TableSampleSeed, TableSampleSeedModifier, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -12,8 +12,9 @@ use datafusion::sql::sqlparser::parser::Parser;
 use crate::sample_persona::fresh_seed;
 use crate::weighting::{rake, rebalance};
 use crate::{
-    compare, duplicates, fidelity, generate_persona, hybrid_search, persona_probability, sample_persona,
-    semantic_search, similar_to, stereotype_index, stratified_sample, table_sample, text_search, validate,
+    compare, complete_persona, counterfactual, duplicates, fidelity, generate_persona, hybrid_search,
+    persona_probability, sample_persona, semantic_search, similar_to, stereotype_index, stratified_sample,
+    table_sample, text_search, validate,
 };
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
@@ -160,13 +161,17 @@ impl VisitorMut for Rewrite {
             text_search::NAME,
             validate::NAME,
         ];
-        let tables: &[&str] = match name.as_str() {
-            compare::NAME => &compare::ARGUMENTS[..2],
-            name if of_table.contains(&name) => &["table"],
+        let tables: &[(&str, usize)] = match name.as_str() {
+            compare::NAME => &[("a", 0), ("b", 1)],
+            complete_persona::NAME | counterfactual::NAME => &[("people", 1)],
+            name if of_table.contains(&name) => &[("table", 0)],
             _ => &[],
         };
-        for (at, argument) in tables.iter().enumerate() {
-            if let Some(table) = table_argument(args, argument, at) {
+        if name == counterfactual::NAME {
+            of_uuid(args);
+        }
+        for (argument, place) in tables {
+            if let Some(table) = table_argument(args, argument, *place) {
                 as_subquery(table);
             }
         }
@@ -200,6 +205,46 @@ fn table_argument<'a>(args: &'a mut [FunctionArg], name: &str, place: usize) -> 
         .position(|a| is_named(a, name))
         .or_else(|| args.iter().enumerate().filter(|(_, a)| unnamed(a)).nth(place).map(|(at, _)| at))?;
     expression(args.get_mut(at)?)
+}
+
+/// `counterfactual('usa', 'a uuid', …)`: the person of that uuid in the table that is called as the country is.
+fn of_uuid(args: &mut Vec<FunctionArg>) {
+    let is_text = |e: &Expr| matches!(e, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+    let country = match table_argument(args, "country", 0) {
+        Some(Expr::Value(value)) => match &value.value {
+            Value::SingleQuotedString(country) => Ident::with_quote('"', country.to_lowercase()),
+            _ => return,
+        },
+        _ => return,
+    };
+    let named = args.iter().position(|a| is_named(a, "uuid")).and_then(|at| expression(&mut args[at])).cloned();
+    let placed = table_argument(args, "people", 1);
+    let (uuid, table) = match (named, placed) {
+        (Some(uuid), None) => (uuid, None),
+        (None, Some(people)) if is_text(people) => (people.clone(), Some(people)),
+        _ => return,
+    };
+    let Some(mut people) = subquery("(SELECT * FROM t WHERE uuid = u)", &ObjectName::from(vec![country]), None) else {
+        return;
+    };
+    if let Expr::Subquery(query) = &mut people
+        && let SetExpr::Select(select) = query.body.as_mut()
+        && let Some(Expr::BinaryOp { right, .. }) = &mut select.selection
+    {
+        **right = uuid.clone();
+    }
+    let named = |name: &str, value: Expr| FunctionArg::Named {
+        name: Ident::new(name),
+        arg: FunctionArgExpr::Expr(value),
+        operator: FunctionArgOperator::RightArrow,
+    };
+    match table {
+        Some(table) => {
+            *table = people;
+            args.push(named("uuid", uuid));
+        }
+        None => args.push(named("people", people)),
+    }
 }
 
 fn expression(argument: &mut FunctionArg) -> Option<&mut Expr> {

@@ -11,9 +11,9 @@ use datafusion::logical_expr::{
 
 use crate::weighting::{rake, rebalance};
 use crate::{
-    assumed_independences, compare, duplicates, fidelity, generate_persona, hybrid_search, persona_probability,
-    sample_persona, semantic_search, similar_to, stereotype_index, stratified_sample, table_sample, text_search,
-    validate,
+    assumed_independences, compare, complete_persona, counterfactual, duplicates, fidelity, generate_persona,
+    hybrid_search, persona_probability, sample_persona, semantic_search, similar_to, stereotype_index,
+    stratified_sample, table_sample, text_search, validate,
 };
 
 /// The entry of one table function.
@@ -43,7 +43,7 @@ pub fn table_function(name: &'static str, description: &str, syntax: &str, examp
 }
 
 /// All table functions, in the order of their names.
-pub(crate) fn documented() -> [TableFunction; 17] {
+pub(crate) fn documented() -> [TableFunction; 19] {
     [
         TableFunction::new(
             assumed_independences::NAME,
@@ -56,6 +56,18 @@ pub(crate) fn documented() -> [TableFunction; 17] {
             "Whether two tables agree, one row a column that both have: the total variation distance `tvd`, the one that chance alone makes between samples of these sizes (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test, and a verdict. Numbers of many values are compared in ten bands. `columns` names the columns, and in parentheses the combinations, to compare. Holm's correction over all rows keeps the chance that any of them says `differs` of two samples of the same people at `alpha`.",
             "compare(a, b [, columns => (column | (column, column [, …]) [, …])] [, weights_a => expression] [, weights_b => expression] [, alpha => number])",
             "SELECT * FROM compare(usa, imported, columns => (age, state, (sex, marital_status)))",
+        ),
+        TableFunction::new(
+            complete_persona::NAME,
+            "Rows with some facts, and the others drawn from what the country's network says of them given these (the posterior), exactly. NULL is what is not known, in any pattern; with `nulls => 'known'` it is the level that is NULL, such as the occupation of those who have none, where a column has one. What is drawn depends on the seed and on the row's key alone: `key`, or the column `uuid`, or else all values of the row (equal rows are numbered). Facts that nobody has together are an error, or with `on_impossible => 'null'` the rest of their row stays NULL. The columns are those of sample_persona, then those of the query that it has not; `seed`, `row_index` and `given` are NULL.",
+            "complete_persona(country, people [, key => expression] [, seed => number] [, nulls => 'unknown' | 'known'] [, on_impossible => 'error' | 'null'])",
+            "SELECT * FROM complete_persona('usa', (SELECT 'Mary' AS first_name, 34 AS age, 'TX' AS state))",
+        ),
+        TableFunction::new(
+            counterfactual::NAME,
+            "The same people with something otherwise: for each person a twin, for whom `set` holds, and of whom only what depends on that by the network is drawn again, with the person's own random numbers; columns in `keep` stay. People are rows of a table or a query with a `uuid`, or one person by the uuid, looked for in the table that is called as the country is. Those drawn here have the random numbers that they were drawn by; those from elsewhere numbers that agree with their facts (abduction, action, prediction: Pearl 2009). Integers keep their place in the distribution; levels without an order are drawn by the Gumbel-max model (Oberst and Sontag 2019), in which a level gives way only to one whose odds against it have risen. In the network the twins of many people are drawn from P(Y | do(set)). The order of drawing is not an order of causes: an arrow from sex to age is there because a table was published so, and whoever reads an effect from twins argues for the arrows. `twin_of` is the uuid of the original; `seed`, `row_index` and `given` are NULL.",
+            "counterfactual(country, people | uuid, set => (column = value [, …]) [, keep => (column [, …])])",
+            "SELECT * FROM counterfactual('usa', (SELECT * FROM sample_persona('usa', 3, seed => 1)), set => (sex = 'Male'))",
         ),
         TableFunction::new(
             duplicates::NAME,

@@ -97,7 +97,11 @@ impl Completion {
         let possible = self.posteriors.fill(&mut facts, &noises, &self.needed)?;
         for row in (0..rows).filter(|row| !possible[*row]) {
             if self.on_impossible == OnImpossible::Error {
-                return Err(impossible(pack, format!("row {row}"), as_stated.row(row)));
+                let who = match std::str::from_utf8(&keys[row]) {
+                    Ok(key) if !key.contains(char::is_control) => format!("the row of key `{key}`"),
+                    _ => format!("row {row}"),
+                };
+                return Err(impossible(pack, who, as_stated.row(row)));
             }
             let span = row * facts.width..(row + 1) * facts.width;
             facts.codes[span].copy_from_slice(as_stated.row(row));

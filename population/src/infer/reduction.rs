@@ -192,7 +192,8 @@ impl<'a> Reduced<'a> {
             entries: vec![0.0; count],
             density: vec![1.0; count],
         };
-        if !reduced.prune(&mut alive, &masked) {
+        let nobody = |v: &usize| !alive[*v].contains(&true);
+        if reduced.relevant.iter().any(nobody) || !reduced.prune(&mut alive, &masked) {
             return None;
         }
         for v in &reduced.relevant {
