@@ -17,6 +17,8 @@ demo: setup
 test: setup
 	cargo test --workspace --all-targets
 	cargo test --workspace --doc
+	@# Who is drawn does not depend on how the crate was compiled: it is at level 3 above.
+	cargo test --workspace --config 'profile.dev.package.populace-population.opt-level=0' --test people
 	python3 -m unittest discover -s scripts
 
 # A real model behind a real server: fetches a small one, and has it write four people (some minutes).

@@ -105,7 +105,7 @@ fn limits_hold_and_servers_without_batches_are_named() {
     let (code, _, error) = asked(directory.path(), &stub.base, &generate(&["--max-calls", "30"]));
     assert!(code == 1 && error.contains("the limit of 30 calls is reached"), "{error}");
     assert_eq!(requests(&stub), (30, 0));
-    assert_eq!(asked(directory.path(), &stub.base, &["runs", "resume"]).0, 0);
+    assert_eq!(asked(directory.path(), &stub.base, &["runs", "resume", "--max-calls", "1000"]).0, 0);
     assert_eq!(requests(&stub), (2 * PEOPLE, 0));
     let none = Stub::writer(Duration::ZERO);
     none.batches.lock().unwrap().none = true;

@@ -155,6 +155,9 @@ fn what_it_will_take_is_said_before_and_limits_are_kept() {
     assert_eq!(stub.count(), 15);
     let resume = ["runs", "resume", "--prices", prices.to_str().unwrap()];
     let (code, _, error) = asked(&database, &stub.base, &resume);
+    assert!(code == 1 && error.contains("the limit of 15 calls is reached"), "{error}");
+    assert_eq!(stub.count(), 15);
+    let (code, _, error) = asked(&database, &stub.base, &[&resume[..], &["--max-calls", "100"]].concat());
     assert_eq!((code, stub.count()), (0, 40), "{error}");
     let (_, out, _) = generate("20", &["--dry-run"]);
     assert!(out.contains("0 people") || out.contains("people    0"), "{out}");

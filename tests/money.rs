@@ -175,8 +175,16 @@ fn a_limit_stops_a_statement_too() {
     let (code, _, error) = sql(&["--max-calls", "4"], &format!("CREATE TABLE tweets AS {tweets}"));
     assert!(code == 1 && error.contains("the limit of 4 calls is reached"), "{error}");
     assert!(query(database, "SHOW TABLES").lines().all(|l| l != "tweets"));
+    // The limit is the run's: whoever goes on with it says another, or asks for no more.
     let before = stub.count();
-    let (code, out, error) = asked(database, &stub.base, &["runs", "resume"]);
+    let (code, _, error) = asked(database, &stub.base, &["runs", "resume"]);
+    assert!(
+        code == 1 && error.contains("the limit of 4 calls is reached: a larger --max-calls lets it go on"),
+        "{error}"
+    );
+    assert_eq!(stub.count(), before);
+    assert!(ran_on(database, &["runs", "show"]).1.contains("limits    4 calls"));
+    let (code, out, error) = asked(database, &stub.base, &["runs", "resume", "--max-calls", "100"]);
     assert_eq!(code, 0, "{out}{error}");
     assert_eq!(
         (query(database, "SELECT count(tweet) AS n FROM tweets").as_str(), stub.count()),
@@ -219,7 +227,7 @@ fn answers_are_asked_for_anew_and_forgotten() {
     // Interrupted, a run that asks anew goes on with its own answers.
     let (code, _, error) = generate("c", &["--fresh", "--max-calls", "4"]);
     assert!(code == 1 && error.contains("4 calls"), "{error}");
-    assert_eq!(asked(database, &stub.base, &["runs", "resume"]).0, 0);
+    assert_eq!(asked(database, &stub.base, &["runs", "resume", "--max-calls", "10"]).0, 0);
     assert_eq!((stub.count(), requests(&stub).1), (20, 10));
     let forget = |arguments: &[&str]| ran_on(database, &[&["runs", "forget"], arguments].concat());
     assert_eq!(forget(&["--model", "openai:other"]).1, "0 answers forgotten\n");

@@ -36,26 +36,28 @@ impl Bounds {
 pub struct Exhausted {
     /// Which it is, and how much: `15 calls`
     pub bound: String,
+    /// What sets it in a command
+    pub option: &'static str,
     /// Whether answers that are on their way may take less than is reserved for them
     pub may_pass: bool,
 }
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the limit of {} is reached", self.bound)
+        write!(f, "the limit of {} is reached: a larger {} lets it go on", self.bound, self.option)
     }
 }
 
 impl Bounds {
     fn exhausted(&self, spent: Amount, more: Amount) -> Option<Exhausted> {
         if let Some(most) = self.calls.filter(|most| spent.calls + more.calls > *most) {
-            return Some(Exhausted { bound: format!("{most} calls"), may_pass: false });
+            return Some(Exhausted { bound: format!("{most} calls"), option: "--max-calls", may_pass: false });
         }
         if let Some(most) = self.tokens.filter(|most| spent.tokens + more.tokens > *most) {
-            return Some(Exhausted { bound: format!("{most} tokens"), may_pass: true });
+            return Some(Exhausted { bound: format!("{most} tokens"), option: "--max-tokens", may_pass: true });
         }
         let most = self.cost_usd.filter(|most| spent.cost_usd >= *most || spent.cost_usd + more.cost_usd > *most)?;
-        Some(Exhausted { bound: format!("{most} US dollars"), may_pass: true })
+        Some(Exhausted { bound: format!("{most} US dollars"), option: "--max-cost", may_pass: true })
     }
 }
 
@@ -144,13 +146,19 @@ mod tests {
         let reserve = async |catalog: &Catalog| catalog.reserve("r".into(), some, bounds, || {}).await.unwrap();
         assert!(reserve(&one).await.is_ok() && reserve(&two).await.is_ok());
         let full = reserve(&one).await.unwrap_err();
-        assert_eq!((full.to_string().as_str(), full.may_pass), ("the limit of 0.5 US dollars is reached", true));
+        assert_eq!(
+            (full.to_string().as_str(), full.may_pass),
+            ("the limit of 0.5 US dollars is reached: a larger --max-cost lets it go on", true)
+        );
         // What was not taken is there for others.
         one.settle("r".into(), some, Amount { calls: 1, tokens: 10, cost_usd: 0.1 });
         one.write(|_| Ok(())).await.unwrap();
         assert!(reserve(&two).await.is_ok());
         let full = reserve(&two).await.unwrap_err();
-        assert_eq!((full.to_string().as_str(), full.may_pass), ("the limit of 3 calls is reached", false));
+        assert_eq!(
+            (full.to_string().as_str(), full.may_pass),
+            ("the limit of 3 calls is reached: a larger --max-calls lets it go on", false)
+        );
         assert!(two.reserve("other".into(), some, bounds, || {}).await.unwrap().is_ok());
     }
 }

@@ -119,6 +119,10 @@ const MIGRATIONS: &[&str] = &[
     "ALTER TABLE runs ADD COLUMN language TEXT;",
     tables::MIGRATION,
     owners::MIGRATION,
+    // What a run may spend, also when it is resumed.
+    "ALTER TABLE runs ADD COLUMN max_calls INTEGER;
+    ALTER TABLE runs ADD COLUMN max_tokens INTEGER;
+    ALTER TABLE runs ADD COLUMN max_cost_usd REAL;",
 ];
 
 /// Why the catalogue did not answer.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::owners::{AtWork, at_work, reap};
 use super::writer::Stop;
-use super::{Catalog, Error, explain};
+use super::{Bounds, Catalog, Error, explain};
 
 /// What a run does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl fmt::Display for Status {
 }
 
 /// A run as the catalogue has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     pub id: String,
     pub work: Work,
@@ -77,6 +77,8 @@ pub struct Run {
     pub once: Option<String>,
     /// What its calls are told apart by from those of others, where answers that are known do not count
     pub fresh: Option<String>,
+    /// What it may spend in all, whoever goes on with it
+    pub bounds: Bounds,
     /// The process that is at it
     pub at_work: Option<AtWork>,
     pub status: Status,
@@ -103,6 +105,7 @@ impl Run {
             embed,
             once: None,
             fresh: None,
+            bounds: Bounds::default(),
             at_work: None,
             status: Status::Running,
             done: 0,
@@ -114,7 +117,8 @@ impl Run {
 }
 
 impl Catalog {
-    /// Notes the start of a run, anew if it is resumed: from then on it is this process's, until its lease ends.
+    /// Notes the start of a run, anew if it is resumed, with what it may spend from then on: it is this process's, until
+    /// its lease ends.
     /// Earlier runs that were killed doing the very same are no longer open: this one finishes their work.
     ///
     /// # Errors
@@ -128,10 +132,17 @@ impl Catalog {
         };
         let insert =
             "INSERT INTO runs (id, statement, country, pack, seed, given, count, narrator, narratives, destination,
-                               embed, exactly, judge, batch, language, once, fresh, owner, status)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, 'running')
-             ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL, owner = excluded.owner";
+                               embed, exactly, judge, batch, language, once, fresh, owner, max_calls, max_tokens,
+                               max_cost_usd, status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+                     'running')
+             ON CONFLICT (id) DO UPDATE SET status = 'running', error = NULL, owner = excluded.owner,
+                     max_calls = excluded.max_calls, max_tokens = excluded.max_tokens,
+                     max_cost_usd = excluded.max_cost_usd";
         let Run { id, narrator, table, embed, exactly, judge, batch, language, once, fresh, .. } = run;
+        // SQLite's integers have a sign; what is beyond them bounds nothing.
+        let whole = |most: Option<u64>| most.and_then(|most| i64::try_from(most).ok());
+        let (calls, tokens, cost) = (whole(run.bounds.calls), whole(run.bounds.tokens), run.bounds.cost_usd);
         let (texts, us) = (run.narratives.as_ref().map(|n| n.join(",")), &self.owner.id);
         let other = self.at_once(|connection| {
             if let Some(other) = holder(connection, id)?.filter(|(owner, _)| owner != us) {
@@ -142,7 +153,7 @@ impl Catalog {
                 insert,
                 params![
                     id, statement, country, pack, seed, given, count, narrator, texts, table, embed, exactly, judge,
-                    batch, language, once, fresh, us
+                    batch, language, once, fresh, us, calls, tokens, cost
                 ],
             )?;
             Ok(None)
@@ -297,6 +308,11 @@ fn run(row: &Row) -> rusqlite::Result<Run> {
         embed: row.get("embed")?,
         once: row.get("once")?,
         fresh: row.get("fresh")?,
+        bounds: Bounds {
+            calls: row.get::<_, Option<i64>>("max_calls")?.map(|most| most as u64),
+            tokens: row.get::<_, Option<i64>>("max_tokens")?.map(|most| most as u64),
+            cost_usd: row.get("max_cost_usd")?,
+        },
         at_work: None,
         status,
         done: row.get::<_, i64>("done")? as u64,

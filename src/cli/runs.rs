@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 
 use super::{AskingArguments, DatabaseArguments, Failure};
-use crate::catalog::{Batch, CallTotals, Catalog, Forget, Run, Work};
+use crate::catalog::{Batch, Bounds, CallTotals, Catalog, Forget, Run, Work};
 use crate::engine::{Engine, Options};
 use crate::narrators::{Asked, RequestOptions};
 use crate::runs::{self, Retried};
@@ -104,12 +104,12 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
                     }
                 },
             };
-            super::generate::finish(&run, asking.asking(), None, allow_files, database)?;
+            super::generate::finish(&run, kept(asking.asking(), &run), None, allow_files, database)?;
         }
         Some(Command::Retry { run, asking, .. }) => {
             let run = newest(run)?;
             let narrator = Some(run.narrator.clone());
-            let asking = RequestOptions { fresh: run.fresh.clone(), ..asking.asking() };
+            let asking = RequestOptions { fresh: run.fresh.clone(), ..kept(asking.asking(), &run) };
             let engine = Engine::new(opened, Options { narrator, asking, ..Options::default() })?;
             let Retried { people, written, missing } = super::runtime()?.block_on(runs::retry_failed(&engine, &run))?;
             match (people, &run.work) {
@@ -156,6 +156,11 @@ pub(super) fn run(arguments: RunsArguments, database: &DatabaseArguments) -> Res
     Ok(())
 }
 
+/// What is asked for now, within the limits that the run was given where no others are said.
+fn kept(asking: RequestOptions, run: &Run) -> RequestOptions {
+    RequestOptions { limits: asking.limits.or(run.bounds), ..asking }
+}
+
 fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) -> io::Result<()> {
     let at_work = run.at_work.as_ref().map_or(String::new(), |at_work| format!(" {at_work}"));
     writeln!(out, "run       {}\nstatus    {}{at_work}\ntable     {}", run.id, run.status, run.table)?;
@@ -169,6 +174,15 @@ fn show(out: &mut impl Write, run: &Run, calls: &CallTotals, batches: &[Batch]) 
     writeln!(out, "narrator  {}", run.narrator)?;
     if let Some(language) = &run.language {
         writeln!(out, "language  {language}")?;
+    }
+    let Bounds { calls: most_calls, tokens, cost_usd } = run.bounds;
+    let limits = [
+        most_calls.map(|most| format!("{most} calls")),
+        tokens.map(|most| format!("{most} tokens")),
+        cost_usd.map(|most| format!("{most} US dollars")),
+    ];
+    if run.bounds.are_set() {
+        writeln!(out, "limits    {}", limits.into_iter().flatten().collect::<Vec<_>>().join(", "))?;
     }
     if calls.answered + calls.failed > 0 {
         bill(out, calls)?;

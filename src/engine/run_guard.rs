@@ -21,7 +21,8 @@ impl Engine {
     /// If the catalogue cannot be written.
     pub fn begin(&self, run: &Run) -> Result<RunGuard> {
         let catalog = self.catalog()?;
-        catalog.start(run).map_err(|e| DataFusionError::Execution(e.to_string()))?;
+        let bounds = self.options.asking.limits.bounds();
+        catalog.start(&Run { bounds, ..run.clone() }).map_err(|e| DataFusionError::Execution(e.to_string()))?;
         self.activity.set_run(Some(run.id.clone()));
         tracing::info!(run = %run.id, table = run.table, narrator = run.narrator, "run began");
         let done = AtomicU64::new(run.done);

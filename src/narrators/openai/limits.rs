@@ -28,6 +28,23 @@ pub struct Limits {
     pub time: Option<Duration>,
 }
 
+impl Limits {
+    /// What is bounded in all, in whichever process.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { calls: self.calls, tokens: self.tokens, cost_usd: self.cost }
+    }
+
+    /// The same, with those bounds where it says none.
+    pub fn or(self, bounds: Bounds) -> Limits {
+        Limits {
+            calls: self.calls.or(bounds.calls),
+            tokens: self.tokens.or(bounds.tokens),
+            cost: self.cost.or(bounds.cost_usd),
+            ..self
+        }
+    }
+}
+
 /// Requests and tokens a minute.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -158,14 +175,10 @@ impl Budget {
         Budget { spending: self.spending.clone(), run }
     }
 
-    fn bounds(&self) -> Bounds {
-        Bounds { calls: self.limits.calls, tokens: self.limits.tokens, cost_usd: self.limits.cost }
-    }
-
     /// What is paid from: nothing where nobody asks what was spent.
     pub fn account(&self) -> Option<String> {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        run.or_else(|| self.bounds().are_set().then(|| self.session.clone()))
+        run.or_else(|| self.limits.bounds().are_set().then(|| self.session.clone()))
     }
 
     /// Reserves what a request is expected to take, and waits for answers on their way that may take less than is
@@ -218,7 +231,7 @@ impl Budget {
         let amount = Amount { calls, tokens: (tokens as f64 * margin) as u64, cost_usd: cost_usd * margin };
         let budget = self.clone();
         let reserved = move || InFlight::new(budget);
-        let reserved = catalog.reserve(account.clone(), amount, self.bounds(), reserved).await;
+        let reserved = catalog.reserve(account.clone(), amount, self.limits.bounds(), reserved).await;
         let account = Some((catalog, account));
         let reserved = reserved.map_err(|e| e.to_string())?;
         Ok(reserved.map(|in_flight| Reservation { in_flight, account, amount, expected, price, _first: None }))
@@ -331,7 +344,10 @@ mod tests {
         for _ in 0..2 {
             two.reserve(EXPECTED, None).await.unwrap().release();
         }
-        assert_eq!(two.reserve(EXPECTED, None).await.unwrap_err(), "the limit of 2 calls is reached");
+        assert_eq!(
+            two.reserve(EXPECTED, None).await.unwrap_err(),
+            "the limit of 2 calls is reached: a larger --max-calls lets it go on"
+        );
         let (timed, _folder) = budget(Limits { time: Some(Duration::ZERO), ..Limits::default() });
         assert_eq!(timed.reserve(EXPECTED, None).await.unwrap_err(), "the limit of 0 seconds is reached");
         let price = Some(Price { prompt: 1000.0, completion: 1000.0, batch: 0.5 });
@@ -339,7 +355,10 @@ mod tests {
         for _ in 0..2 {
             dear.reserve(EXPECTED, price).await.unwrap().settle((Some(60), Some(40)), 0);
         }
-        assert_eq!(dear.reserve(EXPECTED, price).await.unwrap_err(), "the limit of 0.25 US dollars is reached");
+        assert_eq!(
+            dear.reserve(EXPECTED, price).await.unwrap_err(),
+            "the limit of 0.25 US dollars is reached: a larger --max-cost lets it go on"
+        );
     }
 
     #[tokio::test]
