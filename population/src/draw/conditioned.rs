@@ -4,12 +4,10 @@ use crate::draw::margins::Margins;
 use crate::error::Result;
 use crate::infer::elimination::{Case, Plan, Posterior, condition};
 use crate::infer::evidence::Evidence;
-use crate::infer::joint::joint;
 use crate::infer::predicate::Predicate;
 use crate::infer::projection::{Projection, project};
 use crate::model::network::{Address, Network, Table, quantise};
-use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Potential};
+use crate::model::potential::Potential;
 
 /// Those whom a stream draws, where that is not everybody as they are.
 #[derive(Debug)]
@@ -90,13 +88,5 @@ impl Conditioned {
         let margins = self.margins.as_ref().map(|(margins, _)| format!("margins => '{}'", margins.id()));
         let given = (self.given != Predicate::Literal(Some(true))).then(|| self.given.to_string());
         given.into_iter().chain(margins).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The marginal distribution of one variable: a probability for each level.
-    pub fn marginal(&self, network: &Network, variable: usize) -> Result<Vec<f64>> {
-        let evidence = Evidence::new(&self.given.conjuncts(), &network.variables)?;
-        let factors = self.margins.as_ref().map_or(&[][..], |(_, factors)| factors);
-        let finest = Axis { variable, partition: Partition::finest(network.variables[variable].len()) };
-        Ok(joint(network, &evidence, factors, &[finest])?.shares)
     }
 }

@@ -137,9 +137,10 @@ fn agree(network: &Network, one: &Potential, other: &Potential) -> Result<()> {
     let of = |margin: &Potential| Potential::product_onto(&[margin], &shared).values;
     let (asked, left) = (of(one), of(other));
     let gap = |cell: &usize| (asked[*cell] - left[*cell]).abs();
-    let worst = (0..asked.len()).max_by(|a, b| gap(a).total_cmp(&gap(b)));
-    match worst {
-        Some(cell) if gap(&cell) > MET => Err(Error::ContradictoryMargins {
+    let most = (0..asked.len()).map(|cell| gap(&cell)).fold(0.0, f64::max);
+    // Of gaps that rounding alone tells apart, the first.
+    match (0..asked.len()).find(|cell| gap(cell) >= most - MET / 2.0) {
+        Some(cell) if most > MET => Err(Error::ContradictoryMargins {
             margin: names(network, one),
             cell: cell_name(network, &shared, cell),
             asked: asked[cell],

@@ -9,4 +9,5 @@ pub(crate) mod margins;
 pub(crate) mod posteriors;
 pub(crate) mod read_margins;
 pub(crate) mod sampler;
+pub(crate) mod shares;
 pub(crate) mod stream;

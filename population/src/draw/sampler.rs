@@ -19,7 +19,7 @@ use crate::infer::elimination::Plan;
 use crate::infer::predicate::Predicate;
 use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE};
 use crate::model::philox;
-use crate::model::variable::{Levels, find};
+use crate::model::variable::Levels;
 use crate::pack::{Column, List, Pack};
 
 /// Rows that one thread draws at a time: its columns stay in the second-level cache.
@@ -37,7 +37,7 @@ pub struct Sampler {
     pack: Arc<Pack>,
     seed: u64,
     stream: Arc<Stream>,
-    conditioned: Option<Arc<Conditioned>>,
+    pub(super) conditioned: Option<Arc<Conditioned>>,
 }
 
 /// Rows of a stream: a range from the first on, or any.
@@ -145,18 +145,6 @@ impl Sampler {
     /// the pack, the seed and the row's index it says who somebody is. `None` for the whole population as it is.
     pub fn given_text(&self) -> Option<String> {
         self.conditioned.as_ref().map(|c| c.text())
-    }
-
-    /// The marginal distribution of one variable among those whom this draws: a probability for each level.
-    ///
-    /// # Errors
-    /// If there is no such variable, or it needs more memory than the bound.
-    pub fn marginal(&self, variable: &str) -> Result<Vec<f64>> {
-        let network = &self.pack.network;
-        match &self.conditioned {
-            None => self.pack.marginal(variable),
-            Some(conditioned) => conditioned.marginal(network, find(&network.variables, variable)?),
-        }
     }
 
     /// What preparing the evidence and the margins took; `None` for the whole population.

@@ -25,6 +25,13 @@ pub(crate) struct Joint {
 /// # Errors
 /// If it needs more memory than the bound.
 pub(crate) fn joint(network: &Network, evidence: &Evidence, factors: &[Potential], shown: &[Axis]) -> Result<Joint> {
+    // A share and what is added to it, at a time.
+    let bytes = cells(shown).saturating_mul(16);
+    if bytes > u128::from(MAX_BYTES) {
+        let names = shown.iter().map(|axis| network.variables[axis.variable].name.as_str());
+        let variables = names.collect::<Vec<_>>().join(", ");
+        return Err(Error::TooMuchMemory { bytes, bound: MAX_BYTES, variables });
+    }
     let size = cells(shown) as usize;
     let prepared = prepare(network, evidence, Asked { factors, shown, draw: false })?;
     let finest = |(at, axis): (usize, &Axis)| Axis {
