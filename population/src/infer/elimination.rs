@@ -9,12 +9,13 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::infer::evidence::{Evidence, Masks};
-use crate::infer::order::{Order, Step, agreements, mentioned};
+use crate::infer::order::{Order, Step};
 use crate::infer::predicate::Predicate;
+use crate::infer::product::Product;
 use crate::infer::reduction::{Reduced, Roots};
 use crate::model::network::{Network, Rows, Table, UNREACHABLE, quantise};
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Potential, cells, offsets, walk};
+use crate::model::potential::{Axis, Potential, cells, walk};
 
 /// The most cells that one marginal may have (8 bytes each while it is made).
 pub(crate) const MAX_CELLS: u64 = 1 << 26;
@@ -55,126 +56,6 @@ pub(crate) struct Case {
     pub order: Vec<usize>,
 }
 
-/// The potentials that one elimination multiplies, as they are read in its scope.
-struct Product {
-    inputs: Vec<Potential>,
-    /// For each input, what each class of each outer axis adds to the cell.
-    outer: Vec<Vec<Vec<usize>>>,
-    /// For each input, what each own class adds.
-    own: Vec<Vec<usize>>,
-    /// The own classes, by the inner configuration that they belong to, and that configuration.
-    classes: Vec<(u16, usize)>,
-    groups: usize,
-    sparse: Option<Sparse>,
-}
-
-/// Of the variable's own table, where it is mostly empty: the classes that each row has, in the order of all of them.
-struct Sparse {
-    input: usize,
-    /// How many cells a row has, and what a fixed parent adds to the first.
-    width: usize,
-    base: usize,
-    starts: Vec<u32>,
-    classes: Vec<(u16, usize)>,
-}
-
-impl Sparse {
-    fn new(input: usize, base: usize, of: &Potential, own: &Partition, all: &[(u16, usize)]) -> Sparse {
-        let width = own.class_of().len();
-        let mut rank = vec![0; own.classes()];
-        all.iter().enumerate().for_each(|(at, (class, _))| rank[usize::from(*class)] = at);
-        let (mut starts, mut classes) = (vec![0], vec![]);
-        for row in of.values.chunks_exact(width) {
-            let from = classes.len();
-            let met = row.iter().enumerate().filter(|(_, p)| **p > 0.0);
-            classes.extend(met.map(|(atom, _)| all[rank[usize::from(own.class_of()[atom])]]));
-            classes[from..].sort_unstable_by_key(|(class, _)| rank[usize::from(*class)]);
-            starts.push(classes.len() as u32);
-        }
-        Sparse { input, width, base, starts, classes }
-    }
-
-    fn row(&self, at: &[usize]) -> &[(u16, usize)] {
-        let row = (at[self.input] + self.base) / self.width;
-        &self.classes[self.starts[row] as usize..self.starts[row + 1] as usize]
-    }
-}
-
-impl Product {
-    fn new(reduced: &Reduced<'_>, step: &Step, inputs: Vec<Potential>, own_table: Option<usize>) -> Product {
-        let roots = Roots::new(&step.within, &reduced.links, step.variable);
-        let mut inputs: Vec<Potential> = inputs
-            .into_iter()
-            .map(|p| Potential { axes: p.axes.iter().map(|a| roots.rewrite(a)).collect(), values: p.values })
-            .collect();
-        for (one, other) in agreements(&roots, step.variable) {
-            let size = reduced.levels[one.parent].len();
-            let axes = [one, other]
-                .map(|l| Axis { variable: l.child, partition: Partition::from_classes(l.map.clone(), size) });
-            let values = (0..size * size).map(|i| f64::from(u8::from(i / size == i % size))).collect();
-            inputs.push(Potential { axes: axes.to_vec(), values });
-        }
-        let one = Partition::by_signature(vec![0; reduced.levels[step.variable].len()]);
-        let own = Axis { variable: step.variable, partition: step.own.clone().unwrap_or(one) };
-        let mut scope = step.outer.clone();
-        scope.push(own.clone());
-        // An axis of one class is none, but may be an input's; where it is no scope's, its only class is the first met.
-        let mut fixed = vec![];
-        for input in &mut inputs {
-            let steps = crate::model::potential::strides(&input.axes);
-            let missing = |a: &Axis| !mentioned(&scope, a.variable);
-            let base: usize = input
-                .axes
-                .iter()
-                .zip(&steps)
-                .filter(|(a, _)| missing(a))
-                .map(|(a, s)| usize::from(a.partition.class_of()[0]) * s)
-                .sum();
-            fixed.push(base);
-        }
-        let (mut outer, mut owns) = (vec![], vec![]);
-        for (input, base) in inputs.iter().zip(&fixed) {
-            let mut all = offsets_present(&scope, &input.axes);
-            let mut own = all.pop().unwrap_or_default();
-            own.iter_mut().for_each(|o| *o += *base);
-            outer.push(all);
-            owns.push(own);
-        }
-        let inner: Vec<Axis> = step.inner.iter().map(|a| roots.rewrite(a)).collect();
-        let groups = cells(&step.inner) as usize;
-        let of_class = offsets(std::slice::from_ref(&own), &inner, None).pop().unwrap_or_default();
-        let mut classes: Vec<(u16, usize)> =
-            of_class.into_iter().enumerate().map(|(class, group)| (class as u16, group)).collect();
-        classes.sort_by_key(|(class, group)| (*group, *class));
-        let sparse = match own_table {
-            Some(input)
-                if step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5 =>
-            {
-                Some(Sparse::new(input, fixed[input], &inputs[input], &own.partition, &classes))
-            }
-            _ => None,
-        };
-        Product { inputs, outer, own: owns, classes, groups, sparse }
-    }
-}
-
-/// As [`offsets`], but passes over axes of which the scope has no variable.
-pub(super) fn offsets_present(scope: &[Axis], axes: &[Axis]) -> Vec<Vec<usize>> {
-    let strides = crate::model::potential::strides(axes);
-    let mut offsets: Vec<Vec<usize>> = scope.iter().map(|a| vec![0; a.partition.classes()]).collect();
-    for (axis, stride) in axes.iter().zip(strides) {
-        let Some(at) = scope.iter().position(|s| s.variable == axis.variable) else { continue };
-        let mut known = vec![false; offsets[at].len()];
-        for (mine, theirs) in scope[at].partition.class_of().iter().zip(axis.partition.class_of().iter()) {
-            let mine = usize::from(*mine);
-            if !std::mem::replace(&mut known[mine], true) {
-                offsets[at][mine] += usize::from(*theirs) * stride;
-            }
-        }
-    }
-    offsets
-}
-
 /// The rows that a part of the configurations has, one after another.
 #[derive(Default)]
 struct Part {
@@ -196,13 +77,12 @@ enum Spread<'a> {
 fn eliminate(
     reduced: &Reduced<'_>,
     step: &Step,
-    inputs: Vec<Potential>,
+    product: &Product,
     own_table: Option<usize>,
     draw: bool,
 ) -> Result<(Potential, Option<Table>)> {
     let v = step.variable;
     let roots = Roots::new(&step.within, &reduced.links, v);
-    let product = Product::new(reduced, step, inputs, own_table);
     let groups = product.groups;
     let configs = cells(&step.outer) as usize;
     let alive = &reduced.alive[v];
@@ -354,10 +234,18 @@ pub(super) struct Left {
     /// The natural logarithm of what the potentials were divided by.
     pub log: f64,
     tables: Vec<Option<Table>>,
+    /// The products that a potential went into, from its own on, and its place or its message's among their inputs.
+    pub path: Vec<(Product, usize)>,
 }
 
-/// Eliminates the variables of an order; `None` where nothing has weight.
-pub(super) fn eliminate_all(reduced: &mut Reduced<'_>, order: &Order, draw: bool) -> Result<Option<Left>> {
+/// Eliminates the variables of an order; `None` where nothing has weight. `follow` is a potential whose path is kept.
+pub(super) fn eliminate_all(
+    reduced: &mut Reduced<'_>,
+    order: &Order,
+    draw: bool,
+    follow: Option<usize>,
+) -> Result<Option<Left>> {
+    let (mut follow, mut path) = (follow, vec![]);
     let (mut pool, mut tables_of): (Vec<Option<Potential>>, Vec<Option<usize>>) = (vec![], vec![]);
     for (potential, of) in std::mem::take(&mut reduced.potentials) {
         pool.push(Some(potential));
@@ -371,7 +259,12 @@ pub(super) fn eliminate_all(reduced: &mut Reduced<'_>, order: &Order, draw: bool
         if inputs.is_empty() {
             inputs.push(Potential { axes: vec![], values: vec![1.0] });
         }
-        let (mut message, table) = eliminate(reduced, step, inputs, own, draw)?;
+        let product = Product::new(reduced, step, inputs, own);
+        let (mut message, table) = eliminate(reduced, step, &product, own, draw)?;
+        if let Some(at) = follow.and_then(|f| step.inputs.iter().position(|input| *input == f)) {
+            follow = Some(pool.len());
+            path.push((product, at));
+        }
         // Messages are scaled, so that no product of many small numbers becomes none at all.
         let largest = message.values.iter().copied().fold(0.0, f64::max);
         if largest > 0.0 && !(1e-30..1e30).contains(&largest) {
@@ -384,13 +277,13 @@ pub(super) fn eliminate_all(reduced: &mut Reduced<'_>, order: &Order, draw: bool
             return Ok(None);
         }
     }
-    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables }))
+    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, path }))
 }
 
 /// The posterior of one case, or only its probability; `None` where it has none.
 fn run(mut reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Option<Case>> {
     let count = reduced.network.tables.len();
-    let Some(Left { pool, log, tables }) = eliminate_all(&mut reduced, order, draw)? else { return Ok(None) };
+    let Some(Left { pool, log, tables, .. }) = eliminate_all(&mut reduced, order, draw, None)? else { return Ok(None) };
     // Nothing is left but numbers.
     let log = log + pool.iter().map(|p| p.values.iter().product::<f64>().ln()).sum::<f64>();
     let drawn: Vec<usize> = order.steps.iter().rev().map(|s| s.variable).collect();
@@ -404,8 +297,6 @@ fn run(mut reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Option<Cas
 pub(super) struct Asked<'a> {
     /// Weights of some variables together.
     pub factors: &'a [Potential],
-    /// Variables in classes, whose joint distribution is to be left over.
-    pub shown: &'a [Axis],
     /// Whether tables to draw from are to be made.
     pub draw: bool,
 }
@@ -417,17 +308,12 @@ pub(super) struct Prepared<'a> {
 }
 
 pub(super) fn prepare<'a>(network: &'a Network, evidence: &Evidence, asked: Asked<'_>) -> Result<Prepared<'a>> {
-    // A tie that says nothing tells the classes apart.
-    let says_nothing =
-        |axis: &Axis| Potential { axes: vec![axis.clone()], values: vec![1.0; axis.partition.classes()] };
-    let beside: Vec<Potential> = asked.factors.iter().cloned().chain(asked.shown.iter().map(says_nothing)).collect();
     let with = |masks: &Masks, ties: &[Potential]| {
         let mut masks = masks.clone();
         rule_out(&mut masks, asked.factors);
-        let ties: Vec<Potential> = ties.iter().chain(&beside).cloned().collect();
-        Reduced::new(network, &masks, &ties).map(|mut reduced| {
-            let keep: Vec<usize> = asked.shown.iter().map(|axis| reduced.show(axis)).collect();
-            let order = Order::new(&reduced, &keep, asked.draw);
+        let ties: Vec<Potential> = ties.iter().chain(asked.factors).cloned().collect();
+        Reduced::new(network, &masks, &ties).map(|reduced| {
+            let order = Order::new(&reduced, None, asked.draw);
             (reduced, order)
         })
     };
@@ -525,7 +411,7 @@ pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Ca
     let mut masks = vec![None; network.variables.len()];
     rule_out(&mut masks, ties);
     let Some(reduced) = Reduced::new(network, &masks, ties) else { return Ok(None) };
-    let order = Order::new(&reduced, &[], true);
+    let order = Order::new(&reduced, None, true);
     if order.bytes > u128::from(MAX_BYTES) {
         let variables = order.costly(network);
         return Err(Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables });

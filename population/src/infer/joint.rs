@@ -1,13 +1,14 @@
 //! The joint distribution of some variables under evidence, and the marginal one of each, by variable elimination.
 
 use crate::error::{Error, Result};
-use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, eliminate_all, offsets_present, prepare};
+use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, eliminate_all, prepare};
 use crate::infer::evidence::Evidence;
 use crate::infer::order::Order;
+use crate::infer::product::offsets_present;
 use crate::infer::reduction::Reduced;
 use crate::model::network::Network;
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Potential, cells, walk};
+use crate::model::potential::{Axis, Potential, cells};
 
 /// A joint distribution.
 #[derive(Debug)]
@@ -22,44 +23,62 @@ pub(crate) struct Joint {
 /// The joint distribution of some variables in classes, among those who satisfy the evidence, weighed by factors. A
 /// factor's largest weight is to be near 1.
 ///
+/// A factor that is 1 everywhere is eliminated with the others: the derivative of the sum by its cells, which comes back
+/// along its path, is what each of them has of it.
+///
 /// # Errors
 /// If it needs more memory than the bound.
 pub(crate) fn joint(network: &Network, evidence: &Evidence, factors: &[Potential], shown: &[Axis]) -> Result<Joint> {
-    // A share and what is added to it, at a time.
-    let bytes = cells(shown).saturating_mul(16);
-    if bytes > u128::from(MAX_BYTES) {
+    let too_much = |bytes: u128, variables: String| Error::TooMuchMemory { bytes, bound: MAX_BYTES, variables };
+    // A factor of its own, the same over atoms, and a share.
+    let own = cells(shown).saturating_mul(24);
+    if own > u128::from(MAX_BYTES) {
         let names = shown.iter().map(|axis| network.variables[axis.variable].name.as_str());
-        let variables = names.collect::<Vec<_>>().join(", ");
-        return Err(Error::TooMuchMemory { bytes, bound: MAX_BYTES, variables });
+        return Err(too_much(own, names.collect::<Vec<_>>().join(", ")));
     }
     let size = cells(shown) as usize;
-    let prepared = prepare(network, evidence, Asked { factors, shown, draw: false })?;
-    let finest = |(at, axis): (usize, &Axis)| Axis {
-        variable: network.tables.len() + at,
-        partition: Partition::finest(axis.partition.classes()),
-    };
-    let scope: Vec<Axis> = shown.iter().enumerate().map(finest).collect();
+    let ones = Potential { axes: shown.to_vec(), values: vec![1.0; size] };
+    let factors: Vec<Potential> = factors.iter().cloned().chain([ones]).collect();
+    let mut prepared = prepare(network, evidence, Asked { factors: &factors, draw: false })?;
+    // Factors come last.
+    let last = |reduced: &Reduced<'_>| reduced.potentials.len() - 1;
+    let path = prepared.cases.iter().map(|(reduced, order)| (order.path_bytes(last(reduced)), order));
+    if let Some((path, order)) = path.max_by_key(|(bytes, _)| *bytes) {
+        let bytes = u128::from(prepared.plan.bytes).saturating_add(path).saturating_add(own);
+        if bytes > u128::from(MAX_BYTES) {
+            return Err(too_much(bytes, order.costly(network)));
+        }
+        prepared.plan.bytes = bytes as u64;
+    }
     let mut cases = vec![];
     for (mut reduced, order) in prepared.cases {
-        let Some(left) = eliminate_all(&mut reduced, &order, false)? else { continue };
-        let tables: Vec<Vec<Vec<usize>>> = left.pool.iter().map(|p| offsets_present(&scope, &p.axes)).collect();
-        let mut values = vec![0.0; size];
-        walk(&scope, &tables, 0..size, |cell, at| {
-            values[cell] = left.pool.iter().zip(at).map(|(p, i)| p.values[*i]).product();
-        });
-        cases.push((left.log, values));
+        let follow = Some(last(&reduced));
+        let Some(left) = eliminate_all(&mut reduced, &order, false, follow)? else { continue };
+        let log = left.log + left.pool.iter().map(|p| p.values.iter().product::<f64>().ln()).sum::<f64>();
+        let mut values = vec![1.0];
+        for (product, input) in left.path.iter().rev() {
+            values = product.back(*input, &values);
+            let largest = values.iter().copied().fold(0.0, f64::max);
+            if largest > 0.0 {
+                values.iter_mut().for_each(|x| *x /= largest);
+            }
+        }
+        cases.push((log, values));
     }
     let largest = cases.iter().map(|(log, _)| *log).fold(f64::NEG_INFINITY, f64::max);
-    let mut shares = vec![0.0; size];
+    let (mut shares, mut total) = (vec![0.0; size], 0.0);
     for (log, values) in cases {
-        let scale = (log - largest).exp();
-        shares.iter_mut().zip(values).for_each(|(share, value)| *share += scale * value);
+        let (weight, sum) = ((log - largest).exp(), values.iter().sum::<f64>());
+        if !(weight > 0.0 && sum > 0.0) {
+            continue;
+        }
+        total += weight;
+        shares.iter_mut().zip(values).for_each(|(share, value)| *share += weight * value / sum);
     }
-    let total: f64 = shares.iter().sum();
     if total > 0.0 {
         shares.iter_mut().for_each(|share| *share /= total);
     }
-    let probability = if total > 0.0 { (largest + total.ln()).exp().min(1.0) } else { 0.0 };
+    let probability = if total > 0.0 { (largest.exp() * total).min(1.0) } else { 0.0 };
     Ok(Joint { shares, probability, plan: prepared.plan })
 }
 
@@ -77,7 +96,7 @@ pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
         return Ok(vec![0.0; levels]);
     };
     let (root, view) = reduced.root(variable);
-    let order = Order::new(&reduced, &[root], false);
+    let order = Order::new(&reduced, Some(root), false);
     if order.bytes > u128::from(MAX_BYTES) {
         // Scopes without links may be smaller, where the variable has very many levels.
         let finest = Axis { variable, partition: Partition::finest(levels) };
@@ -86,7 +105,7 @@ pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
             Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables }
         });
     }
-    let Some(left) = eliminate_all(&mut reduced, &order, false)? else { return Ok(vec![0.0; levels]) };
+    let Some(left) = eliminate_all(&mut reduced, &order, false, None)? else { return Ok(vec![0.0; levels]) };
     let scope = [Axis { variable: root, partition: Partition::finest(reduced.levels[root].len()) }];
     let places: Vec<Vec<usize>> =
         left.pool.iter().map(|p| offsets_present(&scope, &p.axes).pop().unwrap_or_default()).collect();

@@ -6,6 +6,7 @@ pub(crate) mod evidence;
 pub(crate) mod joint;
 pub(crate) mod order;
 pub(crate) mod predicate;
+pub(crate) mod product;
 pub(crate) mod projection;
 pub(crate) mod reduction;
 pub(crate) mod resolve;

@@ -30,6 +30,8 @@ pub(crate) struct Order {
     pub bytes: u128,
     /// The bytes of each step.
     each: Vec<u128>,
+    /// The bytes of each potential before the first.
+    first: Vec<u128>,
 }
 
 pub(crate) fn mentioned(axes: &[Axis], variable: usize) -> bool {
@@ -39,7 +41,7 @@ pub(crate) fn mentioned(axes: &[Axis], variable: usize) -> bool {
 impl Order {
     /// The eliminations of all variables but `keep`: by the greedy order of least work, or, where that takes much, by the
     /// best of several greedy orders.
-    pub fn new(reduced: &Reduced<'_>, keep: &[usize], draw: bool) -> Order {
+    pub fn new(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool) -> Order {
         let weighs = |order: &Order| order.cells.saturating_add(order.bytes / 8);
         let mut best = Order::greedy(reduced, keep, draw, &|products, _| products as f64);
         if weighs(&best) > DEAR {
@@ -59,19 +61,20 @@ impl Order {
     }
 
     /// The order in which the variable of least weight, by its products and its result, is eliminated next.
-    fn greedy(reduced: &Reduced<'_>, keep: &[usize], draw: bool, weight: &dyn Fn(u128, u128) -> f64) -> Order {
+    fn greedy(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool, weight: &dyn Fn(u128, u128) -> f64) -> Order {
         let mut pool: Vec<Option<Vec<Axis>>> = reduced.potentials.iter().map(|(p, _)| Some(p.axes.clone())).collect();
         // What is held at a time, and the most of it; tables to draw from stay.
         let mut held: u128 = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).sum();
         let (mut most, mut drawn) = (held, 0u128);
         let mut rest = reduced.relevant.clone();
-        let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![] };
-        let mut known: Vec<Option<(Step, u128)>> = (0..reduced.levels.len()).map(|_| None).collect();
-        while rest.len() > keep.len() {
+        let first = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).collect();
+        let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![], first };
+        let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
+        while rest.len() > usize::from(keep.is_some()) {
             // The rows of a table of more levels than atoms are needed whole: its parents wait for it, unless it is kept
             // and none is drawn from it.
             let waits = |v: usize| {
-                rest.iter().filter(|c| !keep.contains(c)).any(|c| {
+                rest.iter().filter(|c| Some(**c) != keep).any(|c| {
                     reduced.alive[*c].len() > reduced.levels[*c].len()
                         && reduced.parents[*c].iter().any(|p| p.variable == v)
                 })
@@ -79,7 +82,7 @@ impl Order {
             let mut best: Option<(f64, usize)> = None;
             for at in (0..rest.len()).rev() {
                 let v = rest[at];
-                if keep.contains(&v) || waits(v) {
+                if Some(v) == keep || waits(v) {
                     continue;
                 }
                 let (step, cost) = known[v].get_or_insert_with(|| step(reduced, &pool, &rest, v));
@@ -120,15 +123,26 @@ impl Order {
         order
     }
 
+    /// The bytes of what goes into the steps of a potential's path, and of what comes back along it.
+    pub fn path_bytes(&self, potential: usize) -> u128 {
+        let (mut follow, mut bytes) = (potential, 0u128);
+        for (at, step) in self.steps.iter().enumerate() {
+            if step.inputs.contains(&follow) {
+                let of = |input: &usize| self.first.get(*input).or_else(|| self.each.get(input - self.first.len()));
+                bytes += step.inputs.iter().filter_map(of).sum::<u128>() + self.each[at];
+                follow = self.first.len() + at;
+            }
+        }
+        bytes
+    }
+
     /// The names of the variables of the steps that cost most.
     pub fn costly(&self, network: &Network) -> String {
         let most = (0..self.steps.len()).max_by_key(|s| self.each[*s]);
         let Some(step) = most.map(|s| &self.steps[s]) else { return String::new() };
         let mut axes: Vec<&Axis> = step.outer.iter().chain(&step.inner).collect();
         axes.sort_by_key(|a| std::cmp::Reverse(a.partition.classes()));
-        // What shows a variable has no name of its own.
-        let named = axes.iter().filter_map(|a| network.variables.get(a.variable));
-        let others = named.take(5).map(|v| v.name.as_str());
+        let others = axes.iter().take(5).map(|a| network.variables[a.variable].name.as_str());
         let own = network.variables[step.variable].name.as_str();
         [own].into_iter().chain(others).collect::<Vec<_>>().join(", ")
     }
@@ -165,7 +179,6 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
     for v in within.iter().copied().filter(|v| *v != variable) {
         if let Some((root, _)) = roots.of(v)
             && root == variable
-            && !follows(reduced, &within, &roots, v, variable)
         {
             join(&mut scope, &roots.rewrite(&finest(v)));
             inner.push(finest(v));
@@ -192,12 +205,6 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
         cost = (cost as f64 * reduced.density[variable]).ceil() as u128;
     }
     (Step { variable, inputs, within, outer: scope, own, inner }, cost)
-}
-
-/// Whether what shows a variable is a function of another one that remains and is a function of the one eliminated.
-fn follows(reduced: &Reduced<'_>, within: &[usize], roots: &Roots<'_>, v: usize, variable: usize) -> bool {
-    let remains = |w: usize| within.contains(&w) && roots.of(w).is_some_and(|(root, _)| root == variable);
-    v >= reduced.network.tables.len() && reduced.links.iter().any(|l| l.parent == v && remains(l.child))
 }
 
 /// The agreements that an elimination has to see to: those that end with it.

@@ -225,31 +225,6 @@ impl<'a> Reduced<'a> {
         }
     }
 
-    /// Adds a variable that shows another one in classes, for orders that keep it: a function of it, as of a link. Its
-    /// number is beyond those of the network. A tie must tell the classes apart.
-    pub fn show(&mut self, axis: &Axis) -> usize {
-        let (shown, classes) = (self.levels.len(), axis.partition.classes());
-        let (root, view) = self.root(axis.variable);
-        let class = |level: &u16| {
-            let level = view.as_ref().map_or(*level, |view| view[usize::from(*level)]);
-            axis.partition.class_of()[usize::from(level)]
-        };
-        let map: Arc<[u16]> = self.levels[root].iter().map(class).collect();
-        let through = self.links.iter().filter(|l| l.parent == root);
-        let through = through.map(|l| (l.child, l.map.iter().map(|atom| map[usize::from(*atom)]).collect()));
-        let links: Vec<(usize, Arc<[u16]>)> = through.chain([(root, map.clone())]).collect();
-        self.links.extend(links.into_iter().map(|(child, map)| Link { child, parent: shown, map }));
-        let all: Vec<u16> = (0..classes).map(|class| class as u16).collect();
-        self.alive.push(all.clone());
-        self.atom_of.push(all.clone());
-        self.levels.push(all);
-        self.parents.push(vec![]);
-        self.entries.push(0.0);
-        self.density.push(1.0);
-        self.relevant.push(shown);
-        shown
-    }
-
     /// Drops levels without support. Whether all variables have some left.
     fn prune(&self, alive: &mut [Vec<bool>], masked: &[bool]) -> bool {
         let touched = |v: usize| masked[v] || self.parents[v].iter().any(|p| masked[p.variable]);
