@@ -97,6 +97,19 @@ pub enum Error {
     )]
     NoTwin { person: String, variable: String, of: String },
 
+    /// The query of margins to draw to; `place` is a row or a column of it, or a margin.
+    #[error("margins, {place}: {message}")]
+    Margins { place: String, message: String },
+
+    /// Nobody is in a cell that is to have somebody: the cells, each with the share that is asked of it.
+    #[error("{}", unmet(.margin, .who, .cells))]
+    ImpossibleMargin { margin: String, who: String, cells: Vec<(String, f64)> },
+
+    /// Margins that nobody can meet together; `cell` of `margin` is the one furthest off, and `left` its share where the
+    /// other margins are met. `sweeps` is 0 where they already differ in what they say of the same people.
+    #[error("{}", contradictory(.margin, .cell, *.asked, *.left, .others, *.sweeps))]
+    ContradictoryMargins { margin: String, cell: String, asked: f64, left: f64, others: String, sweeps: usize },
+
     #[error("{rows} rows and {keys} keys: each row needs one")]
     Keys { rows: usize, keys: usize },
 
@@ -126,6 +139,36 @@ fn impossible(predicates: &[String]) -> String {
         [one] => format!("nobody in this population satisfies {one}"),
         many => format!("nobody in this population satisfies all of these together: {}", many.join("; ")),
     }
+}
+
+/// Cells that a message names.
+const SHOWN: usize = 5;
+
+fn unmet(margin: &str, who: &str, cells: &[(String, f64)]) -> String {
+    let named = cells.iter().take(SHOWN).map(|(cell, asked)| format!("{cell} (share asked {asked}, possible 0)"));
+    let named = named.collect::<Vec<_>>().join("; ");
+    let more = match cells.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("; and {more} more cells"),
+    };
+    format!(
+        "the margin over {margin} cannot be met: nobody {who} is in {named}{more}. Leave out the rows of these cells"
+    )
+}
+
+fn contradictory(margin: &str, cell: &str, asked: f64, left: f64, others: &str, sweeps: usize) -> String {
+    let gap = (asked - left).abs();
+    let off = format!("the margin over {margin} asks a share of {asked} of {cell}");
+    let remedy = "Make them agree, as counts of the same people do, or leave one out";
+    if sweeps == 0 {
+        return format!(
+            "the margins contradict each other: {off}, and the margin over {others} one of {left}, off by {gap:.3e}. {remedy}"
+        );
+    }
+    format!(
+        "the margins cannot be met together: {off}, and is left {left}, off by {gap:.3e}, after {sweeps} sweeps that meet the \
+         margin over {others}. They contradict each other, or leave somebody out whom the network has. {remedy}"
+    )
 }
 
 /// The name nearest to `wanted` by edit distance, if one is near enough to be a slip.

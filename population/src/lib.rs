@@ -30,6 +30,7 @@ pub use compile::{Compiled, check, compile, place, raking, read_text};
 pub use draw::completion::{Completion, OnImpossible};
 pub use draw::counterfactual::Counterfactual;
 pub use draw::intervention::interventional;
+pub use draw::margins::Margins;
 pub use draw::sampler::Sampler;
 pub use error::{Error, Result, did_you_mean, nearest, there_are};
 pub use infer::elimination::Plan;

@@ -395,7 +395,8 @@ fn admit(
             format!("`{label}` is no group of `{}`{hint}", variable.name)
         })?;
         (0..variable.len()).filter(|l| grouping.label_of[*l] == Some(at as u16)).collect()
-    } else if let Some((levels, straddles)) = variable.band(label) {
+    } else {
+        let (levels, straddles) = variable.named(label).map_err(|e| e.to_string())?;
         if levels.is_empty() {
             return Ok(None);
         }
@@ -403,8 +404,6 @@ fn admit(
             return Err(format!("band {label} reaches outside the range of `{}`; split it", variable.name));
         }
         levels.collect()
-    } else {
-        vec![variable.level(label).ok_or_else(|| variable.unknown_level(label).to_string())?]
     };
     let code = column.labels.len() as u16;
     for level in levels {

@@ -163,7 +163,7 @@ impl<'a> Texts<'a> {
 }
 
 /// A column of integers of any width.
-fn integers(column: &str, array: &dyn Array) -> Result<Vec<Option<i64>>> {
+pub(crate) fn integers(column: &str, array: &dyn Array) -> Result<Vec<Option<i64>>> {
     fn of<T: ArrowPrimitiveType>(array: &dyn Array) -> Vec<Option<i64>>
     where
         T::Native: TryInto<i64>,

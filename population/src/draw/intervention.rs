@@ -160,7 +160,7 @@ pub fn interventional(pack: &Arc<Pack>, set: &[(String, Value)], variable: &str)
         Role::Stays | Role::Follows => table.clone(),
     });
     let network = Network { variables: of.variables.clone(), tables: tables.collect() };
-    let marginal = crate::infer::elimination::marginal(&network, wanted)?;
+    let marginal = crate::infer::joint::marginal(&network, wanted)?;
     let total: f64 = marginal.iter().sum();
     if (total - 1.0).abs() > 1e-9 {
         let message = format!(

@@ -1,9 +1,13 @@
 //! Drawing people from a pack. Uses `model`, `infer` and `pack`.
 
 pub(crate) mod completion;
+pub(crate) mod conditioned;
 pub(crate) mod counterfactual;
 pub(crate) mod facts;
 pub(crate) mod intervention;
+pub(crate) mod margins;
 pub(crate) mod posteriors;
+pub(crate) mod read_margins;
 pub(crate) mod sampler;
+pub(crate) mod shares;
 pub(crate) mod stream;

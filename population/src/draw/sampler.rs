@@ -11,11 +11,13 @@ use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, SchemaRef};
 use rayon::prelude::*;
 
+use crate::draw::conditioned::{Conditioned, Drawing};
+use crate::draw::margins::Margins;
 use crate::draw::stream::Stream;
 use crate::error::{Error, Result};
-use crate::infer::elimination::{Case, Plan, condition};
+use crate::infer::elimination::Plan;
 use crate::infer::predicate::Predicate;
-use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE, quantise};
+use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE};
 use crate::model::philox;
 use crate::model::variable::Levels;
 use crate::pack::{Column, List, Pack};
@@ -35,24 +37,7 @@ pub struct Sampler {
     pack: Arc<Pack>,
     seed: u64,
     stream: Arc<Stream>,
-    conditioned: Option<Arc<Conditioned>>,
-}
-
-#[derive(Debug)]
-struct Conditioned {
-    given: Predicate,
-    probability: f64,
-    plan: Plan,
-    /// The words that draw each case of the evidence, as the thresholds of a table.
-    thresholds: Vec<u32>,
-    cases: Vec<Drawing>,
-}
-
-/// The tables of one case.
-#[derive(Debug)]
-struct Drawing {
-    tables: Vec<Option<(Table, Address)>>,
-    order: Vec<usize>,
+    pub(super) conditioned: Option<Arc<Conditioned>>,
 }
 
 /// Rows of a stream: a range from the first on, or any.
@@ -90,8 +75,7 @@ impl<'a> Rows<'a> {
 impl Sampler {
     /// Draws from the whole population.
     pub fn new(pack: Arc<Pack>, seed: u64) -> Sampler {
-        let stream = Arc::new(Stream::new(&pack, seed, &[]));
-        Sampler { pack, seed, stream, conditioned: None }
+        Sampler::of(pack, seed, None)
     }
 
     /// Draws from those who satisfy a predicate, exactly: the cost of a row does not depend on how rare they are.
@@ -105,44 +89,65 @@ impl Sampler {
         if let Some(list) = pack.lists.iter().find(|l| given.mentions(&l.name)) {
             return Err(Error::List(list.name.clone()));
         }
-        let (evidence, posterior) = condition(&pack.network, given)?;
-        if evidence.is_empty() {
-            return Ok(Sampler::new(pack, seed));
-        }
-        let stream = Arc::new(Stream::new(&pack, seed, evidence.canonical()));
-        let mut thresholds = vec![];
-        let largest = posterior.cases.iter().map(|c| c.log_probability).fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = posterior.cases.iter().map(|c| (c.log_probability - largest).exp()).collect();
-        quantise(&weights, &mut thresholds);
-        let drawing = |case: Case| {
-            let with_address = |table: Table| {
-                let address = Address::new(&table.parents);
-                (table, address)
-            };
-            Drawing { tables: case.tables.into_iter().map(|t| t.map(with_address)).collect(), order: case.order }
-        };
-        let conditioned = Conditioned {
-            given: evidence.predicate().clone(),
-            probability: posterior.probability,
-            plan: posterior.plan,
-            thresholds,
-            cases: posterior.cases.into_iter().map(drawing).collect(),
-        };
-        Ok(Sampler { pack, seed, stream, conditioned: Some(Arc::new(conditioned)) })
+        let conditioned = Conditioned::given(&pack.network, given)?;
+        Ok(Sampler::of(pack, seed, conditioned))
     }
 
-    /// P(evidence): the share of the population that satisfies the predicate; 1 without one.
+    /// Draws from the distribution nearest to the population's that has these margins, exactly: of all that meet them, the
+    /// one of least Kullback-Leibler divergence from it (its I-projection; Csiszár 1975). Given the margins' variables,
+    /// everything else is distributed as it was. With a predicate the same of those who satisfy it: margins are of them.
+    ///
+    /// People are others than those without the margins, as they are under other evidence; margins that mean the same draw the
+    /// same people.
+    ///
+    /// # Errors
+    /// As those of [`given`](Self::given). [`Error::ImpossibleMargin`] if nobody of the population is in a cell that is to
+    /// have somebody, [`Error::ContradictoryMargins`] if no distribution meets all margins to 1e-9, [`Error::Margins`] if it
+    /// needs more memory than the bound.
+    pub fn to_margins(seed: u64, given: Option<&Predicate>, margins: &Margins) -> Result<Sampler> {
+        let pack = margins.pack().clone();
+        match given {
+            Some(given) if margins.is_empty() => return Sampler::given(pack, seed, given),
+            None if margins.is_empty() => return Ok(Sampler::new(pack, seed)),
+            _ => {}
+        }
+        let everybody = Predicate::Literal(Some(true));
+        let given = given.unwrap_or(&everybody);
+        if let Some(list) = pack.lists.iter().find(|l| given.mentions(&l.name)) {
+            return Err(Error::List(list.name.clone()));
+        }
+        let conditioned = Conditioned::to_margins(&pack.network, given, margins)?;
+        Ok(Sampler::of(pack, seed, Some(conditioned)))
+    }
+
+    fn of(pack: Arc<Pack>, seed: u64, conditioned: Option<Conditioned>) -> Sampler {
+        let canonical = conditioned.as_ref().map_or(&[][..], |c| &c.canonical);
+        let stream = Arc::new(Stream::new(&pack, seed, canonical));
+        Sampler { pack, seed, stream, conditioned: conditioned.map(Arc::new) }
+    }
+
+    /// P(evidence): the share of the population that satisfies the predicate; 1 without one. Margins make no difference.
     pub fn probability(&self) -> f64 {
         self.conditioned.as_ref().map_or(1.0, |c| c.probability)
     }
 
-    /// The predicate that the people are drawn under, in its canonical form; `None` for the whole population. Its text is
-    /// SQL, and the column `given` holds it: with the pack, the seed and the row's index it says who somebody is.
+    /// The predicate that the people are drawn under, in its canonical form; `None` without one.
     pub fn given_predicate(&self) -> Option<&Predicate> {
-        self.conditioned.as_ref().map(|c| &c.given)
+        self.conditioned.as_ref().map(|c| &c.given).filter(|given| **given != Predicate::Literal(Some(true)))
     }
 
-    /// What preparing the evidence took; `None` for the whole population.
+    /// The margins that the people are drawn to.
+    pub fn margins(&self) -> Option<&Margins> {
+        self.conditioned.as_ref()?.margins.as_ref().map(|(margins, _)| margins)
+    }
+
+    /// What the column `given` holds: the predicate in SQL, and which margins: `age >= 65, margins => 'region, sex@…'`. With
+    /// the pack, the seed and the row's index it says who somebody is. `None` for the whole population as it is.
+    pub fn given_text(&self) -> Option<String> {
+        self.conditioned.as_ref().map(|c| c.text())
+    }
+
+    /// What preparing the evidence and the margins took; `None` for the whole population.
     pub fn plan(&self) -> Option<Plan> {
         self.conditioned.as_ref().map(|c| c.plan)
     }
@@ -396,8 +401,8 @@ impl Sampler {
             (Column::PackId, _) => constant(&self.pack.id())?,
             (Column::Seed, _) => Arc::new(UInt64Array::from(vec![self.seed; rows])),
             (Column::RowIndex, _) => Arc::new(UInt64Array::from_iter_values((0..rows).map(|i| which.row(i)))),
-            (Column::Given, _) => match self.given_predicate() {
-                Some(given) => constant(&given.to_string())?,
+            (Column::Given, _) => match self.given_text() {
+                Some(given) => constant(&given)?,
                 None => {
                     let values = Arc::new(StringArray::from(Vec::<&str>::new()));
                     Arc::new(DictionaryArray::try_new(Int32Array::new_null(rows), values)?)

@@ -8,13 +8,14 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::infer::evidence::Evidence;
-use crate::infer::order::{Order, Step, agreements, mentioned};
+use crate::infer::evidence::{Evidence, Masks};
+use crate::infer::order::{Order, Step};
 use crate::infer::predicate::Predicate;
+use crate::infer::product::Product;
 use crate::infer::reduction::{Reduced, Roots};
 use crate::model::network::{Network, Rows, Table, UNREACHABLE, quantise};
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Potential, cells, offsets, walk};
+use crate::model::potential::{Axis, Potential, cells, walk};
 
 /// The most cells that one marginal may have (8 bytes each while it is made).
 pub(crate) const MAX_CELLS: u64 = 1 << 26;
@@ -55,126 +56,6 @@ pub(crate) struct Case {
     pub order: Vec<usize>,
 }
 
-/// The potentials that one elimination multiplies, as they are read in its scope.
-struct Product {
-    inputs: Vec<Potential>,
-    /// For each input, what each class of each outer axis adds to the cell.
-    outer: Vec<Vec<Vec<usize>>>,
-    /// For each input, what each own class adds.
-    own: Vec<Vec<usize>>,
-    /// The own classes, by the inner configuration that they belong to, and that configuration.
-    classes: Vec<(u16, usize)>,
-    groups: usize,
-    sparse: Option<Sparse>,
-}
-
-/// Of the variable's own table, where it is mostly empty: the classes that each row has, in the order of all of them.
-struct Sparse {
-    input: usize,
-    /// How many cells a row has, and what a fixed parent adds to the first.
-    width: usize,
-    base: usize,
-    starts: Vec<u32>,
-    classes: Vec<(u16, usize)>,
-}
-
-impl Sparse {
-    fn new(input: usize, base: usize, of: &Potential, own: &Partition, all: &[(u16, usize)]) -> Sparse {
-        let width = own.class_of().len();
-        let mut rank = vec![0; own.classes()];
-        all.iter().enumerate().for_each(|(at, (class, _))| rank[usize::from(*class)] = at);
-        let (mut starts, mut classes) = (vec![0], vec![]);
-        for row in of.values.chunks_exact(width) {
-            let from = classes.len();
-            let met = row.iter().enumerate().filter(|(_, p)| **p > 0.0);
-            classes.extend(met.map(|(atom, _)| all[rank[usize::from(own.class_of()[atom])]]));
-            classes[from..].sort_unstable_by_key(|(class, _)| rank[usize::from(*class)]);
-            starts.push(classes.len() as u32);
-        }
-        Sparse { input, width, base, starts, classes }
-    }
-
-    fn row(&self, at: &[usize]) -> &[(u16, usize)] {
-        let row = (at[self.input] + self.base) / self.width;
-        &self.classes[self.starts[row] as usize..self.starts[row + 1] as usize]
-    }
-}
-
-impl Product {
-    fn new(reduced: &Reduced<'_>, step: &Step, inputs: Vec<Potential>, own_table: Option<usize>) -> Product {
-        let roots = Roots::new(&step.within, &reduced.links, step.variable);
-        let mut inputs: Vec<Potential> = inputs
-            .into_iter()
-            .map(|p| Potential { axes: p.axes.iter().map(|a| roots.rewrite(a)).collect(), values: p.values })
-            .collect();
-        for (one, other) in agreements(&roots, step.variable) {
-            let size = reduced.levels[one.parent].len();
-            let axes = [one, other]
-                .map(|l| Axis { variable: l.child, partition: Partition::from_classes(l.map.clone(), size) });
-            let values = (0..size * size).map(|i| f64::from(u8::from(i / size == i % size))).collect();
-            inputs.push(Potential { axes: axes.to_vec(), values });
-        }
-        let one = Partition::by_signature(vec![0; reduced.levels[step.variable].len()]);
-        let own = Axis { variable: step.variable, partition: step.own.clone().unwrap_or(one) };
-        let mut scope = step.outer.clone();
-        scope.push(own.clone());
-        // An axis of one class is none, but may be an input's; where it is no scope's, its only class is the first met.
-        let mut fixed = vec![];
-        for input in &mut inputs {
-            let steps = crate::model::potential::strides(&input.axes);
-            let missing = |a: &Axis| !mentioned(&scope, a.variable);
-            let base: usize = input
-                .axes
-                .iter()
-                .zip(&steps)
-                .filter(|(a, _)| missing(a))
-                .map(|(a, s)| usize::from(a.partition.class_of()[0]) * s)
-                .sum();
-            fixed.push(base);
-        }
-        let (mut outer, mut owns) = (vec![], vec![]);
-        for (input, base) in inputs.iter().zip(&fixed) {
-            let mut all = offsets_present(&scope, &input.axes);
-            let mut own = all.pop().unwrap_or_default();
-            own.iter_mut().for_each(|o| *o += *base);
-            outer.push(all);
-            owns.push(own);
-        }
-        let inner: Vec<Axis> = step.inner.iter().map(|a| roots.rewrite(a)).collect();
-        let groups = cells(&step.inner) as usize;
-        let of_class = offsets(std::slice::from_ref(&own), &inner, None).pop().unwrap_or_default();
-        let mut classes: Vec<(u16, usize)> =
-            of_class.into_iter().enumerate().map(|(class, group)| (class as u16, group)).collect();
-        classes.sort_by_key(|(class, group)| (*group, *class));
-        let sparse = match own_table {
-            Some(input)
-                if step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5 =>
-            {
-                Some(Sparse::new(input, fixed[input], &inputs[input], &own.partition, &classes))
-            }
-            _ => None,
-        };
-        Product { inputs, outer, own: owns, classes, groups, sparse }
-    }
-}
-
-/// As [`offsets`], but passes over axes of which the scope has no variable.
-fn offsets_present(scope: &[Axis], axes: &[Axis]) -> Vec<Vec<usize>> {
-    let strides = crate::model::potential::strides(axes);
-    let mut offsets: Vec<Vec<usize>> = scope.iter().map(|a| vec![0; a.partition.classes()]).collect();
-    for (axis, stride) in axes.iter().zip(strides) {
-        let Some(at) = scope.iter().position(|s| s.variable == axis.variable) else { continue };
-        let mut known = vec![false; offsets[at].len()];
-        for (mine, theirs) in scope[at].partition.class_of().iter().zip(axis.partition.class_of().iter()) {
-            let mine = usize::from(*mine);
-            if !std::mem::replace(&mut known[mine], true) {
-                offsets[at][mine] += usize::from(*theirs) * stride;
-            }
-        }
-    }
-    offsets
-}
-
 /// The rows that a part of the configurations has, one after another.
 #[derive(Default)]
 struct Part {
@@ -196,13 +77,12 @@ enum Spread<'a> {
 fn eliminate(
     reduced: &Reduced<'_>,
     step: &Step,
-    inputs: Vec<Potential>,
+    product: &Product,
     own_table: Option<usize>,
     draw: bool,
 ) -> Result<(Potential, Option<Table>)> {
     let v = step.variable;
     let roots = Roots::new(&step.within, &reduced.links, v);
-    let product = Product::new(reduced, step, inputs, own_table);
     let groups = product.groups;
     let configs = cells(&step.outer) as usize;
     let alive = &reduced.alive[v];
@@ -347,16 +227,31 @@ fn assemble(reduced: &Reduced<'_>, v: usize, axes: &[Axis], parts: Vec<Part>) ->
     Ok(Table { parents: axes.iter().map(|a| over_levels(reduced, a)).collect(), rows, compact: Some(compact) })
 }
 
-/// The posterior of one case, or only its probability.
-fn run(reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Case> {
-    let mut reduced = reduced;
-    let count = reduced.network.tables.len();
+/// What is left of a case when the variables of an order have been eliminated.
+pub(super) struct Left {
+    /// Over the variables that the order keeps; none is over others.
+    pub pool: Vec<Potential>,
+    /// The natural logarithm of what the potentials were divided by.
+    pub log: f64,
+    tables: Vec<Option<Table>>,
+    /// The products that a potential went into, from its own on, and its place or its message's among their inputs.
+    pub path: Vec<(Product, usize)>,
+}
+
+/// Eliminates the variables of an order; `None` where nothing has weight. `follow` is a potential whose path is kept.
+pub(super) fn eliminate_all(
+    reduced: &mut Reduced<'_>,
+    order: &Order,
+    draw: bool,
+    follow: Option<usize>,
+) -> Result<Option<Left>> {
+    let (mut follow, mut path) = (follow, vec![]);
     let (mut pool, mut tables_of): (Vec<Option<Potential>>, Vec<Option<usize>>) = (vec![], vec![]);
     for (potential, of) in std::mem::take(&mut reduced.potentials) {
         pool.push(Some(potential));
         tables_of.push(of);
     }
-    let mut tables: Vec<Option<Table>> = (0..count).map(|_| None).collect();
+    let mut tables: Vec<Option<Table>> = (0..reduced.network.tables.len()).map(|_| None).collect();
     let mut log = 0.0;
     for step in &order.steps {
         let own = step.inputs.iter().position(|i| tables_of.get(*i).copied().flatten() == Some(step.variable));
@@ -364,7 +259,12 @@ fn run(reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Case> {
         if inputs.is_empty() {
             inputs.push(Potential { axes: vec![], values: vec![1.0] });
         }
-        let (mut message, table) = eliminate(&reduced, step, inputs, own, draw)?;
+        let product = Product::new(reduced, step, inputs, own);
+        let (mut message, table) = eliminate(reduced, step, &product, own, draw)?;
+        if let Some(at) = follow.and_then(|f| step.inputs.iter().position(|input| *input == f)) {
+            follow = Some(pool.len());
+            path.push((product, at));
+        }
         // Messages are scaled, so that no product of many small numbers becomes none at all.
         let largest = message.values.iter().copied().fold(0.0, f64::max);
         if largest > 0.0 && !(1e-30..1e30).contains(&largest) {
@@ -374,27 +274,46 @@ fn run(reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Case> {
         tables[step.variable] = table;
         pool.push(Some(message));
         if largest <= 0.0 {
-            return Ok(Case { log_probability: f64::NEG_INFINITY, tables: vec![], order: vec![] });
+            return Ok(None);
         }
     }
+    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, path }))
+}
+
+/// The posterior of one case, or only its probability; `None` where it has none.
+fn run(mut reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Option<Case>> {
+    let count = reduced.network.tables.len();
+    let Some(Left { pool, log, tables, .. }) = eliminate_all(&mut reduced, order, draw, None)? else { return Ok(None) };
     // Nothing is left but numbers.
-    log += pool.iter().flatten().map(|p| p.values.iter().product::<f64>().ln()).sum::<f64>();
+    let log = log + pool.iter().map(|p| p.values.iter().product::<f64>().ln()).sum::<f64>();
     let drawn: Vec<usize> = order.steps.iter().rev().map(|s| s.variable).collect();
     let others = (0..count).filter(|v| !drawn.contains(v));
     let order = drawn.iter().copied().chain(others).collect();
-    Ok(Case { log_probability: log, tables, order })
+    Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, order }))
+}
+
+/// What is asked of a network beside the evidence.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked<'a> {
+    /// Weights of some variables together.
+    pub factors: &'a [Potential],
+    /// Whether tables to draw from are to be made.
+    pub draw: bool,
 }
 
 /// Evidence in the form in which it is worked out: as ties or as cases, whichever takes less.
-struct Prepared<'a> {
-    cases: Vec<(Reduced<'a>, Order)>,
-    plan: Plan,
+pub(super) struct Prepared<'a> {
+    pub cases: Vec<(Reduced<'a>, Order)>,
+    pub plan: Plan,
 }
 
-fn prepare<'a>(network: &'a Network, evidence: &Evidence, draw: bool) -> Result<Prepared<'a>> {
-    let with = |masks, ties: &[Potential]| {
-        Reduced::new(network, masks, ties).map(|reduced| {
-            let order = Order::new(&reduced, None, draw);
+pub(super) fn prepare<'a>(network: &'a Network, evidence: &Evidence, asked: Asked<'_>) -> Result<Prepared<'a>> {
+    let with = |masks: &Masks, ties: &[Potential]| {
+        let mut masks = masks.clone();
+        rule_out(&mut masks, asked.factors);
+        let ties: Vec<Potential> = ties.iter().chain(asked.factors).cloned().collect();
+        Reduced::new(network, &masks, &ties).map(|reduced| {
+            let order = Order::new(&reduced, None, asked.draw);
             (reduced, order)
         })
     };
@@ -433,14 +352,11 @@ fn prepare<'a>(network: &'a Network, evidence: &Evidence, draw: bool) -> Result<
     Ok(Prepared { cases, plan })
 }
 
-fn posterior(network: &Network, evidence: &Evidence, draw: bool) -> Result<Posterior> {
-    let Prepared { cases, plan } = prepare(network, evidence, draw)?;
+fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>) -> Result<Posterior> {
+    let Prepared { cases, plan } = prepare(network, evidence, asked)?;
     let mut done = vec![];
     for (reduced, order) in cases {
-        let case = run(reduced, &order, draw)?;
-        if case.log_probability > f64::NEG_INFINITY {
-            done.push(case);
-        }
+        done.extend(run(reduced, &order, asked.draw)?);
     }
     // Not `sum`, which makes nothing of nobody, with a sign.
     let probability = done.iter().fold(0.0, |sum, c| sum + c.log_probability.exp()).min(1.0);
@@ -456,89 +372,51 @@ pub(crate) fn probability(network: &Network, given: &Predicate) -> Result<f64> {
     if evidence.is_empty() {
         return Ok(1.0);
     }
-    Ok(posterior(network, &evidence, false)?.probability)
+    Ok(posterior(network, &evidence, Asked::default())?.probability)
 }
 
 /// P(evidence) and the tables to draw from. Impossible evidence is an error that names the parts that contradict.
 pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidence, Posterior)> {
     let parts = given.conjuncts();
     let evidence = Evidence::new(&parts, &network.variables)?;
-    let posterior = posterior(network, &evidence, !evidence.is_empty())?;
+    let posterior = posterior(network, &evidence, Asked { draw: !evidence.is_empty(), ..Asked::default() })?;
     if posterior.cases.is_empty() {
         return Err(contradiction(network, parts));
     }
     Ok((evidence, posterior))
 }
 
-/// The posterior of all variables under weights of some of them together; `None` where nobody is left.
-pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Case>> {
-    let mut masks = vec![None; network.variables.len()];
+/// The tables to draw from under evidence and weights of some variables together, its probability by these weights.
+pub(super) fn tilted(network: &Network, evidence: &Evidence, factors: &[Potential]) -> Result<Posterior> {
+    posterior(network, evidence, Asked { factors, draw: true, ..Asked::default() })
+}
+
+/// Rules out the levels that no cell with weight has, before anything is multiplied.
+fn rule_out(masks: &mut Masks, ties: &[Potential]) {
     for tie in ties {
-        // Levels that no cell with weight has are ruled out before anything is multiplied.
         for (axis, step) in tie.axes.iter().zip(crate::model::potential::strides(&tie.axes)) {
             let mut met = vec![false; axis.partition.classes()];
             for (cell, _) in tie.values.iter().enumerate().filter(|(_, x)| **x > 0.0) {
                 met[cell / step % axis.partition.classes()] = true;
             }
             let levels = axis.partition.class_of();
-            let mask: &mut Vec<bool> = masks[axis.variable].get_or_insert_with(|| vec![true; levels.len()]);
+            let mask = masks[axis.variable].get_or_insert_with(|| vec![true; levels.len()]);
             mask.iter_mut().zip(levels.iter()).for_each(|(m, class)| *m &= met[usize::from(*class)]);
         }
     }
+}
+
+/// The posterior of all variables under weights of some of them together; `None` where nobody is left.
+pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Case>> {
+    let mut masks = vec![None; network.variables.len()];
+    rule_out(&mut masks, ties);
     let Some(reduced) = Reduced::new(network, &masks, ties) else { return Ok(None) };
     let order = Order::new(&reduced, None, true);
     if order.bytes > u128::from(MAX_BYTES) {
         let variables = order.costly(network);
         return Err(Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables });
     }
-    let case = run(reduced, &order, true)?;
-    Ok((case.log_probability > f64::NEG_INFINITY).then_some(case))
-}
-
-/// The marginal distribution of one variable: a probability for each level.
-pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
-    let levels = network.variables[variable].len();
-    // A tie that says nothing tells all levels apart.
-    let axes = vec![Axis { variable, partition: Partition::finest(levels) }];
-    let tie = Potential { axes, values: vec![1.0; levels] };
-    let masks = vec![None; network.variables.len()];
-    let Some(mut reduced) = Reduced::new(network, &masks, std::slice::from_ref(&tie)) else {
-        return Ok(vec![0.0; levels]);
-    };
-    let (root, view) = reduced.root(variable);
-    let order = Order::new(&reduced, Some(root), false);
-    if order.bytes > u128::from(MAX_BYTES) {
-        // Scopes without links may be smaller, where the variable has very many levels.
-        let finest = Axis { variable, partition: Partition::finest(levels) };
-        return network.marginal(&[finest], MAX_CELLS).map(|m| m.values).ok_or_else(|| {
-            let variables = order.costly(network);
-            Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables }
-        });
-    }
-    let (mut pool, mut tables_of): (Vec<Option<Potential>>, Vec<Option<usize>>) = (vec![], vec![]);
-    for (potential, of) in std::mem::take(&mut reduced.potentials) {
-        pool.push(Some(potential));
-        tables_of.push(of);
-    }
-    for step in &order.steps {
-        let own = step.inputs.iter().position(|i| tables_of.get(*i).copied().flatten() == Some(step.variable));
-        let mut inputs: Vec<Potential> = step.inputs.iter().filter_map(|i| pool[*i].take()).collect();
-        if inputs.is_empty() {
-            inputs.push(Potential { axes: vec![], values: vec![1.0] });
-        }
-        pool.push(Some(eliminate(&reduced, step, inputs, own, false)?.0));
-    }
-    let scope = [Axis { variable: root, partition: Partition::finest(reduced.levels[root].len()) }];
-    let rest: Vec<Potential> = pool.into_iter().flatten().collect();
-    let mut marginal = vec![0.0; levels];
-    let places: Vec<Vec<usize>> =
-        rest.iter().map(|p| offsets_present(&scope, &p.axes).pop().unwrap_or_default()).collect();
-    for (atom, level) in reduced.levels[root].iter().enumerate() {
-        let p: f64 = rest.iter().zip(&places).map(|(p, at)| p.values[at[atom]]).product();
-        // All levels of an atom are shown as one.
-        marginal[usize::from(view.as_ref().map_or(*level, |v| v[usize::from(*level)]))] += p;
-    }
-    Ok(marginal)
+    run(reduced, &order, true)
 }
 
 /// How many subsets of the parts are tried for a smallest one that is impossible.
@@ -546,12 +424,12 @@ const SUBSETS: usize = 400;
 
 /// A smallest set of parts that contradict each other: single parts first, then pairs, and so on. Of many parts, one from
 /// which none can be left out. What would take too much memory to know counts as possible.
-fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Error {
+pub(super) fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Error {
     let mut tried = 0;
     let mut impossible = |parts: &[Predicate]| {
         tried += 1;
         let known = match Evidence::new(parts, &network.variables) {
-            Ok(evidence) => posterior(network, &evidence, false).is_ok_and(|p| p.cases.is_empty()),
+            Ok(evidence) => posterior(network, &evidence, Asked::default()).is_ok_and(|p| p.cases.is_empty()),
             Err(Error::Impossible { .. }) => true,
             Err(_) => false,
         };

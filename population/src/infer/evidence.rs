@@ -460,7 +460,7 @@ fn push_levels(bytes: &mut Vec<u8>, variable: &Variable, levels: impl Iterator<I
 }
 
 /// A mask in the shortest SQL: ranges of integers, or the shorter of IN and NOT IN.
-fn of_mask(variable: &Variable, mask: &[bool]) -> Predicate {
+pub(crate) fn of_mask(variable: &Variable, mask: &[bool]) -> Predicate {
     let name = || variable.name.clone();
     let null = variable.null_level.map(usize::from);
     let value = |level: usize| match &variable.levels {

@@ -3,7 +3,10 @@
 pub(crate) mod diagram;
 pub(crate) mod elimination;
 pub(crate) mod evidence;
+pub(crate) mod joint;
 pub(crate) mod order;
 pub(crate) mod predicate;
+pub(crate) mod product;
+pub(crate) mod projection;
 pub(crate) mod reduction;
 pub(crate) mod resolve;

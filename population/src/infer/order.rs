@@ -30,6 +30,8 @@ pub(crate) struct Order {
     pub bytes: u128,
     /// The bytes of each step.
     each: Vec<u128>,
+    /// The bytes of each potential before the first.
+    first: Vec<u128>,
 }
 
 pub(crate) fn mentioned(axes: &[Axis], variable: usize) -> bool {
@@ -65,7 +67,8 @@ impl Order {
         let mut held: u128 = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).sum();
         let (mut most, mut drawn) = (held, 0u128);
         let mut rest = reduced.relevant.clone();
-        let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![] };
+        let first = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).collect();
+        let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![], first };
         let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
         while rest.len() > usize::from(keep.is_some()) {
             // The rows of a table of more levels than atoms are needed whole: its parents wait for it, unless it is kept
@@ -118,6 +121,19 @@ impl Order {
         }
         order.bytes = most;
         order
+    }
+
+    /// The bytes of what goes into the steps of a potential's path, and of what comes back along it.
+    pub fn path_bytes(&self, potential: usize) -> u128 {
+        let (mut follow, mut bytes) = (potential, 0u128);
+        for (at, step) in self.steps.iter().enumerate() {
+            if step.inputs.contains(&follow) {
+                let of = |input: &usize| self.first.get(*input).or_else(|| self.each.get(input - self.first.len()));
+                bytes += step.inputs.iter().filter_map(of).sum::<u128>() + self.each[at];
+                follow = self.first.len() + at;
+            }
+        }
+        bytes
     }
 
     /// The names of the variables of the steps that cost most.

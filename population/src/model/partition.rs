@@ -58,6 +58,23 @@ impl Partition {
         Partition::by_signature(self.class_of.iter().zip(other.class_of.iter()))
     }
 
+    /// The finest partition that both refine: classes that share a level are one.
+    pub fn coarsen(&self, other: &Partition) -> Partition {
+        // The least class of `self` that each of `other` meets, until nothing changes.
+        let mut of_mine: Vec<u16> = (0..self.classes).map(|class| class as u16).collect();
+        loop {
+            let mut of_theirs = vec![u16::MAX; other.classes];
+            let pairs =
+                || self.class_of.iter().zip(other.class_of.iter()).map(|(a, b)| (usize::from(*a), usize::from(*b)));
+            pairs().for_each(|(mine, theirs)| of_theirs[theirs] = of_theirs[theirs].min(of_mine[mine]));
+            let before = of_mine.clone();
+            pairs().for_each(|(mine, theirs)| of_mine[mine] = of_mine[mine].min(of_theirs[theirs]));
+            if of_mine == before {
+                return Partition::by_signature(self.class_of.iter().map(|class| of_mine[usize::from(*class)]));
+            }
+        }
+    }
+
     /// For each class of `self`, the class of the coarser `other` that holds it; `None` if one is torn apart.
     pub fn onto(&self, other: &Partition) -> Option<Vec<u16>> {
         let mut onto = vec![u16::MAX; self.classes];
@@ -110,5 +127,9 @@ mod tests {
         assert_eq!(both.class_of().as_ref(), &[0, 1, 2, 2, 3]);
         assert_eq!(both.onto(&a), Some(vec![0, 0, 1, 2]));
         assert_eq!(a.onto(&b), None);
+        assert_eq!(a.coarsen(&b).class_of().as_ref(), &[0, 0, 0, 0, 0]);
+        let c = Partition::by_signature([0, 1, 1, 2, 2]);
+        assert_eq!(Partition::by_signature([0, 1, 2, 3, 4]).coarsen(&c), c);
+        assert_eq!(c.coarsen(&Partition::by_signature([0, 1, 2, 3, 3])), c);
     }
 }

@@ -97,7 +97,17 @@ impl Variable {
         Error::UnknownLevel { variable: self.name.clone(), name: label.to_string(), suggestion, available: names }
     }
 
-    /// The levels, as a mask, of a band such as `25-34`, `85+` or `20`. `None` if it is not a band of integers.
+    /// The levels that a label names: a band of integers, as far as it is within the variable's range, or one level; and
+    /// whether the band reaches beyond the range.
+    pub(crate) fn named(&self, label: &str) -> Result<(std::ops::Range<usize>, bool)> {
+        if let Some(band) = self.band(label) {
+            return Ok(band);
+        }
+        let level = self.level(label).ok_or_else(|| self.unknown_level(label))?;
+        Ok((level..level + 1, false))
+    }
+
+    /// The levels of a band such as `25-34`, `85+` or `20`. `None` if it is not a band of integers.
     /// The second value says whether the band reaches beyond the variable's range.
     pub(crate) fn band(&self, text: &str) -> Option<(std::ops::Range<usize>, bool)> {
         let Levels::Integer { min, max } = self.levels else {

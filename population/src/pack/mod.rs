@@ -209,13 +209,7 @@ impl Pack {
         }
         let mut of_levels = vec![None; variable.len()];
         for (at, label) in column.labels.iter().enumerate() {
-            let levels = match variable.band(label) {
-                Some((levels, _)) => levels,
-                None => {
-                    let level = variable.level(label).ok_or_else(|| variable.unknown_level(label))?;
-                    level..level + 1
-                }
-            };
+            let (levels, _) = variable.named(label)?;
             of_levels[levels].fill(Some(at as u16));
         }
         Ok(of_levels)
@@ -255,7 +249,7 @@ impl Pack {
     /// If there is no such variable.
     pub fn marginal(&self, variable: &str) -> Result<Vec<f64>> {
         let at = crate::model::variable::find(&self.network.variables, variable)?;
-        crate::infer::elimination::marginal(&self.network, at)
+        crate::infer::joint::marginal(&self.network, at)
     }
 
     /// Makes a pack of its parts. Its hash is that of the parts, whoever made them.
