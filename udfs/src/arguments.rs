@@ -63,6 +63,10 @@ impl Arguments {
         Ok(Arguments { function, given })
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
     pub fn take(&mut self, name: &str) -> Option<SqlExpr> {
         self.given.remove(name)
     }

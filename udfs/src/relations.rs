@@ -58,7 +58,7 @@ impl Relations {
         let packs = &self.0.packs;
         Ok(Some(match function {
             sample_persona::NAME => {
-                let names = ["country", "count", "seed", "given"];
+                let names = ["country", "count", "seed", "given", "margins"];
                 let arguments = Arguments::new(sample_persona::NAME, args, &names, 2)?;
                 sample_persona::plan(arguments, packs, context)?
             }

@@ -164,6 +164,8 @@ impl VisitorMut for Rewrite {
         let tables: &[(&str, usize)] = match name.as_str() {
             compare::NAME => &[("a", 0), ("b", 1)],
             complete_persona::NAME | counterfactual::NAME => &[("people", 1)],
+            // Without its name it is no argument of a draw.
+            sample_persona::NAME => &[("margins", usize::MAX)],
             name if of_table.contains(&name) => &[("table", 0)],
             _ => &[],
         };

@@ -1,26 +1,30 @@
-//! `sample_persona(country, count [, seed => …] [, given => …])`: people drawn from a country's statistics.
+//! `sample_persona(country, count [, seed => …] [, given => …] [, margins => …])`: people drawn from a country's
+//! statistics.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
-use datafusion::common::{DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures::{StreamExt, TryStreamExt};
-use populace_population::{Plan, Predicate, Sampler};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, collect};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use populace_population::{Margins, Pack, Plan, Predicate, Sampler};
 
 use crate::arguments::Arguments;
+use crate::deferred::{Deferred, Wanted, table};
 use crate::packs::{Packs, population_error};
 use crate::scan::scan;
 
@@ -43,13 +47,38 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
-    /// Plans the arguments `country`, `count`, `seed` and `given`, which several functions share.
+    /// Plans the arguments `country`, `count`, `seed` and `given`.
     pub fn plan(
         function: &'static str,
         arguments: &mut Arguments,
         packs: &Packs,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<Draw> {
+        let DrawArguments { pack, count, seed, given } = DrawArguments::plan(function, arguments, packs, context)?;
+        let sampler = match &given {
+            Some(given) => Sampler::given(pack, seed, given).map_err(population_error)?,
+            None => Sampler::new(pack, seed),
+        };
+        Ok(Draw { sampler, count, given })
+    }
+}
+
+/// The arguments that functions which draw have in common.
+#[derive(Debug, Clone)]
+struct DrawArguments {
+    pack: Arc<Pack>,
+    count: u64,
+    seed: u64,
+    given: Option<Predicate>,
+}
+
+impl DrawArguments {
+    fn plan(
+        function: &'static str,
+        arguments: &mut Arguments,
+        packs: &Packs,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<DrawArguments> {
         let pack = packs.get(&arguments.required_text("country", context)?)?;
         let Some(count) = arguments.integer("count", 1..=MAX_COUNT, context)? else {
             return plan_err!("{function}: the argument `count` is missing: how many people to draw");
@@ -62,11 +91,7 @@ impl Draw {
             Some(sql) => Some(crate::given::plan(function, sql, &pack, context)?),
             None => None,
         };
-        let sampler = match &given {
-            Some(given) => Sampler::given(pack, seed, given).map_err(population_error)?,
-            None => Sampler::new(pack, seed),
-        };
-        Ok(Draw { sampler, count: count as u64, given })
+        Ok(DrawArguments { pack, count: count as u64, seed, given })
     }
 }
 
@@ -81,9 +106,58 @@ pub(crate) fn plan(
     packs: &Packs,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
+    if arguments.has("margins") {
+        let margins = arguments.table("margins", context)?;
+        let draw = DrawArguments::plan(NAME, &mut arguments, packs, context)?;
+        return scan(NAME, table(DrawToMargins { draw, margins }));
+    }
     let draw = Draw::plan(NAME, &mut arguments, packs, context)?;
     let table = Arc::new(SamplePersona { draw });
     scan(NAME, table)
+}
+
+/// A draw to margins, which a query tells when it runs.
+#[derive(Debug)]
+struct DrawToMargins {
+    draw: DrawArguments,
+    margins: LogicalPlan,
+}
+
+impl Deferred for DrawToMargins {
+    const OPERATOR: &'static str = "SamplePersonaExec";
+
+    fn function(&self) -> &'static str {
+        NAME
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.draw.pack.schema()
+    }
+
+    fn details(&self) -> String {
+        let DrawArguments { pack, count, seed, given } = &self.draw;
+        let given = given.as_ref().map_or(String::new(), |given| format!(", given={given}"));
+        let columns: Vec<&str> = self.margins.schema().fields().iter().map(|f| f.name().as_str()).collect();
+        format!("country={}, rows={count}, seed={seed}{given}, margins=[{}]", pack.id(), columns.join(", "))
+    }
+
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { state, task, projection, .. } = wanted;
+        let begin = async move {
+            let batch_size = task.session_config().batch_size().max(1);
+            let margins = collect(state.create_physical_plan(&self.margins).await?, task).await?;
+            let DrawArguments { pack, count, seed, given } = self.draw.clone();
+            let of = given.clone();
+            let fit = SpawnedTask::spawn_blocking(move || {
+                let margins = Margins::read(&pack, &margins)?;
+                Sampler::to_margins(seed, of.as_ref(), &margins)
+            });
+            let sampler = fit.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))?;
+            let sampler = sampler.map_err(|e| plan_datafusion_err!("{NAME}: {e}"))?;
+            Ok::<_, DataFusionError>(draw_stream(Draw { sampler, count, given }, Some(projection), batch_size))
+        };
+        stream::once(begin).try_flatten().boxed()
+    }
 }
 
 /// The people of one draw, as a table.
@@ -201,7 +275,7 @@ pub(crate) fn draw_stream(
     draw: Draw,
     projection: Option<Vec<usize>>,
     batch_size: usize,
-) -> impl futures::Stream<Item = Result<arrow::array::RecordBatch>> + Send {
+) -> impl futures::Stream<Item = Result<RecordBatch>> + Send {
     let count = draw.count;
     let goes = futures::stream::unfold(0u64, move |from| async move {
         let length = if from == 0 { FIRST_DRAW } else { DRAW };

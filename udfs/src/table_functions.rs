@@ -113,8 +113,8 @@ pub(crate) fn documented() -> [TableFunction; 19] {
         ),
         TableFunction::new(
             sample_persona::NAME,
-            "People drawn from a country's official figures, all of whom satisfy the predicate; the same people for the same seed. Without a seed a fresh one is taken, and the column `seed` has it.",
-            "sample_persona(country, count [, seed => number] [, given => predicate])",
+            "People drawn from a country's official figures, all of whom satisfy the predicate; the same people for the same seed. Without a seed a fresh one is taken, and the column `seed` has it. With `margins` they are drawn to other totals, such as another year's ages: from the distribution nearest to the country's, of all that meet the totals (the one of least Kullback-Leibler divergence; Csiszár 1975), of those who satisfy the predicate where there is one. The query has columns of the country and one of numbers, counts or shares; each row is a cell of the margin over its columns that are not NULL, so that GROUPING SETS of several are several margins. Integers may be bands, '18-24' or '85+'. Totals that cannot be met are told with the gap.",
+            "sample_persona(country, count [, seed => number] [, given => predicate] [, margins => query])",
             "SELECT * FROM sample_persona('usa', 1000, given => age >= 65)",
         ),
         TableFunction::new(
