@@ -239,7 +239,10 @@ fn margins_that_mean_the_same_draw_the_same_people() {
         spelt.iter().copied().chain([(&[Some("v1"), Some("0-2")][..], 0.0)]).collect();
     let implied: Vec<(&[Option<&str>], f64)> =
         spelt.iter().copied().chain([(&[Some("v0"), None][..], 7.0), (&[Some("v1"), None], 7.0)]).collect();
+    let everybody: Vec<(&[Option<&str>], f64)> =
+        spelt.iter().copied().chain([(&[None, Some("0-2")][..], 0.2), (&[None, Some("3+")], 0.8)]).collect();
     let others = [
+        cells(&["x0", "x1"], &everybody),
         cells(&["x0", "x1"], &rows(100.0)),
         cells(&["x0", "x1"], &turned),
         cells(&["x0", "x1"], &with_none),
@@ -248,6 +251,9 @@ fn margins_that_mean_the_same_draw_the_same_people() {
     ];
     let drawn = |margins: &Margins| Sampler::to_margins(5, None, margins).unwrap().draw(0..200, None).unwrap();
     let people = drawn(&first);
+    // Part of every uuid of those who are drawn to them: not to be changed.
+    assert_eq!(first.id(), "x0, x1@f24856cdbf90dbb6");
+    assert_eq!(people.column(0).as_string::<i32>().value(0), "f4d3957012c2ea2698f76dd2ebfb7822");
     for other in others {
         let other = of(other);
         assert_eq!(other.id(), first.id());
@@ -272,6 +278,13 @@ fn margins_that_mean_the_same_draw_the_same_people() {
         })
         .collect();
     assert!(ids.iter().all(|id| *id == ids[0] && id.starts_with("x1@")), "{ids:?}");
+    // A column with one band says nothing beside another.
+    let trivial = [(&[Some("v0"), Some("0-5")][..], 1.0), (&[Some("v1"), Some("0-5")], 3.0)];
+    let twice: Vec<(&[Option<&str>], f64)> =
+        trivial.iter().copied().chain([(&[Some("v0"), None][..], 0.25), (&[Some("v1"), None], 0.75)]).collect();
+    let once = of(cells(&["x0"], &[(&[Some("v0")], 1.0), (&[Some("v1")], 3.0)]));
+    assert_eq!(of(cells(&["x0", "x1"], &trivial)).id(), once.id());
+    assert_eq!(of(cells(&["x0", "x1"], &twice)).id(), once.id());
     // Others differ, and one band that is everybody says nothing.
     let plain = Sampler::new(pack.clone(), 5);
     assert_ne!(first_uuid(&plain), first_uuid(&Sampler::to_margins(5, None, &first).unwrap()));
@@ -325,6 +338,9 @@ fn what_cannot_be_met_is_named() {
     let old = Predicate::Compare { variable: "x1".into(), op: Comparison::GtEq, value: Value::Integer(4) };
     let error = Sampler::to_margins(1, Some(&old), &margins).unwrap_err().to_string();
     assert!(error.contains("nobody who satisfies x1 >= 4 is in x1 <= 2 (share asked 0.75, possible 0)"), "{error}");
+    let nobody = Predicate::And(vec![equals("x0", "v0"), equals("x0", "v1")]);
+    let error = Sampler::to_margins(1, Some(&nobody), &margins).unwrap_err();
+    assert!(matches!(error, Error::Impossible { .. }), "{error}");
     // Two margins that speak of the same people.
     let error = wrong(
         &pack,
@@ -689,4 +705,35 @@ fn every_variable_has_margins() {
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+/// Margins of too many cells together for one table are fitted by elimination: counties, ages and occupations of the USA, as
+/// they would be were its men three times as many.
+#[test]
+fn margins_of_many_cells_together() {
+    let usa = shipped("usa");
+    let men = read(&usa, cells(&["sex"], &[(&[Some("Male")], 3.0), (&[Some("Female")], 1.0)]));
+    let men = Sampler::to_margins(1, None, &men).unwrap();
+    let of = ["county", "age", "occupation"];
+    let labels = of.map(|name| {
+        let variable = usa.variable(name).unwrap();
+        (0..variable.len()).map(|level| variable.label(level)).collect::<Vec<_>>()
+    });
+    let mut rows: Vec<([Option<&str>; 4], f64)> =
+        vec![([None, None, None, Some("Male")], 0.75), ([None, None, None, Some("Female")], 0.25)];
+    for (at, name) in of.iter().enumerate() {
+        for (label, share) in labels[at].iter().zip(men.marginal(name).unwrap()) {
+            let mut row = [None; 4];
+            row[at] = Some(label.as_str());
+            rows.push((row, share));
+        }
+    }
+    let rows: Vec<(&[Option<&str>], f64)> = rows.iter().map(|(row, x)| (&row[..], *x)).collect();
+    let margins = read(&usa, cells(&["county", "age", "occupation", "sex"], &rows));
+    let started = std::time::Instant::now();
+    let sampler = Sampler::to_margins(1, None, &margins).unwrap();
+    println!("{}: {:?}, {:?}", margins.id(), started.elapsed(), sampler.plan());
+    for name in ["county", "age", "occupation", "sex", "marital_status", "education_level", "state"] {
+        close(name, &sampler.marginal(name).unwrap(), &men.marginal(name).unwrap(), 1e-8);
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) const MET: f64 = 1e-9;
 const MAX_SWEEPS: usize = 4000;
 
 /// Products of all sweeps together, after which it is too.
-const MAX_WORK: u64 = 1 << 33;
+const MAX_WORK: u64 = 1 << 32;
 
 /// How often progress is looked at, in sweeps, and the least that counts as some.
 const MILESTONE: usize = 50;
