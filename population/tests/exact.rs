@@ -360,3 +360,20 @@ fn contradictions_are_named() {
     assert!(error.contains("x0 = 'v0'; x1 = 1"), "{error}");
     assert!(!error.contains("x2"), "{error}");
 }
+
+/// A level that nobody has goes with no level of a parent, and is no one's.
+#[test]
+fn a_level_that_nobody_has() {
+    let node = |levels, parents: Vec<usize>, weights| Node { levels, parents, weights };
+    let small = Small {
+        nodes: vec![
+            node(2, vec![], vec![vec![1, 3]]),
+            node(3, vec![0], vec![vec![1, 0, 0], vec![0, 1, 0]]),
+            node(2, vec![1], vec![vec![1, 1], vec![3, 1], vec![1, 1]]),
+        ],
+    };
+    let is = Test::Compare(2, 0, Comparison::Eq).predicate(&small);
+    let sampler = Sampler::given(small.pack(), 1, &is).unwrap();
+    assert!((sampler.probability() - (0.25 * 0.5 + 0.75 * 0.75)).abs() < 1e-8);
+    assert!(rows(&sampler.draw(0..1_000, None).unwrap(), 3).iter().all(|r| r[0] == r[1] && r[2] == 0));
+}

@@ -110,14 +110,19 @@ fn reconciled(network: &Network, mut margins: Vec<Potential>) -> Result<Vec<Pote
             agree(network, other, one)?;
         }
     }
+    // Each of its classes is one of the other's, or several.
     let follows = |of: &Potential, from: &Potential| {
-        of.axes.len() < from.axes.len()
-            && of.axes.iter().all(|axis| {
-                let same = from.axes.iter().find(|a| a.variable == axis.variable);
-                same.is_some_and(|a| a.partition.onto(&axis.partition).is_some())
-            })
+        of.axes.iter().all(|axis| {
+            let same = from.axes.iter().find(|a| a.variable == axis.variable);
+            same.is_some_and(|a| a.partition.onto(&axis.partition).is_some())
+        })
     };
-    let keep: Vec<bool> = margins.iter().map(|of| !margins.iter().any(|from| follows(of, from))).collect();
+    let left_out = |at: usize| {
+        let others = (0..margins.len()).filter(|other| *other != at && follows(&margins[at], &margins[*other]));
+        // Of two that are the same the first stays.
+        others.into_iter().any(|other| other < at || !follows(&margins[other], &margins[at]))
+    };
+    let keep: Vec<bool> = (0..margins.len()).map(|at| !left_out(at)).collect();
     let mut keep = keep.into_iter();
     margins.retain(|_| keep.next().unwrap_or(true));
     Ok(margins)

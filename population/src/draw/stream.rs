@@ -1,6 +1,6 @@
 //! Who is drawn: the keys of all words of a stream.
 //!
-//! A stream is a pack's name and edition, a seed and the canonical evidence. The word of a variable in a row depends on
+//! A stream is a pack's name and edition, a seed, the canonical evidence and the margins that it is drawn to. The word of a variable in a row depends on
 //! the variable's *name* and the row alone: a table that is fitted anew, a new variable, another order of drawing leave
 //! everybody's other words as they are. Evidence is part of the stream: the same seed under other evidence gives other
 //! people, not the same ones bent to fit, so that samples of several strata may share a seed and still be independent.

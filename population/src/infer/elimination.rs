@@ -388,7 +388,7 @@ pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidenc
 
 /// The tables to draw from under evidence and weights of some variables together, its probability by these weights.
 pub(super) fn tilted(network: &Network, evidence: &Evidence, factors: &[Potential]) -> Result<Posterior> {
-    posterior(network, evidence, Asked { factors, draw: true, ..Asked::default() })
+    posterior(network, evidence, Asked { factors, draw: true })
 }
 
 /// Rules out the levels that no cell with weight has, before anything is multiplied.

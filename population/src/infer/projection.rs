@@ -34,11 +34,11 @@ pub(crate) const MET: f64 = 1e-9;
 const MAX_SWEEPS: usize = 4000;
 
 /// Products of all sweeps together, after which it is too.
-const MAX_WORK: u64 = 1 << 33;
+const MAX_WORK: u64 = 1 << 32;
 
 /// How often progress is looked at, in sweeps, and the least that counts as some.
 const MILESTONE: usize = 50;
-const PROGRESS: f64 = 0.99;
+const PROGRESS: f64 = 0.999;
 
 /// The network tilted to margins.
 #[derive(Debug)]
@@ -283,7 +283,7 @@ fn too_large(error: Error, network: &Network, margins: &[Potential]) -> Error {
                 "to draw to them needs {bytes} bytes, more than the bound of {bound}; what costs most is {variables}. Have fewer \
                  variables in one margin, or coarser bands"
             );
-            Error::Margins { place: over, message }
+            Error::Margins { place: format!("those over {over}"), message }
         }
         error => error,
     }

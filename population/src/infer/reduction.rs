@@ -375,7 +375,11 @@ impl<'a> Reduced<'a> {
 
     fn link(&mut self, found: Vec<(usize, usize, Vec<u16>)>) {
         for (child, parent, map) in found {
-            let atom = |l: &u16| self.atom_of[parent][usize::from(map[usize::from(*l)])];
+            // A level that nobody has goes with none, and so with any.
+            let atom = |l: &u16| match map[usize::from(*l)] {
+                NONE => 0,
+                level => self.atom_of[parent][usize::from(level)],
+            };
             let map = self.levels[child].iter().map(atom).collect();
             self.links.push(Link { child, parent, map });
         }

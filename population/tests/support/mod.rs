@@ -1,6 +1,7 @@
 //! Small packs written to a folder and compiled, for the tests of this crate.
 #![allow(dead_code)]
 
+pub mod margins;
 pub mod questions;
 
 use std::fmt::Write as _;
