@@ -36,9 +36,9 @@ pub use error::{Error, Result, did_you_mean, nearest, there_are};
 pub use infer::elimination::Plan;
 pub use infer::predicate::{Comparison, Predicate, Value};
 pub use judge::Analysis;
+pub use judge::association::{Association, CoOccurrence};
 pub use judge::expected::Expected;
 pub use judge::independence::Independence;
-pub use judge::pairing::{Company, Pairing};
 pub use model::philox::{permuted, unpermuted};
 pub use model::variable::{Levels, Variable};
 #[doc(hidden)]

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
-use datafusion::common::{DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err};
+use datafusion::common::{
+    DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err,
+};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};

@@ -1,9 +1,9 @@
 //! What the network of a pack says, to judge people and figures by. Uses `model`, `infer` and `pack`.
 
+pub(crate) mod association;
 pub(crate) mod expected;
 pub(crate) mod independence;
 mod network;
-pub(crate) mod pairing;
 
 use std::sync::{Arc, OnceLock};
 

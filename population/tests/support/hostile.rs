@@ -96,10 +96,10 @@ fn ask(pack: &Arc<Pack>) {
     for variable in pack.variables() {
         _ = pack.marginal(&variable.name);
         _ = pack.shown_as(&variable.name);
-        if let (Some(first), Ok(pairing)) =
-            (pack.variables().first(), analysis.pairing(&pack.variables()[0].name, &variable.name))
+        if let (Some(first), Ok(association)) =
+            (pack.variables().first(), analysis.association(&pack.variables()[0].name, &variable.name))
         {
-            _ = pairing.company(first.len() - 1, variable.len() - 1);
+            _ = association.co_occurrence(first.len() - 1, variable.len() - 1);
         }
     }
     _ = analysis.independences();

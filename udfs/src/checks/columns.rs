@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::Result;
-use populace_population::{Analysis, Company, Levels, Pack, Pairing, Variable, did_you_mean};
+use populace_population::{Analysis, Association, CoOccurrence, Levels, Pack, Variable, did_you_mean};
 
 use super::{Severity, Violation};
 
@@ -56,7 +56,7 @@ struct Rule {
     severity: Severity,
     first: usize,
     second: usize,
-    pairing: Pairing,
+    association: Association,
 }
 
 /// The rules of a country for the columns that a table has.
@@ -72,8 +72,8 @@ impl Columns {
             pack.variables().iter().filter(|v| !v.hidden && names.contains(&v.name.as_str())).cloned().collect();
         let at = |name: &str| variables.iter().position(|v| v.name == name);
         let rule = |(check, first, second, severity): (&'static str, &str, &str, Severity)| {
-            let pairing = Analysis::of(&pack).pairing(first, second).ok();
-            Some(Rule { check, severity, first: at(first)?, second: at(second)?, pairing: pairing? })
+            let association = Analysis::of(&pack).association(first, second).ok();
+            Some(Rule { check, severity, first: at(first)?, second: at(second)?, association: association? })
         };
         let rules = RULES.into_iter().filter(|(_, a, b, _)| at(a).and(at(b)).is_some()).filter_map(rule).collect();
         Columns { pack, variables, rules }
@@ -115,16 +115,16 @@ impl Columns {
     /// What speaks against two values.
     fn against(&self, rule: &Rule, a: usize, b: usize) -> Option<(Severity, String)> {
         let country = self.pack.name();
-        match rule.pairing.company(a, b) {
-            Company::Known => None,
-            Company::Weighed { share, independent } if share < RARE.0 && share < RARE.1 * independent => {
+        match rule.association.co_occurrence(a, b) {
+            CoOccurrence::Known => None,
+            CoOccurrence::Weighed { share, independent } if share < RARE.0 && share < RARE.1 * independent => {
                 let people = share * self.pack.population();
                 Some((Severity::Warning, format!("of the people of {country} about {people:.0} have both")))
             }
-            Company::Weighed { .. } => None,
-            Company::Never => Some((
+            CoOccurrence::Weighed { .. } => None,
+            CoOccurrence::Never => Some((
                 rule.severity,
-                match rule.pairing.only(a) {
+                match rule.association.only(a) {
                     Some(only) => format!("in {country} it is {}", self.variables[rule.second].label(only)),
                     None => format!("nobody in {country} has both"),
                 },

@@ -10,7 +10,7 @@ const WEIGHED: usize = 1 << 17;
 
 /// How a value of one variable goes with one of another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Company {
+pub enum CoOccurrence {
     /// They go together; how often is not known where they are too many to weigh
     Known,
     /// They go together: the share of the whole population, and what it were if the two did not depend on each other
@@ -21,7 +21,7 @@ pub enum Company {
 
 /// Two variables of a pack, and which of their levels go together.
 #[derive(Debug, Clone)]
-pub struct Pairing {
+pub struct Association {
     /// How many levels the second variable has
     width: usize,
     pairs: Pairs,
@@ -37,19 +37,19 @@ enum Pairs {
     Weighed { shares: Vec<f64>, first: Vec<f64>, second: Vec<f64> },
 }
 
-impl Pairing {
+impl Association {
     /// How a level of the first variable goes with a level of the second.
-    pub fn company(&self, first: usize, second: usize) -> Company {
+    pub fn co_occurrence(&self, first: usize, second: usize) -> CoOccurrence {
         let at = first * self.width + second;
-        let occurs = |occurs: bool| if occurs { Company::Known } else { Company::Never };
+        let occurs = |occurs: bool| if occurs { CoOccurrence::Known } else { CoOccurrence::Never };
         match &self.pairs {
             Pairs::Function(levels) => occurs(levels.get(first).is_some_and(|l| usize::from(*l) == second)),
             Pairs::Occurring(bits) => occurs(bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)),
             Pairs::Weighed { shares, first: of_first, second: of_second } => match shares.get(at) {
                 Some(share) if *share > 0.0 => {
-                    Company::Weighed { share: *share, independent: of_first[first] * of_second[second] }
+                    CoOccurrence::Weighed { share: *share, independent: of_first[first] * of_second[second] }
                 }
-                _ => Company::Never,
+                _ => CoOccurrence::Never,
             },
         }
     }
@@ -69,13 +69,13 @@ impl Analysis<'_> {
     ///
     /// # Errors
     /// If there is no such variable, or the two are too far apart in the network for so many pairs.
-    pub fn pairing(&self, first: &str, second: &str) -> Result<Pairing> {
+    pub fn association(&self, first: &str, second: &str) -> Result<Association> {
         let variables = &self.pack.network.variables;
         let (a, b) =
             (crate::model::variable::find(variables, first)?, crate::model::variable::find(variables, second)?);
         let (height, width) = (variables[a].len(), variables[b].len());
         if let Some(levels) = self.function(b, a) {
-            return Ok(Pairing { width, pairs: Pairs::Function(levels) });
+            return Ok(Association { width, pairs: Pairs::Function(levels) });
         }
         if height * width > WEIGHED {
             let occurring = self.occurring(a, b);
@@ -84,13 +84,13 @@ impl Analysis<'_> {
                 bound: WEIGHED as u64,
                 variables: format!("{first}, {second}"),
             };
-            return Ok(Pairing { width, pairs: Pairs::Occurring(occurring.ok_or_else(too_large)?) });
+            return Ok(Association { width, pairs: Pairs::Occurring(occurring.ok_or_else(too_large)?) });
         }
         let every = |levels: usize| (0..levels).map(|l| l as u16).collect::<Vec<u16>>();
         let shares = self.joint(&[(first, &every(height)), (second, &every(width))])?;
         let first = shares.chunks(width).map(|row| row.iter().sum()).collect();
         let second = (0..width).map(|w| shares.iter().skip(w).step_by(width).sum()).collect();
-        Ok(Pairing { width, pairs: Pairs::Weighed { shares, first, second } })
+        Ok(Association { width, pairs: Pairs::Weighed { shares, first, second } })
     }
 
     /// The level of a variable for each level of its only parent, where it is a function of that.
@@ -131,9 +131,9 @@ impl Analysis<'_> {
         }
         let [parent] = &table.parents[..] else { return None };
         let to = self.function(a, parent.variable)?;
-        let between = Pairing { width, pairs: Pairs::Occurring(self.occurring(parent.variable, b)?) };
+        let between = Association { width, pairs: Pairs::Occurring(self.occurring(parent.variable, b)?) };
         for (from, to) in to.iter().enumerate() {
-            for second in (0..width).filter(|second| between.company(from, *second) != Company::Never) {
+            for second in (0..width).filter(|second| between.co_occurrence(from, *second) != CoOccurrence::Never) {
                 set(usize::from(*to), second);
             }
         }
@@ -152,21 +152,21 @@ mod tests {
         let usa = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/usa/usa.pack")).unwrap();
         let level = |name: &str, label: &str| usa.variable(name).unwrap().level(label).unwrap();
         let company = |a: (&str, &str), b: (&str, &str)| {
-            Analysis::of(&usa).pairing(a.0, b.0).unwrap().company(level(a.0, a.1), level(b.0, b.1))
+            Analysis::of(&usa).association(a.0, b.0).unwrap().co_occurrence(level(a.0, a.1), level(b.0, b.1))
         };
-        assert_eq!(company(("age", "18"), ("education_level", "graduate")), Company::Never);
-        let Company::Weighed { share, independent } = company(("age", "30"), ("marital_status", "widowed")) else {
+        assert_eq!(company(("age", "18"), ("education_level", "graduate")), CoOccurrence::Never);
+        let CoOccurrence::Weighed { share, independent } = company(("age", "30"), ("marital_status", "widowed")) else {
             panic!("thirty and widowed");
         };
-        let both = Analysis::of(&usa).pairing("age", "marital_status").unwrap();
+        let both = Analysis::of(&usa).association("age", "marital_status").unwrap();
         assert!(share > 0.0 && share < independent && both.only(0).is_none(), "{share} {independent}");
-        assert_eq!(company(("zipcode", "90001"), ("state", "CA")), Company::Known);
-        assert_eq!(company(("zipcode", "90001"), ("state", "NY")), Company::Never);
-        assert_eq!(company(("city", "Los Angeles"), ("state", "CA")), Company::Known);
-        assert_eq!(company(("city", "Los Angeles"), ("state", "VT")), Company::Never);
-        let cities = Analysis::of(&usa).pairing("zipcode", "city").unwrap();
+        assert_eq!(company(("zipcode", "90001"), ("state", "CA")), CoOccurrence::Known);
+        assert_eq!(company(("zipcode", "90001"), ("state", "NY")), CoOccurrence::Never);
+        assert_eq!(company(("city", "Los Angeles"), ("state", "CA")), CoOccurrence::Known);
+        assert_eq!(company(("city", "Los Angeles"), ("state", "VT")), CoOccurrence::Never);
+        let cities = Analysis::of(&usa).association("zipcode", "city").unwrap();
         assert_eq!(cities.only(level("zipcode", "90001")), Some(level("city", "Los Angeles")));
-        assert!(matches!(Analysis::of(&usa).pairing("zipcode", "last_name"), Err(Error::TooLarge { .. })));
-        assert!(matches!(Analysis::of(&usa).pairing("zip", "age"), Err(Error::UnknownVariable { .. })));
+        assert!(matches!(Analysis::of(&usa).association("zipcode", "last_name"), Err(Error::TooLarge { .. })));
+        assert!(matches!(Analysis::of(&usa).association("zip", "age"), Err(Error::UnknownVariable { .. })));
     }
 }
