@@ -144,8 +144,14 @@ fn impossible(predicates: &[String]) -> String {
 /// Cells that a message names.
 const SHOWN: usize = 5;
 
+/// A share to six digits.
+fn short(share: f64) -> f64 {
+    format!("{share:.5e}").parse().unwrap_or(share)
+}
+
 fn unmet(margin: &str, who: &str, cells: &[(String, f64)]) -> String {
-    let named = cells.iter().take(SHOWN).map(|(cell, asked)| format!("{cell} (share asked {asked}, possible 0)"));
+    let named =
+        cells.iter().take(SHOWN).map(|(cell, asked)| format!("{cell} (share asked {}, possible 0)", short(*asked)));
     let named = named.collect::<Vec<_>>().join("; ");
     let more = match cells.len().saturating_sub(SHOWN) {
         0 => String::new(),
@@ -158,6 +164,7 @@ fn unmet(margin: &str, who: &str, cells: &[(String, f64)]) -> String {
 
 fn contradictory(margin: &str, cell: &str, asked: f64, left: f64, others: &str, sweeps: usize) -> String {
     let gap = (asked - left).abs();
+    let (asked, left) = (short(asked), short(left));
     let off = format!("the margin over {margin} asks a share of {asked} of {cell}");
     let remedy = "Make them agree, as counts of the same people do, or leave one out";
     if sweeps == 0 {
