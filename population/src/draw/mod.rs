@@ -8,3 +8,4 @@ pub(crate) mod kernels;
 pub(crate) mod posteriors;
 pub(crate) mod sampler;
 pub(crate) mod stream;
+pub(crate) mod trellis;
