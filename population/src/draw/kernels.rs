@@ -96,7 +96,10 @@ pub(crate) struct Scratch {
     pub codes: Vec<Vec<u16>>,
     words: Vec<u32>,
     rows: Vec<u32>,
+    places: Vec<u32>,
     blocks: Vec<[u32; 4]>,
+    /// Of a list, the items that the first tries draw
+    tries: Vec<u16>,
 }
 
 impl Scratch {
@@ -187,14 +190,7 @@ fn codes(scratch: &mut Scratch, sources: &[Source<'_>], which: Rows<'_>, rows: u
         let mut codes = std::mem::take(&mut scratch.codes[source.variable]);
         codes.resize(rows, 0);
         scratch.find_rows(source.address, source.table, rows);
-        match source.guide {
-            Some(guide) => guide.pick_all(&source.table.rows, &scratch.rows, &scratch.words, &mut codes),
-            None => {
-                for ((code, row), word) in codes.iter_mut().zip(&scratch.rows).zip(&scratch.words) {
-                    *code = source.table.rows.pick(*row as usize, *word);
-                }
-            }
-        }
+        pick_all(source.guide, &source.table.rows, &scratch.rows, &scratch.words, &mut scratch.places, &mut codes);
         scratch.codes[source.variable] = codes;
     }
 }
@@ -203,56 +199,77 @@ fn codes(scratch: &mut Scratch, sources: &[Source<'_>], which: Rows<'_>, rows: u
 fn lists(scratch: &mut Scratch, source: ListSource<'_>, which: Rows<'_>, rows: usize, into: &mut Items) {
     let spec = source.list;
     scratch.find_rows(source.address, &spec.table, rows);
-    // The blocks that most lists take, if no item comes twice; the others are made as they are needed.
+    // As many tries as items are made together, for all rows: most lists take no more. The others are made one by one.
     let made = spec.max / 4 + 1;
     scratch.blocks.resize(made * rows, [0; 4]);
     for (lane, blocks) in scratch.blocks.chunks_exact_mut(rows.max(1)).enumerate() {
         which.blocks(source.key, lane as u32, blocks);
     }
-    let (blocks, rows_of_table) = (&scratch.blocks, &scratch.rows);
+    scratch.words.resize(rows, 0);
+    scratch.tries.resize(spec.max * rows, 0);
+    for (at, tries) in (1..).zip(scratch.tries.chunks_exact_mut(rows.max(1))) {
+        let blocks = &scratch.blocks[at / 4 * rows..][..rows];
+        scratch.words.iter_mut().zip(blocks).for_each(|(word, block)| *word = block[at % 4]);
+        pick_all(source.guide, &spec.table.rows, &scratch.rows, &scratch.words, &mut scratch.places, tries);
+    }
     into.items.reserve(rows * spec.max);
     into.lengths.reserve(rows);
-    for (at, table_row) in rows_of_table.iter().enumerate() {
+    for row in 0..rows {
         let from = into.items.len();
-        let block = |lane: usize| match blocks.get(lane * rows + at) {
-            Some(block) if lane < made => *block,
-            _ => {
-                let row = which.row(at);
-                philox::block([row as u32, (row >> 32) as u32, lane as u32, 0], source.key)
-            }
-        };
-        match source.guide {
-            Some(guide) => {
-                let item = |word| guide.pick(&spec.table.rows, *table_row as usize, word);
-                items(spec, &mut into.items, block, item);
-            }
-            None => draw_items(spec, *table_row as usize, &mut into.items, block),
-        }
+        items(spec, &mut into.items, scratch.blocks[row][0], |at| {
+            scratch.tries.get((at - 1) * rows + row).copied().unwrap_or_else(|| {
+                let of_stream = which.row(row);
+                let counter = [of_stream as u32, (of_stream >> 32) as u32, at as u32 / 4, 0];
+                let word = philox::block(counter, source.key)[at % 4];
+                spec.table.rows.pick(scratch.rows[row] as usize, word)
+            })
+        });
         into.lengths.push((into.items.len() - from) as i32);
     }
 }
 
 /// Draws the items of one list from blocks of words.
 pub(crate) fn draw_items(spec: &List, row: usize, into: &mut Vec<i32>, words: impl Fn(usize) -> [u32; 4]) {
-    items(spec, into, words, |word| spec.table.rows.pick(row, word));
+    let mut block = words(0);
+    items(spec, into, block[0], |at| {
+        if at % 4 == 0 {
+            block = words(at / 4);
+        }
+        spec.table.rows.pick(row, block[at % 4])
+    });
 }
 
+/// The first word draws how many there are, and tries, counted from 1, draw one item each.
 #[inline(always)]
-fn items(spec: &List, into: &mut Vec<i32>, words: impl Fn(usize) -> [u32; 4], item: impl Fn(u32) -> u16) {
-    let mut block = words(0);
+fn items(spec: &List, into: &mut Vec<i32>, first: u32, mut item: impl FnMut(usize) -> u16) {
     let span = (spec.max - spec.min + 1) as u64;
-    let wanted = spec.min + ((u64::from(block[0]) * span) >> 32) as usize;
+    let wanted = spec.min + ((u64::from(first) * span) >> 32) as usize;
     let from = into.len();
     for at in 1..LIST_TRIES {
         if into.len() - from == wanted {
             break;
         }
-        if at % 4 == 0 {
-            block = words(at / 4);
-        }
-        let item = i32::from(item(block[at % 4]));
+        let item = i32::from(item(at));
         if !into[from..].contains(&item) {
             into.push(item);
+        }
+    }
+}
+
+#[inline(always)]
+fn pick_all(
+    guide: Option<&Guide>,
+    table: &TableRows,
+    rows: &[u32],
+    words: &[u32],
+    places: &mut Vec<u32>,
+    codes: &mut [u16],
+) {
+    match guide {
+        Some(guide) => guide.pick_all(table, rows, words, places, codes),
+        None => {
+            let each = codes.iter_mut().zip(rows).zip(words);
+            each.for_each(|((code, row), word)| *code = table.pick(*row as usize, *word));
         }
     }
 }

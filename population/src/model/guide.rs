@@ -12,6 +12,9 @@ const FEW: usize = 16;
 /// Levels that are looked at together.
 const STEP: usize = 4;
 
+/// Thresholds are asked for so many words before they are looked at.
+const AHEAD: usize = 16;
+
 /// The guide of a table: the buckets of each row stand where its thresholds begin.
 #[derive(Debug)]
 pub(crate) struct Guide {
@@ -40,10 +43,10 @@ impl Guide {
         Guide { first }
     }
 
-    /// The level that each word draws in its row: what [`Rows::pick`] says, sooner. In `rows` are the numbers of rows.
+    /// The level that each word draws in its row: what [`Rows::pick`] says, sooner. In `rows` are the numbers of rows;
+    /// `places` is working memory. Each of the three loops waits for memory that others do not wait for before it.
     #[inline(always)]
-    pub fn pick_all(&self, table: &Rows, rows: &[u32], words: &[u32], codes: &mut [u16]) {
-        let each = codes.iter_mut().zip(rows).zip(words);
+    pub fn pick_all(&self, table: &Rows, rows: &[u32], words: &[u32], places: &mut Vec<u32>, codes: &mut [u16]) {
         match table {
             Rows::Function { levels } => {
                 codes.iter_mut().zip(rows).for_each(|(code, row)| *code = levels[*row as usize]);
@@ -51,55 +54,69 @@ impl Guide {
             Rows::Dense { width, thresholds } if *width <= FEW => dense(*width, thresholds, rows, words, codes),
             Rows::Dense { width, thresholds } => {
                 let bits = buckets(*width);
-                for ((code, row), word) in each {
-                    let from = *row as usize * width;
-                    *code = (self.find(thresholds, from, bits, *word) - from) as u16;
-                }
+                places.clear();
+                places.extend(rows.iter().zip(words).map(|(row, word)| self.start(*row as usize * width, bits, *word)));
+                find(thresholds, words, places);
+                let each = codes.iter_mut().zip(places.iter()).zip(rows);
+                each.for_each(|((code, place), row)| *code = (*place as usize - *row as usize * width) as u16);
             }
             Rows::Sparse { offsets, levels, thresholds } => {
-                for ((code, row), word) in each {
+                places.clear();
+                places.extend(rows.iter().zip(words).map(|(row, word)| {
                     let (from, to) = (offsets[*row as usize] as usize, offsets[*row as usize + 1] as usize);
-                    *code = levels[self.find(thresholds, from, buckets(to - from), *word)];
-                }
+                    self.start(from, buckets(to - from), *word)
+                }));
+                find(thresholds, words, places);
+                codes.iter_mut().zip(places.iter()).for_each(|(code, place)| *code = levels[*place as usize]);
             }
         }
     }
 
-    /// The level that one word draws.
+    /// The first place where a word's threshold can be, of a row that begins at `from`.
     #[inline(always)]
-    pub fn pick(&self, table: &Rows, row: usize, word: u32) -> u16 {
-        match table {
-            Rows::Sparse { offsets, levels, thresholds } => {
-                let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
-                levels[self.find(thresholds, from, buckets(to - from), word)]
-            }
-            Rows::Dense { width, thresholds } if *width > FEW => {
-                let from = row * width;
-                (self.find(thresholds, from, buckets(*width), word) - from) as u16
-            }
-            table => table.pick(row, word),
-        }
+    fn start(&self, from: usize, bits: u32, word: u32) -> u32 {
+        from as u32 + u32::from(self.first[from + bucket(word, bits)])
     }
+}
 
-    /// The first threshold above the word, of a row that begins at `from`.
-    #[inline(always)]
-    fn find(&self, thresholds: &[u32], from: usize, bits: u32, word: u32) -> usize {
-        let word = word.min(u32::MAX - 1);
-        let mut at = from + usize::from(self.first[from + bucket(word, bits)]);
-        // The last threshold of a row is above any word.
-        while let Some(step) = thresholds.get(at..at + STEP) {
-            let (mut below, mut passed) = (1, 0);
-            for threshold in step {
-                below &= usize::from(*threshold <= word);
-                passed += below;
-            }
-            at += passed;
-            if passed < STEP {
-                return at;
-            }
+/// Moves each place on to the first threshold above its word.
+#[inline(always)]
+fn find(thresholds: &[u32], words: &[u32], places: &mut [u32]) {
+    for at in 0..places.len().min(words.len()) {
+        if let Some(ahead) = places.get(at + AHEAD) {
+            prefetch(thresholds, *ahead as usize);
         }
-        at + thresholds[at..].iter().take_while(|t| **t <= word).count()
+        places[at] = scan(thresholds, places[at] as usize, words[at].min(u32::MAX - 1)) as u32;
     }
+}
+
+#[inline(always)]
+fn scan(thresholds: &[u32], mut at: usize, word: u32) -> usize {
+    // The last threshold of a row is above any word.
+    while let Some(step) = thresholds.get(at..at + STEP) {
+        let (mut below, mut passed) = (1, 0);
+        for threshold in step {
+            below &= usize::from(*threshold <= word);
+            passed += below;
+        }
+        at += passed;
+        if passed < STEP {
+            return at;
+        }
+    }
+    at + thresholds[at..].iter().take_while(|t| **t <= word).count()
+}
+
+#[inline(always)]
+fn prefetch(thresholds: &[u32], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(threshold) = thresholds.get(at) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // It asks for a line of memory, and neither reads nor writes it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(threshold).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (thresholds, at);
 }
 
 /// The binary logarithm of the buckets of a row of so many levels.
@@ -176,9 +193,9 @@ mod tests {
                 words.extend(words.clone().iter().flat_map(|w| [w.wrapping_sub(1), w.wrapping_add(1)]));
                 for row in 0..20 {
                     let mut codes = vec![0; words.len()];
-                    guide.pick_all(&table, &vec![row as u32; words.len()], &words, &mut codes);
+                    guide.pick_all(&table, &vec![row as u32; words.len()], &words, &mut vec![], &mut codes);
                     for (word, code) in words.iter().zip(codes) {
-                        assert_eq!((code, code), (table.pick(row, *word), guide.pick(&table, row, *word)));
+                        assert_eq!(code, table.pick(row, *word));
                     }
                 }
             }
