@@ -159,8 +159,12 @@ fn dense(width: usize, thresholds: &[u32], rows: &[u32], words: &[u32], codes: &
 
 #[inline(always)]
 fn of_width<const WIDTH: usize>(thresholds: &[u32], rows: &[u32], words: &[u32], codes: &mut [u16]) {
+    let all = thresholds;
     let (thresholds, _) = thresholds.as_chunks::<WIDTH>();
-    for ((code, row), word) in codes.iter_mut().zip(rows).zip(words) {
+    for (at, ((code, row), word)) in codes.iter_mut().zip(rows).zip(words).enumerate() {
+        if let Some(ahead) = rows.get(at + AHEAD) {
+            prefetch(all, *ahead as usize * WIDTH);
+        }
         let word = (*word).min(u32::MAX - 1);
         *code = thresholds[*row as usize].iter().map(|t| u32::from(*t <= word)).sum::<u32>() as u16;
     }
