@@ -7,8 +7,8 @@ use arrow_schema::{Field, Schema, SchemaRef};
 
 use crate::draw::counterfactual::impossible;
 use crate::draw::facts::{Facts, list_column, lists};
+use crate::draw::kernels::draw_items;
 use crate::draw::posteriors::{Posteriors, row_of};
-use crate::draw::sampler::draw_items;
 use crate::draw::stream::{Noise, Use, named};
 use crate::error::{Error, Result};
 use crate::pack::{Column, Pack};

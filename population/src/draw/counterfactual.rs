@@ -25,8 +25,8 @@ use rayon::prelude::*;
 
 use crate::draw::facts::{Facts, Texts, UNKNOWN, list_column, lists, stated, unsigned};
 use crate::draw::intervention::{Intervention, Role};
+use crate::draw::kernels::draw_items;
 use crate::draw::posteriors::{Posteriors, row_of, span};
-use crate::draw::sampler::draw_items;
 use crate::draw::stream::{Noise, Stream, Use, named, text};
 use crate::error::{Error, Result};
 use crate::infer::elimination::condition;

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::draw::facts::{Facts, UNKNOWN};
 use crate::draw::stream::{Noise, Use, named};
+use crate::draw::trellis::{Carried, Sweep, Trellis, base};
 use crate::error::Result;
 use crate::infer::elimination::weighed;
 use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE, WORDS};
@@ -48,13 +49,18 @@ struct Pattern {
 struct Part {
     variables: Vec<usize>,
     observed: Vec<usize>,
+    sweep: Option<Sweep>,
 }
 
 /// The posterior of a part.
 #[derive(Debug)]
-struct Posterior {
-    order: Vec<usize>,
-    tables: Vec<(Table, Address)>,
+enum Posterior {
+    Trellis(Trellis),
+    /// Where a trellis would have too many ways
+    Tables {
+        order: Vec<usize>,
+        tables: Vec<(Table, Address)>,
+    },
 }
 
 /// The least recently used go first, in two halves.
@@ -105,20 +111,28 @@ impl Posterior {
                 + 40 * address.parents.len()
                 + 200
         };
-        self.tables.iter().map(of).sum()
+        match self {
+            Posterior::Trellis(trellis) => trellis.bytes(),
+            Posterior::Tables { tables, .. } => tables.iter().map(of).sum(),
+        }
     }
 
-    /// Codes of the part's variables, from a word for each.
-    fn draw(&self, word: impl Fn(usize) -> u32) -> Vec<u16> {
-        let mut codes = vec![0u16; self.tables.len()];
-        for v in &self.order {
-            let (table, address) = &self.tables[*v];
+    /// Draws a level of each of the part's variables, and tells of it, by words for each.
+    fn draw(&self, part: &Part, words: impl Fn(usize) -> [u32; 4], mut tell: impl FnMut(usize, u16)) {
+        let (order, tables) = match self {
+            Posterior::Trellis(trellis) => return trellis.draw(words, tell),
+            Posterior::Tables { order, tables } => (order, tables),
+        };
+        let mut codes = vec![0u16; tables.len()];
+        for v in order {
+            let (table, address) = &tables[*v];
             let config: u32 = address.parents.iter().map(|(p, offsets)| offsets[usize::from(codes[*p])]).sum();
             let row = table.compact.as_ref().map_or(config, |rows| rows[config as usize]);
+            let word = words(part.variables[*v])[0];
             // Whoever is drawn can be met; were it not so, a wrong row is better than none.
-            codes[*v] = table.rows.pick(if row == UNREACHABLE { 0 } else { row as usize }, word(*v));
+            codes[*v] = table.rows.pick(if row == UNREACHABLE { 0 } else { row as usize }, word);
+            tell(part.variables[*v], codes[*v]);
         }
-        codes
     }
 }
 
@@ -239,8 +253,13 @@ impl Posteriors {
             .map(|(key, rows)| {
                 let posterior = self.posterior(key, part, facts.row(rows[0]))?;
                 let of = |row: usize| {
-                    let word = |v: usize| noises[row].block(self.names[part.variables[v]], 0, Use::Completion)[0];
-                    (row, posterior.as_ref().map(|p| p.draw(word)))
+                    let words = |v: usize| noises[row].block(self.names[v], 0, Use::Completion);
+                    let drawn = posterior.as_ref().map(|p| {
+                        let mut codes = Vec::with_capacity(part.variables.len());
+                        p.draw(part, words, |v, code| codes.push((v, code)));
+                        codes
+                    });
+                    (row, drawn)
                 };
                 Ok(rows.into_iter().map(of).collect::<Vec<_>>())
             })
@@ -249,8 +268,7 @@ impl Posteriors {
             match codes {
                 None => possible[row] = false,
                 Some(codes) => {
-                    let of = part.variables.iter().zip(codes);
-                    of.for_each(|(v, code)| facts.codes[row * facts.width + v] = i32::from(code));
+                    codes.into_iter().for_each(|(v, code)| facts.codes[row * facts.width + v] = i32::from(code));
                 }
             }
         }
@@ -279,6 +297,11 @@ impl Posteriors {
 
     /// The posterior of a part: its tables with what is known put in, weighed by what is known below them.
     fn work_out(&self, part: &Part, codes: &[i32]) -> Result<Option<Posterior>> {
+        match part.sweep.as_ref().map(|sweep| sweep.carry(&self.pack, codes)) {
+            Some(Carried::Trellis(trellis)) => return Ok(Some(Posterior::Trellis(trellis))),
+            Some(Carried::Impossible) => return Ok(None),
+            Some(Carried::TooManyWays) | None => {}
+        }
         let network = &self.pack.network;
         let mut tables = vec![];
         for v in &part.variables {
@@ -303,7 +326,7 @@ impl Posteriors {
             let address = Address::new(&table.parents);
             (table, address)
         });
-        Ok(Some(Posterior { tables: tables.collect(), order: case.order }))
+        Ok(Some(Posterior::Tables { tables: tables.collect(), order: case.order }))
     }
 
     /// The unknown parents of a table, by their places in the part, and the table's row for each configuration of them.
@@ -373,14 +396,9 @@ impl Pattern {
         }
         let mut parts: Vec<Part> = parts.into_values().collect();
         parts.sort_by_key(|p| p.variables.first().copied());
+        parts.iter_mut().for_each(|p| p.sweep = Sweep::new(network, &p.variables, &p.observed));
         Pattern { number, certain, parts, barren }
     }
-}
-
-/// What the known parents add to the number of a row.
-fn base(address: &Address, codes: &[i32]) -> u32 {
-    let known = address.parents.iter().filter(|(p, _)| codes[*p] != UNKNOWN);
-    known.map(|(p, offsets)| offsets[codes[*p] as usize]).sum()
 }
 
 /// A table of some rows of another one.

@@ -7,29 +7,23 @@ use std::sync::Arc;
 use arrow_array::{
     ArrayRef, DictionaryArray, Int32Array, ListArray, RecordBatch, RecordBatchOptions, StringArray, UInt64Array,
 };
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, SchemaRef};
 use rayon::prelude::*;
 
 use crate::draw::conditioned::{Conditioned, Drawing};
+use crate::draw::kernels::{Items, ListSource, Rows, Scratch, Source, UUID, draw_codes, draw_lists, draw_uuids};
 use crate::draw::margins::Margins;
 use crate::draw::stream::Stream;
 use crate::error::{Error, Result};
 use crate::infer::elimination::Plan;
 use crate::infer::predicate::Predicate;
-use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE};
-use crate::model::philox;
+use crate::model::network::{Address, Table};
 use crate::model::variable::Levels;
-use crate::pack::{Column, List, Pack};
+use crate::pack::{Column, Pack};
 
 /// Rows that one thread draws at a time: its columns stay in the second-level cache.
 const CHUNK: usize = 2048;
-
-/// Letters of a uuid.
-const UUID: usize = 32;
-
-/// Tries at an item that the list does not have yet, before the list is left shorter.
-const LIST_TRIES: usize = 64;
 
 /// Draws the people of one stream: a pack, a seed, and what they are conditioned on. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,38 +32,6 @@ pub struct Sampler {
     seed: u64,
     stream: Arc<Stream>,
     pub(super) conditioned: Option<Arc<Conditioned>>,
-}
-
-/// Rows of a stream: a range from the first on, or any.
-#[derive(Clone, Copy)]
-enum Rows<'a> {
-    From(u64),
-    Of(&'a [u64]),
-}
-
-impl<'a> Rows<'a> {
-    /// `count` of them, from the one at `at` on.
-    fn part(self, at: usize, count: usize) -> Rows<'a> {
-        match self {
-            Rows::From(first) => Rows::From(first + at as u64),
-            Rows::Of(rows) => Rows::Of(&rows[at..at + count]),
-        }
-    }
-
-    fn row(self, at: usize) -> u64 {
-        match self {
-            Rows::From(first) => first + at as u64,
-            Rows::Of(rows) => rows[at],
-        }
-    }
-
-    /// The words of these rows.
-    fn words(self, key: [u32; 2], out: &mut [u32]) {
-        match self {
-            Rows::From(first) => philox::fill(key, first, out),
-            Rows::Of(rows) => out.iter_mut().zip(rows).for_each(|(word, row)| *word = philox::word(key, *row)),
-        }
-    }
 }
 
 impl Sampler {
@@ -213,7 +175,7 @@ impl Sampler {
             })
             .collect::<Result<Vec<Column>>>()?;
         let schema = Arc::new(self.pack.schema.project(projection)?);
-        let needed = self.needed(&columns);
+        let needed = self.needed(&columns, rows);
         let chunks = rows.div_ceil(CHUNK);
         let mut drawn: Vec<Drawn> = columns.iter().map(|c| Drawn::new(*c, rows, chunks)).collect();
         // Each thread writes where its rows belong in the columns.
@@ -233,7 +195,7 @@ impl Sampler {
     }
 
     /// The variables that these columns show, and for each case those to draw for them, in order.
-    fn needed(&self, columns: &[Column]) -> Needed {
+    fn needed(&self, columns: &[Column], rows: usize) -> Needed<'_> {
         let count = self.pack.network.tables.len();
         let mut shown = vec![false; count];
         for column in columns {
@@ -243,21 +205,40 @@ impl Sampler {
                 _ => {}
             }
         }
-        let of_case = |drawing: Option<&Drawing>| {
-            let mut needed = shown.clone();
-            let order: Vec<usize> = drawing.map_or_else(|| (0..count).collect(), |d| d.order.clone());
-            for v in order.iter().rev() {
-                if needed[*v] {
-                    self.table(drawing, *v).1.parents.iter().for_each(|(p, _)| needed[*p] = true);
-                }
-            }
-            order.into_iter().filter(|v| needed[*v]).collect()
-        };
         let cases = match &self.conditioned {
-            None => vec![of_case(None)],
-            Some(c) => c.cases.iter().map(|d| of_case(Some(d))).collect(),
+            None => vec![self.sources(None, &shown, rows)],
+            Some(c) => c.cases.iter().map(|d| self.sources(Some(d), &shown, rows)).collect(),
         };
-        Needed { shown: (0..count).filter(|v| shown[*v]).collect(), cases }
+        let lists = columns.iter().map(|column| match column {
+            Column::List(l) => Some(self.list_source(*l, rows)),
+            _ => None,
+        });
+        Needed { shown: (0..count).filter(|v| shown[*v]).collect(), cases, lists: lists.collect() }
+    }
+
+    /// What is drawn to show these variables, in order.
+    fn sources<'a>(&'a self, drawing: Option<&'a Drawing>, shown: &[bool], rows: usize) -> Vec<Source<'a>> {
+        let mut needed = shown.to_vec();
+        let order: Vec<usize> = drawing.map_or_else(|| (0..shown.len()).collect(), |d| d.order.clone());
+        for v in order.iter().rev() {
+            if needed[*v] {
+                self.table(drawing, *v).1.parents.iter().for_each(|(p, _)| needed[*p] = true);
+            }
+        }
+        order.into_iter().filter(|v| needed[*v]).map(|v| self.source(drawing, v, rows)).collect()
+    }
+
+    /// The table of a variable, with a guide where many rows are drawn.
+    fn source<'a>(&'a self, drawing: Option<&'a Drawing>, variable: usize, rows: usize) -> Source<'a> {
+        let (table, address) = self.table(drawing, variable);
+        let guide = address.guide(&table.rows, rows);
+        Source { variable, key: self.stream.variables[variable], table, address, guide }
+    }
+
+    fn list_source(&self, list: usize, rows: usize) -> ListSource<'_> {
+        let (spec, address) = (&self.pack.lists[list], &self.pack.list_addresses[list]);
+        let guide = address.guide(&spec.table.rows, rows);
+        ListSource { list: spec, key: self.stream.lists[list], address, guide }
     }
 
     fn chunk<'a>(
@@ -265,7 +246,7 @@ impl Sampler {
         scratch: &mut Scratch,
         which: Rows<'_>,
         rows: usize,
-        needed: &Needed,
+        needed: &Needed<'_>,
         columns: impl Iterator<Item = (&'a Column, Place<'a>)>,
     ) {
         scratch.codes.resize(self.pack.network.tables.len(), vec![]);
@@ -273,39 +254,22 @@ impl Sampler {
             Some(conditioned) if conditioned.cases.len() > 1 => {
                 self.draw_cases(scratch, conditioned, which, rows, needed);
             }
-            conditioned => self.draw_codes(scratch, conditioned.map(|c| &c.cases[0]), which, rows, &needed.cases[0]),
+            _ => draw_codes(scratch, &needed.cases[0], which, rows),
         }
-        for (column, place) in columns {
-            match (column, place) {
-                (Column::Variable(v), Place::Codes(codes)) => {
-                    codes.iter_mut().zip(&scratch.codes[*v]).for_each(|(to, from)| *to = i32::from(*from));
+        for ((column, place), list) in columns.zip(&needed.lists) {
+            match (column, place, list) {
+                (Column::Variable(v), Place::Codes(codes), _) => {
+                    // Integers are their least and the number of the level.
+                    let least = match self.pack.network.variables[*v].levels {
+                        Levels::Integer { min, .. } => min,
+                        Levels::Text(_) => 0,
+                    };
+                    codes.iter_mut().zip(&scratch.codes[*v]).for_each(|(to, from)| *to = least + i32::from(*from));
                 }
-                (Column::List(l), Place::Items(items)) => *items = self.draw_lists(scratch, *l, which, rows),
-                (Column::Uuid, Place::Bytes(bytes)) => uuids(self.stream.uuid, which, bytes),
+                (Column::List(_), Place::Items(items), Some(list)) => draw_lists(scratch, *list, which, rows, items),
+                (Column::Uuid, Place::Bytes(bytes), _) => draw_uuids(scratch, self.stream.uuid, which, bytes),
                 _ => {}
             }
-        }
-    }
-
-    fn draw_codes(
-        &self,
-        scratch: &mut Scratch,
-        drawing: Option<&Drawing>,
-        which: Rows<'_>,
-        rows: usize,
-        needed: &[usize],
-    ) {
-        for v in needed {
-            let (table, address) = self.table(drawing, *v);
-            scratch.words.resize(rows, 0);
-            if !matches!(table.rows, TableRows::Function { .. }) {
-                which.words(self.stream.variables[*v], &mut scratch.words);
-            }
-            let mut codes = std::mem::take(&mut scratch.codes[*v]);
-            codes.resize(rows, 0);
-            scratch.find_rows(address, table, rows);
-            pick_all(&table.rows, &scratch.rows[..rows], &scratch.words, &mut codes);
-            scratch.codes[*v] = codes;
         }
     }
 
@@ -316,7 +280,7 @@ impl Sampler {
         conditioned: &Conditioned,
         which: Rows<'_>,
         rows: usize,
-        needed: &Needed,
+        needed: &Needed<'_>,
     ) {
         let mut words = vec![0; rows];
         which.words(self.stream.case, &mut words);
@@ -326,9 +290,9 @@ impl Sampler {
             of_case[conditioned.thresholds.partition_point(|t| *t <= word)].push(at);
         }
         let mut all: Vec<Vec<u16>> = vec![vec![0; rows]; needed.shown.len()];
-        for ((at, drawing), order) in of_case.iter().zip(&conditioned.cases).zip(&needed.cases) {
+        for (at, sources) in of_case.iter().zip(&needed.cases) {
             let indices: Vec<u64> = at.iter().map(|i| which.row(*i)).collect();
-            self.draw_codes(scratch, Some(drawing), Rows::Of(&indices), indices.len(), order);
+            draw_codes(scratch, sources, Rows::Of(&indices), indices.len());
             for (all, v) in all.iter_mut().zip(&needed.shown) {
                 at.iter().zip(&scratch.codes[*v]).for_each(|(to, code)| all[*to] = *code);
             }
@@ -336,23 +300,6 @@ impl Sampler {
         for (all, v) in all.into_iter().zip(&needed.shown) {
             scratch.codes[*v] = all;
         }
-    }
-
-    /// Items without replacement: words draw items in turn, and one that the list has already is passed over.
-    fn draw_lists(&self, scratch: &mut Scratch, list: usize, which: Rows<'_>, rows: usize) -> Items {
-        let (spec, address) = (&self.pack.lists[list], &self.pack.list_addresses[list]);
-        scratch.find_rows(address, &spec.table, rows);
-        let (mut items, mut lengths) = (Vec::with_capacity(rows * spec.max), Vec::with_capacity(rows));
-        for (i, table_row) in scratch.rows[..rows].iter().enumerate() {
-            let row = which.row(i);
-            let from = items.len();
-            draw_items(spec, *table_row as usize, &mut items, |lane| {
-                let counter = [row as u32, (row >> 32) as u32, lane as u32, 0];
-                philox::block(counter, self.stream.lists[list])
-            });
-            lengths.push((items.len() - from) as i32);
-        }
-        Items { items, lengths }
     }
 
     fn assemble(&self, column: Column, drawn: Drawn, which: Rows<'_>, rows: usize) -> Result<ArrayRef> {
@@ -364,22 +311,26 @@ impl Sampler {
             (Column::Uuid, Drawn::Bytes(bytes)) => {
                 let offsets =
                     OffsetBuffer::new((0..=rows as i32).map(|i| i * UUID as i32).collect::<ScalarBuffer<i32>>());
-                Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), None)?)
+                // Hexadecimal digits are UTF-8, and all uuids are of one length.
+                Arc::new(unsafe { StringArray::new_unchecked(offsets, Buffer::from_vec(bytes), None) })
             }
-            (Column::Variable(v), Drawn::Codes(mut codes)) => {
+            (Column::Variable(v), Drawn::Codes(codes)) => {
                 let variable = &self.pack.network.variables[v];
-                let nulls =
-                    variable.null_level.map(|n| codes.iter().map(|c| *c != i32::from(n)).collect::<NullBuffer>());
+                let least = match &variable.levels {
+                    Levels::Integer { min, .. } => *min,
+                    Levels::Text(_) => 0,
+                };
+                let nulls = variable.null_level.map(|null| {
+                    let null = least + i32::from(null);
+                    NullBuffer::new(BooleanBuffer::collect_bool(rows, |row| codes[row] != null))
+                });
                 match (&variable.levels, &self.pack.dictionaries[v]) {
                     (Levels::Text(_), Some(values)) => {
                         let keys = Int32Array::new(codes.into(), nulls);
                         // Every code is a level of the variable: the tables were checked when the pack was read.
                         Arc::new(unsafe { DictionaryArray::new_unchecked(keys, values.clone()) })
                     }
-                    (Levels::Integer { min, .. }, _) => {
-                        codes.iter_mut().for_each(|c| *c += min);
-                        Arc::new(Int32Array::new(codes.into(), nulls))
-                    }
+                    (Levels::Integer { .. }, _) => Arc::new(Int32Array::new(codes.into(), nulls)),
                     (Levels::Text(_), None) => unreachable!("text variables have dictionaries"),
                 }
             }
@@ -400,7 +351,7 @@ impl Sampler {
             (Column::Country, _) => constant(&self.pack.country)?,
             (Column::PackId, _) => constant(&self.pack.id())?,
             (Column::Seed, _) => Arc::new(UInt64Array::from(vec![self.seed; rows])),
-            (Column::RowIndex, _) => Arc::new(UInt64Array::from_iter_values((0..rows).map(|i| which.row(i)))),
+            (Column::RowIndex, _) => Arc::new(UInt64Array::from((0..rows).map(|i| which.row(i)).collect::<Vec<u64>>())),
             (Column::Given, _) => match self.given_text() {
                 Some(given) => constant(&given)?,
                 None => {
@@ -413,26 +364,6 @@ impl Sampler {
     }
 }
 
-/// Draws the items of one list from blocks of words.
-pub(crate) fn draw_items(spec: &List, table_row: usize, items: &mut Vec<i32>, words: impl Fn(usize) -> [u32; 4]) {
-    let mut block = words(0);
-    let span = (spec.max - spec.min + 1) as u64;
-    let wanted = spec.min + ((u64::from(block[0]) * span) >> 32) as usize;
-    let from = items.len();
-    for at in 1..LIST_TRIES {
-        if items.len() - from == wanted {
-            break;
-        }
-        if at % 4 == 0 {
-            block = words(at / 4);
-        }
-        let item = i32::from(spec.table.rows.pick(table_row, block[at % 4]));
-        if !items[from..].contains(&item) {
-            items.push(item);
-        }
-    }
-}
-
 /// The most rows of one batch.
 const MAX_ROWS: u64 = 1 << 25;
 
@@ -442,9 +373,11 @@ fn too_many(start: u64, end: u64) -> Error {
 }
 
 /// What a draw has to draw.
-struct Needed {
+struct Needed<'a> {
     shown: Vec<usize>,
-    cases: Vec<Vec<usize>>,
+    cases: Vec<Vec<Source<'a>>>,
+    /// One for each column that is a list
+    lists: Vec<Option<ListSource<'a>>>,
 }
 
 /// What is drawn of one column.
@@ -454,13 +387,6 @@ enum Drawn {
     Lists(Vec<Items>),
     Bytes(Vec<u8>),
     Nothing,
-}
-
-/// The lists of some rows, one after another.
-#[derive(Clone, Default)]
-struct Items {
-    items: Vec<i32>,
-    lengths: Vec<i32>,
 }
 
 /// Where a chunk of rows belongs in a column.
@@ -494,64 +420,4 @@ impl Drawn {
 
 fn give<'a>(places: &mut [Vec<Place<'a>>], parts: impl Iterator<Item = Place<'a>>) {
     places.iter_mut().zip(parts).for_each(|(place, part)| place.push(part));
-}
-
-/// A thread's working memory.
-#[derive(Default)]
-struct Scratch {
-    codes: Vec<Vec<u16>>,
-    words: Vec<u32>,
-    rows: Vec<u32>,
-}
-
-impl Scratch {
-    /// The table row of each person, from the codes of the parents.
-    fn find_rows(&mut self, address: &Address, table: &Table, rows: usize) {
-        self.rows.clear();
-        self.rows.resize(rows, 0);
-        for (parent, offsets) in &address.parents {
-            for (row, code) in self.rows.iter_mut().zip(&self.codes[*parent]) {
-                *row += offsets[usize::from(*code)];
-            }
-        }
-        if let Some(compact) = &table.compact {
-            for row in &mut self.rows {
-                *row = compact[*row as usize];
-                debug_assert_ne!(*row, UNREACHABLE);
-                // Whoever is drawn can be met; were it not so, a wrong row is better than none.
-                if *row == UNREACHABLE {
-                    *row = 0;
-                }
-            }
-        }
-    }
-}
-
-fn pick_all(rows: &TableRows, at: &[u32], words: &[u32], codes: &mut [u16]) {
-    match rows {
-        TableRows::Function { levels } => {
-            for (code, row) in codes.iter_mut().zip(at) {
-                *code = levels[*row as usize];
-            }
-        }
-        rows => {
-            for ((code, row), word) in codes.iter_mut().zip(at).zip(words) {
-                *code = rows.pick(*row as usize, *word);
-            }
-        }
-    }
-}
-
-/// Writes hexadecimal digits. A Philox block is a bijection of its counter: no two rows of a stream are alike.
-fn uuids(key: [u32; 2], which: Rows<'_>, bytes: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (at, digits) in bytes.chunks_exact_mut(UUID).enumerate() {
-        let row = which.row(at);
-        let words = philox::block([row as u32, (row >> 32) as u32, 0, 0], key);
-        for (word, digits) in words.iter().zip(digits.chunks_exact_mut(8)) {
-            for (digit, shift) in digits.iter_mut().zip((0..8).rev()) {
-                *digit = DIGITS[(word >> (shift * 4)) as usize & 15];
-            }
-        }
-    }
 }

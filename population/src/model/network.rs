@@ -1,5 +1,8 @@
 //! The network: one node a variable, each with the table of its levels given its parents.
 
+use std::sync::OnceLock;
+
+use crate::model::guide::Guide;
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells, strides};
 use crate::model::variable::Variable;
@@ -213,11 +216,16 @@ impl Network {
     }
 }
 
-/// Where a table's rows are found from the codes of its parents: for each parent, the offset of each level.
+/// Where a table's rows are found from the codes of its parents, and where in them to begin to look.
 #[derive(Debug)]
 pub(crate) struct Address {
+    /// For each parent, the offset of each level
     pub parents: Vec<(usize, Vec<u32>)>,
+    guide: OnceLock<Guide>,
 }
+
+/// Rows of which so many are drawn at once are worth a guide.
+const WORTH_A_GUIDE: usize = 2048;
 
 impl Address {
     pub fn new(parents: &[Axis]) -> Address {
@@ -231,7 +239,15 @@ impl Address {
                 (axis.variable, offsets)
             })
             .collect();
-        Address { parents }
+        Address { parents, guide: OnceLock::new() }
+    }
+
+    /// The guide of the table that this is the address of, made where so many people are drawn that it is worth it.
+    pub fn guide(&self, rows: &Rows, people: usize) -> Option<&Guide> {
+        match people < WORTH_A_GUIDE {
+            true => self.guide.get(),
+            false => Some(self.guide.get_or_init(|| Guide::new(rows))),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Variables and their levels.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::error::{Error, Result, nearest};
@@ -16,6 +16,54 @@ pub enum Levels {
     },
 }
 
+/// Where each name is among the levels: numbers by the hash of their names, and no name a second time.
+#[derive(Debug)]
+struct Index {
+    hasher: RandomState,
+    /// A level's number and 1, or 0 where there is none: where its hash says, or behind.
+    slots: Vec<u32>,
+    all_differ: bool,
+}
+
+impl Index {
+    fn new(names: &[String]) -> Index {
+        let mut index = Index {
+            hasher: RandomState::new(),
+            slots: vec![0; (2 * names.len()).next_power_of_two()],
+            all_differ: true,
+        };
+        for (level, name) in names.iter().enumerate() {
+            match index.look(names, name) {
+                Ok(_) => index.all_differ = false,
+                Err(slot) => index.slots[slot] = level as u32 + 1,
+            }
+        }
+        index
+    }
+
+    /// The level of a name, or the free slot where it would be.
+    fn look(&self, names: &[String], name: &str) -> std::result::Result<usize, usize> {
+        let last = self.slots.len() - 1;
+        let mut slot = self.hasher.hash_one(name) as usize & last;
+        // There are twice as many slots as names.
+        while self.slots[slot] > 0 {
+            let level = self.slots[slot] as usize - 1;
+            if names[level] == name {
+                return Ok(level);
+            }
+            slot = (slot + 1) & last;
+        }
+        Err(slot)
+    }
+
+    fn find(&self, names: &[String], name: &str) -> Option<usize> {
+        match names.is_empty() {
+            true => None,
+            false => self.look(names, name).ok(),
+        }
+    }
+}
+
 /// One variable of a country: a name, and a closed, ordered list of levels.
 #[derive(Debug, Clone)]
 pub struct Variable {
@@ -26,7 +74,7 @@ pub struct Variable {
     pub hidden: bool,
     /// The level that is emitted as NULL, as an index.
     pub null_level: Option<u16>,
-    index: Arc<HashMap<String, u16>>,
+    index: Arc<Index>,
 }
 
 /// The most levels a variable may have: codes are 16 bits wide.
@@ -41,10 +89,15 @@ impl Variable {
         null_level: Option<u16>,
     ) -> Variable {
         let index = match &levels {
-            Levels::Text(names) => names.iter().enumerate().map(|(i, n)| (n.clone(), i as u16)).collect(),
-            Levels::Integer { .. } => HashMap::new(),
+            Levels::Text(names) => Index::new(names),
+            Levels::Integer { .. } => Index::new(&[]),
         };
         Variable { name, description, levels, hidden, null_level, index: Arc::new(index) }
+    }
+
+    /// Whether no two levels have one name.
+    pub(crate) fn levels_differ(&self) -> bool {
+        self.index.all_differ
     }
 
     /// How many levels there are.
@@ -71,7 +124,7 @@ impl Variable {
     /// The index of a level by its name, of integers by their value in decimal.
     pub fn level(&self, label: &str) -> Option<usize> {
         match &self.levels {
-            Levels::Text(_) => self.index.get(label).map(|i| usize::from(*i)),
+            Levels::Text(names) => self.index.find(names, label),
             Levels::Integer { min, max } => {
                 let value: i32 = label.trim().parse().ok()?;
                 (*min..=*max).contains(&value).then(|| (value - min) as usize)

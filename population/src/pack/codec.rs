@@ -187,6 +187,8 @@ pub(super) trait Number: Copy {
     const BYTES: usize;
     fn read(bytes: &[u8]) -> Self;
     fn write(self, into: &mut Vec<u8>);
+    /// Writes it to a place of its length.
+    fn put(self, place: &mut [u8]);
 }
 
 macro_rules! number {
@@ -200,6 +202,9 @@ macro_rules! number {
             }
             fn write(self, into: &mut Vec<u8>) {
                 into.extend(self.to_le_bytes());
+            }
+            fn put(self, place: &mut [u8]) {
+                place.copy_from_slice(&self.to_le_bytes());
             }
         }
     )*};

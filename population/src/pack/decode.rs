@@ -22,9 +22,12 @@ use crate::pack::{List, MAX_LIST, Pack, PackParts};
 
 /// A pack from its file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Pack> {
-    let (header, arrays) = open(bytes)?;
-    let (parts, hash) = parts(&header, arrays)?;
-    drop(header);
+    let (header, arrays) = frame(bytes)?;
+    // Both are done at once; what was read of a damaged file is thrown away, whatever it was.
+    let read = || parts(&inflate(header, MAX_HEADER)?, arrays);
+    let (sound, read) = rayon::join(|| sound(bytes), read);
+    sound?;
+    let (parts, hash) = read?;
     let pack = Pack::new(parts)?;
     let computed = blake3::Hash::from_bytes(pack.hash).to_hex();
     if hash != computed.as_str() {
@@ -40,6 +43,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Pack> {
 
 /// The header, inflated, and the arrays of a file whose checksum is right.
 pub(super) fn open(bytes: &[u8]) -> Result<(Vec<u8>, &[u8])> {
+    let (header, arrays) = frame(bytes)?;
+    sound(bytes)?;
+    Ok((inflate(header, MAX_HEADER)?, arrays))
+}
+
+/// The header, deflated, and the arrays of a file of this version, damaged or not.
+fn frame(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
     if bytes.len() < PREFIX || &bytes[..8] != MAGIC {
         return Err(bad("it does not begin as one"));
     }
@@ -51,12 +61,18 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Vec<u8>, &[u8])> {
         )));
     }
     let length = u32::read(&bytes[12..16]) as usize;
-    let body = &bytes[PREFIX..];
-    if blake3::hash(body).as_bytes() != &bytes[16..48] || length > body.len() {
-        return Err(bad("it is damaged: its checksum does not match; fetch or compile it again"));
+    bytes[PREFIX..].split_at_checked(length).ok_or_else(damaged)
+}
+
+fn sound(bytes: &[u8]) -> Result<()> {
+    match blake3::hash(&bytes[PREFIX..]).as_bytes() == &bytes[16..48] {
+        true => Ok(()),
+        false => Err(damaged()),
     }
-    let (header, arrays) = body.split_at(length);
-    Ok((inflate(header, MAX_HEADER)?, arrays))
+}
+
+fn damaged() -> crate::Error {
+    bad("it is damaged: its checksum does not match; fetch or compile it again")
 }
 
 /// What a header and its arrays say, and the hash that they claim. Each fault is told by the thing that has it.
@@ -184,7 +200,7 @@ impl<'a> Reader<'a> {
         Ok(numbers)
     }
 
-    /// Names, each its own.
+    /// Names. Whoever asks for them sees to it that each is its own.
     fn texts(&mut self, length: Length) -> Result<Vec<&'a str>> {
         let text = std::str::from_utf8(self.bytes(length)?).map_err(|e| bad(e.to_string()))?;
         let count = text.bytes().filter(|b| *b == b'\n').count() + 1;
@@ -193,10 +209,9 @@ impl<'a> Reader<'a> {
             return Err(bad(format!("more than {MAX_LEVELS} levels, or {MAX_TEXTS} in all")));
         }
         let texts: Vec<&str> = text.split('\n').collect();
-        let mut known = HashSet::with_capacity(count);
-        match texts.iter().find(|text| text.is_empty() || !known.insert(**text)) {
-            None => Ok(texts),
-            Some(text) => Err(bad(format!("the level {text:?} stands there twice, or has no name"))),
+        match texts.iter().any(|text| text.is_empty()) {
+            false => Ok(texts),
+            true => Err(twice("")),
         }
     }
 
@@ -211,6 +226,9 @@ impl<'a> Reader<'a> {
             }
         };
         let variable = Variable::new(header.name, header.description, levels, header.hidden, header.null_level);
+        if let (false, Levels::Text(names)) = (variable.levels_differ(), &variable.levels) {
+            return Err(first_twice(names.iter().map(String::as_str)));
+        }
         if header.null_level.is_some_and(|level| usize::from(level) >= variable.len()) {
             return Err(bad("its level that is NULL is none of its levels"));
         }
@@ -222,6 +240,9 @@ impl<'a> Reader<'a> {
 
     fn list(&mut self, header: ListHeader, variables: &[Variable]) -> Result<List> {
         let items = self.texts(header.items)?;
+        if items.iter().collect::<HashSet<_>>().len() < items.len() {
+            return Err(first_twice(items.into_iter()));
+        }
         if header.min > header.max || header.max > MAX_LIST || header.max > items.len() {
             return Err(bad(format!(
                 "{} to {} of {} items; a list has at most {MAX_LIST}, and no more than there are",
@@ -298,14 +319,14 @@ impl<'a> Reader<'a> {
                 let (of, thresholds): (Vec<u16>, Vec<u32>) = (self.numbers(of)?, self.numbers(thresholds)?);
                 let row = |pair: &[u32]| {
                     let range = pair[0] as usize..pair[1] as usize;
-                    let ascending = |of: &[u16]| of.windows(2).all(|w| w[0] < w[1]);
+                    let ascending = |of: &[u16]| of.windows(2).fold(true, |rise, w| rise & (w[0] < w[1]));
                     thresholds.get(range.clone()).is_some_and(rising) && of.get(range).is_some_and(ascending)
                 };
                 let sound = offsets.len() == configurations + 1
                     && offsets.first() == Some(&0)
                     && offsets.last().is_some_and(|last| *last as usize == of.len())
                     && of.len() == thresholds.len()
-                    && of.iter().all(|level| usize::from(*level) < levels)
+                    && of.iter().fold(true, |known, level| known & (usize::from(*level) < levels))
                     && offsets.windows(2).all(row);
                 (Rows::Sparse { offsets, levels: of, thresholds }, sound)
             }
@@ -365,6 +386,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn first_twice<'a>(mut texts: impl Iterator<Item = &'a str>) -> crate::Error {
+    let mut known = HashSet::new();
+    twice(texts.find(|text| !known.insert(*text)).unwrap_or_default())
+}
+
+fn twice(text: &str) -> crate::Error {
+    bad(format!("the level {text:?} stands there twice, or has no name"))
+}
+
 /// A partition from the class of each level: numbered as they are met, so that each is met, and coarser than the levels.
 fn canonical(class_of: Vec<u16>, levels: usize) -> Option<Partition> {
     let mut classes = 0;
@@ -380,5 +410,6 @@ fn canonical(class_of: Vec<u16>, levels: usize) -> Option<Partition> {
 
 /// Whether thresholds rise to the end of the words.
 fn rising(thresholds: &[u32]) -> bool {
-    thresholds.last() == Some(&u32::MAX) && thresholds.windows(2).all(|w| w[0] <= w[1])
+    // Without a way out in between, which would keep a machine from looking at many at once.
+    thresholds.last() == Some(&u32::MAX) && thresholds.windows(2).fold(true, |rise, w| rise & (w[0] <= w[1]))
 }

@@ -46,7 +46,10 @@ impl Form {
     fn numbers<T: Number>(&mut self, numbers: &[T]) {
         self.count(numbers.len());
         for part in numbers.chunks(CHUNK / 8) {
-            part.iter().for_each(|n| n.write(&mut self.buffer));
+            let from = self.buffer.len();
+            self.buffer.resize(from + part.len() * T::BYTES, 0);
+            let places = self.buffer[from..].chunks_exact_mut(T::BYTES);
+            places.zip(part).for_each(|(place, number)| number.put(place));
             self.flush(CHUNK);
         }
     }
