@@ -7,6 +7,7 @@ use datafusion::common::{Column, DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use populace_population::{did_you_mean, there_are};
+use populace_udfs::is_table_function;
 
 /// The kinds of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -243,7 +244,9 @@ fn no_column(name: &str, columns: &[Column]) -> String {
     let tables: BTreeSet<Option<&str>> = columns.iter().map(|c| Some(c.relation.as_ref()?.table())).collect();
     match tables.first() {
         Some(Some(table)) if tables.len() == 1 => {
-            format!("no column `{name}`. DESCRIBE {table} tells the {} that there are", names.len())
+            let called = format!("SELECT * FROM {table}(…)");
+            let described = if is_table_function(table) { &called } else { *table };
+            format!("no column `{name}`. DESCRIBE {described} tells the {} that there are", names.len())
         }
         _ => format!("no column `{name}` among the {} that there are", names.len()),
     }
@@ -359,6 +362,11 @@ mod tests {
         assert_eq!(no_column("embedding", &few), "no column `embedding`; perhaps `persona_embedding`?");
         let many: Vec<Column> = (0..50).map(|at| column(&format!("column{at}"))).collect();
         assert_eq!(no_column("religion", &many), "no column `religion`. DESCRIBE people tells the 50 that there are");
+        let drawn: Vec<Column> = (0..50).map(|at| Column::new(Some("sample_persona"), format!("column{at}"))).collect();
+        assert_eq!(
+            no_column("religion", &drawn),
+            "no column `religion`. DESCRIBE SELECT * FROM sample_persona(…) tells the 50 that there are"
+        );
         let two: Vec<Column> = many.iter().cloned().chain([Column::new(Some("places"), "city")]).collect();
         assert_eq!(no_column("religion", &two), "no column `religion` among the 51 that there are");
         assert_eq!(no_column("age", &[]), "no column `age`: there is no table to take it from");

@@ -42,6 +42,11 @@ pub fn table_function(name: &'static str, description: &str, syntax: &str, examp
     ScalarUDF::from(TableFunction::new(name, description, syntax, example))
 }
 
+/// Whether there is a table function of that name, in small letters.
+pub fn is_table_function(name: &str) -> bool {
+    documented().iter().any(|function| function.name == name)
+}
+
 /// All table functions, in the order of their names.
 pub(crate) fn documented() -> [TableFunction; 19] {
     [
