@@ -31,6 +31,8 @@ pub(crate) struct Posteriors {
     names: Vec<[u32; 2]>,
     patterns: Mutex<HashMap<Vec<bool>, Arc<Pattern>>>,
     kept: Mutex<Kept>,
+    /// Whether parts are carried forward where they can be; else all are eliminated.
+    sweeps: bool,
 }
 
 /// What follows from which variables are known.
@@ -168,7 +170,7 @@ pub(crate) fn span(rows: &Rows, row: usize, level: i32) -> Option<(u32, u32)> {
 impl Posteriors {
     pub fn new(pack: Arc<Pack>) -> Posteriors {
         let names = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
-        Posteriors { pack, names, patterns: Mutex::default(), kept: Mutex::default() }
+        Posteriors { pack, names, patterns: Mutex::default(), kept: Mutex::default(), sweeps: true }
     }
 
     pub fn names(&self) -> &[[u32; 2]] {
@@ -353,14 +355,14 @@ impl Posteriors {
         if let Some(pattern) = patterns.get(known) {
             return pattern.clone();
         }
-        let pattern = Arc::new(Pattern::new(&self.pack.network, known, patterns.len() as u32));
+        let pattern = Arc::new(Pattern::new(&self.pack.network, known, patterns.len() as u32, self.sweeps));
         patterns.insert(known.to_vec(), pattern.clone());
         pattern
     }
 }
 
 impl Pattern {
-    fn new(network: &Network, known: &[bool], number: u32) -> Pattern {
+    fn new(network: &Network, known: &[bool], number: u32, sweeps: bool) -> Pattern {
         let count = network.tables.len();
         let wanted = network.ancestors((0..count).filter(|v| known[*v]));
         // Variables in one table that are unknown are in one part: the least of them names it.
@@ -396,7 +398,9 @@ impl Pattern {
         }
         let mut parts: Vec<Part> = parts.into_values().collect();
         parts.sort_by_key(|p| p.variables.first().copied());
-        parts.iter_mut().for_each(|p| p.sweep = Sweep::new(network, &p.variables, &p.observed));
+        for part in parts.iter_mut().filter(|_| sweeps) {
+            part.sweep = Sweep::new(network, &part.variables, &part.observed);
+        }
         Pattern { number, certain, parts, barren }
     }
 }
@@ -426,4 +430,65 @@ fn of_rows(of: &Rows, parents: Vec<Axis>, which: &[u32]) -> Table {
         }
     };
     Table { parents, rows, compact }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    const ROWS: usize = 4000;
+
+    /// Somebody's facts, known in many rows, and the others drawn.
+    fn drawn(posteriors: &Posteriors, person: &[i32], known: &[usize]) -> Facts {
+        let width = person.len();
+        let mut facts = Facts { width, codes: vec![UNKNOWN; width * ROWS] };
+        for row in facts.codes.chunks_mut(width) {
+            known.iter().for_each(|v| row[*v] = person[*v]);
+        }
+        let noises: Vec<Noise> = (0..ROWS as u64).map(|key| Noise::new(0, &key.to_le_bytes())).collect();
+        assert!(posteriors.fill(&mut facts, &noises, &vec![true; width]).unwrap().iter().all(|possible| *possible));
+        facts
+    }
+
+    /// Carried forward or eliminated, a posterior is the same: two samples of each variable that is not known agree.
+    #[test]
+    fn both_ways_draw_from_one_posterior() {
+        for (country, facts) in [
+            ("usa", [["age", "sex", "state", "occupation"], ["last_name", "education_level", "city", "industry"]]),
+            ("singapore", [["age", "ethnicity", "occupation", "religion"], ["sex", "age", "", ""]]),
+        ] {
+            let path = format!("../datasets/{country}/{country}.pack");
+            let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+            let carried = Posteriors::new(pack.clone());
+            let eliminated = Posteriors { sweeps: false, ..Posteriors::new(pack.clone()) };
+            let variables = &pack.network.variables;
+            let everybody = drawn(&carried, &vec![UNKNOWN; variables.len()], &[]);
+            let mut trellises = 0;
+            for (person, names) in facts.iter().enumerate() {
+                let known = |v: &usize| names.contains(&variables[*v].name.as_str());
+                let known: Vec<usize> = (0..variables.len()).filter(known).collect();
+                assert!(known.len() >= 2, "{country}: {names:?}");
+                let [a, b] = [&carried, &eliminated].map(|p| drawn(p, everybody.row(person), &known));
+                let kept = carried.kept.lock().unwrap();
+                trellises += kept.new.values().flatten().filter(|p| matches!(&***p, Posterior::Trellis(_))).count();
+                for (v, variable) in variables.iter().enumerate() {
+                    let mut counts = vec![[0.0f64; 2]; variable.len()];
+                    for row in 0..ROWS {
+                        counts[a.row(row)[v] as usize][0] += 1.0;
+                        counts[b.row(row)[v] as usize][1] += 1.0;
+                    }
+                    let (common, rare): (Vec<[f64; 2]>, Vec<[f64; 2]>) =
+                        counts.iter().partition(|[a, b]| a + b >= 20.0);
+                    let rare = rare.iter().fold([0.0, 0.0], |sum, [a, b]| [sum[0] + a, sum[1] + b]);
+                    let cells = common.iter().chain([&rare]).filter(|[a, b]| a + b > 0.0);
+                    let (chi, df) =
+                        cells.fold((0.0, 0.0), |(chi, df), [a, b]| (chi + (a - b).powi(2) / (a + b), df + 1.0));
+                    let bound = df + 5.0 * (2.0f64 * df).sqrt() + 5.0;
+                    assert!(chi < bound, "{country}, {names:?}: {}: {chi} at {df}", variable.name);
+                }
+            }
+            assert!(trellises > 0, "{country}: nothing was carried forward");
+        }
+    }
 }
