@@ -23,7 +23,7 @@ use arrow_array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatc
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
-use crate::draw::facts::{Facts, Texts, UNKNOWN, list_column, lists, stated, unsigned};
+use crate::draw::facts::{Facts, Texts, UNKNOWN, constant, list_column, lists, stated, unsigned};
 use crate::draw::intervention::{Intervention, Role};
 use crate::draw::kernels::draw_items;
 use crate::draw::posteriors::{Posteriors, row_of, span};
@@ -360,10 +360,6 @@ impl Counterfactual {
     ) -> Result<ArrayRef> {
         let Inner { pack, intervention, .. } = self.inner.as_ref();
         let rows = uuids.len();
-        let constant = |text: &str| -> Result<ArrayRef> {
-            let values = Arc::new(StringArray::from(vec![text]));
-            Ok(Arc::new(DictionaryArray::try_new(Int32Array::from(vec![0; rows]), values)?))
-        };
         Ok(match column {
             Column::Uuid => {
                 let mut hasher = blake3::Hasher::new_derive_key(TWIN);
@@ -412,8 +408,8 @@ impl Counterfactual {
                 let drawn: Vec<Result<Vec<i32>>> = drawn.collect();
                 list_column(spec, &drawn.into_iter().collect::<Result<Vec<_>>>()?)?
             }
-            Column::Country => constant(&pack.country)?,
-            Column::PackId => constant(&pack.id())?,
+            Column::Country => constant(&pack.country, rows)?,
+            Column::PackId => constant(&pack.id(), rows)?,
             Column::Seed | Column::RowIndex => Arc::new(UInt64Array::new_null(rows)),
             Column::Given => {
                 let values = Arc::new(StringArray::from(Vec::<&str>::new()));

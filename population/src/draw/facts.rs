@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, Int32Array, ListArray, RecordBatch};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, Int32Array, ListArray, RecordBatch, StringArray,
+};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field};
 
@@ -233,6 +235,12 @@ pub(crate) fn lists(spec: &List, array: &ArrayRef) -> Result<Vec<Option<Vec<i32>
         })
     };
     spans.into_iter().map(|span| span.map(|(from, to)| (from..to).map(item).collect()).transpose()).collect()
+}
+
+/// A column that has the same text in every row.
+pub(crate) fn constant(text: &str, rows: usize) -> Result<ArrayRef> {
+    let values = Arc::new(StringArray::from(vec![text]));
+    Ok(Arc::new(DictionaryArray::try_new(Int32Array::from(vec![0; rows]), values)?))
 }
 
 /// Lists of items as a draw shows them.

@@ -12,6 +12,7 @@ use arrow_schema::{DataType, Field, SchemaRef};
 use rayon::prelude::*;
 
 use crate::draw::conditioned::{Conditioned, Drawing};
+use crate::draw::facts::constant;
 use crate::draw::kernels::{Items, ListSource, Rows, Scratch, Source, UUID, draw_codes, draw_lists, draw_uuids};
 use crate::draw::margins::Margins;
 use crate::draw::stream::Stream;
@@ -303,10 +304,6 @@ impl Sampler {
     }
 
     fn assemble(&self, column: Column, drawn: Drawn, which: Rows<'_>, rows: usize) -> Result<ArrayRef> {
-        let constant = |text: &str| -> Result<ArrayRef> {
-            let values = Arc::new(StringArray::from(vec![text]));
-            Ok(Arc::new(DictionaryArray::try_new(Int32Array::from(vec![0; rows]), values)?))
-        };
         Ok(match (column, drawn) {
             (Column::Uuid, Drawn::Bytes(bytes)) => {
                 let offsets =
@@ -348,12 +345,12 @@ impl Sampler {
                 let field = Arc::new(Field::new("item", text, true));
                 Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(sizes), Arc::new(values), None)?)
             }
-            (Column::Country, _) => constant(&self.pack.country)?,
-            (Column::PackId, _) => constant(&self.pack.id())?,
+            (Column::Country, _) => constant(&self.pack.country, rows)?,
+            (Column::PackId, _) => constant(&self.pack.id(), rows)?,
             (Column::Seed, _) => Arc::new(UInt64Array::from(vec![self.seed; rows])),
             (Column::RowIndex, _) => Arc::new(UInt64Array::from((0..rows).map(|i| which.row(i)).collect::<Vec<u64>>())),
             (Column::Given, _) => match self.given_text() {
-                Some(given) => constant(&given)?,
+                Some(given) => constant(&given, rows)?,
                 None => {
                     let values = Arc::new(StringArray::from(Vec::<&str>::new()));
                     Arc::new(DictionaryArray::try_new(Int32Array::new_null(rows), values)?)

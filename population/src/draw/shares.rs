@@ -1,11 +1,11 @@
 //! What share of those whom a sampler draws is what, by exact inference, before anybody is drawn.
 
 use crate::draw::sampler::Sampler;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::infer::evidence::Evidence;
 use crate::infer::joint::joint;
 use crate::model::partition::Partition;
-use crate::model::potential::Axis;
+use crate::model::potential::{Axis, labelled};
 use crate::model::variable::find;
 
 impl Sampler {
@@ -29,16 +29,7 @@ impl Sampler {
     /// # Errors
     /// If a variable is unknown or has another number of levels, or it needs more memory than the bound.
     pub fn joint(&self, columns: &[(&str, &[u16])]) -> Result<Vec<f64>> {
-        let variables = self.pack().variables();
-        let axis = |(name, labels): &(&str, &[u16])| {
-            let variable = find(variables, name)?;
-            let levels = variables[variable].len();
-            if labels.len() != levels {
-                return Err(Error::Labels { variable: name.to_string(), levels, labels: labels.len() });
-            }
-            Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
-        };
-        self.shares(&columns.iter().map(axis).collect::<Result<Vec<Axis>>>()?)
+        self.shares(&labelled(self.pack().variables(), columns)?)
     }
 
     fn shares(&self, axes: &[Axis]) -> Result<Vec<f64>> {

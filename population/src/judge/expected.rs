@@ -10,7 +10,7 @@ use crate::infer::elimination::MAX_CELLS;
 use crate::judge::Analysis;
 use crate::model::network::UNREACHABLE;
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Potential, cells, strides};
+use crate::model::potential::{Axis, Potential, cells, labelled, strides};
 use crate::pack::{Figure, FigureColumn};
 
 /// The shares of a pack's population that are in the cells of a figure, as the network has them.
@@ -83,16 +83,7 @@ impl Analysis<'_> {
     /// If a variable is unknown or has another number of levels, or they are tied together by more than memory has room
     /// for.
     pub fn joint(&self, columns: &[(&str, &[u16])]) -> Result<Vec<f64>> {
-        let axis = |(name, labels): &(&str, &[u16])| {
-            let variable = crate::model::variable::find(&self.pack.network.variables, name)?;
-            let levels = self.pack.network.variables[variable].len();
-            if labels.len() != levels {
-                return Err(Error::Labels { variable: name.to_string(), levels, labels: labels.len() });
-            }
-            Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
-        };
-        let axes: Vec<Axis> = columns.iter().map(axis).collect::<Result<_>>()?;
-        Ok(self.marginal(&axes)?.values)
+        Ok(self.marginal(&labelled(&self.pack.network.variables, columns)?)?.values)
     }
 
     fn marginal(&self, axes: &[Axis]) -> Result<Potential> {

@@ -1,6 +1,8 @@
 //! Potentials: tables of weights over classes of variables, and the walk over the joint configurations of a scope.
 
+use crate::error::{Error, Result};
 use crate::model::partition::Partition;
+use crate::model::variable::{Variable, find};
 
 /// A variable, seen through a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,6 +16,22 @@ pub(crate) struct Axis {
 pub(crate) struct Potential {
     pub axes: Vec<Axis>,
     pub values: Vec<f64>,
+}
+
+/// Variables by their names, each seen through a label for every level.
+///
+/// # Errors
+/// If a variable is unknown, or has another number of levels.
+pub(crate) fn labelled(variables: &[Variable], columns: &[(&str, &[u16])]) -> Result<Vec<Axis>> {
+    let axis = |(name, labels): &(&str, &[u16])| {
+        let variable = find(variables, name)?;
+        let levels = variables[variable].len();
+        if labels.len() != levels {
+            return Err(Error::Labels { variable: name.to_string(), levels, labels: labels.len() });
+        }
+        Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
+    };
+    columns.iter().map(axis).collect()
 }
 
 /// How many joint configurations a scope has.
