@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo test test-llm test-readers check bench pack
+.PHONY: setup build demo test test-llm test-readers check bench docs pack
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -34,6 +34,10 @@ check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The reference of the functions, from what they say of themselves; a test holds it to that.
+docs:
+	POPULACE_WRITE_DOCS=1 cargo test --workspace --lib the_reference
 
 bench: setup
 	cargo bench --workspace

@@ -102,8 +102,9 @@ fn parquet(error: datafusion::parquet::errors::ParquetError) -> Failure {
 
 /// What calls to a model would come to.
 pub(super) fn print_estimate(out: &mut impl Write, estimate: &Estimate) -> io::Result<()> {
-    let Estimate { calls, known, prompt_tokens, completion_tokens, cost_usd, .. } = estimate;
-    writeln!(out, "calls     {calls} to be made, {known} answered already")?;
+    let Estimate { calls, known, prompt_tokens, completion_tokens, cost_usd, sampled, .. } = estimate;
+    let about = if *sampled { "about " } else { "" };
+    writeln!(out, "calls     {about}{calls} to be made, {known} answered already")?;
     writeln!(out, "tokens    {prompt_tokens} asked, {completion_tokens} answered, about")?;
     match cost_usd {
         Some(cost) => writeln!(out, "cost      {cost:.4} US dollars, about"),

@@ -107,13 +107,14 @@ fn row(schema: &Arc<Schema>, what: &str, text: &str) -> Result<RecordBatch> {
 }
 
 fn told(estimate: &Estimate) -> String {
-    let Estimate { calls, known, prompt_tokens, completion_tokens, cost_usd, .. } = estimate;
+    let Estimate { calls, known, prompt_tokens, completion_tokens, cost_usd, sampled, .. } = estimate;
+    let about = if *sampled { "about " } else { "" };
     let cost = match cost_usd {
         Some(cost) => format!("about {cost:.4} US dollars"),
         None if *calls == 0 => "nothing to pay".into(),
         None => "no price known: name a file of prices with --prices".into(),
     };
     format!(
-        "{calls} to be made, {known} answered already\nabout {prompt_tokens} tokens asked, {completion_tokens} answered\n{cost}"
+        "{about}{calls} to be made, {known} answered already\nabout {prompt_tokens} tokens asked, {completion_tokens} answered\n{cost}"
     )
 }

@@ -14,9 +14,9 @@ use datafusion::arrow::compute::{filter_record_batch, is_null};
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use populace_population::there_are;
-use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, estimate_people, narrate, narrated};
+use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, RowSample, narrate, narrated};
 
 use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, IfThere, KeySet, Shape};
@@ -89,7 +89,7 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
     let language = language(run, narrator.as_deref())?;
     let people = draw(engine, (country, language.as_deref()), 0..*count, *seed, given.as_deref()).await?;
     let known = engine.database().uuids(&run.table).await?;
-    let (mut people, there) = unknown(people, known);
+    let (people, there) = unknown(people, known);
     // One that calls nobody costs nothing.
     let narrator = narrator.filter(|n| n.window() > 1);
     let judge = judge(engine, run).await?;
@@ -99,13 +99,10 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
         asks.push((narrator, kinds));
     }
     asks.extend(judge.map(|judge| (judge.narrator().clone(), judge.narrator().scores())));
+    let sample = RowSample::of(people, None).await?;
     let mut estimate = Estimate::default();
-    while let Some(batch) = people.try_next().await? {
-        for (narrator, kinds) in &asks {
-            let people = stream::iter([Ok(batch.clone())]);
-            let people = Box::pin(RecordBatchStreamAdapter::new(batch.schema(), people));
-            estimate_people(narrator.as_ref(), kinds, people, &mut estimate).await?;
-        }
+    for (narrator, kinds) in &asks {
+        sample.estimate(narrator.as_ref(), kinds, &mut estimate)?;
     }
     let estimate = (!asks.is_empty()).then_some(estimate);
     Ok((count - there.load(Ordering::Relaxed), estimate))

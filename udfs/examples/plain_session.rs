@@ -1,4 +1,5 @@
-//! The functions on a plain DataFusion session: no database, no model, a narrator of one's own.
+//! The functions on a plain DataFusion session: no database, no model, no rewriting of statements; a narrator and an
+//! embedder of one's own.
 //!
 //! `cargo run -p populace-udfs --example plain_session`
 
@@ -10,7 +11,9 @@ use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
 use minijinja::Environment;
 use populace_population::Pack;
-use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Populace, Prompt, register};
+use populace_udfs::{
+    Embedder, Narrative, NarrativeError, NarrativeRequest, Narrator, Populace, Prompt, Purpose, register,
+};
 
 /// Writes one kind of text, and fills in templates. A host puts a language model here.
 #[derive(Debug)]
@@ -55,11 +58,35 @@ impl Narrator for Introductions {
     }
 }
 
+/// How often each letter stands in a text: a host puts an embedding model here.
+#[derive(Debug)]
+struct Letters;
+
+#[async_trait]
+impl Embedder for Letters {
+    fn name(&self) -> &str {
+        "letters"
+    }
+
+    fn dimension(&self) -> usize {
+        26
+    }
+
+    async fn embed(&self, texts: Vec<String>, _: Purpose) -> Result<Vec<Vec<f32>>> {
+        let count = |text: &str, letter: char| text.to_lowercase().chars().filter(|c| *c == letter).count() as f32;
+        Ok(texts.iter().map(|text| ('a'..='z').map(|letter| count(text, letter)).collect()).collect())
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/usa/usa.pack");
     let context = SessionContext::new();
-    register(&context, Populace::new().with_pack(Pack::open(&pack)?).with_narrator(Arc::new(Introductions)))?;
+    let populace = Populace::new()
+        .with_pack(Pack::open(&pack)?)
+        .with_narrator(Arc::new(Introductions))
+        .with_embedder(Arc::new(Letters));
+    register(&context, populace)?;
 
     let statements = [
         // Who lives where: drawn from the official figures, and the same for this seed on any machine.
@@ -76,6 +103,33 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
          FROM sample_persona('usa', 3, seed => 42)",
         // The figures themselves.
         "SELECT figure, agency, year FROM census.usa.sources ORDER BY figure LIMIT 3",
+        // A table of people with a text each, and its vector.
+        "CREATE TABLE people AS SELECT *, embed(introduction) AS introduction_embedding FROM
+            (SELECT *, generate_narrative('introduction') AS introduction FROM sample_persona('usa', 500, seed => 42))",
+        // Where a function takes a table, a session that does not call `rewrite` writes a query.
+        "SELECT first_name, score FROM semantic_search((SELECT * FROM people), 'Zoe of Los Angeles', 3, \"column\" => 'introduction')",
+        "SELECT first_name, score FROM text_search((SELECT * FROM people), 'Houston', 3, \"column\" => 'introduction')",
+        "SELECT first_name, score FROM hybrid_search((SELECT * FROM people), 'Houston', 3, \"column\" => 'introduction')",
+        "SELECT first_name, score FROM similar_to((SELECT * FROM people),
+            '45a4fad38d5d34309acb8f4e05cf20ae', 3, \"column\" => 'introduction')",
+        "SELECT stratum, count(*) FROM stratified_sample((SELECT * FROM people), 20, strata => (sex), seed => 1)
+         GROUP BY stratum ORDER BY stratum",
+        "SELECT count(*) FROM (SELECT * FROM people) TABLESAMPLE (10 ROWS) REPEATABLE (7)",
+        "SELECT figure, verdict FROM fidelity((SELECT * FROM people), 'usa') LIMIT 3",
+        "SELECT columns, verdict FROM compare((SELECT * FROM people), sample_persona('usa', 500, seed => 7), columns => (age, sex))",
+        "SELECT round(sum(weight)) FROM rake((SELECT * FROM people), 'usa', margins => (sex))",
+        "SELECT sex, observed, expected FROM rebalance((SELECT * FROM people), 'usa', strata => (sex))",
+        "SELECT narrative, verdict FROM stereotype_index((SELECT * FROM people), attribute => sex, permutations => 99)",
+        "SELECT count(*) FROM duplicates((SELECT * FROM people), \"column\" => 'introduction')",
+        "SELECT check, count(*) FROM validate((SELECT * FROM people)) GROUP BY check ORDER BY check",
+        "SELECT first_name, age, state FROM complete_persona('usa', (SELECT 'Mary' AS first_name, 34 AS age))",
+        "SELECT first_name, sex, twin_of IS NOT NULL AS is_twin
+         FROM counterfactual('usa', (SELECT * FROM people LIMIT 2), set => (sex = 'Male'))",
+        "SELECT count(*) FROM assumed_independences('usa')",
+        "SELECT first_name, introduction FROM generate_persona('usa', 100, seed => 42) ORDER BY age DESC LIMIT 2",
+        "SELECT age_band(age, 30, 60) AS band, count(*), round(shannon_entropy(occupation), 2) AS occupations
+         FROM people GROUP BY band ORDER BY band",
+        "SELECT unaccent('São Paulo'), round(cosine_similarity(embed('abc'), embed('abd')), 3)",
     ];
     for statement in statements {
         context.sql(statement).await?.show().await?;

@@ -1,18 +1,21 @@
 //! The arguments of table functions: positional and named, as constants, predicates or relations.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, SchemaError, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArg, FunctionArgExpr};
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
+    TableFunctionArgs, visit_expressions_mut,
+};
 use populace_population::{Value, there_are};
-
-use crate::semantic_search::relation;
 
 /// The arguments of one call, by name.
 #[derive(Debug)]
@@ -74,10 +77,31 @@ impl Arguments {
     /// The rows of a table, or of a query in parentheses.
     pub fn table(&mut self, name: &str, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
         match self.take(name) {
-            Some(table) => context.plan(relation(table)?),
+            Some(table) => {
+                let text = table.to_string();
+                let named = matches!(table, SqlExpr::Identifier(_) | SqlExpr::CompoundIdentifier(_));
+                let relation = relation(table).map_err(|e| self.explain(name, e))?;
+                context.plan(relation).map_err(|e| match named && e.strip_backtrace().contains("not found") {
+                    // Only tables that stand where relations do are looked up before a statement is planned.
+                    true => plan_datafusion_err!(
+                        "{}: `{name}`: there is no table `{text}`, or this session does not look tables up that are \
+                         arguments: write (SELECT * FROM {text}), or have populace_udfs::rewrite do so",
+                        self.function
+                    ),
+                    false => e,
+                })
+            }
             None => {
                 plan_err!("{}: the argument `{name}` is missing: a table, or a query in parentheses", self.function)
             }
+        }
+    }
+
+    /// That an error is of an argument.
+    fn explain(&self, name: &str, error: DataFusionError) -> DataFusionError {
+        match error {
+            DataFusionError::Plan(why) => plan_datafusion_err!("{}: `{name}`: {why}", self.function),
+            other => other,
         }
     }
 
@@ -303,6 +327,100 @@ fn finite(value: &ScalarValue) -> Result<Option<f64>> {
     Ok(number(value)?.filter(|number| number.is_finite()))
 }
 
+/// A table's name, a call of a table function or a query in parentheses, given as an argument, as a relation.
+pub(crate) fn relation(sql: SqlExpr) -> Result<TableFactor> {
+    let named = |parts: Vec<ObjectNamePart>, args: Option<TableFunctionArgs>| TableFactor::Table {
+        name: ObjectName(parts),
+        alias: None,
+        args,
+        with_hints: vec![],
+        version: None,
+        with_ordinality: false,
+        partitions: vec![],
+        json_path: None,
+        sample: None,
+        index_hints: vec![],
+    };
+    match sql {
+        SqlExpr::Identifier(name) => Ok(named(vec![ObjectNamePart::Identifier(name)], None)),
+        SqlExpr::CompoundIdentifier(names) => {
+            Ok(named(names.into_iter().map(ObjectNamePart::Identifier).collect(), None))
+        }
+        SqlExpr::Function(call) => match call.args {
+            FunctionArguments::List(list) => {
+                Ok(named(call.name.0, Some(TableFunctionArgs { args: list.args, settings: None })))
+            }
+            _ => plan_err!("`{}` is called without arguments", call.name),
+        },
+        SqlExpr::Subquery(query) => {
+            Ok(TableFactor::Derived { lateral: false, subquery: query, alias: None, sample: None })
+        }
+        SqlExpr::Nested(inner) => relation(*inner),
+        other => plan_err!("`{other}` is neither a table, nor a call of a table function, nor a query in parentheses"),
+    }
+}
+
+/// The name of the column that an argument is, as SQL has names: in small letters unless quoted, of a table or without.
+pub(crate) fn column_name(sql: &SqlExpr) -> Option<String> {
+    match sql {
+        SqlExpr::Identifier(name) => Some(folded(name)),
+        SqlExpr::CompoundIdentifier(names) => names.last().map(folded),
+        SqlExpr::Nested(inner) => column_name(inner),
+        _ => None,
+    }
+}
+
+/// A name as SQL has it: in small letters, unless it stands in quotes.
+pub(crate) fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+/// The name of the function that is called.
+pub(crate) fn function_name(name: &ObjectName) -> Option<String> {
+    match &name.0[..] {
+        [ObjectNamePart::Identifier(name)] => Some(folded(name)),
+        _ => None,
+    }
+}
+
+/// An expression without the names of tables before its columns, for where the columns are those of a country.
+pub(crate) fn without_tables(mut sql: SqlExpr) -> SqlExpr {
+    let _: ControlFlow<()> = visit_expressions_mut(&mut sql, |expr| {
+        if let SqlExpr::CompoundIdentifier(names) = expr
+            && let Some(last) = names.pop()
+        {
+            *expr = SqlExpr::Identifier(last);
+        }
+        ControlFlow::Continue(())
+    });
+    sql
+}
+
+/// That an expression has no column of another table of the statement, and, where it is not asked of rows, no query.
+///
+/// # Errors
+/// If it has.
+pub(crate) fn of_one_relation(function: &str, name: &str, text: &str, expr: &Expr, queries: bool) -> Result<()> {
+    let mut found = None;
+    expr.apply(|e| {
+        found = match e {
+            Expr::OuterReferenceColumn(_, column) => Some(format!("`{column}` is a column of another table")),
+            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) if !queries => {
+                Some("it has a query in it".to_string())
+            }
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        Ok(TreeNodeRecursion::Stop)
+    })?;
+    match found {
+        None => Ok(()),
+        Some(why) => plan_err!(
+            "{function}: `{name}`: `{text}`: {why}, and a function is called once, not for each row of others; write the \
+             values, or join with its rows"
+        ),
+    }
+}
+
 /// An argument that is an expression over the columns of a relation.
 pub(crate) fn expression(
     function: &str,
@@ -312,7 +430,7 @@ pub(crate) fn expression(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Expr> {
     let text = sql.to_string();
-    context.sql_to_expr(sql, schema).map_err(|error| {
+    let expr = context.sql_to_expr(sql, schema).map_err(|error| {
         if let DataFusionError::SchemaError(schema_error, _) = error.find_root()
             && let SchemaError::FieldNotFound { field, .. } = schema_error.as_ref()
         {
@@ -321,7 +439,9 @@ pub(crate) fn expression(
             return plan_datafusion_err!("{function}: `{name}`: the table has no column `{}`{hint}", field.name);
         }
         plan_datafusion_err!("{function}: `{name}`: `{text}`: {}", error.strip_backtrace())
-    })
+    })?;
+    of_one_relation(function, name, &text, &expr, true)?;
+    Ok(expr)
 }
 
 /// Coerces and simplifies an expression; constants become literals.

@@ -12,15 +12,22 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use crate::arguments::Arguments;
 use crate::packs::Packs;
 use crate::scan::scan;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "assumed_independences";
 
 /// One row an assumption: `variable` does not depend on `independent_of` once `given` is known.
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[Parameter::required("country", "")],
+    positional: 1,
+    description: "What the network of a country takes to be independent: one row for each variable and those it does not depend on once others are given.",
+    example: "SELECT * FROM assumed_independences('usa')",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
+
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let rows = populace_population::Analysis::of(&pack).independences();
     let text = |of: fn(&populace_population::Independence) -> String| {

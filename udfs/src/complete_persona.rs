@@ -10,20 +10,16 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::execute_stream;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Completion, OnImpossible};
 
 use crate::arguments::{Arguments, expression};
-use crate::deferred::{Deferred, Wanted, in_background, table};
 use crate::packs::{Packs, population_error};
-use crate::scan::scan;
+use crate::relation_function::{RelationFunction, Wanted, in_background, relation};
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "complete_persona";
-
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 6] = ["country", "people", "key", "seed", "nulls", "on_impossible"];
 
 /// What the hash is of that a completed row's uuid is.
 const UUID: &str = "populace 2026-11 completion v1";
@@ -31,11 +27,24 @@ const UUID: &str = "populace 2026-11 completion v1";
 /// What the key is called among the columns of the query.
 const KEY: &str = "key of complete_persona";
 
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("country", ""),
+        Parameter::required("people", "").relation(),
+        Parameter::optional("key", "expression"),
+        Parameter::optional("seed", "number"),
+        Parameter::optional("nulls", "'unknown' | 'known'"),
+        Parameter::optional("on_impossible", "'error' | 'null'"),
+    ],
+    positional: 2,
+    description: "Rows with some facts, and the others drawn from what the country's network says of them given these (the posterior), exactly. NULL is what is not known, in any pattern; with `nulls => 'known'` it is the level that is NULL, such as the occupation of those who have none, where a column has one. What is drawn depends on the seed and on the row's key alone: `key`, or the column `uuid`, or else all values of the row (equal rows are numbered). Facts that nobody has together are an error, or with `on_impossible => 'null'` the rest of their row stays NULL. The columns are those of sample_persona, then those of the query that it has not; `seed`, `row_index` and `given` are NULL.",
+    example: "SELECT * FROM complete_persona('usa', (SELECT 'Mary' AS first_name, 34 AS age, 'TX' AS state))",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
+
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let people = arguments.table("people", context)?;
     let mut columns: Vec<Expr> = people.schema().columns().into_iter().map(Expr::Column).collect();
@@ -52,15 +61,14 @@ pub(crate) fn plan(
     let policies = [("error", OnImpossible::Error), ("null", OnImpossible::Null)];
     let on_impossible = arguments.choice("on_impossible", &policies, context)?.unwrap_or_default();
     let completion = Completion::new(pack, seed, on_impossible).nulls_are_known(known);
-    let call = CompletePersona::new(people, keyed, seed, completion)?;
-    scan(NAME, table(call))
+    let call = CompletePersona::new(&people, keyed, seed, completion)?;
+    relation(call, vec![people], None)
 }
 
 /// One call.
 #[derive(Debug)]
 struct CompletePersona {
-    /// Its last column is the key, where there is one
-    people: LogicalPlan,
+    /// Whether the last column of the people is their key
     keyed: bool,
     seed: u64,
     completion: Completion,
@@ -84,7 +92,7 @@ enum Source {
 
 impl CompletePersona {
     /// The columns of a draw, then those of the query that no draw has.
-    fn new(people: LogicalPlan, keyed: bool, seed: u64, completion: Completion) -> Result<CompletePersona> {
+    fn new(people: &LogicalPlan, keyed: bool, seed: u64, completion: Completion) -> Result<CompletePersona> {
         let (drawn, completed) = (completion.pack().schema(), completion.schema());
         let (mut fields, mut sources) = (vec![], vec![]);
         for field in drawn.fields() {
@@ -116,7 +124,7 @@ impl CompletePersona {
                 facts.join(", ")
             );
         }
-        Ok(CompletePersona { people, keyed, seed, completion, sources, schema: Arc::new(Schema::new(fields)) })
+        Ok(CompletePersona { keyed, seed, completion, sources, schema: Arc::new(Schema::new(fields)) })
     }
 
     /// The key of each row: its own, or all its values and how many rows before had the same.
@@ -183,10 +191,12 @@ impl CompletePersona {
     }
 }
 
-impl Deferred for CompletePersona {
-    const OPERATOR: &'static str = "CompletePersonaExec";
+impl RelationFunction for CompletePersona {
+    fn operator(&self) -> &'static str {
+        "CompletePersonaExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -200,9 +210,9 @@ impl Deferred for CompletePersona {
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
+        let Wanted { task, projection, inputs, .. } = wanted;
         let begin = async move {
-            let people = execute_stream(state.create_physical_plan(&self.people).await?, task)?;
+            let people = inputs[0].rows(&task)?;
             let (call, seen) = (self.clone(), Mutex::new(HashMap::new()));
             // The rows that were seen before are counted in the order of the stream.
             let keyed = people.and_then(move |batch| {

@@ -8,27 +8,35 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as SqlExpr};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Counterfactual, Value};
 
 use crate::arguments::Arguments;
-use crate::deferred::{Deferred, Wanted, in_background, table};
 use crate::packs::{Packs, population_error};
-use crate::scan::scan;
+use crate::relation_function::{RelationFunction, Wanted, in_background, relation};
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "counterfactual";
 
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 5] = ["country", "people", "set", "keep", "uuid"];
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("country", ""),
+        Parameter::required("people", "").relation().shown("people | uuid"),
+        Parameter::required("set", "(column = value [, …])"),
+        Parameter::optional("keep", "(column [, …])"),
+        Parameter::optional("uuid", "text").hidden(),
+    ],
+    positional: 2,
+    description: "The same people with something otherwise: for each person a twin, for whom `set` holds, and of whom only what depends on that by the network is drawn again, with the person's own random numbers; columns in `keep` stay. People are rows of a table or a query with a `uuid`, or one person by the uuid, looked for in the table that is called as the country is. Those drawn here have the random numbers that they were drawn by; those from elsewhere numbers that agree with their facts (abduction, action, prediction: Pearl 2009). Integers keep their place in the distribution; levels without an order are drawn by the Gumbel-max model (Oberst and Sontag 2019), in which a level gives way only to one whose odds against it have risen. In the network the twins of many people are drawn from P(Y | do(set)). The order of drawing is not an order of causes: an arrow from sex to age is there because a table was published so, and whoever reads an effect from twins argues for the arrows. `twin_of` is the uuid of the original; `seed`, `row_index` and `given` are NULL.",
+    example: "SELECT * FROM counterfactual('usa', (SELECT * FROM sample_persona('usa', 3, seed => 1)), set => (sex = 'Male'))",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
 
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let uuid = arguments.text("uuid", context)?;
     let people = arguments.table("people", context)?;
@@ -43,7 +51,7 @@ pub(crate) fn plan(
     let keep = arguments.take("keep").map_or(Ok(vec![]), columns)?;
     let counterfactual = Counterfactual::new(pack, &set, &keep).map_err(population_error)?;
     let set: Vec<String> = set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    scan(NAME, table(Twins { people, uuid, counterfactual, set: set.join(", ") }))
+    relation(Twins { uuid, counterfactual, set: set.join(", ") }, vec![people], None)
 }
 
 /// What is set, in its order: each variable and the expression of its value, none for NULL.
@@ -92,7 +100,6 @@ fn columns(sql: SqlExpr) -> Result<Vec<String>> {
 /// One call.
 #[derive(Debug)]
 struct Twins {
-    people: LogicalPlan,
     /// Whose people's only is, where one is named
     uuid: Option<String>,
     counterfactual: Counterfactual,
@@ -109,10 +116,12 @@ impl Twins {
     }
 }
 
-impl Deferred for Twins {
-    const OPERATOR: &'static str = "CounterfactualExec";
+impl RelationFunction for Twins {
+    fn operator(&self) -> &'static str {
+        "CounterfactualExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -126,9 +135,9 @@ impl Deferred for Twins {
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
+        let Wanted { task, projection, inputs, .. } = wanted;
         let begin = async move {
-            let people = execute_stream(state.create_physical_plan(&self.people).await?, task)?;
+            let people = inputs[0].rows(&task)?;
             let (call, mut seen) = (self.clone(), 0);
             let twins = in_background(people, move |batch| {
                 let twins = call.counterfactual.twins(&batch).map_err(population_error)?;

@@ -7,8 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
@@ -17,7 +16,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 
 /// One call of a table function.
 pub(crate) trait Deferred: fmt::Debug + Send + Sync + 'static {
@@ -52,21 +51,6 @@ pub(crate) fn columns_of(
     projection: Vec<usize>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     stream::once(async move { Ok(batch.await?.project(&projection)?) }).boxed()
-}
-
-/// What becomes of each batch of a stream, worked out away from the threads that serve others, in order; the next is
-/// worked out while the last is read.
-pub(crate) fn in_background<T: Send + 'static>(
-    batches: impl Stream<Item = Result<T>> + Send + 'static,
-    work: impl Fn(T) -> Result<RecordBatch> + Send + Sync + 'static,
-) -> BoxStream<'static, Result<RecordBatch>> {
-    let work = Arc::new(work);
-    let done = batches.map_ok(move |batch| {
-        let work = work.clone();
-        let done = SpawnedTask::spawn_blocking(move || work(batch));
-        async move { done.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))? }
-    });
-    done.try_buffered(2).boxed()
 }
 
 /// A call, as a table.

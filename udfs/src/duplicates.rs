@@ -6,22 +6,19 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringAr
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
-use datafusion::execution::session_state::SessionState;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::arguments::{Arguments, expression};
 use crate::checks::Copies;
-use crate::deferred::{Deferred, Wanted, columns_of, table};
-use crate::sampling::passes::run;
-use crate::scan::scan;
+use crate::relation_function::{RelationFunction, Wanted, columns, columns_of, relation};
 use crate::search::{text_column, vector_column, vectors_of};
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "duplicates";
-
-pub(crate) const ARGUMENTS: [&str; 5] = ["table", "column", "method", "threshold", "where"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -41,7 +38,23 @@ const MOST: usize = 50_000;
 /// Vectors that one thread compares with all before them.
 const CHUNK: usize = 256;
 
-pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::optional("column", "narrative | (narrative, …)"),
+        Parameter::optional("method", "'words' | 'vectors'"),
+        Parameter::optional("threshold", "number"),
+        Parameter::optional("where", "condition"),
+    ],
+    positional: 1,
+    description: "Texts that nearly copy another, one row a copy: the person's `uuid`, whose text it copies (`copy_of`), which `narrative`, and how alike the two are (`similarity`). By words, the estimated Jaccard similarity of runs of three words, without the people's names; by vectors, the cosine similarity. Rows come in the order of the table; the earlier of two texts is the one copied.",
+    example: "SELECT * FROM duplicates(usa, \"column\" => 'persona', threshold => 0.7)",
+    plan: |arguments, _, context| plan(arguments, context),
+};
+
+fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
     let methods = [("words", Method::Words), ("vectors", Method::Vectors)];
     let method = arguments.choice("method", &methods, context)?.unwrap_or(Method::Words);
@@ -73,8 +86,15 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
         None => None,
     };
     let people = ["uuid", "first_name", "last_name"].into_iter().filter(|n| names.contains(n)).map(String::from);
-    let columns = people.chain(compared).collect();
-    scan(NAME, table(Work { input, filter, narratives, columns, method, threshold }))
+    let read: Vec<String> = people.chain(compared).collect();
+    let all = input.schema().columns();
+    let exprs = read.iter().filter_map(|name| all.iter().find(|c| c.name == *name).cloned().map(Expr::Column));
+    let rows = match filter {
+        Some(filter) => LogicalPlanBuilder::from(input.clone()).filter(filter)?.build()?,
+        None => input.clone(),
+    };
+    let rows = columns(&rows, exprs)?;
+    relation(Work { narratives, read: read.len(), method, threshold }, vec![rows], None)
 }
 
 fn schema() -> SchemaRef {
@@ -84,10 +104,12 @@ fn schema() -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-impl Deferred for Work {
-    const OPERATOR: &'static str = "DuplicatesExec";
+impl RelationFunction for Work {
+    fn operator(&self) -> &'static str {
+        "DuplicatesExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -99,18 +121,17 @@ impl Deferred for Work {
         format!("narratives=({}), threshold={}", self.narratives.join(", "), self.threshold)
     }
 
-    fn start(self: Arc<Self>, Wanted { state, projection, .. }: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        columns_of(async move { self.found(&state).await }, projection)
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { task, projection, inputs, .. } = wanted;
+        columns_of(async move { self.found(inputs[0].rows(&task)?).await }, projection)
     }
 }
 
 #[derive(Debug)]
 struct Work {
-    input: LogicalPlan,
-    filter: Option<Expr>,
     narratives: Vec<String>,
-    /// What is read: the key, the names that there are, and what is compared
-    columns: Vec<String>,
+    /// How many columns are read: the key, the names that there are, and what is compared of each narrative
+    read: usize,
     method: Method,
     threshold: f64,
 }
@@ -119,13 +140,8 @@ struct Work {
 type Found = (Option<String>, Option<String>, usize, f64);
 
 impl Work {
-    async fn found(&self, state: &SessionState) -> Result<RecordBatch> {
-        let columns = self.input.schema().columns();
-        let of = |name: &String| columns.iter().find(|c| c.name == *name).cloned().map(Expr::Column);
-        let read: Vec<Expr> = self.columns.iter().filter_map(of).collect();
-        let task = state.task_ctx();
-        let rows = run(&self.input, self.filter.clone(), read, state, &task).await?;
-        let first = self.columns.len() - self.narratives.len();
+    async fn found(&self, rows: SendableRecordBatchStream) -> Result<RecordBatch> {
+        let first = self.read - self.narratives.len();
         let found = match self.method {
             Method::Words => self.by_words(rows, first).await?,
             Method::Vectors => self.by_vectors(rows, first).await?,
@@ -142,11 +158,7 @@ impl Work {
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 
-    async fn by_words(
-        &self,
-        mut rows: datafusion::execution::SendableRecordBatchStream,
-        first: usize,
-    ) -> Result<Vec<Found>> {
+    async fn by_words(&self, mut rows: SendableRecordBatchStream, first: usize) -> Result<Vec<Found>> {
         let mut copies: Vec<Copies> = self.narratives.iter().map(|_| Copies::above(self.threshold)).collect();
         let mut found = vec![];
         while let Some(batch) = rows.try_next().await? {
@@ -172,11 +184,7 @@ impl Work {
         Ok(found)
     }
 
-    async fn by_vectors(
-        &self,
-        mut rows: datafusion::execution::SendableRecordBatchStream,
-        first: usize,
-    ) -> Result<Vec<Found>> {
+    async fn by_vectors(&self, mut rows: SendableRecordBatchStream, first: usize) -> Result<Vec<Found>> {
         let mut keys: Vec<Option<String>> = vec![];
         let mut columns: Vec<Units> = self.narratives.iter().map(|_| Units::default()).collect();
         while let Some(batch) = rows.try_next().await? {

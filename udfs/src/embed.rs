@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, FixedSizeListArray, FixedSizeListBuilder, Float32Builder};
+use arrow::array::{AsArray, BooleanArray, FixedSizeListArray, FixedSizeListBuilder, Float32Builder};
 use arrow::compute::cast;
+use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Field};
 use async_trait::async_trait;
 use datafusion::common::{Result, exec_err, plan_err};
@@ -69,21 +70,33 @@ impl AsyncScalarUDFImpl for Embed {
     async fn invoke_async_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let text = |value: &ColumnarValue| cast(&value.to_array(args.number_rows)?, &DataType::Utf8);
         let texts = text(&args.args[0])?;
-        let purpose = match args.args.get(1) {
-            None => Purpose::Passage,
-            Some(purpose) => {
-                let purpose = text(purpose)?;
-                let purpose = purpose.as_string::<i32>();
-                match (!purpose.is_empty() && purpose.is_valid(0)).then(|| purpose.value(0)) {
-                    Some("query") => Purpose::Query,
-                    Some("passage") | None => Purpose::Passage,
-                    Some(other) => return exec_err!("{NAME}: the purpose is 'query' or 'passage', not '{other}'"),
-                }
+        let texts: Vec<Option<&str>> = texts.as_string::<i32>().iter().collect();
+        let purposes = match args.args.get(1) {
+            None => vec![Purpose::Passage; texts.len()],
+            Some(purposes) => {
+                let purposes = text(purposes)?;
+                purposes.as_string::<i32>().iter().map(purpose).collect::<Result<_>>()?
             }
         };
-        let texts: Vec<Option<&str>> = texts.as_string::<i32>().iter().collect();
-        let vectors = embed(self.embedder.get()?.as_ref(), &texts, purpose).await?;
-        Ok(ColumnarValue::Array(Arc::new(vectors)))
+        let embedder = self.embedder.get()?;
+        let of = |wanted: Purpose| -> Vec<Option<&str>> {
+            texts.iter().zip(&purposes).map(|(text, purpose)| text.filter(|_| *purpose == wanted)).collect()
+        };
+        let passages = embed(embedder.as_ref(), &of(Purpose::Passage), Purpose::Passage).await?;
+        if !purposes.contains(&Purpose::Query) {
+            return Ok(ColumnarValue::Array(Arc::new(passages)));
+        }
+        let queries = embed(embedder.as_ref(), &of(Purpose::Query), Purpose::Query).await?;
+        let is_query: BooleanArray = purposes.iter().map(|p| Some(*p == Purpose::Query)).collect();
+        Ok(ColumnarValue::Array(zip(&is_query, &queries, &passages)?))
+    }
+}
+
+fn purpose(name: Option<&str>) -> Result<Purpose> {
+    match name {
+        Some("query") => Ok(Purpose::Query),
+        Some("passage") | None => Ok(Purpose::Passage),
+        Some(other) => exec_err!("{NAME}: the purpose is 'query' or 'passage', not '{other}'"),
     }
 }
 

@@ -4,33 +4,61 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Column, Result, ScalarValue, exec_err};
+use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, TableProviderFilterPushDown, TableScan, TableType, lit,
+};
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures::StreamExt;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
+};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::arguments::Arguments;
-use crate::narrate::{OnOutage, in_language, in_language_schema, narrate, narrated};
+use crate::narrate::{OnOutage, in_language_schema, narrate, narrated};
 use crate::narrator::for_statement;
-use crate::sample_persona::{Draw, draw_stream};
+use crate::sample_persona::Draw;
 use crate::scan::scan;
-use crate::{Narrator, Populace};
+use crate::table_functions::{Parameter, TableFunction};
+use crate::table_search::has_subquery;
+use crate::{LANGUAGE, Narrator, Populace};
 
 pub(crate) const NAME: &str = "generate_persona";
 
 /// People who are written up together: bounds the texts in memory, and how long the first of them take.
 const BATCH: usize = 256;
 
-pub(crate) fn plan(
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("country", ""),
+        Parameter::required("count", ""),
+        Parameter::optional("seed", "number").seed(),
+        Parameter::optional("given", "predicate"),
+        Parameter::optional("narrator", "name"),
+        Parameter::optional("language", "code"),
+    ],
+    positional: 4,
+    description: "People drawn from a country's official figures and written up: their facts, every narrative, the narrator, and why a narrative is missing. `language` is one of those that the country's texts are written in; the column `narrative_language` then says which.",
+    example: "SELECT first_name, persona FROM generate_persona('usa', 5, seed => 42)",
+    plan: |arguments, populace, context| plan(arguments, populace, context),
+};
+
+fn plan(
     mut arguments: Arguments,
     populace: &Populace,
     context: &mut dyn RelationPlannerContext,
@@ -47,12 +75,26 @@ pub(crate) fn plan(
         None => draw.sampler.schema(),
     };
     let schema = narrated(&people, &kinds);
-    scan(NAME, Arc::new(Personas { draw, language, narrator, kinds, schema }))
+    let drawn = draw.relation()?;
+    let people = match &language {
+        Some(language) => {
+            let word = ScalarValue::Utf8(Some(language.clone()));
+            let word = ScalarValue::Dictionary(Box::new(DataType::Int32), Box::new(word));
+            let columns: Vec<Expr> = drawn.schema().columns().into_iter().map(Expr::Column).collect();
+            let columns = columns.into_iter().chain([lit(word).alias(LANGUAGE)]);
+            LogicalPlanBuilder::from(drawn).project(columns)?.build()?
+        }
+        None => drawn,
+    };
+    scan(NAME, Arc::new(Personas { people, sorted: false, language, narrator, kinds, schema }))
 }
 
 #[derive(Debug)]
 struct Personas {
-    draw: Draw,
+    /// Without their texts, as they are to be written up
+    people: LogicalPlan,
+    /// Whether they are those that an ORDER BY with a LIMIT needs
+    sorted: bool,
     /// Where it was asked for
     language: Option<String>,
     narrator: Arc<dyn Narrator>,
@@ -66,6 +108,41 @@ pub fn narrator_of(table: &dyn TableProvider) -> Option<&str> {
     table.downcast_ref::<Personas>().map(|people| people.narrator.name())
 }
 
+impl Personas {
+    /// Whether an expression is over what is drawn, so that it can be asked before anything is written.
+    fn is_of_people(&self, expr: &Expr) -> bool {
+        let drawn = |c: &Column| self.people.schema().fields().iter().any(|f| f.name() == &c.name);
+        !expr.is_volatile() && !has_subquery(expr) && expr.column_refs().into_iter().all(drawn)
+    }
+}
+
+/// The same people, of whom those alone are written up that come first in an order of what is drawn; `None` where a
+/// table is no call of `generate_persona`, or its order is of texts.
+///
+/// # Errors
+/// If the order is of other columns.
+pub(crate) fn first_of(scan: &TableScan, order: &[SortExpr], fetch: usize) -> Result<Option<TableScan>> {
+    let provider = source_as_provider(&scan.source).ok();
+    let Some(of) = provider.as_ref().and_then(|p| p.downcast_ref::<Personas>()) else { return Ok(None) };
+    if of.sorted || scan.fetch.is_some() || !order.iter().all(|key| of.is_of_people(&key.expr)) {
+        return Ok(None);
+    }
+    let mut people = LogicalPlanBuilder::from(of.people.clone());
+    if let Some(filter) = conjunction(scan.filters.iter().cloned().map(unnormalize_col)) {
+        people = people.filter(filter)?;
+    }
+    let order: Vec<SortExpr> = order.iter().map(|key| key.with_expr(unnormalize_col(key.expr.clone()))).collect();
+    let personas = Personas {
+        people: people.sort_with_limit(order, Some(fetch))?.build()?,
+        sorted: true,
+        language: of.language.clone(),
+        narrator: of.narrator.clone(),
+        kinds: of.kinds.clone(),
+        schema: of.schema.clone(),
+    };
+    Ok(Some(TableScan { source: provider_as_source(Arc::new(personas)), filters: vec![], ..scan.clone() }))
+}
+
 #[async_trait]
 impl TableProvider for Personas {
     fn schema(&self) -> SchemaRef {
@@ -76,15 +153,29 @@ impl TableProvider for Personas {
         TableType::Temporary
     }
 
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let of = |filter: &&Expr| match self.is_of_people(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(of).collect())
+    }
+
     async fn scan(
         &self,
-        _: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut draw = self.draw.clone();
-        draw.count = draw.count.min(limit.map_or(u64::MAX, |l| l as u64));
+        let mut people = LogicalPlanBuilder::from(self.people.clone());
+        if let Some(filter) = conjunction(filters.iter().cloned().map(unnormalize_col)) {
+            people = people.filter(filter)?;
+        }
+        if limit.is_some() {
+            people = people.limit(0, limit)?;
+        }
+        let people = session.create_physical_plan(&people.build()?).await?;
         let columns: Vec<usize> = match projection {
             Some(columns) => columns.clone(),
             None => (0..self.schema.fields().len()).collect(),
@@ -94,35 +185,34 @@ impl TableProvider for Personas {
         let provenance = asked("narrator") || asked("narrative_error");
         let kinds: Vec<String> = self.kinds.iter().filter(|k| provenance || asked(k)).cloned().collect();
         let narrator = (self.narrator.clone(), kinds);
-        Ok(Arc::new(NarrateExec::new(draw, self.language.clone(), narrator, &self.schema, &columns)?))
+        Ok(Arc::new(NarrateExec::new(people, narrator, Arc::new(self.schema.project(&columns)?))))
     }
 }
 
-/// Draws people and writes them up, in order.
+/// Writes people up, in order.
 #[derive(Debug)]
 pub(crate) struct NarrateExec {
-    draw: Draw,
-    language: Option<String>,
+    people: Arc<dyn ExecutionPlan>,
     narrator: Arc<dyn Narrator>,
     kinds: Vec<String>,
     properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
 }
 
 impl NarrateExec {
     fn new(
-        draw: Draw,
-        language: Option<String>,
+        people: Arc<dyn ExecutionPlan>,
         (narrator, kinds): (Arc<dyn Narrator>, Vec<String>),
-        schema: &SchemaRef,
-        columns: &[usize],
-    ) -> Result<NarrateExec> {
+        schema: SchemaRef,
+    ) -> NarrateExec {
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::new(schema.project(columns)?)),
+            EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(NarrateExec { draw, language, narrator, kinds, properties: Arc::new(properties) })
+        let metrics = ExecutionPlanMetricsSet::new();
+        NarrateExec { people, narrator, kinds, properties: Arc::new(properties), metrics }
     }
 
     pub fn narrator(&self) -> &Arc<dyn Narrator> {
@@ -134,24 +224,14 @@ impl NarrateExec {
     }
 
     /// The people, not written up.
-    pub fn people(&self) -> SendableRecordBatchStream {
-        let people = draw_stream(self.draw.clone(), None, BATCH);
-        let people = Box::pin(RecordBatchStreamAdapter::new(self.draw.sampler.schema(), people));
-        match &self.language {
-            Some(language) => in_language(people, language),
-            None => people,
-        }
+    pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.people
     }
 }
 
 impl DisplayAs for NarrateExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        let Draw { sampler, count, given } = &self.draw;
-        let (country, seed) = (sampler.pack().id(), sampler.seed());
-        write!(f, "NarrateExec: narrator={}, kinds=[{}], ", self.narrator.name(), self.kinds.join(", "))?;
-        write!(f, "country={country}, rows={count}, seed={seed}")?;
-        self.language.as_ref().map_or(Ok(()), |language| write!(f, ", language={language}"))?;
-        given.as_ref().map_or(Ok(()), |g| write!(f, ", given={g}, probability={:.6e}", sampler.probability()))
+        write!(f, "NarrateExec: narrator={}, kinds=[{}]", self.narrator.name(), self.kinds.join(", "))
     }
 }
 
@@ -165,22 +245,57 @@ impl ExecutionPlan for NarrateExec {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![]
+        vec![&self.people]
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        vec![Distribution::SinglePartition]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        if children.is_empty() { Ok(self) } else { exec_err!("NarrateExec has no inputs") }
+        let [people] = &children[..] else { return exec_err!("NarrateExec has one input") };
+        let narrator = (self.narrator.clone(), self.kinds.clone());
+        Ok(Arc::new(NarrateExec::new(people.clone(), narrator, self.schema())))
     }
 
-    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
         let narrator = for_statement(self.narrator.clone(), context.session_config().options());
         let on_outage = if narrator.stops() { OnOutage::Stop } else { OnOutage::Tell };
-        let written = narrate(narrator, self.kinds.clone(), self.people(), on_outage);
+        let people = self.people.execute(partition, context)?;
+        let of_people = people.schema();
+        let people = people.map_ok(|batch| {
+            let parts = (0..batch.num_rows()).step_by(BATCH);
+            stream::iter(parts.map(move |at| Ok(batch.slice(at, BATCH.min(batch.num_rows() - at)))))
+        });
+        let people = Box::pin(RecordBatchStreamAdapter::new(of_people, people.try_flatten()));
+        let written = narrate(narrator, self.kinds.clone(), people, on_outage);
         let from = written.schema();
         let columns: Vec<usize> =
             schema.fields().iter().map(|f| from.index_of(f.name())).collect::<Result<_, ArrowError>>()?;
-        let written = written.map(move |batch| Ok(batch?.project(&columns)?));
+        let (to, metrics) = (schema.clone(), BaselineMetrics::new(&self.metrics, partition));
+        let written = written.map(move |batch| {
+            let batch = batch?;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = columns.iter().map(|at| batch.column(*at).clone()).collect();
+            Ok(RecordBatch::try_new_with_options(to.clone(), columns, &options)?.record_output(&metrics))
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, written)))
     }
 }

@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::unparser::expr_to_sql;
 use populace_population::{Comparison, Levels, Pack, Predicate, Value, Variable, there_are};
 
-use crate::arguments::fold;
+use crate::arguments::{fold, of_one_relation};
 
 /// Plans a predicate against the variables of a pack. A text is parsed as an expression first.
 pub(crate) fn plan(
@@ -34,7 +34,9 @@ pub(crate) fn plan(
         sql => sql,
     };
     let schema = Arc::new(schema(pack)?);
+    let text = sql.to_string();
     let expr = context.sql_to_expr(sql, &schema).map_err(|e| explain(function, pack, e))?;
+    of_one_relation(function, "given", &text, &expr, false)?;
     let expr = fold(expr, &schema).map_err(|e| plan_datafusion_err!("{function}: `given`: {}", e.strip_backtrace()))?;
     Given { function, pack }.predicate(&expr, 0)
 }

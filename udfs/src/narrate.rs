@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::future::ready;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -87,21 +87,6 @@ pub(crate) fn in_language_schema(people: &Schema) -> SchemaRef {
     let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let added = Arc::new(Field::new(LANGUAGE, coded, true));
     Arc::new(Schema::new(people.fields().iter().cloned().chain([added]).collect::<Vec<_>>()))
-}
-
-/// People with the language that their texts are to be in, in a column after their own.
-pub(crate) fn in_language(people: SendableRecordBatchStream, language: &str) -> SendableRecordBatchStream {
-    let schema = in_language_schema(&people.schema());
-    let to = schema.clone();
-    let word = Arc::new(StringArray::from(vec![language]));
-    let people = people.map(move |batch| {
-        let batch = batch?;
-        let keys = Int32Array::from(vec![0; batch.num_rows()]);
-        let column: ArrayRef = Arc::new(DictionaryArray::try_new(keys, word.clone())?);
-        let columns = batch.columns().iter().cloned().chain([column]).collect();
-        Ok(RecordBatch::try_new(to.clone(), columns)?)
-    });
-    Box::pin(RecordBatchStreamAdapter::new(schema, people))
 }
 
 /// Writes texts of these kinds about each person. People leave in their order; as many as the narrator's window are in

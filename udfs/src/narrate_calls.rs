@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;
+use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::ScalarFunctionArgs;
@@ -18,12 +18,21 @@ use datafusion::physical_expr::async_scalar_function::AsyncFuncExpr;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::async_func::AsyncFuncExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, with_new_children_if_necessary,
+};
 use futures::future::{ready, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
 use crate::generate_narrative::{NAME, TRY_NAME, Written, outcomes, requests, texts, write};
 use crate::narrate::{Missing, OnOutage, Outage};
@@ -48,21 +57,62 @@ impl PhysicalOptimizerRule for PlanCalls {
     }
 
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.0.is_empty() {
+            return Ok(plan);
+        }
         let narrator = self.0.get(None)?;
         let window = narrator.window();
         // A narrator that calls nobody gains nothing.
         if window <= 1 {
             return Ok(plan);
         }
-        let replaced = plan.transform_up(|node| {
-            let calls = node.downcast_ref::<AsyncFuncExec>().filter(|n| n.async_exprs().iter().all(|e| narrates(e)));
-            Ok(match calls {
-                Some(calls) => Transformed::yes(Arc::new(NarrateCalls::new(calls, &narrator)) as _),
-                None => Transformed::no(node),
-            })
-        })?;
-        Ok(replaced.data)
+        placed(plan, &narrator, None)
     }
+}
+
+/// `enough` rows end whoever takes them of this plan.
+fn placed(
+    plan: Arc<dyn ExecutionPlan>,
+    narrator: &Arc<dyn Narrator>,
+    enough: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let enough = match (plan.fetch(), enough) {
+        (Some(fetch), Some(enough)) => Some(fetch.min(enough)),
+        (fetch, enough) => fetch.or(enough),
+    };
+    // Those that pass rows on as they come, perhaps not all of them.
+    let passes = is_round_robin(&plan)
+        || plan.is::<FilterExec>()
+        || plan.is::<ProjectionExec>()
+        || plan.is::<GlobalLimitExec>()
+        || plan.is::<LocalLimitExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<CooperativeExec>()
+        || plan.is::<AsyncFuncExec>();
+    let of_child = if passes { enough } else { None };
+    let children = plan.children();
+    let plan = match children.is_empty() {
+        true => plan,
+        false => {
+            let children = children.into_iter().map(|child| placed(child.clone(), narrator, of_child));
+            let mut children = children.collect::<Result<Vec<_>>>()?;
+            // It would take all rows, whoever needs them.
+            if is_round_robin(&plan) && children.iter().all(|child| child.is::<NarrateCalls>()) {
+                return Ok(children.swap_remove(0));
+            }
+            with_new_children_if_necessary(plan, children)?
+        }
+    };
+    let calls = plan.downcast_ref::<AsyncFuncExec>().filter(|n| n.async_exprs().iter().all(|e| narrates(e)));
+    match calls {
+        Some(calls) => Ok(Arc::new(NarrateCalls { enough, ..NarrateCalls::new(calls, narrator) })),
+        None => Ok(plan),
+    }
+}
+
+fn is_round_robin(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let repartition = plan.downcast_ref::<RepartitionExec>();
+    repartition.is_some_and(|r| matches!(r.partitioning(), Partitioning::RoundRobinBatch(_)))
 }
 
 fn narrates(call: &AsyncFuncExpr) -> bool {
@@ -76,6 +126,8 @@ pub(crate) struct NarrateCalls {
     calls: Vec<Arc<AsyncFuncExpr>>,
     input: Arc<dyn ExecutionPlan>,
     narrator: Arc<dyn Narrator>,
+    /// Rows with which whoever takes them may be content
+    enough: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -86,6 +138,7 @@ impl NarrateCalls {
             calls: planned.async_exprs().to_vec(),
             input: planned.input().clone(),
             narrator: narrator.clone(),
+            enough: None,
             properties: planned.properties().clone(),
             metrics: ExecutionPlanMetricsSet::new(),
         }
@@ -97,6 +150,23 @@ impl NarrateCalls {
 
     pub fn narrator(&self) -> &Arc<dyn Narrator> {
         &self.narrator
+    }
+
+    /// For each call, what is asked for and the facts, as columns of these rows.
+    pub fn arguments(
+        &self,
+        rows: &RecordBatch,
+        options: &Arc<ConfigOptions>,
+    ) -> Result<Vec<(ArrayRef, Vec<ArrayRef>)>> {
+        let functions = self.calls.iter().filter_map(|c| c.func.downcast_ref::<ScalarFunctionExpr>());
+        let columns = functions.map(|function| {
+            let args = arguments(function, rows, options)?;
+            let mut columns = args.args.iter().map(|a| a.to_array(rows.num_rows()));
+            let what = columns.next().transpose()?.unwrap_or_else(|| new_null_array(&DataType::Utf8, rows.num_rows()));
+            // After the names of the facts.
+            Ok((what, columns.skip(1).collect::<Result<_>>()?))
+        });
+        columns.collect()
     }
 
     /// What the calls would ask for about these rows: for each row and call.
@@ -148,7 +218,7 @@ impl ExecutionPlan for NarrateCalls {
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         let [input] = &children[..] else { return exec_err!("NarrateCalls has one input") };
         let planned = AsyncFuncExec::try_new(self.calls.clone(), input.clone())?;
-        Ok(Arc::new(NarrateCalls::new(&planned, &self.narrator)))
+        Ok(Arc::new(NarrateCalls { enough: self.enough, ..NarrateCalls::new(&planned, &self.narrator) }))
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
@@ -170,11 +240,14 @@ impl ExecutionPlan for NarrateCalls {
         let narrator = for_statement(self.narrator.clone(), &options);
         let on_outage = if narrator.stops() { OnOutage::Stop } else { OnOutage::Tell };
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let mut builder = RecordBatchReceiverStream::builder(self.schema(), 2);
+        // Where few rows may be enough, so many are asked for first; each that leaves lets two more be asked for.
+        let open = self.enough.map(|enough| Arc::new(Semaphore::new(enough.clamp(1, Semaphore::MAX_PERMITS))));
+        let buffer = if open.is_some() { 1 } else { 2 };
+        let mut builder = RecordBatchReceiverStream::builder(self.schema(), buffer);
         let sender = builder.tx();
         // In a task of its own, so that calls go on while whoever takes the rows is busy. It ends with the stream.
         builder.spawn(async move {
-            let to = schema.clone();
+            let (to, asking) = (schema.clone(), open.clone());
             let stopped = AtomicBool::new(false);
             let written = rows
                 .map_ok(|batch| {
@@ -184,8 +257,14 @@ impl ExecutionPlan for NarrateCalls {
                 .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
                 .map(|row: Result<RecordBatch>| {
                     let (narrator, calls, options, to) = (narrator.clone(), calls.clone(), options.clone(), to.clone());
+                    let asking = asking.clone();
                     async move {
                         let row = row?;
+                        if let Some(asking) = asking
+                            && let Ok(permit) = asking.acquire().await
+                        {
+                            permit.forget();
+                        }
                         let texts = calls.iter().map(|c| call(c, &narrator, &row, &options, on_outage));
                         let (columns, written): (Vec<ArrayRef>, Vec<Vec<Written>>) =
                             try_join_all(texts).await?.into_iter().unzip();
@@ -210,8 +289,12 @@ impl ExecutionPlan for NarrateCalls {
                 }
                 if !batches.is_empty() {
                     let batch = concat_batches(&schema, &batches).map_err(DataFusionError::from);
+                    let left: usize = batches.iter().map(RecordBatch::num_rows).sum();
                     if sender.send(batch.record_output(&metrics)).await.is_err() {
                         return Ok(());
+                    }
+                    if let Some(open) = &open {
+                        open.add_permits(2 * left);
                     }
                 }
                 if let Some(error) = failed {

@@ -120,6 +120,8 @@ pub struct Estimate {
     pub completion_tokens: u64,
     /// In US dollars; `None` when no price is known for the model
     pub cost_usd: Option<f64>,
+    /// Whether the numbers are those of a sample of the rows, scaled
+    pub sampled: bool,
     /// The keys of requests that are counted
     pub seen: HashSet<[u8; 32]>,
 }

@@ -12,16 +12,23 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use crate::arguments::Arguments;
 use crate::packs::{Packs, population_error};
 use crate::scan::scan;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "persona_probability";
 
 /// One row: `probability`, `expected_people` (of the population the pack stands for), `population`. A predicate that
 /// nobody satisfies has probability 0; it is no error here.
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[Parameter::required("country", ""), Parameter::required("given", "predicate")],
+    positional: 2,
+    description: "The exact share of a country's population that satisfies a predicate, and the number of people it comes to.",
+    example: "SELECT * FROM persona_probability('usa', given => state = 'WY' AND age > 95)",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
+
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let Some(given) = arguments.take("given") else {
         return plan_err!("{NAME}: the argument `given` is missing: given => age >= 65, say");

@@ -6,23 +6,25 @@ use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 use populace_population::{Pack, there_are};
 
 use crate::age_band::AgeBand;
-use crate::async_calls::{AsyncCalls, NestedCalls};
+use crate::async_calls::AsyncCalls;
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
 use crate::diversity;
 use crate::embed::Embed;
 use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
+use crate::lazy_calls::{LateCalls, LazyCalls};
 use crate::narrate_calls::PlanCalls;
 use crate::packs::Packs;
+use crate::relation_function::WithRelationFunctions;
 use crate::relations::Relations;
 use crate::row_facts::RowFacts;
-use crate::table_functions::documented;
+use crate::table_functions::routines;
 use crate::unaccent::Unaccent;
 use crate::{Embedder, Narrator, TableSearch};
 
@@ -35,6 +37,12 @@ pub(crate) struct LazyEmbedder(Arc<OpenEmbedder>);
 impl LazyEmbedder {
     pub fn get(&self) -> Result<Arc<dyn Embedder>> {
         (self.0)()
+    }
+}
+
+impl Default for LazyEmbedder {
+    fn default() -> LazyEmbedder {
+        LazyEmbedder(Arc::new(|| plan_err!("this session has no embedder: the host gives it one, with_embedder")))
     }
 }
 
@@ -74,6 +82,10 @@ impl fmt::Debug for Narrators {
 }
 
 impl Narrators {
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     pub fn get(&self, name: Option<&str>) -> Result<Arc<dyn Narrator>> {
         let found = match name {
             None => self.known.first(),
@@ -81,7 +93,7 @@ impl Narrators {
         };
         match (found, name, &self.open) {
             (Some(narrator), ..) => Ok(narrator.clone()),
-            (None, None, _) => plan_err!("this session has no narrator"),
+            (None, None, _) => plan_err!("this session has no narrator: the host gives it one, with_narrator"),
             (None, Some(name), Some(open)) => open(name),
             (None, Some(name), None) => {
                 let names: Vec<&str> = self.known.iter().map(|n| n.name()).collect();
@@ -181,6 +193,23 @@ impl Populace {
     }
 }
 
+/// The functions of a row. Where a host gives no model, those that need one say so when they are planned.
+pub(crate) fn scalars(populace: &Populace) -> Vec<ScalarUDF> {
+    vec![
+        ScalarUDF::from(AgeBand::new()),
+        ScalarUDF::from(CosineSimilarity::new()),
+        ScalarUDF::from(Embed::new(populace.embedder.clone().unwrap_or_default())),
+        ScalarUDF::from(GenerateNarrative::new(populace.narrators.clone())),
+        ScalarUDF::from(TryGenerateNarrative::new(populace.narrators.clone())),
+        ScalarUDF::from(Unaccent::new()),
+    ]
+}
+
+/// The aggregates.
+pub(crate) fn aggregates() -> Vec<AggregateUDF> {
+    diversity::aggregates().into_iter().collect()
+}
+
 /// Adds the functions to a session, and the catalogue `census`.
 ///
 /// # Errors
@@ -188,37 +217,34 @@ impl Populace {
 pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
     let populace = Arc::new(populace);
     context.register_relation_planner(Arc::new(Relations(populace.clone())))?;
-    for function in documented() {
+    for function in routines() {
         context.register_udf(ScalarUDF::from(function));
     }
-    context.register_udf(ScalarUDF::from(AgeBand::new()));
-    context.register_udf(ScalarUDF::from(CosineSimilarity::new()));
-    context.register_udf(ScalarUDF::from(Unaccent::new()));
-    for aggregate in diversity::aggregates() {
+    for function in scalars(&populace) {
+        context.register_udf(function);
+    }
+    for aggregate in aggregates() {
         context.register_udaf(aggregate);
     }
-    let mut asynchronous = vec![];
-    if let Some(embedder) = &populace.embedder {
-        let embed = || Embed::new(embedder.clone());
-        context.register_udf(ScalarUDF::from(embed()));
-        asynchronous.push(Arc::new(AsyncScalarUDF::new(Arc::new(embed())).into_scalar_udf()));
-    }
-    if !populace.narrators.known.is_empty() {
-        let generate = || GenerateNarrative::new(populace.narrators.clone());
-        let attempt = || TryGenerateNarrative::new(populace.narrators.clone());
-        context.register_udf(ScalarUDF::from(generate()));
-        context.register_udf(ScalarUDF::from(attempt()));
-        asynchronous.push(Arc::new(AsyncScalarUDF::new(Arc::new(generate())).into_scalar_udf()));
-        asynchronous.push(Arc::new(AsyncScalarUDF::new(Arc::new(attempt())).into_scalar_udf()));
-        context.add_analyzer_rule(Arc::new(RowFacts(populace.narrators.clone())));
-        let planned = Arc::new(PlanCalls(populace.narrators.clone()));
-        let state =
-            SessionStateBuilder::new_from_existing(context.state()).with_physical_optimizer_rule(planned).build();
-        *context.state_ref().write() = state;
-    }
+    let (embedder, narrators) = (populace.embedder.clone().unwrap_or_default(), populace.narrators.clone());
+    let embed = Embed::new(embedder);
+    let (generate, attempt) = (GenerateNarrative::new(narrators.clone()), TryGenerateNarrative::new(narrators.clone()));
+    let asynchronous = vec![
+        Arc::new(AsyncScalarUDF::new(Arc::new(embed)).into_scalar_udf()),
+        Arc::new(AsyncScalarUDF::new(Arc::new(generate)).into_scalar_udf()),
+        Arc::new(AsyncScalarUDF::new(Arc::new(attempt)).into_scalar_udf()),
+    ];
+    context.add_analyzer_rule(Arc::new(RowFacts(narrators.clone())));
+    let planner = Arc::new(WithRelationFunctions(context.state().query_planner().clone()));
+    let state = SessionStateBuilder::new_from_existing(context.state())
+        .with_query_planner(planner)
+        .with_physical_optimizer_rule(Arc::new(PlanCalls(narrators)))
+        .build();
+    *context.state_ref().write() = state;
     // After the rule above, so that what it fills in is sorted by too.
     context.add_analyzer_rule(Arc::new(AsyncCalls(asynchronous)));
-    context.add_optimizer_rule(Arc::new(NestedCalls));
+    context.add_optimizer_rule(Arc::new(LateCalls));
+    context.add_optimizer_rule(Arc::new(LazyCalls));
     context.register_catalog("census", Arc::new(Census(populace)));
     Ok(())
 }

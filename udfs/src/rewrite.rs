@@ -9,13 +9,10 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use crate::arguments::function_name;
 use crate::sample_persona::fresh_seed;
-use crate::weighting::{rake, rebalance};
-use crate::{
-    compare, complete_persona, counterfactual, duplicates, fidelity, generate_persona, hybrid_search,
-    persona_probability, sample_persona, semantic_search, similar_to, stereotype_index, stratified_sample,
-    table_sample, text_search, validate,
-};
+use crate::table_functions::TableFunction;
+use crate::{counterfactual, generate_persona, persona_probability, sample_persona, stratified_sample, table_sample};
 
 /// Puts a statement into a form that DataFusion plans. A host calls it before planning; one that does not has to
 /// write these forms itself.
@@ -56,7 +53,7 @@ impl VisitorMut for Writers {
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
-        if name.to_string().eq_ignore_ascii_case(generate_persona::NAME) {
+        if function_name(name).as_deref() == Some(generate_persona::NAME) {
             let named = args.iter().position(|a| is_named(a, "narrator")).and_then(|at| expression(&mut args[at]));
             self.0.push(match named {
                 Some(Expr::Value(value)) => match &value.value {
@@ -71,7 +68,7 @@ impl VisitorMut for Writers {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Function(function) = expr
-            && crate::is_narrating(&function.name.to_string().to_lowercase())
+            && function_name(&function.name).is_some_and(|name| crate::is_narrating(&name))
         {
             self.0.push(None);
         }
@@ -86,7 +83,7 @@ impl VisitorMut for Countries {
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
-        let name = name.to_string().to_lowercase();
+        let name = function_name(name).unwrap_or_default();
         if (name == sample_persona::NAME || name == generate_persona::NAME)
             && let Some(Expr::Value(value)) = table_argument(args, "country", 0)
             && let Value::SingleQuotedString(country) = &value.value
@@ -113,11 +110,11 @@ impl VisitorMut for Seeds {
             });
         }
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
-        let name = name.to_string().to_lowercase();
-        let draws = name == sample_persona::NAME || name == generate_persona::NAME;
-        // The third argument of a draw without a name is the seed too.
+        let name = function_name(name).unwrap_or_default();
+        let Some(function) = TableFunction::named(&name) else { return ControlFlow::Continue(()) };
+        let Some(place) = function.parameters.iter().position(|p| p.seed) else { return ControlFlow::Continue(()) };
         let unnamed = args.iter().filter(|a| matches!(a, FunctionArg::Unnamed(_))).count();
-        if (draws && unnamed < 3 || name == stratified_sample::NAME)
+        if (unnamed <= place || place >= function.positional)
             && !args.iter().any(|a| is_named(a, "seed"))
             && let Some(Expr::Function(function)) = parse(&format!("f(seed => {})", fresh_seed()))
             && let FunctionArguments::List(list) = function.args
@@ -135,7 +132,7 @@ impl VisitorMut for Rewrite {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Function(function) = expr
-            && function.name.to_string().eq_ignore_ascii_case(persona_probability::NAME)
+            && function_name(&function.name).as_deref() == Some(persona_probability::NAME)
             && let FunctionArguments::List(list) = &mut function.args
             && let Some(subquery) =
                 subquery("(SELECT probability FROM f())", &function.name, Some(std::mem::take(&mut list.args)))
@@ -147,33 +144,15 @@ impl VisitorMut for Rewrite {
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
-        let name = name.to_string().to_lowercase();
-        let of_table = [
-            duplicates::NAME,
-            fidelity::NAME,
-            hybrid_search::NAME,
-            rake::NAME,
-            rebalance::NAME,
-            semantic_search::NAME,
-            similar_to::NAME,
-            stereotype_index::NAME,
-            stratified_sample::NAME,
-            text_search::NAME,
-            validate::NAME,
-        ];
-        let tables: &[(&str, usize)] = match name.as_str() {
-            compare::NAME => &[("a", 0), ("b", 1)],
-            complete_persona::NAME | counterfactual::NAME => &[("people", 1)],
-            // Without its name it is no argument of a draw.
-            sample_persona::NAME => &[("margins", usize::MAX)],
-            name if of_table.contains(&name) => &[("table", 0)],
-            _ => &[],
-        };
+        let name = function_name(name).unwrap_or_default();
+        let Some(function) = TableFunction::named(&name) else { return ControlFlow::Continue(()) };
         if name == counterfactual::NAME {
             of_uuid(args);
         }
-        for (argument, place) in tables {
-            if let Some(table) = table_argument(args, argument, *place) {
+        for (place, parameter) in function.parameters.iter().enumerate().filter(|(_, p)| p.relation) {
+            // Beyond the places of those without a name it has one.
+            let place = if place < function.positional { place } else { usize::MAX };
+            if let Some(table) = table_argument(args, parameter.name, place) {
                 as_subquery(table);
             }
         }
@@ -262,6 +241,15 @@ fn as_subquery(table: &mut Expr) {
     let name = match table {
         Expr::Identifier(name) => ObjectName::from(vec![name.clone()]),
         Expr::CompoundIdentifier(parts) => ObjectName::from(parts.clone()),
+        Expr::Function(call) => {
+            if let FunctionArguments::List(list) = &mut call.args
+                && let Some(subquery) =
+                    subquery("(SELECT * FROM f())", &call.name, Some(std::mem::take(&mut list.args)))
+            {
+                *table = subquery;
+            }
+            return;
+        }
         _ => return,
     };
     if let Some(subquery) = subquery("(SELECT * FROM t)", &name, None) {

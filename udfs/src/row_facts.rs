@@ -4,14 +4,16 @@
 //! An optimiser may put expressions in the place of columns, so that a call's arguments no longer say what they were
 //! called. The rule writes the names down first: `generate_narrative(what, names, column …)`.
 
+use std::sync::Arc;
+
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue, TableReference, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, LogicalPlan, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection, Sort, ident, lit};
 use datafusion::optimizer::AnalyzerRule;
 use populace_population::nearest;
 
@@ -29,20 +31,59 @@ impl AnalyzerRule for RowFacts {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let done = plan.transform_up_with_subqueries(|node| {
+            let node = match node {
+                LogicalPlan::Sort(sort) => self.sort_by_rows(sort)?,
+                node => node,
+            };
             let schema = merge_schema(&node.inputs());
             let names = NamePreserver::new(&node);
+            // Calls of an aggregate leave it, for a projection below: the rule in `async_calls` keeps its names, which
+            // are its schema's.
+            let aggregates = matches!(node, LogicalPlan::Aggregate(_));
             let filled = node.map_expressions(|expr| {
                 let name = names.save(&expr);
                 let filled = expr.transform_up(|e| self.fill(e, &schema))?;
-                Ok(filled.update_data(|e| name.restore(e)))
+                Ok(if aggregates { filled } else { filled.update_data(|e| name.restore(e)) })
             })?;
-            if filled.transformed { filled.map_data(LogicalPlan::recompute_schema) } else { Ok(filled) }
+            if filled.transformed && !aggregates { filled.map_data(LogicalPlan::recompute_schema) } else { Ok(filled) }
         })?;
         Ok(done.data)
     }
 }
 
 impl RowFacts {
+    /// A text that rows are sorted by takes what it needs from the rows of FROM, not from the columns that are shown:
+    /// the projection computes it beside them.
+    fn sort_by_rows(&self, mut sort: Sort) -> Result<LogicalPlan> {
+        let LogicalPlan::Projection(Projection { expr, input, .. }) = sort.input.as_ref() else {
+            return Ok(LogicalPlan::Sort(sort));
+        };
+        if !sort.expr.iter().any(|key| takes_from_row(&key.expr)) {
+            return Ok(LogicalPlan::Sort(sort));
+        }
+        let (shown, mut exprs, mut keys) = (sort.input.schema().columns(), expr.clone(), vec![]);
+        for key in &sort.expr {
+            if !takes_from_row(&key.expr) {
+                keys.push(key.clone());
+                continue;
+            }
+            let over_rows = key.expr.clone().transform_up(|e| {
+                let Expr::Column(column) = &e else { return Ok(Transformed::no(e)) };
+                match shown.iter().position(|c| c == column) {
+                    Some(at) => Ok(Transformed::yes(expr[at].clone().unalias())),
+                    None => Ok(Transformed::no(e)),
+                }
+            })?;
+            let filled = over_rows.data.transform_up(|e| self.fill(e, input.schema()))?;
+            let name = format!("__sort_key_{}", exprs.len());
+            exprs.push(filled.data.alias(&name));
+            keys.push(key.with_expr(ident(name)));
+        }
+        sort.input = Arc::new(LogicalPlanBuilder::from(input.as_ref().clone()).project(exprs)?.build()?);
+        sort.expr = keys;
+        LogicalPlanBuilder::from(LogicalPlan::Sort(sort)).project(shown.into_iter().map(Expr::Column))?.build()
+    }
+
     fn fill(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         let Expr::ScalarFunction(ScalarFunction { func, args }) = &expr else { return Ok(Transformed::no(expr)) };
         let ours = func.name() == NAME || func.name() == TRY_NAME;
@@ -56,15 +97,47 @@ impl RowFacts {
                 func.name()
             );
         }
-        let mut names: Vec<String> = given.iter().map(name).collect();
-        let mut columns = given.to_vec();
+        let mut columns = vec![];
+        for argument in given {
+            match argument {
+                #[expect(deprecated, reason = "this is what `table.*` among the arguments of a function is")]
+                Expr::Wildcard { qualifier, .. } => columns.extend(expand(qualifier.as_ref(), schema)),
+                other => columns.push(other.clone()),
+            }
+        }
+        let mut names: Vec<String> = columns.iter().map(name).collect();
+        if let Some(twice) = names.iter().enumerate().find(|(at, n)| names[..*at].contains(n)) {
+            return plan_err!(
+                "{}: two of the columns to write from are called `{}`; give one another name in a subquery",
+                func.name(),
+                twice.1
+            );
+        }
         if let (Expr::Literal(what, _), true) = (what, given.is_empty()) {
             let narrator = self.0.get(None)?;
             let available: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
             if let Some(Some(what)) = what.try_as_str() {
-                names = narrator.columns(&prompt(narrator.as_ref(), what)?, &available);
+                let prompt = prompt(narrator.as_ref(), what)?;
+                names = narrator.columns(&prompt, &available);
+                names.retain(|n| available.contains(n));
+                if names.is_empty() && matches!(prompt, Prompt::Kind(_)) {
+                    return plan_err!(
+                        "{}: here are none of the columns that '{what}' is written from: call it in a query whose FROM \
+                         has them, or name those to write from: {}('{what}', column, …)",
+                        func.name(),
+                        func.name()
+                    );
+                }
             }
-            names.retain(|n| available.contains(n));
+            if let Some(twice) = names.iter().find(|n| available.iter().filter(|a| a == n).count() > 1) {
+                let of = schema.columns().into_iter().filter(|c| c.name == *twice);
+                let of: Vec<String> = of.map(|c| c.quoted_flat_name()).collect();
+                return plan_err!(
+                    "{}: the column `{twice}` is ambiguous here: name those to write from, {}",
+                    func.name(),
+                    of.join(" or ")
+                );
+            }
             let of = |n: &String| schema.columns().into_iter().find(|c| c.name == *n).map(Expr::Column);
             columns = names.iter().filter_map(of).collect();
         }
@@ -89,6 +162,24 @@ impl RowFacts {
     }
 }
 
+/// Whether an expression calls for a text without naming what it is written from.
+fn takes_from_row(expr: &Expr) -> bool {
+    let call = |e: &Expr| matches!(e, Expr::ScalarFunction(f) if (f.func.name() == NAME || f.func.name() == TRY_NAME) && f.args.len() == 1);
+    // The closure returns no error.
+    expr.exists(|e| Ok(call(e))).unwrap_or(false)
+}
+
+/// The columns that `*` or `table.*` stands for.
+fn expand(of: Option<&TableReference>, schema: &DFSchema) -> Vec<Expr> {
+    let columns = schema.columns().into_iter();
+    let wanted = |c: &Column| match (of, &c.relation) {
+        (None, _) => true,
+        (Some(of), Some(relation)) => of.resolved_eq(relation),
+        (Some(_), None) => false,
+    };
+    columns.filter(wanted).map(Expr::Column).collect()
+}
+
 /// Every name in a template is a fact that it is given: a slip is found before the first row is drawn.
 fn check_template(template: &str, names: &[String], schema: &DFSchema) -> Result<()> {
     let taken = template_names(template).map_err(DataFusionError::Plan)?;
@@ -107,6 +198,7 @@ fn name(expr: &Expr) -> String {
         Expr::Column(column) => column.name.clone(),
         Expr::Alias(alias) => alias.name.clone(),
         Expr::Cast(cast) => name(&cast.expr),
+        Expr::OuterReferenceColumn(_, column) => column.name.clone(),
         other => other.schema_name().to_string(),
     }
 }

@@ -20,15 +20,16 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, collect};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Margins, Pack, Plan, Predicate, Sampler};
 
 use crate::arguments::Arguments;
-use crate::deferred::{Deferred, Wanted, table};
 use crate::packs::{Packs, population_error};
+use crate::relation_function::{RelationFunction, Wanted, relation};
 use crate::scan::scan;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "sample_persona";
 
@@ -62,6 +63,11 @@ impl Draw {
             None => Sampler::new(pack, seed),
         };
         Ok(Draw { sampler, count, given })
+    }
+
+    /// The people, as a relation.
+    pub fn relation(&self) -> Result<LogicalPlan> {
+        scan(NAME, Arc::new(SamplePersona { draw: self.clone() }))
     }
 }
 
@@ -103,32 +109,47 @@ pub fn fresh_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish() >> 11
 }
 
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("country", ""),
+        Parameter::required("count", ""),
+        Parameter::optional("seed", "number").seed(),
+        Parameter::optional("given", "predicate"),
+        Parameter::optional("margins", "query").relation(),
+    ],
+    positional: 4,
+    description: "People drawn from a country's official figures, all of whom satisfy the predicate; the same people for the same seed. Without a seed a fresh one is taken, and the column `seed` has it. With `margins` they are drawn to other totals, such as another year's ages: from the distribution nearest to the country's, of all that meet the totals (the one of least Kullback-Leibler divergence; Csiszár 1975), of those who satisfy the predicate where there is one. The query has columns of the country and one of numbers, counts or shares; each row is a cell of the margin over its columns that are not NULL, so that GROUPING SETS of several are several margins. Integers may be bands, '18-24' or '85+'. Totals that cannot be met are told with the gap.",
+    example: "SELECT * FROM sample_persona('usa', 1000, given => age >= 65)",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
+
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     if arguments.has("margins") {
         let margins = arguments.table("margins", context)?;
         let draw = DrawArguments::plan(NAME, &mut arguments, packs, context)?;
-        return scan(NAME, table(DrawToMargins { draw, margins }));
+        let columns = margins.schema().fields().iter().map(|f| f.name().clone()).collect();
+        return relation(DrawToMargins { draw, columns }, vec![margins], None);
     }
     let draw = Draw::plan(NAME, &mut arguments, packs, context)?;
-    let table = Arc::new(SamplePersona { draw });
-    scan(NAME, table)
+    draw.relation()
 }
 
 /// A draw to margins, which a query tells when it runs.
 #[derive(Debug)]
 struct DrawToMargins {
     draw: DrawArguments,
-    margins: LogicalPlan,
+    /// Of the query of margins
+    columns: Vec<String>,
 }
 
-impl Deferred for DrawToMargins {
-    const OPERATOR: &'static str = "SamplePersonaExec";
+impl RelationFunction for DrawToMargins {
+    fn operator(&self) -> &'static str {
+        "SamplePersonaExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -139,15 +160,14 @@ impl Deferred for DrawToMargins {
     fn details(&self) -> String {
         let DrawArguments { pack, count, seed, given } = &self.draw;
         let given = given.as_ref().map_or(String::new(), |given| format!(", given={given}"));
-        let columns: Vec<&str> = self.margins.schema().fields().iter().map(|f| f.name().as_str()).collect();
-        format!("country={}, rows={count}, seed={seed}{given}, margins=[{}]", pack.id(), columns.join(", "))
+        format!("country={}, rows={count}, seed={seed}{given}, margins=[{}]", pack.id(), self.columns.join(", "))
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
+        let Wanted { task, projection, inputs, .. } = wanted;
         let begin = async move {
             let batch_size = task.session_config().batch_size().max(1);
-            let margins = collect(state.create_physical_plan(&self.margins).await?, task).await?;
+            let margins: Vec<RecordBatch> = inputs[0].rows(&task)?.try_collect().await?;
             let DrawArguments { pack, count, seed, given } = self.draw.clone();
             let of = given.clone();
             let fit = SpawnedTask::spawn_blocking(move || {

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 use futures::stream::BoxStream;
 
 use crate::TableSearch;
-use crate::arguments::{Arguments, expression};
+use crate::arguments::{Arguments, expression, relation};
 use crate::deferred::{Deferred, Wanted, table};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
@@ -20,13 +20,9 @@ use crate::sampling::passes::{SAMPLING_WEIGHT, STRATUM, Sample};
 use crate::sampling::quotas;
 use crate::sampling::ranks::{Key, plain};
 use crate::scan::scan;
-use crate::semantic_search::relation;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "stratified_sample";
-
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 9] =
-    ["table", "n", "strata", "allocation", "study_variable", "min_per_stratum", "max_per_stratum", "on_short", "seed"];
 
 const ALLOCATIONS: [(&str, Allocation); 3] =
     [("proportional", Allocation::Proportional), ("equal", Allocation::Equal), ("neyman", Allocation::Neyman)];
@@ -39,7 +35,27 @@ pub(crate) fn is_allocation(name: &str) -> bool {
     ALLOCATIONS.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
-pub(crate) fn plan(
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::required("n", ""),
+        Parameter::required("strata", "(expression [, …])"),
+        Parameter::optional("allocation", "'proportional' | 'equal' | 'neyman' | quotas"),
+        Parameter::optional("study_variable", "number"),
+        Parameter::optional("min_per_stratum", "number"),
+        Parameter::optional("max_per_stratum", "number"),
+        Parameter::optional("on_short", "'error' | 'take_all' | 'redistribute'"),
+        Parameter::optional("seed", "number").seed(),
+    ],
+    positional: 2,
+    description: "So many rows of each stratum of a table, drawn without replacement, with their `stratum` and their `sampling_weight`: the rows of the stratum for each one taken. The same rows for the same seed, in whatever order the table has them: by its column `uuid`, or else by what they hold. A stratum with fewer rows than its quota is an error, unless `on_short` says otherwise.",
+    example: "SELECT * FROM stratified_sample(usa, 1000, strata => (state, age_band(age, 30, 60)), seed => 7)",
+    plan: |arguments, populace, context| plan(arguments, populace.search.clone(), context),
+};
+
+fn plan(
     mut arguments: Arguments,
     host: Option<Arc<dyn TableSearch>>,
     context: &mut dyn RelationPlannerContext,

@@ -30,6 +30,12 @@ use crate::scan::scan;
 /// What it is listed as among the functions.
 pub(crate) const NAME: &str = "tablesample";
 
+/// What the list says of it.
+pub(crate) const DESCRIPTION: &str = "Some rows of a table or a query, by chance: each by itself (BERNOULLI, and SYSTEM all the same), or so many ROWS. The same rows for the same seed, in whatever order the table has them: by its column `uuid`, or else by what they hold. A larger share of the same seed holds the smaller one.";
+pub(crate) const SYNTAX: &str =
+    "table TABLESAMPLE BERNOULLI (percentage) | (number PERCENT) | (number ROWS) [REPEATABLE (seed)]";
+pub(crate) const EXAMPLE: &str = "SELECT * FROM usa TABLESAMPLE BERNOULLI (5) REPEATABLE (7)";
+
 const CLAUSE: &str = "TABLESAMPLE";
 
 /// The sample that a relation asks for.

@@ -81,7 +81,8 @@ pub trait SearchRows: Debug + Send + Sync {
     async fn take(&self, rows: &[u64], columns: &[String]) -> Result<RecordBatch>;
 }
 
-/// The rows of the table that a relation is, as they are but for filters: by the host, where the table is one of its.
+/// The rows of the table that a relation is, as they are but for filters and columns that are left out: by the host,
+/// where the table is one of its.
 ///
 /// # Errors
 /// If the table cannot be read, or a filter fails.
@@ -125,20 +126,16 @@ fn is_subquery(expr: &Expr) -> bool {
 fn table_below(plan: &LogicalPlan) -> Option<(&TableScan, Vec<Expr>)> {
     match plan {
         LogicalPlan::SubqueryAlias(alias) => table_below(&alias.input),
-        LogicalPlan::Projection(all)
-            if all.expr.len() == all.input.schema().fields().len()
-                && all.expr.iter().zip(all.input.schema().columns()).all(|(e, c)| *e == Expr::Column(c)) =>
-        {
-            table_below(&all.input)
+        // Without some of the columns
+        LogicalPlan::Projection(some) if some.expr.iter().all(|e| matches!(e, Expr::Column(_))) => {
+            table_below(&some.input)
         }
         LogicalPlan::Filter(filter) => {
             let (scan, mut filters) = table_below(&filter.input)?;
             filters.push(filter.predicate.clone());
             Some((scan, filters))
         }
-        LogicalPlan::TableScan(scan) if scan.fetch.is_none() && scan.projection.is_none() => {
-            Some((scan, scan.filters.clone()))
-        }
+        LogicalPlan::TableScan(scan) if scan.fetch.is_none() => Some((scan, scan.filters.clone())),
         _ => None,
     }
 }

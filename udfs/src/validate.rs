@@ -7,16 +7,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::streaming::StreamingTable;
-use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, plan_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
@@ -25,11 +19,26 @@ use crate::arguments::Arguments;
 use crate::checks::{Columns, Copies, Likeness, Shingles, Violation, Vocabulary, Wording, check_text};
 use crate::facts::{facts_of, language_of, pack_name};
 use crate::packs::Packs;
-use crate::scan::scan;
+use crate::relation_function::{RelationFunction, Wanted, relation};
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "validate";
 
-pub(crate) fn plan(
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::optional("country", "text"),
+        Parameter::optional("language", "code"),
+    ],
+    positional: 2,
+    description: "What is wrong with the people of a table, one row a violation. Of texts: blank, refusal, length, the name missing, another age, sex, job or place than the facts say, another language, contact data, a near-copy of another person's text. Of columns, by the figures of the country that the row or `country` names: pairs of values that nobody has, or hardly anybody (`geography`, `age_marital`, `education_occupation`, `demographics`), and values that are not known. Texts are checked in the language that the row (`narrative_language`) or `language` names, or else in the country's.",
+    example: "SELECT check, count(*) FROM validate(usa) GROUP BY check",
+    plan: plan,
+};
+
+fn plan(
     mut arguments: Arguments,
     populace: &Arc<Populace>,
     context: &mut dyn RelationPlannerContext,
@@ -57,8 +66,7 @@ pub(crate) fn plan(
     let columns = input.schema().columns().into_iter().filter(|c| !c.name.ends_with("_embedding"));
     let columns: Vec<Expr> = columns.map(|c| Expr::Column(c.clone()).alias(c.name)).collect();
     let input = LogicalPlanBuilder::from(input).project(columns)?.build()?;
-    let validation = Arc::new(Validation { input, texts, country, language, populace: populace.clone() });
-    scan(NAME, validation)
+    relation(Validation { texts, country, language, populace: populace.clone() }, vec![input], None)
 }
 
 fn schema() -> SchemaRef {
@@ -68,65 +76,43 @@ fn schema() -> SchemaRef {
 
 #[derive(Debug)]
 struct Validation {
-    input: LogicalPlan,
     texts: Vec<String>,
     country: Option<String>,
     language: Option<String>,
     populace: Arc<Populace>,
 }
 
-#[async_trait]
-impl TableProvider for Validation {
+impl RelationFunction for Validation {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn operator(&self) -> &'static str {
+        "ValidateExec"
+    }
+
     fn schema(&self) -> SchemaRef {
         schema()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
+    fn details(&self) -> String {
+        let said = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(", {name}={value}"));
+        let said = said("country", &self.country).into_iter().chain(said("language", &self.language));
+        format!("narratives=({}){}", self.texts.join(", "), said.collect::<String>())
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = session.create_physical_plan(&self.input).await?;
-        let (texts, country, language) = (self.texts.clone(), self.country.clone(), self.language.clone());
-        let populace = self.populace.clone();
-        let violations = Arc::new(Violations { rows, texts, country, language, populace, schema: schema() });
-        StreamingTable::try_new(schema(), vec![violations])?.scan(session, projection, filters, limit).await
-    }
-}
-
-#[derive(Debug)]
-struct Violations {
-    rows: Arc<dyn ExecutionPlan>,
-    texts: Vec<String>,
-    country: Option<String>,
-    language: Option<String>,
-    populace: Arc<Populace>,
-    schema: SchemaRef,
-}
-
-impl PartitionStream for Violations {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (texts, country, language) = (self.texts.clone(), self.country.clone(), self.language.clone());
-        let populace = self.populace.clone();
-        let rows = match execute_stream(self.rows.clone(), context) {
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { task, projection, inputs, .. } = wanted;
+        let rows = match inputs[0].rows(&task) {
             Ok(rows) => rows.left_stream(),
             Err(error) => stream::iter([Err(error)]).right_stream(),
         };
+        let (texts, country, language) = (self.texts.clone(), self.country.clone(), self.language.clone());
+        let populace = self.populace.clone();
         let (vocabularies, columns, copies) = Default::default();
         let mut validator = Validator { texts, country, language, populace, vocabularies, columns, copies };
-        let found = rows.map(move |batch| validator.batch(&batch?));
-        let found = found.try_filter(|batch| futures::future::ready(batch.num_rows() > 0));
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), found))
+        let found = rows.map(move |batch| Ok(validator.batch(&batch?)?.project(&projection)?));
+        found.try_filter(|batch| futures::future::ready(batch.num_rows() > 0)).boxed()
     }
 }
 

@@ -7,36 +7,64 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
-use datafusion::common::{Column, Result, plan_err};
+use datafusion::common::{Result, plan_err};
 use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use populace_population::there_are;
 
 use self::numbers::{Cells, Numbers};
-use crate::arguments::Arguments;
-use crate::deferred::{Deferred, Wanted, columns_of, table};
-use crate::fidelity::{weight_values, weights as weights_of};
+use crate::arguments::{Arguments, column_name};
+use crate::fidelity::{WEIGHTS, named_columns, weight_values, weights as weights_of};
 use crate::goodness::{Test, between_samples, holm, jensen_shannon, total_variation, two_samples};
-use crate::sampling::passes::run;
+use crate::relation_function::{Input, RelationFunction, Wanted, columns_of, relation};
 use crate::sampling::ranks::plain;
 use crate::sampling::strata::Strata;
-use crate::scan::scan;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "compare";
 
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 6] = ["a", "b", "columns", "alpha", "weights_a", "weights_b"];
+/// Columns that say where rows come from, which are compared only where they are named.
+const PROVENANCE: [&str; 12] = [
+    "uuid",
+    "seed",
+    "row_index",
+    "pack",
+    "given",
+    "run_id",
+    "narrator",
+    "narrative_error",
+    "twin_of",
+    "stratum",
+    "sampling_weight",
+    "stratum_size",
+];
 
 /// The most different values of a text, or combinations of values, that are counted.
 const MOST_VALUES: usize = 200_000;
 
-pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
-    let inputs = ARGUMENTS[..2].iter().map(|name| arguments.table(name, context)).collect::<Result<Vec<_>>>()?;
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("a", "").relation(),
+        Parameter::required("b", "").relation(),
+        Parameter::optional("columns", "(column | (column, column [, …]) [, …])"),
+        Parameter::optional("weights_a", "expression"),
+        Parameter::optional("weights_b", "expression"),
+        Parameter::optional("alpha", "number"),
+    ],
+    positional: 2,
+    description: "Whether two tables agree, one row a column that both have: the total variation distance `tvd`, the one that chance alone makes between samples of these sizes (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test, and a verdict. Numbers of many values are compared in ten bands. `columns` names the columns, and in parentheses the combinations, to compare. Holm's correction over all rows keeps the chance that any of them says `differs` of two samples of the same people at `alpha`.",
+    example: "SELECT * FROM compare(usa, imported, columns => (age, state, (sex, marital_status)))",
+    plan: |arguments, _, context| plan(arguments, context),
+};
+
+fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+    let inputs = ["a", "b"].iter().map(|name| arguments.table(name, context)).collect::<Result<Vec<_>>>()?;
     let mut weights = [None, None];
     for (at, name) in ["weights_a", "weights_b"].into_iter().enumerate() {
         if let Some(sql) = arguments.take(name) {
@@ -50,18 +78,26 @@ pub(crate) fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerCo
     let shared: Vec<&str> = of_a.iter().filter(|name| of_b.contains(name)).map(String::as_str).collect();
     let wanted: Vec<Vec<String>> = match arguments.take("columns") {
         Some(sql) => columns(sql)?,
-        None => shared.iter().map(|name| vec![name.to_string()]).collect(),
+        // How people were drawn and written up says nothing of who they are.
+        None => shared.iter().filter(|n| !PROVENANCE.contains(n)).map(|name| vec![name.to_string()]).collect(),
     };
     if wanted.is_empty() {
-        return plan_err!("{NAME}: the tables have no column of the same name; give them the same names in a subquery");
+        return plan_err!(
+            "{NAME}: the tables have no column of the same name that says who people are; give columns the same names in a \
+             subquery, or name those to compare, columns => (…)"
+        );
     }
     if let Some(name) = wanted.iter().flatten().find(|name| !shared.contains(&name.as_str())) {
         let lacks = if of_a.contains(name) { "b" } else { "a" };
         return plan_err!("{NAME}: `columns`: table {lacks} has no column `{name}`{}", there_are(name, &shared));
     }
     let units: Vec<Unit> = wanted.into_iter().map(|columns| unit(columns, &inputs)).collect();
-    let comparison = Comparison { inputs, weights, units, alpha };
-    scan(NAME, table(comparison))
+    let counted = units.iter().filter(|u| !matches!(u.way, Way::Not(_)));
+    let mut names: Vec<String> = counted.flat_map(|u| u.columns.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let tables = inputs.iter().zip(weights).map(|(input, weights)| named_columns(NAME, input, &names, weights));
+    relation(Comparison { units, alpha }, tables.collect::<Result<_>>()?, None)
 }
 
 /// Columns, and combinations of columns in parentheses.
@@ -71,10 +107,9 @@ fn columns(sql: SqlExpr) -> Result<Vec<Vec<String>>> {
         SqlExpr::Nested(element) => vec![*element],
         element => vec![element],
     };
-    let name = |sql: SqlExpr| match sql {
-        SqlExpr::Identifier(name) if name.quote_style.is_some() => Ok(name.value),
-        SqlExpr::Identifier(name) => Ok(name.value.to_lowercase()),
-        other => plan_err!("{NAME}: `columns`: `{other}` is not the name of a column; compute it in a subquery"),
+    let name = |sql: SqlExpr| match column_name(&sql) {
+        Some(name) => Ok(name),
+        None => plan_err!("{NAME}: `columns`: `{sql}` is not the name of a column; compute it in a subquery"),
     };
     let combination = |sql: SqlExpr| match sql {
         SqlExpr::Tuple(elements) => elements.into_iter().map(name).collect(),
@@ -134,10 +169,6 @@ fn unit(columns: Vec<String>, inputs: &[LogicalPlan]) -> Unit {
 
 #[derive(Debug)]
 struct Comparison {
-    /// The two tables
-    inputs: Vec<LogicalPlan>,
-    /// What each of their rows counts for
-    weights: [Option<Expr>; 2],
     units: Vec<Unit>,
     alpha: f64,
 }
@@ -164,10 +195,12 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-impl Deferred for Comparison {
-    const OPERATOR: &'static str = "CompareExec";
+impl RelationFunction for Comparison {
+    fn operator(&self) -> &'static str {
+        "CompareExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -181,8 +214,8 @@ impl Deferred for Comparison {
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
-        columns_of(async move { self.rows(&state, &task).await }, projection)
+        let Wanted { task, projection, inputs, .. } = wanted;
+        columns_of(async move { self.rows(&inputs, &task).await }, projection)
     }
 }
 
@@ -284,29 +317,19 @@ struct Compared {
 }
 
 impl Comparison {
-    async fn rows(&self, state: &SessionState, task: &Arc<TaskContext>) -> Result<RecordBatch> {
-        let counted: Vec<&Unit> = self.units.iter().filter(|u| !matches!(u.way, Way::Not(_))).collect();
-        let mut names: Vec<&str> = counted.iter().flat_map(|u| &u.columns).map(String::as_str).collect();
-        names.sort_unstable();
-        names.dedup();
-        let place = |name: &String| names.iter().position(|n| n == name);
+    async fn rows(&self, tables: &[Input], task: &Arc<TaskContext>) -> Result<RecordBatch> {
         let mut counters = self.units.iter().map(Counter::of).collect::<Result<Vec<_>>>()?;
         let mut rows = [Rows::default(); 2];
-        for (table, input) in self.inputs.iter().enumerate() {
-            let all = input.schema().columns();
-            let columns = names.iter().filter_map(|name| all.iter().find(|c: &&Column| c.name == *name));
-            let mut columns: Vec<Expr> = columns.cloned().map(Expr::Column).collect();
-            let width = columns.len();
-            columns.extend(self.weights[table].clone());
-            let mut batches = run(input, None, columns, state, task).await?;
+        for (table, input) in tables.iter().enumerate() {
+            let mut batches = input.rows(task)?;
             while let Some(batch) = batches.try_next().await? {
-                let weights = match &self.weights[table] {
-                    Some(_) => weight_values(NAME, &batch, width)?,
-                    None => vec![1.0; batch.num_rows()],
+                let weights = match batch.schema().index_of(WEIGHTS) {
+                    Ok(at) => weight_values(NAME, &batch, at)?,
+                    Err(_) => vec![1.0; batch.num_rows()],
                 };
                 rows[table].add(&weights);
                 for (unit, counter) in self.units.iter().zip(&mut counters) {
-                    let columns = unit.columns.iter().filter_map(|name| batch.columns().get(place(name)?).cloned());
+                    let columns = unit.columns.iter().filter_map(|name| batch.column_by_name(name).cloned());
                     counter.add(table, &columns.collect::<Vec<_>>(), &weights)?;
                 }
             }

@@ -12,16 +12,16 @@ mod report;
 mod tally;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
-use datafusion::common::{Column, DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Analysis, Figure, Pack, there_are};
@@ -31,25 +31,35 @@ use self::mapped::{Found, Mapped, find, map};
 use self::report::{Detail, Judged, Outcome};
 use self::tally::Count;
 use self::verdict::{adjust, compare};
-use crate::arguments::{Arguments, expression};
-use crate::deferred::{Deferred, Wanted, table};
+use crate::arguments::Arguments;
 use crate::packs::Packs;
-use crate::sampling::passes::run;
-use crate::scan::scan;
+use crate::relation_function::{Input, RelationFunction, Wanted, relation};
+use crate::stratified_sample::value_of_a_row;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "fidelity";
-
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 6] = ["table", "country", "figure", "detail", "weights", "alpha"];
 
 const DETAILS: [(&str, Detail); 3] =
     [("figures", Detail::Figures), ("margins", Detail::Margins), ("cells", Detail::Cells)];
 
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::required("country", ""),
+        Parameter::optional("figure", "name"),
+        Parameter::optional("detail", "'figures' | 'margins' | 'cells'"),
+        Parameter::optional("weights", "number"),
+        Parameter::optional("alpha", "number"),
+    ],
+    positional: 2,
+    description: "Whether a table agrees with the figures of a country, one row a figure, a margin or a cell: the total variation distance `tvd`, the one that chance alone makes in a sample of this size (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test with neighbouring cells pooled until 5 rows are expected in each, and a verdict. A figure differs if its joint table or the margin of one of its columns does; Holm's correction over all of them keeps the chance that any figure differs in a sample of the country's people at `alpha`. Figures are judged against the country's network: `basis` is `figure` where it was made to meet them, and otherwise `drift` says how far it is from their own shares. Rows that a figure does not cover are `outside`; values that are no level are `unmatched`. With `weights`, `n` is Kish's effective number of rows.",
+    example: "SELECT figure, tvd, noise_floor, verdict FROM fidelity((SELECT * FROM sample_persona('usa', 100000)), 'usa')",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
+
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let figure = arguments.text("figure", context)?;
@@ -89,8 +99,45 @@ pub(crate) fn plan(
         }
         _ => {}
     }
-    let fidelity = Fidelity { input, pack, figures, found, weights, detail, alpha };
-    scan(NAME, table(fidelity))
+    let names =
+        read_of(&pack, figures.iter().zip(&found).filter_map(|(at, found)| Some((*at, found.as_deref().ok()?))));
+    let rows = named_columns(NAME, &input, &names, weights.clone())?;
+    let fidelity = Fidelity { pack, figures, found, weighted: weights.is_some(), detail, alpha };
+    relation(fidelity, vec![rows], None)
+}
+
+/// The columns of a table that figures are read from, each once, in the order of their names.
+pub(crate) fn read_of<'a>(pack: &Pack, figures: impl Iterator<Item = (usize, &'a [Found])>) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for (at, found) in figures {
+        for (column, found) in pack.figures()[at].columns.iter().zip(found) {
+            match found {
+                Found::Column => _ = names.insert(column.variable.clone()),
+                Found::Shown(shown, _) => _ = names.insert(shown.clone()),
+                Found::Summed => {}
+            }
+        }
+    }
+    names.into_iter().collect()
+}
+
+/// What [`named_columns`] calls the weights.
+pub(crate) const WEIGHTS: &str = "__weights";
+
+/// Columns of a table by their names, and the weights of its rows where they have any.
+pub(crate) fn named_columns(
+    function: &str,
+    input: &LogicalPlan,
+    names: &[String],
+    weights: Option<Expr>,
+) -> Result<LogicalPlan> {
+    let all = input.schema().columns();
+    let column = |name: &String| match all.iter().find(|c| c.name == *name) {
+        Some(column) => Ok(Expr::Column(column.clone()).alias(name)),
+        None => plan_err!("{function}: the table has no column `{name}`"),
+    };
+    let columns = names.iter().map(column).chain(weights.map(|weights| Ok(weights.alias(WEIGHTS))));
+    LogicalPlanBuilder::from(input.clone()).project(columns.collect::<Result<Vec<_>>>()?)?.build()
 }
 
 /// The type of a column by its name.
@@ -116,7 +163,7 @@ pub(crate) fn weights(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Expr> {
     let text = sql.to_string();
-    let expr = expression(function, name, sql, input.schema(), context)?;
+    let expr = value_of_a_row(function, name, sql, input, context)?;
     let kind = expr.get_type(input.schema())?;
     if !kind.is_numeric() {
         return plan_err!("{function}: `{name}` must be a number, `{text}` is {kind}");
@@ -127,21 +174,22 @@ pub(crate) fn weights(
 /// One call.
 #[derive(Debug)]
 struct Fidelity {
-    input: LogicalPlan,
     pack: Arc<Pack>,
     /// Places in the pack's figures
     figures: Vec<usize>,
     /// How each of these figures is found in the table, or why it is not
     found: Vec<Result<Vec<Found>, String>>,
-    weights: Option<Expr>,
+    weighted: bool,
     detail: Detail,
     alpha: f64,
 }
 
-impl Deferred for Fidelity {
-    const OPERATOR: &'static str = "FidelityExec";
+impl RelationFunction for Fidelity {
+    fn operator(&self) -> &'static str {
+        "FidelityExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -154,9 +202,9 @@ impl Deferred for Fidelity {
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
+        let Wanted { task, projection, inputs, .. } = wanted;
         let (detail, alpha) = (self.detail, self.alpha);
-        let judged = stream::once(async move { self.judge(&state, &task).await });
+        let judged = stream::once(async move { self.judge(&inputs[0], &task).await });
         let batches = judged.map_ok(move |judged: Vec<Judged>| match detail {
             Detail::Figures | Detail::Margins => stream::iter([report::figures(&judged, detail, alpha)]).boxed(),
             Detail::Cells => stream::iter(judged).filter_map(|j| async move { report::cells(&j).transpose() }).boxed(),
@@ -166,11 +214,11 @@ impl Deferred for Fidelity {
 }
 
 impl Fidelity {
-    async fn judge(self: Arc<Self>, state: &SessionState, task: &Arc<TaskContext>) -> Result<Vec<Judged>> {
+    async fn judge(self: Arc<Self>, table: &Input, task: &Arc<TaskContext>) -> Result<Vec<Judged>> {
         let this = self.clone();
         let mapped = tokio::task::spawn_blocking(move || this.map());
         let mapped = mapped.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))?;
-        let counts = self.count(&mapped, state, task).await?;
+        let counts = self.count(&mapped, table, task).await?;
         let mut comparisons: Vec<_> =
             mapped.iter().zip(&counts).map(|(m, count)| m.as_ref().map_or(vec![], |m| compare(m, count))).collect();
         adjust(&mut comparisons);
@@ -205,7 +253,7 @@ impl Fidelity {
     async fn count(
         &self,
         mapped: &[Result<Mapped, String>],
-        state: &SessionState,
+        table: &Input,
         task: &Arc<TaskContext>,
     ) -> Result<Vec<Count>> {
         let mut counts: Vec<Count> =
@@ -218,15 +266,8 @@ impl Fidelity {
         let Some(variables) = variables.collect::<Option<Vec<_>>>() else {
             return exec_err!("{NAME}: a variable is missing");
         };
-        let schema = self.input.schema();
-        let mut columns = vec![];
-        for name in &names {
-            match schema.columns().into_iter().find(|c: &Column| c.name == *name) {
-                Some(column) => columns.push(Expr::Column(column)),
-                None => return exec_err!("{NAME}: the column `{name}` is missing"),
-            }
-        }
-        columns.extend(self.weights.clone());
+        let of_names = names.iter().map(|name| table.place(name)).collect::<Result<Vec<usize>>>()?;
+        let of_weights = if self.weighted { Some(table.place(WEIGHTS)?) } else { None };
         let places: Vec<Vec<usize>> = mapped
             .iter()
             .map(|m| {
@@ -234,13 +275,10 @@ impl Fidelity {
                 of_figure.filter_map(|c| names.iter().position(|name| *name == c.variable)).collect()
             })
             .collect();
-        let mut batches = run(&self.input, None, columns, state, task).await?;
+        let mut batches = table.rows(task)?;
         while let Some(batch) = batches.try_next().await? {
-            let weights = match &self.weights {
-                Some(_) => Some(weight_values(NAME, &batch, names.len())?),
-                None => None,
-            };
-            let of_columns = batch.columns().iter().zip(&variables).map(|(values, v)| levels(values, v));
+            let weights = of_weights.map(|at| weight_values(NAME, &batch, at)).transpose()?;
+            let of_columns = of_names.iter().zip(&variables).map(|(at, v)| levels(batch.column(*at), v));
             let of_columns: Vec<Vec<u32>> = of_columns.collect::<Result<_>>()?;
             for ((mapped, count), places) in mapped.iter().zip(&mut counts).zip(&places) {
                 if let Ok(mapped) = mapped {

@@ -3,6 +3,7 @@
 mod bm25;
 mod choose;
 mod collected;
+pub(crate) mod functions;
 mod rank;
 mod request;
 mod run;
@@ -11,17 +12,17 @@ mod words;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
-use datafusion::logical_expr::{Expr, LogicalPlan};
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use self::rank::Fusion;
 use crate::Populace;
-use crate::deferred::{Deferred, Wanted};
+use crate::relation_function::{RelationFunction, Wanted};
 
-pub(crate) use request::{plan, text_column, vector_column};
+pub(crate) use request::{text_column, vector_column};
 pub(crate) use run::vectors_of;
 pub use words::{LONGEST_WORD, Words};
 
@@ -44,8 +45,10 @@ pub(crate) enum By {
 struct Search {
     function: &'static str,
     by: By,
-    input: LogicalPlan,
-    filter: Option<Expr>,
+    /// The columns of the table
+    table: SchemaRef,
+    /// As the statement has it; the rows that are read satisfy it
+    condition: Option<String>,
     /// The text, or the person's uuid
     wanted: String,
     k: usize,
@@ -58,6 +61,8 @@ struct Search {
     words: Option<Words>,
     fusion: Fusion,
     quotas: Vec<(String, usize)>,
+    /// The vectors by which rows are told apart, where diversity is asked for
+    pool: Option<String>,
     diversity: Option<f32>,
     populace: Arc<Populace>,
 }
@@ -79,16 +84,18 @@ impl Search {
     }
 
     fn full_schema(&self) -> SchemaRef {
-        let mut fields: Vec<Field> = self.input.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        let mut fields: Vec<Field> = self.table.fields().iter().map(|f| f.as_ref().clone()).collect();
         fields.extend(self.added());
         Arc::new(Schema::new(fields))
     }
 }
 
-impl Deferred for Search {
-    const OPERATOR: &'static str = "SearchExec";
+impl RelationFunction for Search {
+    fn operator(&self) -> &'static str {
+        "SearchExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         self.function
     }
 
@@ -98,8 +105,8 @@ impl Deferred for Search {
 
     fn details(&self) -> String {
         let mut details = format!("k={}, columns=({})", self.k, self.columns.join(", "));
-        if let Some(filter) = &self.filter {
-            details.push_str(&format!(", where={filter}"));
+        if let Some(condition) = &self.condition {
+            details.push_str(&format!(", where={condition}"));
         }
         for (column, most) in &self.quotas {
             details.push_str(&format!(", max_per=({column}, {most})"));
@@ -111,7 +118,20 @@ impl Deferred for Search {
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, projection, schema, .. } = wanted;
-        stream::once(async move { self.run(&state, &projection, schema).await }).boxed()
+        stream::once(async move { self.run(wanted).await }).boxed()
+    }
+
+    fn passes(&self) -> Vec<Option<(usize, String)>> {
+        let table = self.table.fields().iter().map(|f| Some((0, f.name().clone())));
+        table.chain(self.added().iter().map(|_| None)).collect()
+    }
+
+    fn reads(&self) -> Vec<(usize, String)> {
+        self.searched().into_iter().map(|name| (0, name)).collect()
+    }
+
+    fn ordering(&self) -> Option<(&'static str, SortOptions)> {
+        // Diversity is not by the score alone.
+        self.diversity.is_none().then_some((SCORE, SortOptions { descending: true, nulls_first: false }))
     }
 }

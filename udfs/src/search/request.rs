@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{ExprSchema, Result, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use populace_population::there_are;
 
@@ -14,15 +15,14 @@ use super::rank::Fusion;
 use super::{By, Search, Words};
 use crate::Populace;
 use crate::arguments::{Arguments, expression};
-use crate::deferred::table;
+use crate::relation_function::relation;
 use crate::sampling::ranks::plain;
-use crate::scan::scan;
 
 /// The narrative that is searched where none is named.
 const DEFAULT: &str = "persona";
 
 /// Plans one search.
-pub(crate) fn plan(
+pub(super) fn plan(
     function: &'static str,
     by: By,
     mut arguments: Arguments,
@@ -61,9 +61,6 @@ pub(crate) fn plan(
     };
     let quotas = quotas(function, &mut arguments, &input, context)?;
     let diversity = arguments.fraction("diversity", context)?.map(|d| d as f32);
-    if diversity.is_some() && by == By::Words {
-        vector_column(function, &input, &columns[0])?;
-    }
     let words = match arguments.text("language", context)? {
         None => None,
         Some(language) => match Words::of(&language) {
@@ -77,12 +74,16 @@ pub(crate) fn plan(
     if matches!(by, By::Meaning | By::Both) && populace.embedder.is_none() {
         return plan_err!("{function}: this session has no embedder");
     }
-    let populace = populace.clone();
+    let pool = match diversity {
+        Some(_) => Some(vector_column(function, &input, &columns[0])?),
+        None => None,
+    };
+    let condition = filter.as_ref().map(ToString::to_string);
     let search = Search {
         function,
         by,
-        input,
-        filter,
+        table: input.schema().inner().clone(),
+        condition,
         wanted,
         k,
         columns,
@@ -91,16 +92,35 @@ pub(crate) fn plan(
         words,
         fusion,
         quotas,
+        pool,
         diversity,
-        populace,
+        populace: populace.clone(),
     };
     for added in search.added() {
-        if search.input.schema().fields().iter().any(|f| f.name() == added.name()) {
+        if search.table.column_with_name(added.name()).is_some() {
             let name = added.name();
             return plan_err!("{function}: the table has a column `{name}` already; leave it out with a subquery");
         }
     }
-    scan(function, table(search))
+    let mut inputs = vec![];
+    let uuid = input.schema().columns().into_iter().find(|c| c.name == "uuid").map(Expr::Column);
+    let where_ = |filter: Option<Expr>| match filter {
+        Some(filter) => LogicalPlanBuilder::from(input.clone()).filter(filter)?.build(),
+        None => Ok(input.clone()),
+    };
+    match uuid {
+        Some(uuid) if by == By::Person => {
+            let others = uuid.clone().not_eq(lit(search.wanted.as_str()));
+            inputs.push(where_(conjunction(filter.into_iter().chain([others])))?);
+            let person = where_(Some(uuid.eq(lit(search.wanted.as_str()))))?;
+            let all = input.schema().columns();
+            let vectors = search.vectors.iter().filter_map(|name| all.iter().find(|c| c.name == *name));
+            let vectors = vectors.cloned().map(Expr::Column).collect::<Vec<_>>();
+            inputs.push(LogicalPlanBuilder::from(person).project(vectors)?.build()?);
+        }
+        _ => inputs.push(where_(filter)?),
+    }
+    relation(search, inputs, None)
 }
 
 pub(super) fn is_text(kind: &DataType) -> bool {

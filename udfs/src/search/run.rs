@@ -6,19 +6,18 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Float32Type, SchemaRef};
 use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
-use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 
 use super::choose::{Quota, unlike, within};
 use super::collected::{Collected, as_vectors};
 use super::rank::{Hit, Ranking, fuse, reciprocal};
-use super::request::{is_text, vector_column};
+use super::request::is_text;
 use super::{By, Search, bm25};
 use crate::cosine_similarity::similarity;
 use crate::embed::embed;
+use crate::relation_function::{Input, Wanted};
 use crate::sampling::strata::Strata;
 use crate::table_search::rows_of_table;
 use crate::{LANGUAGE, Purpose, SearchRows, TextQuery};
@@ -33,92 +32,46 @@ const POOL: usize = 10_000;
 
 impl Search {
     /// The rows found, in the order in which they are shown: these columns of the table and the added ones.
-    pub(super) async fn run(&self, state: &SessionState, projection: &[usize], to: SchemaRef) -> Result<RecordBatch> {
-        let width = self.input.schema().fields().len();
-        let shown: Vec<String> = projection
-            .iter()
-            .filter(|at| **at < width)
-            .map(|at| self.input.schema().field(*at).name().clone())
-            .collect();
-        let filter = match self.by {
-            By::Person => {
-                let others = self.uuid()?.not_eq(lit(self.wanted.as_str()));
-                conjunction(self.filter.clone().into_iter().chain([others]))
-            }
-            _ => self.filter.clone(),
-        };
+    pub(super) async fn run(&self, wanted: Wanted) -> Result<RecordBatch> {
+        let Wanted { state, task, projection, schema, inputs } = wanted;
+        let width = self.table.fields().len();
+        let shown: Vec<String> =
+            projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone()).collect();
         let targets = match self.by {
-            By::Person => self.person(state).await?,
+            By::Person => self.person(&inputs[1], &state, &task).await?,
             _ => vec![],
         };
-        let rows = self.open(state, filter, &self.needed(&shown)).await?;
+        let rows = self.open(&inputs[0], &state, &task).await?;
         let targets = match self.by {
             By::Meaning | By::Both => self.meaning(rows.as_ref()).await?,
             _ => targets,
         };
         let hits = self.found(rows.as_ref(), &targets).await?;
-        self.output(rows.as_ref(), &hits, &shown, projection, to).await
-    }
-
-    fn column(&self, name: &str) -> Result<Expr> {
-        let found = self.input.schema().columns().into_iter().find(|c| c.name == name);
-        found.map(Expr::Column).map_or_else(|| exec_err!("{}: no column {name}", self.function), Ok)
-    }
-
-    fn uuid(&self) -> Result<Expr> {
-        self.column("uuid")
+        self.output(rows.as_ref(), &hits, &shown, &projection, schema).await
     }
 
     /// The columns that say what language a row's texts are in: it itself, or the pack its person was drawn from.
     fn telling(&self) -> Vec<String> {
-        let schema = self.input.schema();
-        let has = |name: &&str| schema.fields().iter().any(|f| f.name() == name && is_text(f.data_type()));
+        let has = |name: &&str| self.table.fields().iter().any(|f| f.name() == name && is_text(f.data_type()));
         let telling = [LANGUAGE, "pack"].into_iter().filter(|name| !self.texts.is_empty() && has(name));
         telling.map(String::from).collect()
     }
 
-    /// The columns that are read of a query.
-    fn needed(&self, shown: &[String]) -> Vec<String> {
-        let mut needed: Vec<String> = vec![];
+    /// The columns that are read of the rows, shown or not.
+    pub(super) fn searched(&self) -> Vec<String> {
         let of_quotas = self.quotas.iter().map(|(c, _)| c);
         let telling = self.telling();
-        let pool = self.pool_vectors().ok().flatten();
-        let all = shown.iter().chain(&self.vectors).chain(&self.texts).chain(of_quotas).chain(&telling).chain(&pool);
-        for name in all {
-            if !needed.contains(name) {
-                needed.push(name.clone());
-            }
-        }
-        needed
+        let all = self.vectors.iter().chain(&self.texts).chain(of_quotas).chain(&telling).chain(&self.pool);
+        all.cloned().collect()
     }
 
-    /// The vectors by which rows are told apart, where diversity is asked for.
-    fn pool_vectors(&self) -> Result<Option<String>> {
-        match self.diversity {
-            Some(_) => vector_column(self.function, &self.input, &self.columns[0]).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The rows to search: by the host where they are those of a table of its, else read whole.
-    async fn open(
-        &self,
-        state: &SessionState,
-        filter: Option<Expr>,
-        columns: &[String],
-    ) -> Result<Arc<dyn SearchRows>> {
+    /// Rows to search: by the host where they are those of a table of its, else read whole.
+    async fn open(&self, rows: &Input, state: &SessionState, task: &Arc<TaskContext>) -> Result<Arc<dyn SearchRows>> {
         let host = self.populace.search.as_deref();
-        if let Some(rows) = rows_of_table(host, &self.input, filter.as_ref(), state).await? {
-            return Ok(rows);
+        match rows_of_table(host, &rows.logical, None, state).await? {
+            Some(rows) => Ok(rows),
+            None => Ok(Arc::new(Collected::read(self.function, rows.rows(task)?).await?)),
         }
-        let mut rows = LogicalPlanBuilder::from(self.input.clone());
-        if let Some(filter) = filter {
-            rows = rows.filter(filter)?;
-        }
-        let columns = columns.iter().map(|c| Ok(self.column(c)?.alias(c))).collect::<Result<Vec<_>>>()?;
-        let plan = state.create_physical_plan(&rows.project(columns)?.build()?).await?;
-        let rows = execute_stream(plan, state.task_ctx())?;
-        Ok(Arc::new(Collected::read(self.function, rows).await?))
     }
 
     /// The vector of the text, once for each column.
@@ -134,9 +87,13 @@ impl Search {
     }
 
     /// The vectors of the person.
-    async fn person(&self, state: &SessionState) -> Result<Vec<Option<Vec<f32>>>> {
-        let this = self.uuid()?.eq(lit(self.wanted.as_str()));
-        let rows = self.open(state, Some(this), &self.vectors).await?;
+    async fn person(
+        &self,
+        person: &Input,
+        state: &SessionState,
+        task: &Arc<TaskContext>,
+    ) -> Result<Vec<Option<Vec<f32>>>> {
+        let rows = self.open(person, state, task).await?;
         let mut batches = rows.scan(&self.vectors).await?;
         while let Some(batch) = batches.try_next().await? {
             if batch.num_rows() == 0 {
@@ -274,7 +231,7 @@ impl Search {
 
     /// The rows in the order of their marginal relevance, where that is asked for.
     async fn diverse(&self, rows: &dyn SearchRows, hits: Vec<Hit>) -> Result<Vec<Hit>> {
-        let (Some(weight), Some(column)) = (self.diversity, self.pool_vectors()?) else { return Ok(hits) };
+        let (Some(weight), Some(column)) = (self.diversity, self.pool.clone()) else { return Ok(hits) };
         let Some(first) = hits.first() else { return Ok(hits) };
         let ids: Vec<u64> = hits.iter().map(|h| h.row).collect();
         let taken = rows.take(&ids, &[column]).await?;
@@ -307,7 +264,7 @@ impl Search {
             false => rows.take(&ids, shown).await?.columns().to_vec(),
         };
         let mut taken = taken.into_iter();
-        let width = self.input.schema().fields().len();
+        let width = self.table.fields().len();
         let added = self.added();
         let mut columns: Vec<ArrayRef> = vec![];
         for at in projection {

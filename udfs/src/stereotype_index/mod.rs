@@ -22,7 +22,7 @@ use populace_population::{permuted, there_are};
 
 use self::bayes::{Corpus, accuracy, telling};
 use self::words::{Ignored, words};
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, column_name};
 use crate::deferred::{Deferred, Wanted, columns_of, table};
 use crate::fidelity::column;
 use crate::goodness::holm;
@@ -31,14 +31,11 @@ use crate::sampling::passes::Sample;
 use crate::sampling::ranks::{Key, plain};
 use crate::scan::scan;
 use crate::stratified_sample::value_of_a_row;
+use crate::table_functions::{Parameter, TableFunction};
 use crate::weighting::strata::elements;
 use crate::{NARRATIVE, Populace};
 
 pub(crate) const NAME: &str = "stereotype_index";
-
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 9] =
-    ["table", "attribute", "narratives", "ignore", "permutations", "folds", "size", "seed", "alpha"];
 
 const ATTRIBUTE: &str = "attribute";
 /// What a person is called; a name gives sex and origin away.
@@ -76,7 +73,27 @@ struct Index {
     alpha: f64,
 }
 
-pub(crate) fn plan(
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::required("attribute", "expression"),
+        Parameter::optional("narratives", "(column [, …])"),
+        Parameter::optional("ignore", "(word [, …])"),
+        Parameter::optional("permutations", "number"),
+        Parameter::optional("folds", "number"),
+        Parameter::optional("size", "number"),
+        Parameter::optional("seed", "number"),
+        Parameter::optional("alpha", "number"),
+    ],
+    positional: 2,
+    description: "How well the narratives of a table tell an attribute of the people, one row a narrative: the `accuracy`, averaged over the attribute's values, with which naive Bayes on words names the value of people it has not seen, the `baseline` of a guess, and the `stereotype_index` between them: 0 is a guess, 1 certainty. People's names, pronouns, titles and numbers are left out, and what `ignore` names. `noise_floor` is the index that nineteen of twenty tables without any association stay under, by drawing the attribute's values at random `permutations` times; a narrative `tells` where Holm's correction over all narratives keeps false alarms at `alpha`. `words` has those that tell most of each value, where a narrative tells.",
+    example: "SELECT narrative, stereotype_index, noise_floor, verdict, words FROM stereotype_index(usa, attribute => sex)",
+    plan: |arguments, populace, context| plan(arguments, populace, context),
+};
+
+fn plan(
     mut arguments: Arguments,
     populace: &Populace,
     context: &mut dyn RelationPlannerContext,
@@ -103,12 +120,11 @@ pub(crate) fn plan(
         None => vec![],
     };
     let permutations = arguments.integer("permutations", FOR_THE_FLOOR as i128..=100_000, context)?;
-    // Enough for Holm's correction to let a narrative tell.
-    let permutations = permutations.map_or(199.max(40 * narratives.len() - 1), |n| n as usize);
     let folds = arguments.integer("folds", 2..=20, context)?.unwrap_or(5) as usize;
     let size = arguments.integer("size", 2 * LEAST_TEXTS as i128..=1_000_000, context)?.unwrap_or(SIZE) as u64;
     let seed = arguments.integer("seed", 0..=i128::from(u64::MAX), context)?.unwrap_or(1) as u64;
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
+    let permutations = permutations_for(narratives.len(), alpha, permutations)?;
 
     let names: Vec<String> = NAMES
         .iter()
@@ -129,6 +145,24 @@ pub(crate) fn plan(
     scan(NAME, table(index))
 }
 
+/// How many permutations to make. The least p-value that they can find is 1 / (permutations + 1); Holm's correction
+/// multiplies it by the number of narratives, and a narrative tells where the product is less than `alpha`. By default
+/// there are twice as many as that takes.
+///
+/// # Errors
+/// If with so many as are asked for no narrative can tell.
+fn permutations_for(narratives: usize, alpha: f64, given: Option<i128>) -> Result<usize> {
+    let least = (narratives as f64 / alpha).floor() as usize;
+    match given {
+        None => Ok(199.max((2.0 * narratives as f64 / alpha).ceil() as usize - 1)),
+        Some(given) if given as usize >= least => Ok(given as usize),
+        Some(given) => plan_err!(
+            "{NAME}: with {given} `permutations` of {narratives} narratives nothing can tell at an `alpha` of {alpha}: \
+             take at least {least}, or fewer narratives"
+        ),
+    }
+}
+
 /// Narratives as they are named.
 fn named(columns: Vec<SqlExpr>, input: &LogicalPlan) -> Result<Vec<String>> {
     let texts: Vec<&str> = input
@@ -138,10 +172,10 @@ fn named(columns: Vec<SqlExpr>, input: &LogicalPlan) -> Result<Vec<String>> {
         .filter(|f| plain(f.data_type()).is_string())
         .map(|f| f.name().as_str())
         .collect();
-    let name = |sql: SqlExpr| match &sql {
-        SqlExpr::Identifier(name) if texts.contains(&name.value.as_str()) => Ok(name.value.clone()),
-        other => {
-            let name = other.to_string();
+    let name = |sql: SqlExpr| match column_name(&sql) {
+        Some(name) if texts.contains(&name.as_str()) => Ok(name),
+        name => {
+            let name = name.unwrap_or_else(|| sql.to_string());
             plan_err!("{NAME}: the table has no column of texts `{name}`{}", there_are(&name, &texts))
         }
     };

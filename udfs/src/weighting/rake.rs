@@ -1,13 +1,11 @@
 //! `rake(table, country, figures => …, margins => …)`: a weight for each row, by which the table has a country's margins.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
-use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
@@ -19,21 +17,16 @@ use populace_population::{Pack, there_are};
 use super::fit::{Fitted, Profile, Unmet, fit};
 use super::margins::Margin;
 use super::strata::{CountryStrata, elements};
-use crate::arguments::Arguments;
-use crate::deferred::{Deferred, Wanted, table};
+use crate::arguments::{Arguments, folded};
 use crate::fidelity::levels::can_hold;
 use crate::fidelity::mapped::{Found, find};
-use crate::fidelity::{column, typed, weight_values, weights};
+use crate::fidelity::{column, read_of, typed, weight_values, weights};
 use crate::packs::Packs;
+use crate::relation_function::{RelationFunction, Wanted, all, column as column_name, columns, relation};
 use crate::sample_persona::MAX_COUNT;
-use crate::sampling::passes::run;
-use crate::scan::scan;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "rake";
-
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 9] =
-    ["table", "country", "figures", "margins", "weights", "max_weight", "on_empty", "total", "detail"];
 
 /// What it adds to the columns of the table.
 const WEIGHT: &str = "weight";
@@ -58,12 +51,17 @@ const DETAILS: [(&str, Detail); 2] = [("rows", Detail::Rows), ("margins", Detail
 /// One call.
 #[derive(Debug)]
 struct Rake {
-    input: LogicalPlan,
+    /// The columns of the table
+    table: SchemaRef,
     pack: Arc<Pack>,
     /// Places in the pack's figures, and how each is found in the table
     figures: Vec<(usize, Vec<Found>)>,
     strata: Vec<CountryStrata>,
-    weights: Option<Expr>,
+    /// What is read of the table: the variables of the figures, the strata, and the weights that rows come with; so many
+    /// columns
+    variables: Vec<String>,
+    width: usize,
+    weighted: bool,
     max_weight: Option<f64>,
     on_empty: OnEmpty,
     /// What the weights add up to, if not the number of rows
@@ -71,11 +69,27 @@ struct Rake {
     detail: Detail,
 }
 
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::required("country", ""),
+        Parameter::optional("figures", "(name [, …])"),
+        Parameter::optional("margins", "(expression | (expression, expression [, …]) [, …])"),
+        Parameter::optional("weights", "number"),
+        Parameter::optional("max_weight", "number"),
+        Parameter::optional("on_empty", "'error' | 'skip'"),
+        Parameter::optional("total", "number"),
+        Parameter::optional("detail", "'rows' | 'margins'"),
+    ],
+    positional: 2,
+    description: "A table with a `weight` for each row, by which it has the margins of a country's people: those of its `figures`, and of `margins`, columns and expressions such as age_band(age, 30, 60), alone or several in parentheses, whose shares are told exactly by the country's network. The weights are those nearest to the ones that rows come with (`weights`, or all alike) by iterative proportional fitting, and add up to the number of rows or to `total`. `max_weight` cuts weights to so many times the mean one. Cells with people but no rows are an error, or spread over the others. `detail => 'margins'` says how each margin was met before and after, and what the weights cost: `effective_rows` is Kish's number of rows of equal weight.",
+    example: "SELECT sum(weight * age) / sum(weight) FROM rake(usa, 'usa', margins => (state, (sex, age_band(age, 30, 45, 60))))",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
+
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
     if column(&input, WEIGHT).is_some() {
         return plan_err!("{NAME}: the table has a column `{WEIGHT}` already; leave it out with a subquery");
@@ -109,8 +123,25 @@ pub(crate) fn plan(
     let on_empty = arguments.choice("on_empty", &ON_EMPTY, context)?.unwrap_or(OnEmpty::Error);
     let total = arguments.integer("total", 1..=MAX_COUNT, context)?.map(|total| total as f64);
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Rows);
-    let rake = Rake { input, pack, figures, strata, weights, max_weight, on_empty, total, detail };
-    scan(NAME, table(rake))
+    let variables = read_of(&pack, figures.iter().map(|(at, found)| (*at, found.as_slice())));
+    let of_table = input.schema().columns();
+    let mut read = vec![];
+    for name in &variables {
+        match of_table.iter().find(|c| c.name == *name) {
+            Some(column) => read.push(Expr::Column(column.clone())),
+            None => return plan_err!("{NAME}: the table has no column `{name}`"),
+        }
+    }
+    read.extend(strata.iter().flat_map(CountryStrata::on_table));
+    read.extend(weights.clone());
+    let mut inputs = vec![columns(&input, read.clone())?];
+    if detail == Detail::Rows {
+        inputs.push(columns(&input, read.iter().cloned().chain(all(&input)))?);
+    }
+    let table = input.schema().inner().clone();
+    let (width, weighted) = (read.len(), weights.is_some());
+    let rake = Rake { table, pack, figures, strata, variables, width, weighted, max_weight, on_empty, total, detail };
+    relation(rake, inputs, None)
 }
 
 /// A figure by its name, and how it is found in the table.
@@ -120,7 +151,7 @@ fn figure(sql: SqlExpr, input: &LogicalPlan, pack: &Pack) -> Result<(usize, Vec<
             SqlValue::SingleQuotedString(name) => name.clone(),
             other => return plan_err!("{NAME}: a figure is named by a text, {other} is none"),
         },
-        SqlExpr::Identifier(name) => name.value.clone(),
+        SqlExpr::Identifier(name) => folded(name),
         other => return plan_err!("{NAME}: a figure is named by a text, `{other}` is none"),
     };
     let Some(at) = pack.figures().iter().position(|f| f.name == name) else {
@@ -149,10 +180,12 @@ fn margins(
     each.into_iter().map(|sql| CountryStrata::plan(NAME, "margins", elements(sql), input, pack, context)).collect()
 }
 
-impl Deferred for Rake {
-    const OPERATOR: &'static str = "RakeExec";
+impl RelationFunction for Rake {
+    fn operator(&self) -> &'static str {
+        "RakeExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -177,7 +210,7 @@ impl Deferred for Rake {
             ];
             return Arc::new(Schema::new(fields.map(field).to_vec()));
         }
-        let mut fields: Vec<Field> = self.input.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        let mut fields: Vec<Field> = self.table.fields().iter().map(|f| f.as_ref().clone()).collect();
         fields.push(Field::new(WEIGHT, DataType::Float64, false));
         Arc::new(Schema::new(fields))
     }
@@ -187,8 +220,17 @@ impl Deferred for Rake {
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
-        stream::once(async move { self.rows(&state, task, projection).await }).try_flatten().boxed()
+        stream::once(async move { self.rows(wanted).await }).try_flatten().boxed()
+    }
+
+    fn passes(&self) -> Vec<Option<(usize, String)>> {
+        match self.detail {
+            Detail::Margins => vec![],
+            Detail::Rows => {
+                let table = (0..self.table.fields().len()).map(|at| Some((1, column_name(self.width + at))));
+                table.chain([None]).collect()
+            }
+        }
     }
 }
 
@@ -200,32 +242,8 @@ struct Profiles {
 }
 
 impl Rake {
-    /// What a pass reads of the table: the variables of the figures, the strata, and the weights that rows come with.
-    fn columns(&self) -> Result<(Vec<String>, Vec<Expr>)> {
-        let mut variables = BTreeSet::new();
-        for (at, found) in &self.figures {
-            for (column, found) in self.pack.figures()[*at].columns.iter().zip(found) {
-                match found {
-                    Found::Column => _ = variables.insert(column.variable.clone()),
-                    Found::Shown(shown, _) => _ = variables.insert(shown.clone()),
-                    Found::Summed => {}
-                }
-            }
-        }
-        let variables: Vec<String> = variables.into_iter().collect();
-        let all = self.input.schema().columns();
-        let column = |name: &String| match all.iter().find(|c| c.name == *name) {
-            Some(column) => Ok(Expr::Column(column.clone())),
-            None => exec_err!("{NAME}: the column `{name}` is missing"),
-        };
-        let mut columns = variables.iter().map(column).collect::<Result<Vec<Expr>>>()?;
-        columns.extend(self.strata.iter().flat_map(CountryStrata::on_table));
-        columns.extend(self.weights.clone());
-        Ok((variables, columns))
-    }
-
-    fn margins(&self, variables: &[String]) -> Result<Vec<Margin>> {
-        let place = |name: &str| variables.iter().position(|v| v == name).unwrap_or(0);
+    fn margins(&self) -> Result<Vec<Margin>> {
+        let place = |name: &str| self.variables.iter().position(|v| v == name).unwrap_or(0);
         let mut margins = vec![];
         for (at, found) in &self.figures {
             let margin = Margin::of_figure(&self.pack, *at, found, place);
@@ -233,7 +251,7 @@ impl Rake {
             margins
                 .push(margin.map_err(|e| exec_datafusion_err!("{NAME}: the table cannot be raked to `{name}`: {e}"))?);
         }
-        let mut from = variables.len();
+        let mut from = self.variables.len();
         for strata in &self.strata {
             let to = from + strata.columns().count();
             margins.push(Margin::of_strata(&self.pack, strata, (from..to).collect())?);
@@ -242,18 +260,13 @@ impl Rake {
         Ok(margins)
     }
 
-    async fn rows(
-        self: Arc<Self>,
-        state: &SessionState,
-        task: Arc<TaskContext>,
-        projection: Vec<usize>,
-    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let (variables, columns) = self.columns()?;
-        let (this, width) = (self.clone(), columns.len());
-        let margins = tokio::task::spawn_blocking(move || this.margins(&variables));
+    async fn rows(self: Arc<Self>, wanted: Wanted) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let Wanted { task, projection, schema, inputs, .. } = wanted;
+        let (this, width) = (self.clone(), self.width);
+        let margins = tokio::task::spawn_blocking(move || this.margins());
         let margins = margins.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))??;
         let mut profiles = Profiles { margins, index: HashMap::new(), known: vec![] };
-        let mut batches = run(&self.input, None, columns.clone(), state, &task).await?;
+        let mut batches = inputs[0].rows(&task)?;
         while let Some(batch) = batches.try_next().await? {
             for key in self.keys(&mut profiles, &batch, width)? {
                 profiles.add(key);
@@ -269,14 +282,15 @@ impl Rake {
             let batch = self.report(&profiles, &fitted, &empty)?.project(&projected)?;
             return Ok(stream::iter([Ok(batch)]).boxed());
         }
-        let all = self.input.schema().columns();
-        let shown: Vec<usize> = projection.iter().copied().filter(|at| *at < all.len()).collect();
-        let mut second: Vec<Expr> = columns;
-        second.extend(shown.iter().map(|at| Expr::Column(all[*at].clone())));
-        let schema = Arc::new(self.schema().project(&projection)?);
+        let table = self.table.fields().len();
+        let place = |at: &usize| match *at < table {
+            true => inputs[1].place(&column_name(width + at)).map(Some),
+            false => Ok(None),
+        };
+        let places = projection.iter().map(place).collect::<Result<Vec<Option<usize>>>>()?;
         let rows: f64 = profiles.known.iter().map(|p| p.rows).sum::<u64>() as f64;
         let scale = self.total.map_or(1.0, |total| total / rows);
-        let batches = run(&self.input, None, second, state, &task).await?;
+        let batches = inputs[1].rows(&task)?;
         let weighted = batches.map(move |batch| {
             let batch = batch?;
             let keys = self.keys(&mut profiles, &batch, width)?;
@@ -287,9 +301,8 @@ impl Rake {
                 );
             };
             let weights: ArrayRef = Arc::new(Float64Array::from(weights));
-            let mut shown = batch.columns()[width..].iter();
-            let column = |at: &usize| if *at < all.len() { shown.next().cloned() } else { Some(weights.clone()) };
-            let columns: Vec<ArrayRef> = projection.iter().filter_map(column).collect();
+            let column = |place: &Option<usize>| place.map_or(weights.clone(), |at| batch.column(at).clone());
+            let columns: Vec<ArrayRef> = places.iter().map(column).collect();
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
         });
@@ -300,9 +313,9 @@ impl Rake {
     fn keys(&self, profiles: &mut Profiles, batch: &RecordBatch, width: usize) -> Result<Vec<Box<[u32]>>> {
         let cells = profiles.margins.iter_mut().map(|m| m.cells(NAME, batch, &self.pack));
         let cells: Vec<Vec<u32>> = cells.collect::<Result<_>>()?;
-        let weights = match &self.weights {
-            Some(_) => Some(weight_values(NAME, batch, width - 1)?),
-            None => None,
+        let weights = match self.weighted {
+            true => Some(weight_values(NAME, batch, width - 1)?),
+            false => None,
         };
         let key = |row: usize| {
             let bits = weights.as_ref().map_or(1.0, |w| w[row]).to_bits();

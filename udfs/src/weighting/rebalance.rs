@@ -8,7 +8,6 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use futures::TryStreamExt;
@@ -17,16 +16,12 @@ use populace_population::Pack;
 
 use super::strata::{CountryStrata, elements};
 use crate::arguments::Arguments;
-use crate::deferred::{Deferred, Wanted, columns_of, table};
 use crate::packs::Packs;
+use crate::relation_function::{Input, RelationFunction, Wanted, columns, columns_of, relation};
 use crate::sample_persona::MAX_COUNT;
-use crate::sampling::passes::run;
-use crate::scan::scan;
+use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "rebalance";
-
-/// The arguments, in the order in which the first two may come without their names.
-pub(crate) const ARGUMENTS: [&str; 4] = ["table", "country", "strata", "size"];
 
 /// What is said of each stratum, after its own columns.
 const SAID: [(&str, DataType); 7] = [
@@ -39,11 +34,22 @@ const SAID: [(&str, DataType); 7] = [
     ("given", DataType::Utf8),
 ];
 
-pub(crate) fn plan(
-    mut arguments: Arguments,
-    packs: &Packs,
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
+/// The function, as a session has it.
+pub(crate) const FUNCTION: TableFunction = TableFunction {
+    name: NAME,
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::required("country", ""),
+        Parameter::required("strata", "(expression [, …])"),
+        Parameter::optional("size", "number"),
+    ],
+    positional: 2,
+    description: "Which strata a table has too few rows of beside a country's people, most missing first: the rows `observed`, those `expected` in a table of `size` rows (as many as it has, unless told), how many are `missing`, and a predicate that holds of the stratum's people, for `given`. Strata are combinations of columns and of expressions over one variable each; their shares are told exactly by the country's network. `residual` is the difference of the shares in standard errors.",
+    example: "SELECT sex, age_band, observed, expected, missing, given FROM rebalance(usa, 'usa', strata => (sex, age_band(age, 30, 60)))",
+    plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
+};
+
+fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let Some(sql) = arguments.take("strata") else {
@@ -59,23 +65,25 @@ pub(crate) fn plan(
     let mut fields: Vec<Field> = strata.columns().map(|(name, kind)| Field::new(name, kind.clone(), true)).collect();
     fields.extend(SAID.map(|(name, kind)| Field::new(name, kind, true)));
     let schema = Arc::new(Schema::new(fields));
-    scan(NAME, table(Rebalance { input, pack, strata, size, schema }))
+    let rows = columns(&input, strata.on_table())?;
+    relation(Rebalance { pack, strata, size, schema }, vec![rows], None)
 }
 
 /// One call.
 #[derive(Debug)]
 struct Rebalance {
-    input: LogicalPlan,
     pack: Arc<Pack>,
     strata: CountryStrata,
     size: Option<u64>,
     schema: SchemaRef,
 }
 
-impl Deferred for Rebalance {
-    const OPERATOR: &'static str = "RebalanceExec";
+impl RelationFunction for Rebalance {
+    fn operator(&self) -> &'static str {
+        "RebalanceExec"
+    }
 
-    fn function(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         NAME
     }
 
@@ -88,18 +96,18 @@ impl Deferred for Rebalance {
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
-        columns_of(async move { self.batch(&state, &task).await }, projection)
+        let Wanted { task, projection, inputs, .. } = wanted;
+        columns_of(async move { self.batch(&inputs[0], &task).await }, projection)
     }
 }
 
 impl Rebalance {
-    async fn batch(&self, state: &SessionState, task: &Arc<TaskContext>) -> Result<RecordBatch> {
+    async fn batch(&self, table: &Input, task: &Arc<TaskContext>) -> Result<RecordBatch> {
         let (strata, pack) = (self.strata.clone(), self.pack.clone());
         let of_country = tokio::task::spawn_blocking(move || strata.of_country(&pack));
         let (mut strata, mut shares) =
             of_country.await.map_err(|e| datafusion::common::exec_datafusion_err!("{NAME}: {e}"))??;
-        let mut rows = run(&self.input, None, self.strata.on_table().collect(), state, task).await?;
+        let mut rows = table.rows(task)?;
         let mut observed = vec![0u64; strata.len()];
         while let Some(batch) = rows.try_next().await? {
             let numbers = strata.numbers(batch.columns(), batch.num_rows())?;

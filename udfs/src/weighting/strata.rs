@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use populace_population::{Analysis, Levels, Pack, Variable, there_are};
 
-use crate::arguments::{expression, fold};
+use crate::arguments::{column_name, expression, fold, without_tables};
 use crate::given;
 use crate::packs::population_error;
 use crate::sampling::ranks::plain;
@@ -166,12 +166,14 @@ impl Element {
             return plan_err!("{function}: `{argument}`: `{}` has no variable `{variable}`{hint}", pack.name());
         };
         let name = match &sql {
-            SqlExpr::Identifier(name) => name.value.clone(),
+            SqlExpr::Identifier(_) | SqlExpr::CompoundIdentifier(_) => {
+                column_name(&sql).unwrap_or_else(|| text.clone())
+            }
             SqlExpr::Function(call) => call.name.to_string().to_lowercase(),
             _ => text.clone(),
         };
         let schema = std::sync::Arc::new(given::schema(pack)?);
-        let on_levels = fold(expression(function, argument, sql, &schema, context)?, &schema)?;
+        let on_levels = fold(expression(function, argument, without_tables(sql), &schema, context)?, &schema)?;
         let values = given::on_levels(function, argument, &on_levels, &[variable])?;
         let kind = plain(values.data_type());
         let values = cast_array(&values, &kind)?;

@@ -1,0 +1,431 @@
+//! Calls of functions over relations as nodes of a plan, with those relations as their inputs: optimisers, parameters and
+//! EXPLAIN reach them.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::SortOptions;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DFSchema, DFSchemaRef, Result, exec_datafusion_err, exec_err, plan_err};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{
+    Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
+};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties, execute_stream,
+};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use datafusion::sql::TableReference;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+
+/// One call of a function over relations: what it was given beside them.
+///
+/// The relations are inputs of the node that [`relation`] makes, which have the columns that the call reads, in its
+/// order and under its names. What a call computes of their rows, it computes in projections and filters of these
+/// inputs, where parameters are bound and types agree.
+pub(crate) trait RelationFunction: fmt::Debug + Send + Sync + 'static {
+    /// The function's name.
+    fn name(&self) -> &'static str;
+
+    /// What EXPLAIN calls its operator.
+    fn operator(&self) -> &'static str;
+
+    /// Its columns, if all are wanted.
+    fn schema(&self) -> SchemaRef;
+
+    /// What EXPLAIN shows of it.
+    fn details(&self) -> String;
+
+    /// For each column of the schema, the input and the column there that it is, where it is one as it is. Where
+    /// nobody wants it, the input comes without it, unless the call reads it itself.
+    fn passes(&self) -> Vec<Option<(usize, String)>> {
+        vec![]
+    }
+
+    /// Columns of inputs that are read whether they are shown or not.
+    fn reads(&self) -> Vec<(usize, String)> {
+        vec![]
+    }
+
+    /// The column that rows come in the order of, and which order that is.
+    fn ordering(&self) -> Option<(&'static str, SortOptions)> {
+        None
+    }
+
+    /// Runs it: batches of the columns that are wanted.
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>>;
+}
+
+/// What is wanted of a call, and what it may use.
+pub(crate) struct Wanted {
+    pub state: Arc<SessionState>,
+    pub task: Arc<TaskContext>,
+    /// The columns, by their places
+    pub projection: Vec<usize>,
+    /// Of these columns
+    pub schema: SchemaRef,
+    /// The relations, in the order in which they were given to [`relation`]
+    pub inputs: Vec<Input>,
+}
+
+/// A relation that a call reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    /// As it was optimised
+    pub logical: Arc<LogicalPlan>,
+    physical: Arc<dyn ExecutionPlan>,
+}
+
+impl Input {
+    /// Its rows. A call reads each of its inputs once: operators keep what they have done.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn rows(&self, task: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        execute_stream(self.physical.clone(), task.clone())
+    }
+
+    /// The place of a column.
+    ///
+    /// # Errors
+    /// If there is none, as nobody wants it.
+    pub fn place(&self, name: &str) -> Result<usize> {
+        Ok(self.physical.schema().index_of(name)?)
+    }
+}
+
+/// The columns that are wanted of a call that comes to one batch.
+pub(crate) fn columns_of(
+    batch: impl Future<Output = Result<RecordBatch>> + Send + 'static,
+    projection: Vec<usize>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    stream::once(async move { Ok(batch.await?.project(&projection)?) }).boxed()
+}
+
+/// What becomes of each batch of a stream, worked out away from the threads that serve others, in order; the next is
+/// worked out while the last is read.
+pub(crate) fn in_background<T: Send + 'static>(
+    batches: impl Stream<Item = Result<T>> + Send + 'static,
+    work: impl Fn(T) -> Result<RecordBatch> + Send + Sync + 'static,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let work = Arc::new(work);
+    let done = batches.map_ok(move |batch| {
+        let work = work.clone();
+        let done = SpawnedTask::spawn_blocking(move || work(batch));
+        async move { done.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))? }
+    });
+    done.try_buffered(2).boxed()
+}
+
+/// Expressions over a relation, as an input of a call: the columns are called `column_0`, `column_1` and so on.
+///
+/// # Errors
+/// If an expression is not over the relation.
+pub(crate) fn columns(relation: &LogicalPlan, exprs: impl IntoIterator<Item = Expr>) -> Result<LogicalPlan> {
+    let exprs = exprs.into_iter().enumerate().map(|(at, expr)| expr.alias(column(at)));
+    LogicalPlanBuilder::from(relation.clone()).project(exprs.collect::<Vec<_>>())?.build()
+}
+
+/// What [`columns`] calls a column.
+pub(crate) fn column(at: usize) -> String {
+    format!("column_{at}")
+}
+
+/// All columns of a relation, in order.
+pub(crate) fn all(relation: &LogicalPlan) -> impl Iterator<Item = Expr> {
+    relation.schema().columns().into_iter().map(Expr::Column)
+}
+
+/// A call as a relation, which is called as the function is, or as `called`.
+///
+/// # Errors
+/// If its columns have the same name twice.
+pub(crate) fn relation(
+    function: impl RelationFunction,
+    inputs: Vec<LogicalPlan>,
+    called: Option<TableReference>,
+) -> Result<LogicalPlan> {
+    let called = called.unwrap_or_else(|| TableReference::bare(function.name()));
+    let projection = (0..function.schema().fields().len()).collect();
+    let node = RelationFunctionNode::new(Arc::new(function), projection, inputs)?;
+    let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+    LogicalPlanBuilder::from(plan).alias(called)?.build()
+}
+
+/// A call, in a logical plan.
+#[derive(Debug, Clone)]
+pub(crate) struct RelationFunctionNode {
+    function: Arc<dyn RelationFunction>,
+    /// The columns that it shows, by their places in the function's schema
+    projection: Vec<usize>,
+    inputs: Vec<LogicalPlan>,
+    schema: DFSchemaRef,
+}
+
+impl RelationFunctionNode {
+    fn new(
+        function: Arc<dyn RelationFunction>,
+        projection: Vec<usize>,
+        inputs: Vec<LogicalPlan>,
+    ) -> Result<RelationFunctionNode> {
+        let schema = DFSchema::try_from(function.schema().project(&projection)?)?;
+        Ok(RelationFunctionNode { function, projection, inputs, schema: Arc::new(schema) })
+    }
+}
+
+impl PartialEq for RelationFunctionNode {
+    fn eq(&self, other: &RelationFunctionNode) -> bool {
+        Arc::ptr_eq(&self.function, &other.function)
+            && self.projection == other.projection
+            && self.inputs == other.inputs
+    }
+}
+
+impl Eq for RelationFunctionNode {}
+
+impl Hash for RelationFunctionNode {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.function).cast::<()>().hash(state);
+        self.projection.hash(state);
+        self.inputs.hash(state);
+    }
+}
+
+impl PartialOrd for RelationFunctionNode {
+    fn partial_cmp(&self, other: &RelationFunctionNode) -> Option<Ordering> {
+        (self == other).then_some(Ordering::Equal)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for RelationFunctionNode {
+    fn name(&self) -> &str {
+        self.function.name()
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        self.inputs.iter().collect()
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        vec![]
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}: {}", self.function.name(), self.function.details())
+    }
+
+    /// An input from which an optimiser has taken columns says which are shown no more.
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<RelationFunctionNode> {
+        if !exprs.is_empty() || inputs.len() != self.inputs.len() {
+            return plan_err!("{} has {} inputs and no expressions", self.function.name(), self.inputs.len());
+        }
+        let passes = self.function.passes();
+        let there = |at: &usize| match passes.get(*at) {
+            Some(Some((input, column))) => inputs[*input].schema().fields().iter().any(|f| f.name() == column),
+            _ => true,
+        };
+        let projection = self.projection.iter().copied().filter(there).collect();
+        RelationFunctionNode::new(self.function.clone(), projection, inputs)
+    }
+
+    fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let passes = self.function.passes();
+        if passes.iter().all(Option::is_none) {
+            return None;
+        }
+        let reads = self.function.reads();
+        let wanted: Vec<usize> = output.iter().filter_map(|at| self.projection.get(*at).copied()).collect();
+        let needed = self.inputs.iter().enumerate().map(|(input, plan)| {
+            let is_needed = |name: &String| {
+                let mut shown = passes
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, p)| p.as_ref().is_some_and(|(of, column)| *of == input && column == name));
+                let passed = shown.clone().next().is_some();
+                let read = reads.iter().any(|(of, column)| *of == input && column == name);
+                read || !passed || shown.any(|(at, _)| wanted.contains(&at))
+            };
+            let fields = plan.schema().fields().iter().enumerate();
+            fields.filter(|(_, field)| is_needed(field.name())).map(|(at, _)| at).collect()
+        });
+        Some(needed.collect())
+    }
+}
+
+/// Plans calls. A session with a query planner of its own gives it to that.
+#[derive(Debug)]
+pub struct RelationFunctionPlanner;
+
+#[async_trait]
+impl ExtensionPlanner for RelationFunctionPlanner {
+    async fn plan_extension(
+        &self,
+        _: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        state: &SessionState,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(node) = node.as_any().downcast_ref::<RelationFunctionNode>() else { return Ok(None) };
+        let inputs = logical_inputs
+            .iter()
+            .zip(physical_inputs)
+            .map(|(logical, physical)| Input { logical: Arc::new((*logical).clone()), physical: physical.clone() });
+        let state = Arc::new(state.clone());
+        Ok(Some(Arc::new(RelationFunctionExec::new(node, inputs.collect(), state)?)))
+    }
+}
+
+/// A session's query planner that plans calls too: those without any, by the planner that was there.
+#[derive(Debug)]
+pub(crate) struct WithRelationFunctions(pub Arc<dyn QueryPlanner + Send + Sync>);
+
+#[async_trait]
+impl QueryPlanner for WithRelationFunctions {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut calls = false;
+        plan.apply_with_subqueries(|node| {
+            calls |= matches!(node, LogicalPlan::Extension(e) if e.node.as_any().is::<RelationFunctionNode>());
+            Ok(if calls { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+        if !calls {
+            return self.0.create_physical_plan(plan, state).await;
+        }
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RelationFunctionPlanner)]);
+        planner.create_physical_plan(plan, state).await
+    }
+}
+
+/// A call at work: one partition.
+pub(crate) struct RelationFunctionExec {
+    function: Arc<dyn RelationFunction>,
+    projection: Vec<usize>,
+    inputs: Vec<Input>,
+    state: Arc<SessionState>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl RelationFunctionExec {
+    fn new(node: &RelationFunctionNode, inputs: Vec<Input>, state: Arc<SessionState>) -> Result<RelationFunctionExec> {
+        let schema = node.schema.inner().clone();
+        let mut equivalences = EquivalenceProperties::new(schema.clone());
+        if let Some((column, options)) = node.function.ordering()
+            && let Ok(at) = schema.index_of(column)
+        {
+            let expr = Arc::new(Column::new(column, at));
+            equivalences.add_ordering([PhysicalSortExpr { expr, options }]);
+        }
+        let properties = PlanProperties::new(
+            equivalences,
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(RelationFunctionExec {
+            function: node.function.clone(),
+            projection: node.projection.clone(),
+            inputs,
+            state,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+}
+
+impl fmt::Debug for RelationFunctionExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.function.operator(), self.function.details())
+    }
+}
+
+impl DisplayAs for RelationFunctionExec {
+    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        match kind {
+            DisplayFormatType::TreeRender => write!(f, "{}", self.function.details()),
+            _ => write!(f, "{}: {}", self.function.operator(), self.function.details()),
+        }
+    }
+}
+
+impl ExecutionPlan for RelationFunctionExec {
+    fn name(&self) -> &str {
+        self.function.operator()
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().map(|input| &input.physical).collect()
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        vec![Distribution::SinglePartition; self.inputs.len()]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false; self.inputs.len()]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.len() != self.inputs.len() {
+            return exec_err!("{} has {} inputs", self.function.name(), self.inputs.len());
+        }
+        let inputs = self.inputs.iter().zip(children);
+        let inputs = inputs.map(|(input, physical)| Input { logical: input.logical.clone(), physical });
+        Ok(Arc::new(RelationFunctionExec {
+            function: self.function.clone(),
+            projection: self.projection.clone(),
+            inputs: inputs.collect(),
+            state: self.state.clone(),
+            properties: self.properties.clone(),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition != 0 {
+            return exec_err!("{} has one partition", self.function.name());
+        }
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let wanted = Wanted {
+            state: self.state.clone(),
+            task,
+            projection: self.projection.clone(),
+            schema: self.schema(),
+            inputs: self.inputs.clone(),
+        };
+        let mut rows = self.function.clone().start(wanted);
+        let measured = stream::poll_fn(move |context| {
+            let timer = metrics.elapsed_compute().timer();
+            let batch = rows.poll_next_unpin(context);
+            timer.done();
+            batch.map(|batch| batch.map(|batch| batch.record_output(&metrics)))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), measured)))
+    }
+}

@@ -1,0 +1,408 @@
+//! How many requests statements make of a model: no more than the rows that need an answer.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use arrow::util::pretty::pretty_format_batches;
+use async_trait::async_trait;
+use datafusion::common::DataFusionError;
+use datafusion::prelude::SessionContext;
+use populace_udfs::{
+    Embedder, Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Populace, Prompt, Purpose, bounded,
+    register, render_bounded, rewrite, template_names,
+};
+
+/// A model behind a network, which answers with what it is asked, and keeps what it has answered.
+#[derive(Debug, Default)]
+struct Model {
+    asked: Mutex<HashSet<String>>,
+}
+
+fn text_of(request: &NarrativeRequest) -> String {
+    match &request.prompt {
+        Prompt::Kind(kind) => format!("{kind} of {} of {}", request.facts["first_name"], request.facts["uuid"]),
+        Prompt::Template(template) => {
+            let environment = bounded();
+            let template = environment.template_from_str(template).unwrap();
+            render_bounded(&template, request.facts.as_ref()).unwrap()
+        }
+    }
+}
+
+#[async_trait]
+impl Narrator for Model {
+    fn name(&self) -> &str {
+        "model"
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        vec!["persona".into(), "travel_persona".into()]
+    }
+
+    fn window(&self) -> usize {
+        32
+    }
+
+    fn columns(&self, prompt: &Prompt, available: &[String]) -> Vec<String> {
+        let wanted = match prompt {
+            Prompt::Kind(_) => vec!["first_name".to_string(), "uuid".to_string()],
+            Prompt::Template(template) => template_names(template).unwrap(),
+        };
+        wanted.into_iter().filter(|w| available.contains(w)).collect()
+    }
+
+    fn estimate(&self, requests: &[NarrativeRequest], estimate: &mut Estimate) -> Result<bool, DataFusionError> {
+        estimate.calls += requests.len() as u64;
+        Ok(true)
+    }
+
+    async fn narrate(&self, requests: Vec<NarrativeRequest>) -> Vec<Result<Narrative, NarrativeError>> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut asked = self.asked.lock().unwrap();
+        let write = |request: NarrativeRequest| {
+            let text = text_of(&request);
+            asked.insert(text.clone());
+            Ok(Narrative {
+                text,
+                model: "model".into(),
+                attempts: 1,
+                prompt_tokens: None,
+                completion_tokens: None,
+                cost_usd: None,
+            })
+        };
+        requests.into_iter().map(write).collect()
+    }
+}
+
+/// The first number is the length of a text.
+#[derive(Debug)]
+struct Lengths;
+
+#[async_trait]
+impl Embedder for Lengths {
+    fn name(&self) -> &str {
+        "lengths"
+    }
+
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    async fn embed(&self, texts: Vec<String>, purpose: Purpose) -> Result<Vec<Vec<f32>>, DataFusionError> {
+        let second = if purpose == Purpose::Query { 1.0 } else { 0.0 };
+        Ok(texts.iter().map(|t| vec![t.len() as f32, second]).collect())
+    }
+}
+
+struct Session {
+    context: SessionContext,
+    model: Arc<Model>,
+}
+
+impl Session {
+    async fn new() -> Session {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packs/tiny");
+        let pack = populace_population::compile(&dir).unwrap().pack;
+        let (context, model) = (SessionContext::new(), Arc::new(Model::default()));
+        let populace = Populace::new().with_pack(pack).with_embedder(Arc::new(Lengths)).with_narrator(model.clone());
+        register(&context, populace).unwrap();
+        let session = Session { context, model };
+        session.run("CREATE TABLE p AS SELECT * FROM sample_persona('tinyland', 400, seed => 42)").await.unwrap();
+        let old = "CREATE TABLE old (uuid VARCHAR NOT NULL, PRIMARY KEY (uuid)) AS SELECT uuid FROM p WHERE age > 27";
+        session.run(old).await.unwrap();
+        session
+    }
+
+    async fn run(&self, sql: &str) -> Result<Vec<arrow::array::RecordBatch>, DataFusionError> {
+        let state = self.context.state();
+        let mut statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
+        if let datafusion::sql::parser::Statement::Statement(statement) = &mut statement {
+            rewrite(statement);
+        }
+        let plan = state.statement_to_plan(statement).await?;
+        self.context.execute_logical_plan(plan).await?.collect().await
+    }
+
+    async fn number(&self, sql: &str) -> usize {
+        let rows = self.run(sql).await.unwrap();
+        rows[0].column(0).as_primitive::<Int64Type>().value(0) as usize
+    }
+
+    /// Runs a statement; the number of different requests that it made.
+    async fn requests(&self, sql: &str) -> Result<usize, DataFusionError> {
+        self.model.asked.lock().unwrap().clear();
+        self.run(sql).await?;
+        Ok(self.model.asked.lock().unwrap().len())
+    }
+}
+
+/// A statement, and a query for the most requests that it may make.
+const STATEMENTS: [(&str, &str); 43] = [
+    ("SELECT generate_narrative('persona') FROM p", "400"),
+    ("SELECT generate_narrative('persona') FROM p LIMIT 7", "7"),
+    ("SELECT generate_narrative('persona') FROM p LIMIT 7 OFFSET 3", "7"),
+    ("SELECT first_name, generate_narrative('Tweet by {{first_name}} {{uuid}}') FROM p ORDER BY age DESC LIMIT 3", "3"),
+    (
+        "SELECT * FROM (SELECT *, generate_narrative('persona') AS t FROM p) AS s ORDER BY s.age, uuid LIMIT 5 OFFSET 2",
+        "5",
+    ),
+    ("SELECT age FROM p ORDER BY generate_narrative('persona') LIMIT 2", "400"),
+    (
+        "SELECT age FROM p WHERE age > 27 ORDER BY generate_narrative('persona') LIMIT 2",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+    (
+        "SELECT first_name FROM p WHERE age > 27 AND generate_narrative('persona') LIKE '%bees%'",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+    (
+        "SELECT first_name FROM p WHERE generate_narrative('persona') LIKE '%bees%' AND length(state) > 4 AND random() >= 0",
+        "SELECT count(*) FROM p WHERE length(state) > 4",
+    ),
+    (
+        "SELECT uuid FROM p WHERE generate_narrative('{{uuid}} a') < '8' AND generate_narrative('{{uuid}} b') IS NOT NULL",
+        "SELECT 400 + count(*) FROM p WHERE uuid < '8'",
+    ),
+    (
+        "SELECT uuid FROM p WHERE age > 27 OR generate_narrative('persona') LIKE '%bees%'",
+        "SELECT count(*) FROM p WHERE age <= 27",
+    ),
+    ("SELECT age > 27 AND generate_narrative('persona') LIKE '%bees%' FROM p", "SELECT count(*) FROM p WHERE age > 27"),
+    ("SELECT generate_narrative('persona') LIKE '%bees%' OR age > 27 FROM p", "SELECT count(*) FROM p WHERE age <= 27"),
+    (
+        "SELECT NOT (job = 'nurse' AND generate_narrative('persona') LIKE '%bees%') FROM p",
+        "SELECT count(*) FROM p WHERE job = 'nurse' OR job IS NULL",
+    ),
+    (
+        "SELECT CASE WHEN age > 27 THEN generate_narrative('persona') END FROM p",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+    (
+        "SELECT CASE WHEN age > 27 THEN 'old' WHEN job IS NULL THEN 'none' ELSE generate_narrative('persona') END FROM p",
+        "SELECT count(*) FROM p WHERE age <= 27 AND job IS NOT NULL",
+    ),
+    (
+        "SELECT CASE job WHEN 'nurse' THEN generate_narrative('persona') WHEN 'civil_engineer' THEN generate_narrative('travel_persona') END FROM p",
+        "SELECT count(*) FROM p WHERE job IN ('nurse', 'civil_engineer')",
+    ),
+    (
+        "SELECT CASE WHEN age > 27 THEN CASE WHEN sex = 'Male' THEN upper(generate_narrative('persona')) END END FROM p",
+        "SELECT count(*) FROM p WHERE age > 27 AND sex = 'Male'",
+    ),
+    (
+        "SELECT CASE WHEN generate_narrative('{{uuid}}') < '8' THEN generate_narrative('persona') END FROM p",
+        "SELECT 400 + count(*) FROM p WHERE uuid < '8'",
+    ),
+    (
+        "SELECT CASE WHEN age <= 27 THEN 'young' WHEN 1 / (age - 27) > 0 THEN generate_narrative('persona') END FROM p",
+        "SELECT count(*) FROM p WHERE age = 28",
+    ),
+    ("SELECT coalesce(job, generate_narrative('persona')) FROM p", "SELECT count(*) FROM p WHERE job IS NULL"),
+    (
+        "SELECT coalesce(job, nullif(first_name, 'Ada'), generate_narrative('persona')) FROM p",
+        "SELECT count(*) FROM p WHERE job IS NULL AND first_name = 'Ada'",
+    ),
+    ("SELECT nvl(job, generate_narrative('persona')) FROM p", "SELECT count(*) FROM p WHERE job IS NULL"),
+    (
+        "SELECT CASE WHEN age > 27 THEN t END FROM (SELECT age, generate_narrative('persona') AS t FROM p)",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+    (
+        "SELECT max(generate_narrative('persona')) FILTER (WHERE age > 27) FROM p",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+    (
+        "SELECT count(*) FILTER (WHERE generate_narrative('persona') LIKE '%a%') FROM p WHERE age > 27",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+    ("SELECT max(generate_narrative('{{first_name}} ')), max(generate_narrative('{{state}} ')) FROM p", "7"),
+    (
+        "SELECT count(DISTINCT generate_narrative('{{sex}} ')), array_agg(generate_narrative('{{state}} ') ORDER BY age) FROM p",
+        "5",
+    ),
+    ("SELECT generate_narrative('{{state}} '), count(*) FROM p GROUP BY 1 ORDER BY 1", "3"),
+    (
+        "SELECT generate_narrative('{{state}} '), sex, count(*) FROM p GROUP BY GROUPING SETS ((generate_narrative('{{state}} ')), (sex))",
+        "3",
+    ),
+    ("SELECT string_agg(first_name, ',' ORDER BY generate_narrative('{{state}} ')) FROM p", "3"),
+    ("SELECT row_number() OVER (PARTITION BY generate_narrative('{{state}} ') ORDER BY age) FROM p", "3"),
+    (
+        "SELECT DISTINCT ON (generate_narrative('{{state}} ')) generate_narrative('{{state}} '), age FROM p ORDER BY generate_narrative('{{state}} '), age",
+        "3",
+    ),
+    (
+        "SELECT count(*) FROM p JOIN old ON p.uuid < generate_narrative('{{uuid}}', old.uuid)",
+        "SELECT count(*) FROM old",
+    ),
+    ("SELECT count(*) FROM p JOIN old ON generate_narrative('{{uuid}}', p.uuid) = old.uuid", "400"),
+    (
+        "SELECT t FROM (SELECT uuid, generate_narrative('persona') AS t FROM p) a JOIN old USING (uuid)",
+        "SELECT count(*) FROM old",
+    ),
+    (
+        "SELECT t FROM (SELECT uuid, generate_narrative('persona') AS t FROM p) WHERE uuid IN (SELECT uuid FROM old)",
+        "SELECT count(*) FROM old",
+    ),
+    (
+        "SELECT t FROM (SELECT uuid, generate_narrative('persona') AS t FROM p) WHERE uuid NOT IN (SELECT uuid FROM old)",
+        "SELECT 400 - count(*) FROM old",
+    ),
+    ("SELECT generate_narrative('again {{x}}', x) FROM (SELECT generate_narrative('{{state}} ') AS x FROM p)", "6"),
+    (
+        "SELECT generate_narrative('Rate {{x}}', x) FROM (SELECT age, generate_narrative('persona') AS x FROM p) ORDER BY age LIMIT 2",
+        "4",
+    ),
+    ("SELECT embed(t) FROM (SELECT generate_narrative('{{state}} ') AS t FROM p)", "3"),
+    ("SELECT generate_narrative('{{uuid}} {{state}}', p.*) FROM p LIMIT 2", "2"),
+    (
+        "SELECT persona FROM generate_persona('tinyland', 400, seed => 42) WHERE age > 27",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_ask_only_for_what_they_need() {
+    let session = Session::new().await;
+    let mut wrong = String::new();
+    for (sql, most) in STATEMENTS {
+        let most = match most.parse() {
+            Ok(most) => most,
+            Err(_) => session.number(most).await,
+        };
+        assert!(most > 0, "{sql} shows nothing");
+        match session.requests(sql).await {
+            Ok(asked) if asked == most => {}
+            Ok(asked) => wrong += &format!("{asked} requests, where {most} are needed: {sql}\n"),
+            Err(error) => wrong += &format!("{}: {sql}\n", error.strip_backtrace()),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// What a LIMIT leaves cannot be known before the texts are there: few more are asked for than it takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_over_texts_asks_for_few_more() {
+    let session = Session::new().await;
+    for (sql, most) in [
+        ("SELECT uuid FROM p WHERE generate_narrative('{{uuid}}') LIKE '%a%' LIMIT 1", 4),
+        ("SELECT uuid FROM p WHERE generate_narrative('{{uuid}}') LIKE '%a%' LIMIT 10", 40),
+    ] {
+        let asked = session.requests(sql).await.unwrap();
+        assert!(asked <= most, "{asked} requests: {sql}");
+    }
+}
+
+/// Statements and what they show, where a plan mixed calls up or lost facts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_give_each_expression_its_own_text() {
+    let session = Session::new().await;
+    for (sql, same) in [
+        (
+            "SELECT max(generate_narrative('{{first_name}} ')), max(generate_narrative('{{state}} ')), min(generate_narrative('{{sex}} ')) FROM p",
+            "SELECT max(first_name || ' '), max(state || ' '), min(sex || ' ') FROM p",
+        ),
+        (
+            "SELECT count(DISTINCT generate_narrative('{{first_name}} ')), count(DISTINCT generate_narrative('{{sex}} ')) FROM p",
+            "SELECT count(DISTINCT first_name), count(DISTINCT sex) FROM p",
+        ),
+        (
+            "SELECT sex, max(generate_narrative('{{first_name}} ')) FILTER (WHERE age < 20), count(*) FROM p GROUP BY sex ORDER BY sex",
+            "SELECT sex, max(first_name || ' ') FILTER (WHERE age < 20), count(*) FROM p GROUP BY sex ORDER BY sex",
+        ),
+        (
+            "SELECT generate_narrative('{{state}} ') AS g, sum(age) FROM p GROUP BY g HAVING sum(age) > 10 ORDER BY g",
+            "SELECT state || ' ' AS g, sum(age) FROM p GROUP BY g HAVING sum(age) > 10 ORDER BY g",
+        ),
+        (
+            "SELECT generate_narrative('{{state}} ') AS g, sex, count(*) FROM p GROUP BY ROLLUP (generate_narrative('{{state}} '), sex) ORDER BY 1, 2",
+            "SELECT state || ' ' AS g, sex, count(*) FROM p GROUP BY ROLLUP (state || ' ', sex) ORDER BY 1, 2",
+        ),
+        (
+            "SELECT uuid, row_number() OVER (PARTITION BY generate_narrative('{{state}} ') ORDER BY age, uuid) FROM p ORDER BY uuid",
+            "SELECT uuid, row_number() OVER (PARTITION BY state ORDER BY age, uuid) FROM p ORDER BY uuid",
+        ),
+        (
+            "SELECT DISTINCT ON (generate_narrative('{{state}} ')) generate_narrative('{{state}} '), age, uuid FROM p ORDER BY generate_narrative('{{state}} '), age, uuid",
+            "SELECT DISTINCT ON (state) state || ' ', age, uuid FROM p ORDER BY state, age, uuid",
+        ),
+        (
+            "SELECT p.uuid, o.uuid FROM p LEFT JOIN old o ON p.uuid = o.uuid AND generate_narrative('{{uuid}}', o.uuid) < '8' ORDER BY 1",
+            "SELECT p.uuid, o.uuid FROM p LEFT JOIN old o ON p.uuid = o.uuid AND o.uuid < '8' ORDER BY 1",
+        ),
+        (
+            "SELECT a.uuid, b.uuid FROM p a JOIN old b ON a.uuid = b.uuid AND generate_narrative('{{age}}{{uuid}}', a.age, b.uuid) > '28' ORDER BY 1",
+            "SELECT a.uuid, b.uuid FROM p a JOIN old b ON a.uuid = b.uuid AND a.age || b.uuid > '28' ORDER BY 1",
+        ),
+        (
+            "SELECT age FROM p ORDER BY generate_narrative('{{uuid}}') LIMIT 3",
+            "SELECT age FROM p ORDER BY uuid LIMIT 3",
+        ),
+        (
+            "SELECT age AS uuid FROM p ORDER BY generate_narrative('{{first_name}} {{uuid}}') DESC, age LIMIT 3",
+            "SELECT age AS uuid FROM (SELECT age, first_name, uuid AS u FROM p) ORDER BY first_name || ' ' || u DESC, age LIMIT 3",
+        ),
+        (
+            "SELECT CASE WHEN random() < 0.5 THEN generate_narrative('{{first_name}} ') ELSE first_name || ' ' END FROM p ORDER BY uuid",
+            "SELECT first_name || ' ' FROM p ORDER BY uuid",
+        ),
+        (
+            "SELECT coalesce(nullif(generate_narrative('{{first_name}} '), 'Ada '), generate_narrative('{{state}} ')) FROM p ORDER BY uuid",
+            "SELECT coalesce(nullif(first_name || ' ', 'Ada '), state || ' ') FROM p ORDER BY uuid",
+        ),
+        (
+            "SELECT uuid, t FROM (SELECT uuid, age, generate_narrative('{{uuid}}') AS t FROM p) s JOIN (SELECT uuid AS u FROM old) o ON s.uuid = o.u AND s.age > 20 ORDER BY 1",
+            "SELECT uuid, uuid FROM p WHERE age > 27 ORDER BY 1",
+        ),
+        (
+            "SELECT cosine_similarity(embed('bees', x), embed('bees', 'passage')) FROM (VALUES ('query'), ('passage')) AS v(x)",
+            "SELECT cosine_similarity(embed('bees', 'query'), embed('bees', 'passage')) UNION ALL SELECT 1.0",
+        ),
+    ] {
+        let (one, other) = (session.run(sql).await, session.run(same).await.unwrap());
+        let one = one.unwrap_or_else(|e| panic!("{}: {sql}", e.strip_backtrace()));
+        let shown = |batches: &[arrow::array::RecordBatch]| -> Vec<String> {
+            let table = pretty_format_batches(batches).unwrap().to_string();
+            let cells = |line: &str| line.split('|').map(str::trim).collect::<Vec<_>>().join("|");
+            table.lines().filter(|l| l.starts_with('|')).skip(1).map(cells).collect()
+        };
+        assert_eq!(shown(&one), shown(&other), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_cannot_be_made_say_so() {
+    let session = Session::new().await;
+    for (sql, message) in [
+        (
+            "SELECT generate_narrative('persona') FROM (SELECT age FROM p)",
+            "none of the columns that 'persona' is written from",
+        ),
+        (
+            "SELECT generate_narrative('Dear {{first_name}}') FROM p a CROSS JOIN p b",
+            "`first_name` is ambiguous here: name those to write from, a.first_name or b.first_name",
+        ),
+        (
+            "SELECT generate_narrative('{{first_name}}', a.first_name, b.first_name) FROM p a CROSS JOIN p b",
+            "two of the columns to write from are called `first_name`",
+        ),
+        (
+            "SELECT * FROM p a LEFT JOIN p b ON generate_narrative('{{age}}{{uuid}}', a.age, b.uuid) > '8'",
+            "generate_narrative cannot stand in the condition of a Left join",
+        ),
+        (
+            "SELECT * FROM (VALUES (generate_narrative('Hello there'))) AS t(x)",
+            "generate_narrative cannot stand in VALUES",
+        ),
+        ("SELECT embed('bees', 'passages')", "the purpose is 'query' or 'passage', not 'passages'"),
+    ] {
+        let error = session.run(sql).await.unwrap_err().to_string();
+        assert!(error.contains(message), "{sql}: {error}");
+    }
+    assert_eq!(session.model.asked.lock().unwrap().len(), 0);
+}
