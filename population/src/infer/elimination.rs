@@ -29,6 +29,9 @@ pub(crate) const MAX_BYTES: u64 = 256 << 20;
 /// than planned, and rows that are alike are then held once.
 const LESS_FULL: u128 = 3;
 
+/// How many pieces a tie is split into that has no room as a whole: the first that have.
+const PIECES: [usize; 3] = [3, 9, 27];
+
 /// A tie whose elimination takes so few cells is not split into cases.
 const SMALL: u128 = 1 << 20;
 
@@ -61,6 +64,8 @@ pub(crate) struct Case {
     pub tables: Vec<Option<Table>>,
     /// The variables in the order in which they can be drawn.
     pub order: Vec<usize>,
+    /// The most bytes that were held at a time to make them.
+    held: u128,
 }
 
 /// What is made of an elimination, beside its message.
@@ -69,8 +74,8 @@ pub(super) enum Wanted {
     Nothing,
     /// The tables to draw from.
     Tables,
-    /// These, with rows that are alike held once: the same people are drawn.
-    Shared,
+    /// These, with rows that are alike held once, as long as what is held is within so many bytes: the same people are drawn.
+    Shared(u64),
 }
 
 /// The rows that a part of the configurations has, one after another.
@@ -82,21 +87,16 @@ struct Part {
     thresholds: Vec<u32>,
 }
 
-impl Case {
-    /// The bytes of its tables.
-    fn bytes(&self) -> u64 {
-        let of = |table: &Table| {
-            let rows = match &table.rows {
-                Rows::Dense { thresholds, .. } => size_of_val(&thresholds[..]),
-                Rows::Sparse { offsets, levels, thresholds } => {
-                    size_of_val(&offsets[..]) + size_of_val(&levels[..]) + size_of_val(&thresholds[..])
-                }
-                Rows::Function { levels } => size_of_val(&levels[..]),
-            };
-            (rows + table.compact.as_ref().map_or(0, |compact| size_of_val(&compact[..]))) as u64
-        };
-        self.tables.iter().flatten().map(of).sum()
-    }
+/// The bytes of a table's rows.
+fn size(table: &Table) -> u64 {
+    let rows = match &table.rows {
+        Rows::Dense { thresholds, .. } => size_of_val(&thresholds[..]),
+        Rows::Sparse { offsets, levels, thresholds } => {
+            size_of_val(&offsets[..]) + size_of_val(&levels[..]) + size_of_val(&thresholds[..])
+        }
+        Rows::Function { levels } => size_of_val(&levels[..]),
+    };
+    (rows + table.compact.as_ref().map_or(0, |compact| size_of_val(&compact[..]))) as u64
 }
 
 /// How the classes of an elimination become levels.
@@ -223,7 +223,7 @@ fn eliminate(
         (true, Some(_)) if alive.len() == 1 => {
             Some(Table { parents: vec![], rows: Rows::Function { levels: alive.clone() }, compact: None })
         }
-        (true, Some(_)) => Some(assemble(reduced, v, &axes, parts, wanted == Wanted::Shared)?),
+        (true, Some(_)) => Some(assemble(reduced, v, &axes, parts, matches!(wanted, Wanted::Shared(_)))?),
     };
     Ok((Potential { axes, values }, table))
 }
@@ -241,6 +241,12 @@ fn function_of(reduced: &Reduced<'_>, v: usize, root: usize, map: &[u16]) -> Tab
     Table { parents, rows: Rows::Function { levels: reduced.levels[v].clone() }, compact: None }
 }
 
+/// A number of a row; few that differ have the same.
+fn hash((levels, thresholds): (&[u16], &[u32])) -> u64 {
+    let words = levels.iter().zip(thresholds).map(|(level, threshold)| u64::from(*level) << 32 | u64::from(*threshold));
+    words.fold(0, |hash, word| (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
+}
+
 /// With `share`, rows that are alike are held once.
 fn assemble(reduced: &Reduced<'_>, v: usize, axes: &[Axis], parts: Vec<Part>, share: bool) -> Result<Table> {
     let entries: usize = parts.iter().map(|p| p.levels.len()).sum();
@@ -252,19 +258,25 @@ fn assemble(reduced: &Reduced<'_>, v: usize, axes: &[Axis], parts: Vec<Part>, sh
     let held = if share { 0 } else { entries };
     let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(held), Vec::with_capacity(held));
     if share {
-        let mut known: HashMap<(&[u16], &[u32]), u32> = HashMap::new();
-        for part in &parts {
+        let mut known: HashMap<u64, u32> = HashMap::new();
+        for part in parts {
             let mut from = 0;
-            for (config, length) in part.reached.iter().zip(&part.lengths) {
-                let range = from..from + *length as usize;
+            for (config, length) in part.reached.into_iter().zip(part.lengths) {
+                let range = from..from + length as usize;
                 from = range.end;
                 let row = (&part.levels[range.clone()], &part.thresholds[range]);
-                compact[*config as usize] = *known.entry(row).or_insert_with(|| {
+                let next = at.len() as u32 - 1;
+                let first = *known.entry(hash(row)).or_insert(next);
+                let alike = at.get(first as usize..first as usize + 2).is_some_and(|of| {
+                    let of = of[0] as usize..of[1] as usize;
+                    (&levels[of.clone()], &thresholds[of]) == row
+                });
+                compact[config as usize] = if alike { first } else { next };
+                if !alike {
                     levels.extend_from_slice(row.0);
                     thresholds.extend_from_slice(row.1);
                     at.push(levels.len() as u32);
-                    at.len() as u32 - 2
-                });
+                }
             }
         }
         at.shrink_to_fit();
@@ -291,6 +303,7 @@ pub(super) struct Left {
     /// The natural logarithm of what the potentials were divided by.
     pub log: f64,
     tables: Vec<Option<Table>>,
+    held: u128,
     /// The products that a potential went into, from its own on, and its place or its message's among their inputs.
     pub path: Vec<(Product, usize)>,
 }
@@ -309,8 +322,15 @@ pub(super) fn eliminate_all(
         tables_of.push(of);
     }
     let mut tables: Vec<Option<Table>> = (0..reduced.network.tables.len()).map(|_| None).collect();
-    let mut log = 0.0;
-    for step in &order.steps {
+    let (mut log, mut kept, mut most) = (0.0, 0u64, 0u128);
+    for (step, (held, _)) in order.steps.iter().zip(&order.held) {
+        let needed = held.saturating_add(u128::from(kept));
+        most = most.max(needed);
+        if let Wanted::Shared(bound) = wanted
+            && needed > u128::from(bound)
+        {
+            return Err(Error::TooMuchMemory { bytes: needed, bound, variables: order.costly(reduced.network) });
+        }
         let own = step.inputs.iter().position(|i| tables_of.get(*i).copied().flatten() == Some(step.variable));
         let mut inputs: Vec<Potential> = step.inputs.iter().filter_map(|i| pool[*i].take()).collect();
         if inputs.is_empty() {
@@ -328,19 +348,20 @@ pub(super) fn eliminate_all(
             message.values.iter_mut().for_each(|x| *x /= largest);
             log += largest.ln();
         }
+        kept = kept.saturating_add(table.as_ref().map_or(0, size));
         tables[step.variable] = table;
         pool.push(Some(message));
         if largest <= 0.0 {
             return Ok(None);
         }
     }
-    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, path }))
+    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, held: most, path }))
 }
 
 /// The posterior of one case, or only its probability; `None` where it has none.
 fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option<Case>> {
     let count = reduced.network.tables.len();
-    let Some(Left { pool, log, tables, .. }) = eliminate_all(&mut reduced, order, wanted, None)? else {
+    let Some(Left { pool, log, tables, held, .. }) = eliminate_all(&mut reduced, order, wanted, None)? else {
         return Ok(None);
     };
     // Nothing is left but numbers.
@@ -348,7 +369,7 @@ fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option
     let drawn: Vec<usize> = order.steps.iter().rev().map(|s| s.variable).collect();
     let others = (0..count).filter(|v| !drawn.contains(v));
     let order = drawn.iter().copied().chain(others).collect();
-    Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, order }))
+    Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, order, held }))
 }
 
 /// What is asked of a network beside the evidence.
@@ -375,7 +396,7 @@ fn peak(cases: &[(Reduced<'_>, Order)], less_full: u128) -> u128 {
     let mut after: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
     for (_, order) in cases {
         after -= order.begins();
-        most = most.max(order.working.saturating_add(before).saturating_add(after));
+        most = most.max(order.working(less_full).saturating_add(before).saturating_add(after));
         before = before.saturating_add(order.kept / less_full);
     }
     most
@@ -398,6 +419,17 @@ pub(super) fn prepare<'a>(
     asked: Asked<'_>,
     bound: u64,
 ) -> Result<Prepared<'a>> {
+    prepare_in(network, evidence, asked, bound, 1)
+}
+
+/// In no fewer pieces than these; 1 is as a whole.
+fn prepare_in<'a>(
+    network: &'a Network,
+    evidence: &Evidence,
+    asked: Asked<'_>,
+    bound: u64,
+    least: usize,
+) -> Result<Prepared<'a>> {
     let with = |masks: &Masks, ties: &[Potential]| {
         let mut masks = masks.clone();
         rule_out(&mut masks, asked.factors);
@@ -411,12 +443,15 @@ pub(super) fn prepare<'a>(
         return Ok(Prepared { cases: vec![], plan: Plan::default(), tight: false });
     }
     let mut prepared: Option<Vec<(Reduced<'a>, Order)>> = None;
-    if let Some(ties) = evidence.potentials() {
+    if least == 1
+        && let Some(ties) = evidence.potentials()
+    {
         prepared = Some(with(&evidence.masks, &ties).into_iter().collect());
     }
     let room = |cases: &[(Reduced<'_>, Order)]| peak(cases, LESS_FULL) <= u128::from(bound);
     let dear = prepared.as_ref().is_none_or(|p| products(p) > SMALL || !room(p));
-    if dear
+    if least == 1
+        && dear
         && evidence.has_ties()
         && let Some(cases) = evidence.cases()
     {
@@ -428,6 +463,22 @@ pub(super) fn prepare<'a>(
             _ => products(&cases) < products(known),
         };
         if prepared.as_ref().is_none_or(better) {
+            prepared = Some(cases);
+        }
+    }
+    for count in PIECES.into_iter().filter(|count| *count >= least) {
+        if prepared.as_ref().is_some_and(|p| room(p)) {
+            break;
+        }
+        // Nothing that has room is known: fewer classes of one variable at a time.
+        let of = |ties: &Vec<Potential>| {
+            let mut masks = evidence.masks.clone();
+            rule_out(&mut masks, ties);
+            with(&masks, ties)
+        };
+        let Some(pieces) = evidence.pieces(count) else { break };
+        let cases: Vec<(Reduced<'a>, Order)> = pieces.iter().filter_map(of).collect();
+        if room(&cases) {
             prepared = Some(cases);
         }
     }
@@ -446,31 +497,47 @@ pub(super) fn prepare<'a>(
 }
 
 fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u64) -> Result<Posterior> {
-    let Prepared { mut cases, mut plan, tight } = prepare(network, evidence, asked, bound)?;
-    let wanted = match (asked.draw, tight) {
-        (false, _) => Wanted::Nothing,
-        (true, false) => Wanted::Tables,
-        (true, true) => Wanted::Shared,
-    };
-    let (mut done, mut kept, mut most) = (vec![], 0u64, 0u128);
-    cases.reverse();
+    let mut prepared = prepare(network, evidence, asked, bound)?;
+    let (planned, tight) = (prepared.plan.bytes, prepared.tight);
+    let mut pieces = PIECES.into_iter().filter(|_| tight && evidence.has_ties());
     loop {
-        // Whether there is still room, where the plan did not promise it.
-        let needed =
-            u128::from(kept).saturating_add(peak(cases.last().map(std::slice::from_ref).unwrap_or_default(), 1));
-        let begun: u128 = cases.iter().rev().skip(1).map(|(_, order)| order.begins()).sum();
-        most = most.max(needed.saturating_add(begun));
-        if tight && most > u128::from(bound) {
-            return Err(too_much_memory(network, u128::from(plan.bytes), bound, &cases));
-        }
-        let Some((reduced, order)) = cases.pop() else { break };
-        if let Some(case) = run(reduced, &order, wanted)? {
-            kept = kept.saturating_add(case.bytes());
-            done.push(case);
-        }
+        // What has no room after all may have it in pieces.
+        let refused = match work(asked, prepared, bound) {
+            Err(Error::TooMuchMemory { variables, .. }) => {
+                Error::TooMuchMemory { bytes: u128::from(planned), bound, variables }
+            }
+            done => return done,
+        };
+        let next = |least| prepare_in(network, evidence, asked, bound, least).ok();
+        let Some(next) = pieces.next().and_then(next) else { return Err(refused) };
+        prepared = next;
+    }
+}
+
+/// Works out one case after another.
+fn work(asked: Asked<'_>, prepared: Prepared<'_>, bound: u64) -> Result<Posterior> {
+    let Prepared { cases, mut plan, tight } = prepared;
+    let mut begun: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
+    let (mut done, mut kept, mut most) = (vec![], 0u64, 0u128);
+    for (reduced, order) in cases {
+        begun -= order.begins();
+        // What is there beside it, and how much room that leaves where the plan did not promise any.
+        let beside = begun.saturating_add(u128::from(kept));
+        let wanted = match (asked.draw, tight) {
+            (false, _) => Wanted::Nothing,
+            (true, false) => Wanted::Tables,
+            (true, true) => Wanted::Shared(u128::from(bound).saturating_sub(beside) as u64),
+        };
+        let Some(case) = run(reduced, &order, wanted)? else {
+            continue;
+        };
+        let own = case.tables.iter().flatten().map(size).sum::<u64>();
+        kept = kept.saturating_add(own);
+        most = most.max(beside.saturating_add(case.held));
+        done.push(case);
     }
     if tight {
-        plan.bytes = most as u64;
+        plan.bytes = (most as u64).min(bound);
     }
     // Not `sum`, which makes nothing of nobody, with a sign.
     let probability = done.iter().fold(0.0, |sum, c| sum + c.log_probability.exp()).min(1.0);
@@ -668,6 +735,7 @@ mod tests {
                     log_probability: 0.0,
                     tables: network.tables.iter().map(|_| None).collect(),
                     order: (0..4).collect(),
+                    held: 0,
                 }],
                 plan: Plan::default(),
             };

@@ -29,8 +29,8 @@ pub(crate) struct Order {
     pub cells: u128,
     /// What orders are compared by: the most bytes held at a time, with all tables twice, as they are while they are made.
     pub bytes: u128,
-    /// The most bytes held at a time, with one table twice: the others are made already.
-    pub working: u128,
+    /// For each step the bytes that are held while it is done, its table twice, and those of the tables before it, which stay.
+    pub held: Vec<(u128, u128)>,
     /// Bytes of the tables to draw from, which stay.
     pub kept: u128,
     /// The bytes of each step.
@@ -73,7 +73,7 @@ impl Order {
         let (mut most, mut drawn) = (held, 0u128);
         let mut rest = reduced.relevant.clone();
         let first = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).collect();
-        let mut order = Order { steps: vec![], cells: 0, bytes: 0, working: held, kept: 0, each: vec![], first };
+        let mut order = Order { steps: vec![], cells: 0, bytes: 0, held: vec![], kept: 0, each: vec![], first };
         let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
         while rest.len() > usize::from(keep.is_some()) {
             // The rows of a table of more levels than atoms are needed whole: its parents wait for it, unless it is kept
@@ -119,7 +119,7 @@ impl Order {
             held = held.saturating_add(size(&result));
             drawn = drawn.saturating_add(full);
             most = most.max(held.saturating_add(drawn));
-            order.working = order.working.max(held.saturating_add(order.kept).saturating_add(full));
+            order.held.push((held.saturating_add(full), order.kept));
             order.kept = order.kept.saturating_add(stays);
             held = held.saturating_sub(used);
             order.cells = order.cells.saturating_add(cost);
@@ -129,6 +129,12 @@ impl Order {
         }
         order.bytes = most;
         order
+    }
+
+    /// The most bytes held at a time, where tables that stay take one part in `less_full` of what is planned.
+    pub fn working(&self, less_full: u128) -> u128 {
+        let of_steps = self.held.iter().map(|(held, before)| held.saturating_add(before / less_full));
+        of_steps.max().unwrap_or_default().max(self.begins())
     }
 
     /// The bytes of what it begins with.
