@@ -513,7 +513,7 @@ pub(crate) fn of_mask(variable: &Variable, mask: &[bool]) -> Predicate {
     let null = variable.null_level.map(usize::from);
     let value = |level: usize| match &variable.levels {
         Levels::Integer { min, .. } => Value::Integer(i64::from(*min) + level as i64),
-        Levels::Text(names) => Value::Text(names[level].clone()),
+        Levels::Text(_) => Value::Text(variable.label(level)),
     };
     let known: Vec<usize> = (0..mask.len()).filter(|l| Some(*l) != null).collect();
     let (within, without): (Vec<usize>, Vec<usize>) = known.iter().partition(|l| mask[**l]);

@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
 
     fn variable(&mut self, header: VariableHeader, network: &mut Network) -> Result<()> {
         let levels = match header.levels {
-            LevelsHeader::Text(length) => Levels::Text(self.texts(length)?.into_iter().map(String::from).collect()),
+            LevelsHeader::Text(length) => Levels::Text(self.texts(length)?.into_iter().collect()),
             LevelsHeader::Integers(min, max) if min <= max && i64::from(max) - i64::from(min) < MAX_LEVELS as i64 => {
                 Levels::Integer { min, max }
             }
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
         };
         let variable = Variable::new(header.name, header.description, levels, header.hidden, header.null_level);
         if let (false, Levels::Text(names)) = (variable.levels_differ(), &variable.levels) {
-            return Err(first_twice(names.iter().map(String::as_str)));
+            return Err(first_twice(names.texts()));
         }
         if header.null_level.is_some_and(|level| usize::from(level) >= variable.len()) {
             return Err(bad("its level that is NULL is none of its levels"));
