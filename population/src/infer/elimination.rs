@@ -471,14 +471,18 @@ fn prepare_in<'a>(
             break;
         }
         // Nothing that has room is known: fewer classes of one variable at a time.
-        let of = |ties: &Vec<Potential>| {
-            let mut masks = evidence.masks.clone();
-            rule_out(&mut masks, ties);
-            with(&masks, ties)
-        };
         let Some(pieces) = evidence.pieces(count) else { break };
-        let cases: Vec<(Reduced<'a>, Order)> = pieces.iter().filter_map(of).collect();
-        if room(&cases) {
+        let (mut cases, mut begun): (Vec<(Reduced<'a>, Order)>, u128) = (vec![], 0);
+        for ties in pieces {
+            let mut masks = evidence.masks.clone();
+            rule_out(&mut masks, &ties);
+            cases.extend(with(&masks, &ties));
+            begun = cases.iter().map(|(_, order)| order.begins()).sum();
+            if begun > u128::from(bound) {
+                break;
+            }
+        }
+        if begun <= u128::from(bound) && room(&cases) {
             prepared = Some(cases);
         }
     }
@@ -503,8 +507,8 @@ fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u6
     loop {
         // What has no room after all may have it in pieces.
         let refused = match work(asked, prepared, bound) {
-            Err(Error::TooMuchMemory { variables, .. }) => {
-                Error::TooMuchMemory { bytes: u128::from(planned), bound, variables }
+            Err(Error::TooMuchMemory { bytes, variables, .. }) => {
+                Error::TooMuchMemory { bytes: bytes.max(u128::from(planned)), bound, variables }
             }
             done => return done,
         };
@@ -764,7 +768,15 @@ mod tests {
                     Err(e) => panic!("{e}"),
                 }
             }
-            println!("{op:?}: planned {planned}, now {least}, {in_cases} cases");
+            // In pieces of the tie too.
+            for least in PIECES {
+                let prepared = prepare_in(&network, &evidence, asked, MAX_BYTES, least).unwrap();
+                assert!(prepared.cases.len() > 1 && prepared.cases.len() <= least);
+                let pieces = work(asked, prepared, MAX_BYTES).unwrap();
+                for (p, e) in joint(&network, &pieces).iter().zip(&expected) {
+                    assert!((p - e).abs() < 1e-8, "{op:?} in {least}: {p}, not {e}");
+                }
+            }
             assert!(least < planned * 3 / 4, "{op:?}: {least} of {planned}");
             assert!(in_cases > 1, "{op:?}");
         }

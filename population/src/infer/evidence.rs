@@ -409,9 +409,9 @@ impl Evidence {
         Some(cases)
     }
 
-    /// At most `count` disjoint cases that together are the evidence, each what is left of its ties where the widest of them is
+    /// At most `count` disjoint cases, one after another, that together are the evidence, each what is left of its ties where the widest of them is
     /// over some classes only of its smallest variable; `None` if a tie has too many combinations.
-    pub fn pieces(&self, count: usize) -> Option<Vec<Vec<Potential>>> {
+    pub fn pieces(&self, count: usize) -> Option<impl Iterator<Item = Vec<Potential>>> {
         let ties = self.potentials()?;
         let widest = (0..ties.len()).max_by_key(|at| (ties[*at].values.len(), std::cmp::Reverse(*at)))?;
         let axes = &ties[widest].axes;
@@ -423,12 +423,15 @@ impl Evidence {
         ties[widest].values.iter().enumerate().for_each(|(cell, value)| weights[cell / step % classes] += value);
         let mut order: Vec<usize> = (0..classes).filter(|class| weights[*class] > 0.0).collect();
         order.sort_by(|a, b| weights[*a].total_cmp(&weights[*b]));
-        let piece = |classes: &[usize]| {
-            let mut ties = ties.clone();
-            ties[widest] = within(&ties[widest], smallest, classes);
-            ties
-        };
-        Some(order.chunks(order.len().div_ceil(count.max(1)).max(1)).map(piece).collect())
+        let each = order.len().div_ceil(count.max(1)).max(1);
+        let pieces: Vec<Vec<usize>> = order.chunks(each).map(<[usize]>::to_vec).collect();
+        Some(pieces.into_iter().map(move |classes| {
+            let of = |at: usize| match at == widest {
+                true => within(&ties[at], smallest, &classes),
+                false => ties[at].clone(),
+            };
+            (0..ties.len()).map(of).collect()
+        }))
     }
 }
 
@@ -436,11 +439,10 @@ impl Evidence {
 fn within(tie: &Potential, axis: usize, classes: &[usize]) -> Potential {
     let mut tie = tie.clone();
     let (step, count) = (strides(&tie.axes)[axis], tie.axes[axis].partition.classes());
-    for (cell, value) in tie.values.iter_mut().enumerate() {
-        if !classes.contains(&(cell / step % count)) {
-            *value = 0.0;
-        }
-    }
+    let mut kept = vec![false; count];
+    classes.iter().for_each(|class| kept[*class] = true);
+    let outside = tie.values.iter_mut().enumerate().filter(|(cell, _)| !kept[cell / step % count]);
+    outside.for_each(|(_, value)| *value = 0.0);
     for at in 0..tie.axes.len() {
         let (step, partition) = (strides(&tie.axes)[at], &tie.axes[at].partition);
         let block = step * partition.classes();

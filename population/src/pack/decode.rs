@@ -77,11 +77,17 @@ fn damaged() -> crate::Error {
 
 /// What a header and its arrays say, and the hash that they claim. Each fault is told by the thing that has it.
 pub(super) fn parts(header: &[u8], arrays: &[u8]) -> Result<(PackParts, String)> {
-    let features: Features = serde_json::from_slice(header).map_err(|e| bad(format!("its header: {e}")))?;
-    if let Some(unknown) = features.required_features.iter().find(|f| !FEATURES.contains(&f.as_str())) {
+    let unread = |e| bad(format!("its header: {e}"));
+    let header = serde_json::from_slice::<Header>(header).map_err(|error| (error, header));
+    // A feature that a later program has may be why it cannot be read.
+    let features = match &header {
+        Ok(header) => header.required_features.clone(),
+        Err((_, header)) => serde_json::from_slice::<Features>(header).map_err(unread)?.required_features,
+    };
+    if let Some(unknown) = features.iter().find(|f| !FEATURES.contains(&f.as_str())) {
         return Err(bad(format!("it needs `{unknown}`, of which this program knows nothing: use a later one")));
     }
-    let header: Header = serde_json::from_slice(header).map_err(|e| bad(format!("its header: {e}")))?;
+    let header = header.map_err(|(error, _)| unread(error))?;
     pack_name(&header.name).map_err(bad)?;
     if header.edition == 0 {
         return Err(bad("its edition is 0: editions are counted from 1"));
