@@ -169,7 +169,9 @@ fn contradictory(margin: &str, cell: &str, asked: f64, left: f64, others: &str, 
     let remedy = "Make them agree, as counts of the same people do, or leave one out";
     if sweeps == 0 {
         return format!(
-            "the margins contradict each other: {off}, and the margin over {others} one of {left}, off by {gap:.3e}. {remedy}"
+            "the margins contradict each other: {off}, and the margin over {others} one of {left}, off by {gap:.3e}. {remedy}. \
+             That is more than rounding explains by the digits that they are written with, or than 0.001: round both alike, or \
+             have coarser bands that both agree on"
         );
     }
     format!(

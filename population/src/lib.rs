@@ -40,7 +40,7 @@ pub use judge::association::{Association, CoOccurrence};
 pub use judge::expected::Expected;
 pub use judge::independence::Independence;
 pub use model::philox::{permuted, unpermuted};
-pub use model::variable::{Levels, Variable};
+pub use model::variable::{Levels, Names, Variable};
 #[doc(hidden)]
 pub use pack::testing;
 pub use pack::{Figure, FigureColumn, Fit, Pack, Source, Status, equals};

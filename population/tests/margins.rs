@@ -273,6 +273,85 @@ fn rows_say_how_they_were_drawn() {
     assert_ne!(first_uuid(&everybody), first_uuid(&sampler));
 }
 
+/// Figures that were rounded to some digits are brought together, and it is said by how much; what rounding does not explain
+/// is refused.
+#[test]
+fn rounded_figures_are_brought_together() {
+    let (_, pack) = three();
+    let by = |first: [f64; 4], second: [f64; 2]| {
+        cells(
+            &["x0", "x1"],
+            &[
+                (&[Some("v0"), Some("0-2")], first[0]),
+                (&[Some("v0"), Some("3-5")], first[1]),
+                (&[Some("v1"), Some("0-2")], first[2]),
+                (&[Some("v1"), Some("3-5")], first[3]),
+                (&[None, Some("0-2")], second[0]),
+                (&[None, Some("3-5")], second[1]),
+            ],
+        )
+    };
+    let young = |margins: &Margins| {
+        let people = Sampler::to_margins(5, None, margins).unwrap().draw(0..100_000, None).unwrap();
+        let ages = people.column_by_name("x1").unwrap().as_primitive::<Int32Type>().clone();
+        ages.values().iter().filter(|x| **x < 3).count() as f64 / 1e5
+    };
+    // 0.4873 against 0.4874, as four digits have it; and as counts to the hundred, which do not add up to the same total.
+    let shares = read(&pack, by([0.2436, 0.2437, 0.2437, 0.2690], [0.4874, 0.5126]));
+    let counts = read(&pack, by([24_400.0, 24_300.0, 24_400.0, 26_900.0], [48_700.0, 51_200.0]));
+    for margins in [&shares, &counts] {
+        let [notice] = margins.notices() else { panic!("{:?}", margins.notices()) };
+        assert!(notice.contains("over x0, x1 and over x1 differ as rounded figures do, most in x1"), "{notice}");
+        assert_eq!(margins.variables(), [["x0", "x1"]]);
+        assert!((young(margins) - 0.4875).abs() < 0.006);
+    }
+    assert!(
+        shares.notices()[0].contains("a share of 0.487300 and of 0.487400, off by 1.0e-4"),
+        "{:?}",
+        shares.notices()
+    );
+    // Those of equal digits meet half-way, and the order in which they are given makes no difference.
+    let turned = by([0.2436, 0.2437, 0.2437, 0.2690], [0.4874, 0.5126]);
+    let turned = in_order(&turned, &[5, 3, 1, 4, 0, 2]);
+    assert_eq!(read(&pack, turned).id(), shares.id());
+    // More digits weigh more: nearly all of what six have stands.
+    let finer = read(&pack, by([0.24360, 0.24371, 0.24370, 0.26899], [0.4874, 0.5126]));
+    assert_eq!(finer.notices().len(), 1);
+    // Agreement needs no notice, nor does it change who is drawn.
+    assert!(read(&pack, by([0.25, 0.25, 0.25, 0.25], [0.5, 0.5])).notices().is_empty());
+    // As much of a gap with more digits than would leave it, and a larger one with fewer.
+    for (first, second) in [
+        ([0.243_601, 0.243_701, 0.243_699, 0.268_999], [0.487_501, 0.512_499]),
+        ([0.25, 0.25, 0.25, 0.25], [0.51, 0.49]),
+    ] {
+        let error = Margins::read(&pack, &[by(first, second)]).unwrap_err();
+        assert!(matches!(error, Error::ContradictoryMargins { sweeps: 0, .. }), "{error}");
+        assert!(error.to_string().contains("more than rounding explains"), "{error}");
+    }
+    // Halves, thirds and sixths of floating point.
+    let sixths = read(&pack, by([1.0 / 3.0, 1.0 / 6.0, 1.0 / 3.0, 1.0 / 6.0], [0.666_667, 0.333_333]));
+    assert_eq!(sixths.notices().len(), 1, "{:?}", sixths.notices());
+}
+
+/// Some rows of a batch, in this order.
+fn in_order(batch: &RecordBatch, rows: &[usize]) -> RecordBatch {
+    let parts: Vec<RecordBatch> = rows.iter().map(|row| batch.slice(*row, 1)).collect();
+    let columns = (0..batch.num_columns()).map(|at| {
+        let column: Vec<&dyn arrow_array::Array> = parts.iter().map(|p| p.column(at).as_ref()).collect();
+        match column[0].data_type() {
+            arrow_schema::DataType::Float64 => {
+                let of = column.iter().map(|c| c.as_primitive::<arrow_array::types::Float64Type>().value(0));
+                Arc::new(Float64Array::from_iter_values(of)) as ArrayRef
+            }
+            _ => {
+                let of = column.iter().map(|c| (!c.is_null(0)).then(|| c.as_string::<i32>().value(0)));
+                Arc::new(StringArray::from_iter(of)) as ArrayRef
+            }
+        }
+    });
+    RecordBatch::try_new(batch.schema(), columns.collect()).unwrap()
+}
+
 #[test]
 fn what_cannot_be_met_is_named() {
     let (_, pack) = three();
@@ -309,7 +388,9 @@ fn what_cannot_be_met_is_named() {
     assert_eq!(
         error,
         "the margins contradict each other: the margin over x0, x1 asks a share of 0.75 of x1 <= 2, and the margin over \
-         x1, x2 one of 0.65, off by 1.000e-1. Make them agree, as counts of the same people do, or leave one out"
+         x1, x2 one of 0.65, off by 1.000e-1. Make them agree, as counts of the same people do, or leave one out. That is more \
+         than rounding explains by the digits that they are written with, or than 0.001: round both alike, or have coarser \
+         bands that both agree on"
     );
     // Three that agree in pairs, and that nobody can meet: each pair always differs.
     let copy = |parents: Vec<usize>, configs| Node { levels: 2, parents, weights: vec![vec![1, 1]; configs] };

@@ -589,7 +589,7 @@ impl Sources {
                     return Err(source(format!("pack.toml, {place}"), message));
                 }
             }
-            let items = Arc::new(StringArray::from_iter_values(items.iter()));
+            let items = Arc::new(StringArray::from_iter_values(items.texts()));
             lists.push(List { name: list.name.clone(), items, table, min, max });
         }
         Ok(lists)

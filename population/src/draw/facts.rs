@@ -81,7 +81,7 @@ fn is(variable: &Variable, level: usize) -> Predicate {
         return Predicate::IsNull { variable: name, negated: false };
     }
     let value = match &variable.levels {
-        Levels::Text(names) => Value::Text(names[level].clone()),
+        Levels::Text(_) => Value::Text(variable.label(level)),
         Levels::Integer { min, .. } => Value::Integer(i64::from(*min) + level as i64),
     };
     Predicate::Compare { variable: name, op: Comparison::Eq, value }

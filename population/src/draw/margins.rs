@@ -4,16 +4,26 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use crate::draw::read_margins::read;
+use crate::draw::read_margins::{Read, read, twelve_digits};
 use crate::draw::stream::text;
 use crate::error::{Error, Result};
 use crate::infer::projection::{MET, cell_name, names};
 use crate::model::network::Network;
-use crate::model::potential::{Axis, Potential};
+use crate::model::potential::{Axis, Potential, offsets, walk};
 use crate::pack::Pack;
 
 /// What the hash is of that tells margins apart.
 const DOMAIN: &str = "populace 2026-11 margins v1";
+
+/// Two margins that differ by no more than this share of everybody, in what they say of the same people, are as good as
+/// rounded.
+const ALWAYS_ROUNDING: f64 = 1e-6;
+
+/// A larger gap than this is none of rounding, however few digits there are.
+const MOST_ROUNDING: f64 = 1e-3;
+
+/// How often margins that differ by rounding are brought together, one pair after another.
+const SWEEPS: usize = 1000;
 
 /// Totals that a population is to have, each over one or more variables: [`Sampler::to_margins`](crate::Sampler::to_margins)
 /// draws people to them. Cheap to clone.
@@ -21,12 +31,19 @@ const DOMAIN: &str = "populace 2026-11 margins v1";
 /// Margins that mean the same are the same: the order of rows, columns and batches makes no difference, nor whether a
 /// margin is in counts or shares, which are taken to 12 digits. What follows from another margin, as totals by sex from those
 /// by sex and age, is left out.
+///
+/// Figures that were rounded, as shares to four digits or counts to thousands, seldom agree to the last: where two margins
+/// speak of the same people, and rounding explains by what they differ, they are brought together, and
+/// [`notices`](Self::notices) says by how much. Rounding explains half of a margin's last digit for each of its cells that the
+/// people are in, and their share of that for its total, of both margins together: never less than a share of 1e-6, and never
+/// more than 1e-3. Between the two the shares lie nearer to those of the margin with more digits.
 #[derive(Debug, Clone)]
 pub struct Margins {
     pack: Arc<Pack>,
     margins: Arc<[Potential]>,
     hash: [u8; 32],
     id: Arc<str>,
+    notices: Arc<[String]>,
 }
 
 impl Margins {
@@ -44,16 +61,16 @@ impl Margins {
     /// [`Error::Margins`] if a column is of a list, of a hidden variable or of no variable, or there is not one of numbers;
     /// if a value is no level, bands overlap or a cell stands there twice; if a share is missing, negative or not finite, or
     /// those of a margin sum to 0; if a margin has more than 4,194,304 cells. [`Error::ContradictoryMargins`] if two margins
-    /// differ by more than 1e-9 in the share that they give the same people.
+    /// differ by more than rounding explains in the share that they give the same people.
     pub fn read(pack: &Arc<Pack>, batches: &[RecordBatch]) -> Result<Margins> {
-        let margins = reconciled(&pack.network, read(pack, batches)?)?;
+        let (margins, notices) = reconciled(&pack.network, read(pack, batches)?)?;
         let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
         margins.iter().for_each(|margin| hash(&mut hasher, &pack.network, margin));
         let hash = *hasher.finalize().as_bytes();
         let over: Vec<String> = margins.iter().map(|m| names(&pack.network, m)).collect();
         let short: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("{}@{short}", over.join("; ")).into();
-        Ok(Margins { pack: pack.clone(), margins: margins.into(), hash, id })
+        Ok(Margins { pack: pack.clone(), margins: margins.into(), hash, id, notices: notices.into() })
     }
 
     pub fn pack(&self) -> &Arc<Pack> {
@@ -70,6 +87,12 @@ impl Margins {
     pub fn variables(&self) -> Vec<Vec<&str>> {
         let name = |axis: &Axis| self.pack.network.variables[axis.variable].name.as_str();
         self.margins.iter().map(|margin| margin.axes.iter().map(name).collect()).collect()
+    }
+
+    /// For each two margins that differed by no more than rounding and were brought together: both figures of the people in
+    /// whom they differed most, and the gap. To be shown to whoever wrote the query.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// Whether they say nothing: one band that is everybody.
@@ -103,12 +126,23 @@ fn hash(hasher: &mut blake3::Hasher, network: &Network, margin: &Potential) {
     margin.values.iter().for_each(|share| _ = hasher.update(&share.to_le_bytes()));
 }
 
-/// Margins of which none follows from another; an error where two contradict each other.
-fn reconciled(network: &Network, mut margins: Vec<Potential>) -> Result<Vec<Potential>> {
-    for (at, one) in margins.iter().enumerate() {
-        for other in &margins[..at] {
-            agree(network, other, one)?;
+/// Margins of which none follows from another, and what was brought together; an error where two contradict each other.
+fn reconciled(network: &Network, read: Vec<Read>) -> Result<(Vec<Potential>, Vec<String>)> {
+    let digits: Vec<f64> = read.iter().map(|r| r.digit).collect();
+    let mut margins: Vec<Potential> = read.into_iter().map(|r| r.table).collect();
+    let (mut notices, mut pairs) = (vec![], vec![]);
+    for at in 0..margins.len() {
+        for other in 0..at {
+            let shared = shared(&margins[other], &margins[at]);
+            if shared.is_empty() {
+                continue;
+            }
+            notices.extend(differ(network, [&margins[other], &margins[at]], [digits[other], digits[at]], &shared)?);
+            pairs.push((other, at, shared));
         }
+    }
+    if !notices.is_empty() {
+        bring_together(network, &mut margins, &digits, &pairs)?;
     }
     // Each of its classes is one of the other's, or several.
     let follows = |of: &Potential, from: &Potential| {
@@ -125,34 +159,122 @@ fn reconciled(network: &Network, mut margins: Vec<Potential>) -> Result<Vec<Pote
     let keep: Vec<bool> = (0..margins.len()).map(|at| !left_out(at)).collect();
     let mut keep = keep.into_iter();
     margins.retain(|_| keep.next().unwrap_or(true));
-    Ok(margins)
+    Ok((margins, notices))
 }
 
-/// An error if two margins give different shares to the same people: those whom the variables of both tell apart, in the
-/// classes of both.
-fn agree(network: &Network, one: &Potential, other: &Potential) -> Result<()> {
+/// What the variables of both tell apart, in the classes of both.
+fn shared(one: &Potential, other: &Potential) -> Vec<Axis> {
     let shared = one.axes.iter().filter_map(|axis| {
         let same = other.axes.iter().find(|a| a.variable == axis.variable)?;
         Some(Axis { variable: axis.variable, partition: axis.partition.coarsen(&same.partition) })
     });
-    let shared: Vec<Axis> = shared.filter(|axis| axis.partition.classes() > 1).collect();
-    if shared.is_empty() {
-        return Ok(());
-    }
-    let of = |margin: &Potential| Potential::product_onto(&[margin], &shared).values;
-    let (asked, left) = (of(one), of(other));
-    let gap = |cell: &usize| (asked[*cell] - left[*cell]).abs();
-    let most = (0..asked.len()).map(|cell| gap(&cell)).fold(0.0, f64::max);
+    shared.filter(|axis| axis.partition.classes() > 1).collect()
+}
+
+fn shares_of(margin: &Potential, shared: &[Axis]) -> Vec<f64> {
+    Potential::product_onto(&[margin], shared).values
+}
+
+/// By how much two margins differ in what they say of the same people, if rounding explains it; an error if it does not.
+fn differ(network: &Network, margins: [&Potential; 2], digits: [f64; 2], shared: &[Axis]) -> Result<Option<String>> {
+    let [one, other] = margins;
+    let (asked, left) = (shares_of(one, shared), shares_of(other, shared));
+    let gap = |cell: usize| (asked[cell] - left[cell]).abs();
+    let most = (0..asked.len()).map(gap).fold(0.0, f64::max);
     // Of gaps that rounding alone tells apart, the first.
-    match (0..asked.len()).find(|cell| gap(cell) >= most - MET / 2.0) {
-        Some(cell) if most > MET => Err(Error::ContradictoryMargins {
-            margin: names(network, one),
-            cell: cell_name(network, &shared, cell),
-            asked: asked[cell],
-            left: left[cell],
-            others: names(network, other),
-            sweeps: 0,
-        }),
-        _ => Ok(()),
+    let furthest = (0..asked.len()).find(|cell| gap(*cell) >= most - MET / 2.0);
+    let Some(furthest) = furthest.filter(|_| most > MET) else { return Ok(None) };
+    // How many cells of a margin each of the shared ones is made of.
+    let made_of = |margin: &Potential| {
+        let somebody = margin.values.iter().map(|share| f64::from(u8::from(*share > 0.0))).collect();
+        shares_of(&Potential { axes: margin.axes.clone(), values: somebody }, shared)
+    };
+    let counts = [made_of(one), made_of(other)];
+    let totals = [counts[0].iter().sum::<f64>(), counts[1].iter().sum::<f64>()];
+    let explained = |cell: usize| {
+        let of = |m: usize, share: f64| digits[m] / 2.0 * (counts[m][cell] + share * totals[m]);
+        (of(0, asked[cell]) + of(1, left[cell])).clamp(ALWAYS_ROUNDING, MOST_ROUNDING)
+    };
+    let beyond = (0..asked.len()).filter(|cell| gap(*cell) > explained(*cell) * (1.0 + 1e-9));
+    if let Some(cell) = beyond.max_by(|a, b| gap(*a).total_cmp(&gap(*b)).then(b.cmp(a))) {
+        let cell = if gap(furthest) > explained(furthest) { furthest } else { cell };
+        return Err(contradict(network, margins, shared, cell, asked[cell], left[cell]));
     }
+    let (cell, asked, left) = (cell_name(network, shared, furthest), asked[furthest], left[furthest]);
+    let [one, other] = [names(network, one), names(network, other)];
+    Ok(Some(format!(
+        "the margins over {one} and over {other} differ as rounded figures do, most in {cell}: a share of {asked:.6} and of \
+         {left:.6}, off by {most:.1e}. They were brought together"
+    )))
+}
+
+fn contradict(
+    network: &Network,
+    [one, other]: [&Potential; 2],
+    shared: &[Axis],
+    cell: usize,
+    asked: f64,
+    left: f64,
+) -> Error {
+    let cell = cell_name(network, shared, cell);
+    Error::ContradictoryMargins {
+        margin: names(network, one),
+        cell,
+        asked,
+        left,
+        others: names(network, other),
+        sweeps: 0,
+    }
+}
+
+/// Scales margins that differ by rounding, pair by pair, until they agree: to shares between those of both, nearer to those
+/// with more digits. Who is nobody by one margin is so by both.
+fn bring_together(
+    network: &Network,
+    margins: &mut [Potential],
+    digits: &[f64],
+    pairs: &[(usize, usize, Vec<Axis>)],
+) -> Result<()> {
+    for _ in 0..SWEEPS {
+        let mut most = 0.0f64;
+        for (one, other, shared) in pairs {
+            let shares = [shares_of(&margins[*one], shared), shares_of(&margins[*other], shared)];
+            let gaps = shares[0].iter().zip(&shares[1]).map(|(a, b)| (a - b).abs());
+            most = gaps.fold(most, f64::max);
+            // Weights as by the variance of what is rounded; no figure has more than 12 digits.
+            let weights = [*one, *other].map(|at| digits[at].max(1e-12).powi(-2));
+            let between = |(a, b): (&f64, &f64)| match *a > 0.0 && *b > 0.0 {
+                true => (a * weights[0] + b * weights[1]) / (weights[0] + weights[1]),
+                false => 0.0,
+            };
+            let mut between: Vec<f64> = shares[0].iter().zip(&shares[1]).map(between).collect();
+            let total: f64 = between.iter().sum();
+            between.iter_mut().for_each(|share| *share /= total);
+            for (at, shares) in [*one, *other].into_iter().zip(shares) {
+                let by: Vec<f64> = between.iter().zip(shares).map(|(b, s)| if s > 0.0 { b / s } else { 0.0 }).collect();
+                let margin = &mut margins[at];
+                let table = offsets(&margin.axes, shared, None);
+                let values = &mut margin.values;
+                walk(&margin.axes, &[table], 0..values.len(), |cell, at| values[cell] *= by[at[0]]);
+            }
+        }
+        if most <= MET / 100.0 {
+            for margin in margins.iter_mut() {
+                margin.values.iter_mut().for_each(|share| *share = twelve_digits(*share));
+                let sum: f64 = margin.values.iter().sum();
+                margin.values.iter_mut().for_each(|share| *share /= sum);
+            }
+            return Ok(());
+        }
+    }
+    // In pairs they differ by rounding, and all together by more.
+    for (one, other, shared) in pairs {
+        let [asked, left] = [*one, *other].map(|at| shares_of(&margins[at], shared));
+        let gap = |cell: &usize| (asked[*cell] - left[*cell]).abs();
+        if let Some(cell) = (0..asked.len()).find(|cell| gap(cell) > MET) {
+            let pair = [&margins[*one], &margins[*other]];
+            return Err(contradict(network, pair, shared, cell, asked[cell], left[cell]));
+        }
+    }
+    Ok(())
 }

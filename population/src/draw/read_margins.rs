@@ -41,6 +41,14 @@ struct Columns {
     amounts: usize,
 }
 
+/// A margin, and what its figures are rounded to.
+pub(super) struct Read {
+    /// Shares that sum to 1.
+    pub table: Potential,
+    /// The last digit that any of its figures is written with, as a share.
+    pub digit: f64,
+}
+
 fn wrong<T>(place: impl Into<String>, message: impl Into<String>) -> Result<T> {
     Err(Error::Margins { place: place.into(), message: message.into() })
 }
@@ -50,7 +58,7 @@ fn wrong<T>(place: impl Into<String>, message: impl Into<String>) -> Result<T> {
 ///
 /// # Errors
 /// As those of [`Margins::read`](super::margins::Margins::read), but for contradictions.
-pub(super) fn read(pack: &Pack, batches: &[RecordBatch]) -> Result<Vec<Potential>> {
+pub(super) fn read(pack: &Pack, batches: &[RecordBatch]) -> Result<Vec<Read>> {
     let Some(first) = batches.first() else { return wrong("the query", "it has no rows") };
     let columns = columns(pack, &first.schema())?;
     let rows = rows(pack, &columns, batches)?;
@@ -76,9 +84,9 @@ pub(super) fn read(pack: &Pack, batches: &[RecordBatch]) -> Result<Vec<Potential
         }
         let names: Vec<&str> = over.iter().map(|at| of(at).name.as_str()).collect();
         let variables: Vec<usize> = over.iter().map(|at| columns.variables[*at].1).collect();
-        let table = margin(pack, &over, &variables, &rows)?;
-        if !table.axes.is_empty() {
-            read.push((names, table));
+        let of = margin(pack, &over, &variables, &rows)?;
+        if !of.table.axes.is_empty() {
+            read.push((names, of));
         }
     }
     read.sort_by(|a, b| a.0.cmp(&b.0));
@@ -281,7 +289,7 @@ fn no_doubtful_nulls(
 }
 
 /// One margin, from its rows.
-fn margin(pack: &Pack, over: &[usize], variables: &[usize], rows: &[&Row]) -> Result<Potential> {
+fn margin(pack: &Pack, over: &[usize], variables: &[usize], rows: &[&Row]) -> Result<Read> {
     let of = |at: usize| &pack.network.variables[variables[at]];
     let names = variables.iter().map(|v| pack.network.variables[*v].name.as_str()).collect::<Vec<_>>().join(", ");
     let label = |at: usize, (low, high): Named| match low == high {
@@ -349,10 +357,25 @@ fn margin(pack: &Pack, over: &[usize], variables: &[usize], rows: &[&Row]) -> Re
     values.iter_mut().for_each(|share| *share /= sum);
     // An axis of one class has no stride of its own.
     let axes = axes.into_iter().filter(|axis| axis.partition.classes() > 1).collect();
-    Ok(Potential { axes, values })
+    let digit = met().map(|(row, _)| last_digit(row.amount)).fold(f64::INFINITY, f64::min) / total;
+    Ok(Read { table: Potential { axes, values }, digit })
+}
+
+/// What a figure's last digit counts that is not 0: 0.0001 of 0.4873, 1000 of 12000.
+fn last_digit(amount: f64) -> f64 {
+    // A number of 32 bits has no more digits than these.
+    let text = match amount as f32 {
+        short if f64::from(short) == amount => format!("{short}"),
+        _ => format!("{amount}"),
+    };
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    match text.find('.') {
+        Some(point) => 10f64.powi(-((text.len() - point - 1) as i32)),
+        None => 10f64.powi(zeros as i32),
+    }
 }
 
 /// A share to 12 digits: counts and shares that were divided elsewhere are the same.
-fn twelve_digits(share: f64) -> f64 {
+pub(super) fn twelve_digits(share: f64) -> f64 {
     format!("{share:.11e}").parse().unwrap_or(share)
 }

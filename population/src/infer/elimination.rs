@@ -5,6 +5,8 @@
 //! greedy one of least work. (Koller and Friedman, Probabilistic Graphical Models, 2009, chapter 9; forward sampling from
 //! the posterior, 12.1.) All scopes are worked out before any table is, so that what it takes is known before it is taken.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -23,13 +25,21 @@ pub(crate) const MAX_CELLS: u64 = 1 << 26;
 /// The most bytes that the plan of an exact answer may take.
 pub(crate) const MAX_BYTES: u64 = 256 << 20;
 
+/// What has no room by its plan is begun where a table of this part of the planned size would have: tables turn out less full
+/// than planned, and rows that are alike are then held once.
+const LESS_FULL: u128 = 3;
+
+/// How many pieces a tie is split into that has no room as a whole: the first that have.
+const PIECES: [usize; 3] = [3, 9, 27];
+
 /// A tie whose elimination takes so few cells is not split into cases.
 const SMALL: u128 = 1 << 20;
 
 /// What an exact answer takes, as it is known before the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Bytes of all tables and messages, by an estimate of how full the tables will be.
+    /// The most bytes of tables and messages held at a time, by an estimate of how full the tables will be; where the
+    /// estimate is beyond the bound and they turn out to be within it, as they turned out.
     pub bytes: u64,
     /// Products that are formed.
     pub cells: u64,
@@ -54,6 +64,18 @@ pub(crate) struct Case {
     pub tables: Vec<Option<Table>>,
     /// The variables in the order in which they can be drawn.
     pub order: Vec<usize>,
+    /// The most bytes that were held at a time to make them.
+    held: u128,
+}
+
+/// What is made of an elimination, beside its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Nothing,
+    /// The tables to draw from.
+    Tables,
+    /// These, with rows that are alike held once, as long as what is held is within so many bytes: the same people are drawn.
+    Shared(u64),
 }
 
 /// The rows that a part of the configurations has, one after another.
@@ -63,6 +85,18 @@ struct Part {
     lengths: Vec<u32>,
     levels: Vec<u16>,
     thresholds: Vec<u32>,
+}
+
+/// The bytes of a table's rows.
+fn size(table: &Table) -> u64 {
+    let rows = match &table.rows {
+        Rows::Dense { thresholds, .. } => size_of_val(&thresholds[..]),
+        Rows::Sparse { offsets, levels, thresholds } => {
+            size_of_val(&offsets[..]) + size_of_val(&levels[..]) + size_of_val(&thresholds[..])
+        }
+        Rows::Function { levels } => size_of_val(&levels[..]),
+    };
+    (rows + table.compact.as_ref().map_or(0, |compact| size_of_val(&compact[..]))) as u64
 }
 
 /// How the classes of an elimination become levels.
@@ -79,9 +113,9 @@ fn eliminate(
     step: &Step,
     product: &Product,
     own_table: Option<usize>,
-    draw: bool,
+    wanted: Wanted,
 ) -> Result<(Potential, Option<Table>)> {
-    let v = step.variable;
+    let (v, draw) = (step.variable, wanted != Wanted::Nothing);
     let roots = Roots::new(&step.within, &reduced.links, v);
     let groups = product.groups;
     let configs = cells(&step.outer) as usize;
@@ -189,7 +223,7 @@ fn eliminate(
         (true, Some(_)) if alive.len() == 1 => {
             Some(Table { parents: vec![], rows: Rows::Function { levels: alive.clone() }, compact: None })
         }
-        (true, Some(_)) => Some(assemble(reduced, v, &axes, parts)?),
+        (true, Some(_)) => Some(assemble(reduced, v, &axes, parts, matches!(wanted, Wanted::Shared(_)))?),
     };
     Ok((Potential { axes, values }, table))
 }
@@ -207,21 +241,56 @@ fn function_of(reduced: &Reduced<'_>, v: usize, root: usize, map: &[u16]) -> Tab
     Table { parents, rows: Rows::Function { levels: reduced.levels[v].clone() }, compact: None }
 }
 
-fn assemble(reduced: &Reduced<'_>, v: usize, axes: &[Axis], parts: Vec<Part>) -> Result<Table> {
+/// A number of a row; few that differ have the same.
+fn hash((levels, thresholds): (&[u16], &[u32])) -> u64 {
+    let words = levels.iter().zip(thresholds).map(|(level, threshold)| u64::from(*level) << 32 | u64::from(*threshold));
+    words.fold(0, |hash, word| (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
+}
+
+/// With `share`, rows that are alike are held once.
+fn assemble(reduced: &Reduced<'_>, v: usize, axes: &[Axis], parts: Vec<Part>, share: bool) -> Result<Table> {
     let entries: usize = parts.iter().map(|p| p.levels.len()).sum();
     if entries as u64 * 6 > MAX_BYTES {
         let variables = reduced.network.variables[v].name.clone();
         return Err(Error::TooMuchMemory { bytes: entries as u128 * 6, bound: MAX_BYTES, variables });
     }
     let mut compact = vec![UNREACHABLE; cells(axes) as usize];
-    let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(entries), Vec::with_capacity(entries));
-    for part in parts {
-        for (config, length) in part.reached.into_iter().zip(part.lengths) {
-            compact[config as usize] = at.len() as u32 - 1;
-            at.push(at[at.len() - 1] + length);
+    let held = if share { 0 } else { entries };
+    let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(held), Vec::with_capacity(held));
+    if share {
+        let mut known: HashMap<u64, u32> = HashMap::new();
+        for part in parts {
+            let mut from = 0;
+            for (config, length) in part.reached.into_iter().zip(part.lengths) {
+                let range = from..from + length as usize;
+                from = range.end;
+                let row = (&part.levels[range.clone()], &part.thresholds[range]);
+                let next = at.len() as u32 - 1;
+                let first = *known.entry(hash(row)).or_insert(next);
+                let alike = at.get(first as usize..first as usize + 2).is_some_and(|of| {
+                    let of = of[0] as usize..of[1] as usize;
+                    (&levels[of.clone()], &thresholds[of]) == row
+                });
+                compact[config as usize] = if alike { first } else { next };
+                if !alike {
+                    levels.extend_from_slice(row.0);
+                    thresholds.extend_from_slice(row.1);
+                    at.push(levels.len() as u32);
+                }
+            }
         }
-        levels.extend(part.levels);
-        thresholds.extend(part.thresholds);
+        at.shrink_to_fit();
+        levels.shrink_to_fit();
+        thresholds.shrink_to_fit();
+    } else {
+        for part in parts {
+            for (config, length) in part.reached.into_iter().zip(part.lengths) {
+                compact[config as usize] = at.len() as u32 - 1;
+                at.push(at[at.len() - 1] + length);
+            }
+            levels.extend(part.levels);
+            thresholds.extend(part.thresholds);
+        }
     }
     let rows = Rows::Sparse { offsets: at, levels, thresholds };
     Ok(Table { parents: axes.iter().map(|a| over_levels(reduced, a)).collect(), rows, compact: Some(compact) })
@@ -234,6 +303,7 @@ pub(super) struct Left {
     /// The natural logarithm of what the potentials were divided by.
     pub log: f64,
     tables: Vec<Option<Table>>,
+    held: u128,
     /// The products that a potential went into, from its own on, and its place or its message's among their inputs.
     pub path: Vec<(Product, usize)>,
 }
@@ -242,7 +312,7 @@ pub(super) struct Left {
 pub(super) fn eliminate_all(
     reduced: &mut Reduced<'_>,
     order: &Order,
-    draw: bool,
+    wanted: Wanted,
     follow: Option<usize>,
 ) -> Result<Option<Left>> {
     let (mut follow, mut path) = (follow, vec![]);
@@ -252,15 +322,22 @@ pub(super) fn eliminate_all(
         tables_of.push(of);
     }
     let mut tables: Vec<Option<Table>> = (0..reduced.network.tables.len()).map(|_| None).collect();
-    let mut log = 0.0;
-    for step in &order.steps {
+    let (mut log, mut kept, mut most) = (0.0, 0u64, 0u128);
+    for (step, (held, _)) in order.steps.iter().zip(&order.held) {
+        let needed = held.saturating_add(u128::from(kept));
+        most = most.max(needed);
+        if let Wanted::Shared(bound) = wanted
+            && needed > u128::from(bound)
+        {
+            return Err(Error::TooMuchMemory { bytes: needed, bound, variables: order.costly(reduced.network) });
+        }
         let own = step.inputs.iter().position(|i| tables_of.get(*i).copied().flatten() == Some(step.variable));
         let mut inputs: Vec<Potential> = step.inputs.iter().filter_map(|i| pool[*i].take()).collect();
         if inputs.is_empty() {
             inputs.push(Potential { axes: vec![], values: vec![1.0] });
         }
         let product = Product::new(reduced, step, inputs, own);
-        let (mut message, table) = eliminate(reduced, step, &product, own, draw)?;
+        let (mut message, table) = eliminate(reduced, step, &product, own, wanted)?;
         if let Some(at) = follow.and_then(|f| step.inputs.iter().position(|input| *input == f)) {
             follow = Some(pool.len());
             path.push((product, at));
@@ -271,25 +348,28 @@ pub(super) fn eliminate_all(
             message.values.iter_mut().for_each(|x| *x /= largest);
             log += largest.ln();
         }
+        kept = kept.saturating_add(table.as_ref().map_or(0, size));
         tables[step.variable] = table;
         pool.push(Some(message));
         if largest <= 0.0 {
             return Ok(None);
         }
     }
-    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, path }))
+    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, held: most, path }))
 }
 
 /// The posterior of one case, or only its probability; `None` where it has none.
-fn run(mut reduced: Reduced<'_>, order: &Order, draw: bool) -> Result<Option<Case>> {
+fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option<Case>> {
     let count = reduced.network.tables.len();
-    let Some(Left { pool, log, tables, .. }) = eliminate_all(&mut reduced, order, draw, None)? else { return Ok(None) };
+    let Some(Left { pool, log, tables, held, .. }) = eliminate_all(&mut reduced, order, wanted, None)? else {
+        return Ok(None);
+    };
     // Nothing is left but numbers.
     let log = log + pool.iter().map(|p| p.values.iter().product::<f64>().ln()).sum::<f64>();
     let drawn: Vec<usize> = order.steps.iter().rev().map(|s| s.variable).collect();
     let others = (0..count).filter(|v| !drawn.contains(v));
     let order = drawn.iter().copied().chain(others).collect();
-    Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, order }))
+    Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, order, held }))
 }
 
 /// What is asked of a network beside the evidence.
@@ -305,9 +385,51 @@ pub(super) struct Asked<'a> {
 pub(super) struct Prepared<'a> {
     pub cases: Vec<(Reduced<'a>, Order)>,
     pub plan: Plan,
+    /// Whether there is room only if tables turn out less full than planned.
+    tight: bool,
 }
 
-pub(super) fn prepare<'a>(network: &'a Network, evidence: &Evidence, asked: Asked<'_>) -> Result<Prepared<'a>> {
+/// The most bytes held at a time where cases are worked out one after another: the tables of those before, as one part in
+/// `less_full` of what is planned, what one takes itself, and what those after it begin with.
+fn peak(cases: &[(Reduced<'_>, Order)], less_full: u128) -> u128 {
+    let (mut before, mut most) = (0u128, 0u128);
+    let mut after: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
+    for (_, order) in cases {
+        after -= order.begins();
+        most = most.max(order.working(less_full).saturating_add(before).saturating_add(after));
+        before = before.saturating_add(order.kept / less_full);
+    }
+    most
+}
+
+fn products(cases: &[(Reduced<'_>, Order)]) -> u128 {
+    cases.iter().map(|(_, order)| order.cells).fold(0, u128::saturating_add)
+}
+
+fn too_much_memory(network: &Network, bytes: u128, bound: u64, cases: &[(Reduced<'_>, Order)]) -> Error {
+    let most = cases.iter().max_by_key(|(_, order)| order.bytes);
+    let variables = most.map(|(_, order)| order.costly(network)).unwrap_or_default();
+    Error::TooMuchMemory { bytes, bound, variables }
+}
+
+/// `bound` is the most bytes that it may take.
+pub(super) fn prepare<'a>(
+    network: &'a Network,
+    evidence: &Evidence,
+    asked: Asked<'_>,
+    bound: u64,
+) -> Result<Prepared<'a>> {
+    prepare_in(network, evidence, asked, bound, 1)
+}
+
+/// In no fewer pieces than these; 1 is as a whole.
+fn prepare_in<'a>(
+    network: &'a Network,
+    evidence: &Evidence,
+    asked: Asked<'_>,
+    bound: u64,
+    least: usize,
+) -> Result<Prepared<'a>> {
     let with = |masks: &Masks, ties: &[Potential]| {
         let mut masks = masks.clone();
         rule_out(&mut masks, asked.factors);
@@ -317,24 +439,50 @@ pub(super) fn prepare<'a>(network: &'a Network, evidence: &Evidence, asked: Aske
             (reduced, order)
         })
     };
-    let total = |cases: &[(Reduced<'_>, Order)]| {
-        let sum = |of: &dyn Fn(&Order) -> u128| cases.iter().map(|(_, o)| of(o)).fold(0, u128::saturating_add);
-        (sum(&|o| o.bytes), sum(&|o| o.cells))
-    };
     if evidence.nobody {
-        return Ok(Prepared { cases: vec![], plan: Plan::default() });
+        return Ok(Prepared { cases: vec![], plan: Plan::default(), tight: false });
     }
     let mut prepared: Option<Vec<(Reduced<'a>, Order)>> = None;
-    if let Some(ties) = evidence.potentials() {
+    if least == 1
+        && let Some(ties) = evidence.potentials()
+    {
         prepared = Some(with(&evidence.masks, &ties).into_iter().collect());
     }
-    let dear = prepared.as_ref().is_none_or(|p| total(p).1 > SMALL);
-    if dear
+    let room = |cases: &[(Reduced<'_>, Order)]| peak(cases, LESS_FULL) <= u128::from(bound);
+    let dear = prepared.as_ref().is_none_or(|p| products(p) > SMALL || !room(p));
+    if least == 1
+        && dear
         && evidence.has_ties()
         && let Some(cases) = evidence.cases()
     {
         let cases: Vec<(Reduced<'a>, Order)> = cases.iter().filter_map(|masks| with(masks, &[])).collect();
-        if prepared.as_ref().is_none_or(|p| total(&cases).1 < total(p).1) {
+        // What takes fewer products; but what has no room is none.
+        let better = |known: &Vec<(Reduced<'_>, Order)>| match (room(known), room(&cases)) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => products(&cases) < products(known),
+        };
+        if prepared.as_ref().is_none_or(better) {
+            prepared = Some(cases);
+        }
+    }
+    for count in PIECES.into_iter().filter(|count| *count >= least) {
+        if prepared.as_ref().is_some_and(|p| room(p)) {
+            break;
+        }
+        // Nothing that has room is known: fewer classes of one variable at a time.
+        let Some(pieces) = evidence.pieces(count) else { break };
+        let (mut cases, mut begun): (Vec<(Reduced<'a>, Order)>, u128) = (vec![], 0);
+        for ties in pieces {
+            let mut masks = evidence.masks.clone();
+            rule_out(&mut masks, &ties);
+            cases.extend(with(&masks, &ties));
+            begun = cases.iter().map(|(_, order)| order.begins()).sum();
+            if begun > u128::from(bound) {
+                break;
+            }
+        }
+        if begun <= u128::from(bound) && room(&cases) {
             prepared = Some(cases);
         }
     }
@@ -343,20 +491,57 @@ pub(super) fn prepare<'a>(network: &'a Network, evidence: &Evidence, asked: Aske
         let bound = crate::infer::resolve::MAX_COMBINATIONS;
         return Err(Error::TooLarge { cells: u128::from(bound) + 1, bound, variables });
     };
-    let (bytes, cells) = total(&cases);
-    if bytes > u128::from(MAX_BYTES) {
-        let variables = cases.iter().max_by_key(|(_, o)| o.bytes).map(|(_, o)| o.costly(network)).unwrap_or_default();
-        return Err(Error::TooMuchMemory { bytes, bound: MAX_BYTES, variables });
+    let bytes = peak(&cases, 1);
+    if !room(&cases) {
+        return Err(too_much_memory(network, bytes, bound, &cases));
     }
-    let plan = Plan { bytes: bytes as u64, cells: u64::try_from(cells).unwrap_or(u64::MAX), cases: cases.len() };
-    Ok(Prepared { cases, plan })
+    let cells = u64::try_from(products(&cases)).unwrap_or(u64::MAX);
+    let plan = Plan { bytes: u64::try_from(bytes).unwrap_or(u64::MAX), cells, cases: cases.len() };
+    Ok(Prepared { plan, tight: bytes > u128::from(bound), cases })
 }
 
-fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>) -> Result<Posterior> {
-    let Prepared { cases, plan } = prepare(network, evidence, asked)?;
-    let mut done = vec![];
+fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u64) -> Result<Posterior> {
+    let mut prepared = prepare(network, evidence, asked, bound)?;
+    let (planned, tight) = (prepared.plan.bytes, prepared.tight);
+    let mut pieces = PIECES.into_iter().filter(|_| tight && evidence.has_ties());
+    loop {
+        // What has no room after all may have it in pieces.
+        let refused = match work(asked, prepared, bound) {
+            Err(Error::TooMuchMemory { bytes, variables, .. }) => {
+                Error::TooMuchMemory { bytes: bytes.max(u128::from(planned)), bound, variables }
+            }
+            done => return done,
+        };
+        let next = |least| prepare_in(network, evidence, asked, bound, least).ok();
+        let Some(next) = pieces.next().and_then(next) else { return Err(refused) };
+        prepared = next;
+    }
+}
+
+/// Works out one case after another.
+fn work(asked: Asked<'_>, prepared: Prepared<'_>, bound: u64) -> Result<Posterior> {
+    let Prepared { cases, mut plan, tight } = prepared;
+    let mut begun: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
+    let (mut done, mut kept, mut most) = (vec![], 0u64, 0u128);
     for (reduced, order) in cases {
-        done.extend(run(reduced, &order, asked.draw)?);
+        begun -= order.begins();
+        // What is there beside it, and how much room that leaves where the plan did not promise any.
+        let beside = begun.saturating_add(u128::from(kept));
+        let wanted = match (asked.draw, tight) {
+            (false, _) => Wanted::Nothing,
+            (true, false) => Wanted::Tables,
+            (true, true) => Wanted::Shared(u128::from(bound).saturating_sub(beside) as u64),
+        };
+        let Some(case) = run(reduced, &order, wanted)? else {
+            continue;
+        };
+        let own = case.tables.iter().flatten().map(size).sum::<u64>();
+        kept = kept.saturating_add(own);
+        most = most.max(beside.saturating_add(case.held));
+        done.push(case);
+    }
+    if tight {
+        plan.bytes = (most as u64).min(bound);
     }
     // Not `sum`, which makes nothing of nobody, with a sign.
     let probability = done.iter().fold(0.0, |sum, c| sum + c.log_probability.exp()).min(1.0);
@@ -372,14 +557,18 @@ pub(crate) fn probability(network: &Network, given: &Predicate) -> Result<f64> {
     if evidence.is_empty() {
         return Ok(1.0);
     }
-    Ok(posterior(network, &evidence, Asked::default())?.probability)
+    Ok(posterior(network, &evidence, Asked::default(), MAX_BYTES)?.probability)
 }
 
 /// P(evidence) and the tables to draw from. Impossible evidence is an error that names the parts that contradict.
 pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidence, Posterior)> {
+    condition_within(network, given, MAX_BYTES)
+}
+
+fn condition_within(network: &Network, given: &Predicate, bound: u64) -> Result<(Evidence, Posterior)> {
     let parts = given.conjuncts();
     let evidence = Evidence::new(&parts, &network.variables)?;
-    let posterior = posterior(network, &evidence, Asked { draw: !evidence.is_empty(), ..Asked::default() })?;
+    let posterior = posterior(network, &evidence, Asked { draw: !evidence.is_empty(), ..Asked::default() }, bound)?;
     if posterior.cases.is_empty() {
         return Err(contradiction(network, parts));
     }
@@ -388,7 +577,7 @@ pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidenc
 
 /// The tables to draw from under evidence and weights of some variables together, its probability by these weights.
 pub(super) fn tilted(network: &Network, evidence: &Evidence, factors: &[Potential]) -> Result<Posterior> {
-    posterior(network, evidence, Asked { factors, draw: true })
+    posterior(network, evidence, Asked { factors, draw: true }, MAX_BYTES)
 }
 
 /// Rules out the levels that no cell with weight has, before anything is multiplied.
@@ -416,7 +605,7 @@ pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Ca
         let variables = order.costly(network);
         return Err(Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables });
     }
-    run(reduced, &order, true)
+    run(reduced, &order, Wanted::Tables)
 }
 
 /// How many subsets of the parts are tried for a smallest one that is impossible.
@@ -429,7 +618,9 @@ pub(super) fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Err
     let mut impossible = |parts: &[Predicate]| {
         tried += 1;
         let known = match Evidence::new(parts, &network.variables) {
-            Ok(evidence) => posterior(network, &evidence, Asked::default()).is_ok_and(|p| p.cases.is_empty()),
+            Ok(evidence) => {
+                posterior(network, &evidence, Asked::default(), MAX_BYTES).is_ok_and(|p| p.cases.is_empty())
+            }
             Err(Error::Impossible { .. }) => true,
             Err(_) => false,
         };
@@ -466,4 +657,128 @@ pub(super) fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Err
         }
     }
     named(&parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::predicate::Comparison;
+    use crate::model::variable::{Levels, Variable};
+
+    /// Two that are compared, each by two others; levels of these that are alike make rows that are.
+    fn network() -> Network {
+        let sizes = [10, 10, 7, 9];
+        let names = ["first", "second", "left", "right"];
+        let mut network = Network { variables: vec![], tables: vec![] };
+        for (v, levels) in sizes.into_iter().enumerate() {
+            let of = if v == 1 { 0..1 } else { 0..v.min(2) };
+            let parents: Vec<Axis> = of.map(|p| Axis { variable: p, partition: Partition::finest(sizes[p]) }).collect();
+            let mut thresholds = vec![];
+            for config in 0..cells(&parents) as usize {
+                let alike = config / 30 + config % 10 / 3;
+                let weights: Vec<f64> = (0..levels).map(|level| ((level * 5 + alike * 3 + v) % 7) as f64).collect();
+                quantise(&weights, &mut thresholds);
+            }
+            let levels = Levels::Integer { min: 0, max: levels as i32 - 1 };
+            network.variables.push(Variable::new(names[v].into(), String::new(), levels, false, None));
+            let width = sizes[v];
+            network.tables.push(Table { parents, rows: Rows::Dense { width, thresholds }, compact: None });
+        }
+        network
+    }
+
+    /// P(level | levels of those before it).
+    fn share(table: &Table, known: &[usize], level: usize) -> f64 {
+        let config = table.parents.iter().fold(0, |config, axis| {
+            config * axis.partition.classes() + usize::from(axis.partition.class_of()[known[axis.variable]])
+        });
+        let row = table.compact.as_ref().map_or(config as u32, |rows| rows[config]);
+        let mut share = 0.0;
+        if row != UNREACHABLE {
+            table.rows.each(row as usize, |l, p| share += if l == level { p } else { 0.0 });
+        }
+        share
+    }
+
+    /// The probability of each joint configuration.
+    fn joint(network: &Network, posterior: &Posterior) -> Vec<f64> {
+        let sizes: Vec<usize> = network.variables.iter().map(Variable::len).collect();
+        let configurations = sizes.iter().product();
+        let levels = |mut at: usize| {
+            let mut levels = vec![0; sizes.len()];
+            for v in (0..sizes.len()).rev() {
+                (levels[v], at) = (at % sizes[v], at / sizes[v]);
+            }
+            levels
+        };
+        let of_case = |case: &Case, known: &[usize]| {
+            let table = |v: usize| case.tables[v].as_ref().unwrap_or(&network.tables[v]);
+            case.order.iter().map(|v| share(table(*v), known, known[*v])).product::<f64>() * case.log_probability.exp()
+        };
+        (0..configurations).map(|at| posterior.cases.iter().map(|case| of_case(case, &levels(at))).sum()).collect()
+    }
+
+    /// A comparison of two variables in less memory than its tables were planned to take is answered all the same: by the
+    /// same tables.
+    #[test]
+    fn what_has_no_room_by_its_plan_may_have_some() {
+        let network = network();
+        for op in [Comparison::Lt, Comparison::NotEq, Comparison::Eq] {
+            let given = Predicate::CompareVariables { left: "left".into(), op, right: "right".into() };
+            let evidence = Evidence::new(&given.conjuncts(), &network.variables).unwrap();
+            let asked = Asked { draw: true, ..Asked::default() };
+            let prepared = prepare(&network, &evidence, asked, MAX_BYTES).unwrap();
+            // What it took to be accepted when all tables were planned to be held twice, and of all cases at once.
+            let planned = prepared.cases.iter().map(|(_, order)| order.bytes).sum::<u128>() as u64;
+            let (_, whole) = condition_within(&network, &given, MAX_BYTES).unwrap();
+            assert!(whole.plan.bytes <= planned);
+            let expected: Vec<f64> = joint(&network, &whole);
+            let prior = Posterior {
+                probability: 1.0,
+                cases: vec![Case {
+                    log_probability: 0.0,
+                    tables: network.tables.iter().map(|_| None).collect(),
+                    order: (0..4).collect(),
+                    held: 0,
+                }],
+                plan: Plan::default(),
+            };
+            for (at, (p, prior)) in expected.iter().zip(joint(&network, &prior)).enumerate() {
+                let holds = op.holds((at / 9 % 7).cmp(&(at % 9)));
+                assert!((p - if holds { prior } else { 0.0 }).abs() < 1e-8, "{op:?}, {at}: {p} of {prior}");
+            }
+            let (mut in_cases, mut least) = (0, planned);
+            for part in 2..100 {
+                let bound = planned * (100 - part) / 100;
+                match condition_within(&network, &given, bound) {
+                    Ok((_, posterior)) => {
+                        assert!(posterior.plan.bytes <= bound);
+                        in_cases = posterior.cases.len().max(in_cases);
+                        least = bound;
+                        for (p, e) in joint(&network, &posterior).iter().zip(&expected) {
+                            assert!((p - e).abs() < 1e-8, "{op:?}: {p}, not {e}");
+                        }
+                        if posterior.cases.len() == whole.cases.len() {
+                            assert_eq!(joint(&network, &posterior), expected);
+                        }
+                    }
+                    Err(Error::TooMuchMemory { bytes, bound: told, .. }) => {
+                        assert!(told == bound && bytes > u128::from(bound), "{bytes} in {bound}");
+                    }
+                    Err(e) => panic!("{e}"),
+                }
+            }
+            // In pieces of the tie too.
+            for least in PIECES {
+                let prepared = prepare_in(&network, &evidence, asked, MAX_BYTES, least).unwrap();
+                assert!(prepared.cases.len() > 1 && prepared.cases.len() <= least);
+                let pieces = work(asked, prepared, MAX_BYTES).unwrap();
+                for (p, e) in joint(&network, &pieces).iter().zip(&expected) {
+                    assert!((p - e).abs() < 1e-8, "{op:?} in {least}: {p}, not {e}");
+                }
+            }
+            assert!(least < planned * 3 / 4, "{op:?}: {least} of {planned}");
+            assert!(in_cases > 1, "{op:?}");
+        }
+    }
 }

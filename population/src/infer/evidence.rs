@@ -10,7 +10,7 @@ use crate::infer::diagram::{Diagrams, FALSE, TRUE};
 use crate::infer::predicate::{Comparison, Predicate, Value};
 use crate::infer::resolve::{Atom, MAX_COMBINATIONS, Resolved};
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Potential, cells};
+use crate::model::potential::{Axis, Potential, cells, strides};
 use crate::model::variable::{Levels, Variable};
 
 /// The most disjoint cases that a predicate is split into.
@@ -408,6 +408,56 @@ impl Evidence {
         }
         Some(cases)
     }
+
+    /// At most `count` disjoint cases, one after another, that together are the evidence, each what is left of its ties where the widest of them is
+    /// over some classes only of its smallest variable; `None` if a tie has too many combinations.
+    pub fn pieces(&self, count: usize) -> Option<impl Iterator<Item = Vec<Potential>>> {
+        let ties = self.potentials()?;
+        let widest = (0..ties.len()).max_by_key(|at| (ties[*at].values.len(), std::cmp::Reverse(*at)))?;
+        let axes = &ties[widest].axes;
+        let smallest = (0..axes.len()).min_by_key(|at| axes[*at].partition.classes())?;
+        // Those that go with much of the others, and those with little: of an order, one after another.
+        let step = strides(axes)[smallest];
+        let classes = axes[smallest].partition.classes();
+        let mut weights = vec![0.0; classes];
+        ties[widest].values.iter().enumerate().for_each(|(cell, value)| weights[cell / step % classes] += value);
+        let mut order: Vec<usize> = (0..classes).filter(|class| weights[*class] > 0.0).collect();
+        order.sort_by(|a, b| weights[*a].total_cmp(&weights[*b]));
+        let each = order.len().div_ceil(count.max(1)).max(1);
+        let pieces: Vec<Vec<usize>> = order.chunks(each).map(<[usize]>::to_vec).collect();
+        Some(pieces.into_iter().map(move |classes| {
+            let of = |at: usize| match at == widest {
+                true => within(&ties[at], smallest, &classes),
+                false => ties[at].clone(),
+            };
+            (0..ties.len()).map(of).collect()
+        }))
+    }
+}
+
+/// A tie where one of its variables is in some classes only; classes that are then alike are one.
+fn within(tie: &Potential, axis: usize, classes: &[usize]) -> Potential {
+    let mut tie = tie.clone();
+    let (step, count) = (strides(&tie.axes)[axis], tie.axes[axis].partition.classes());
+    let mut kept = vec![false; count];
+    classes.iter().for_each(|class| kept[*class] = true);
+    let outside = tie.values.iter_mut().enumerate().filter(|(cell, _)| !kept[cell / step % count]);
+    outside.for_each(|(_, value)| *value = 0.0);
+    for at in 0..tie.axes.len() {
+        let (step, partition) = (strides(&tie.axes)[at], &tie.axes[at].partition);
+        let block = step * partition.classes();
+        let slice = |class: usize| -> Vec<bool> {
+            let of = tie.values.chunks(block).flat_map(|b| &b[class * step..(class + 1) * step]);
+            of.map(|value| *value > 0.0).collect()
+        };
+        let merged = Partition::by_signature((0..partition.classes()).map(slice));
+        let first: Vec<usize> = merged.members().iter().map(|members| members[0]).collect();
+        let class_of = partition.class_of().iter().map(|class| merged.class_of()[usize::from(*class)]).collect();
+        let values = tie.values.chunks(block).flat_map(|b| first.iter().flat_map(|c| &b[c * step..(c + 1) * step]));
+        tie.values = values.copied().collect();
+        tie.axes[at].partition = Partition::from_classes(class_of, merged.classes());
+    }
+    tie
 }
 
 /// The members of `ties` that hang together with the one at `from`, in order.
@@ -465,7 +515,7 @@ pub(crate) fn of_mask(variable: &Variable, mask: &[bool]) -> Predicate {
     let null = variable.null_level.map(usize::from);
     let value = |level: usize| match &variable.levels {
         Levels::Integer { min, .. } => Value::Integer(i64::from(*min) + level as i64),
-        Levels::Text(names) => Value::Text(names[level].clone()),
+        Levels::Text(_) => Value::Text(variable.label(level)),
     };
     let known: Vec<usize> = (0..mask.len()).filter(|l| Some(*l) != null).collect();
     let (within, without): (Vec<usize>, Vec<usize>) = known.iter().partition(|l| mask[**l]);

@@ -1,7 +1,7 @@
 //! The joint distribution of some variables under evidence, and the marginal one of each, by variable elimination.
 
 use crate::error::{Error, Result};
-use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, eliminate_all, prepare};
+use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, Wanted, eliminate_all, prepare};
 use crate::infer::evidence::Evidence;
 use crate::infer::order::Order;
 use crate::infer::product::offsets_present;
@@ -39,12 +39,14 @@ pub(crate) fn joint(network: &Network, evidence: &Evidence, factors: &[Potential
     let size = cells(shown) as usize;
     let ones = Potential { axes: shown.to_vec(), values: vec![1.0; size] };
     let factors: Vec<Potential> = factors.iter().cloned().chain([ones]).collect();
-    let mut prepared = prepare(network, evidence, Asked { factors: &factors, draw: false })?;
+    let mut prepared = prepare(network, evidence, Asked { factors: &factors, draw: false }, MAX_BYTES)?;
     // Factors come last.
     let last = |reduced: &Reduced<'_>| reduced.potentials.len() - 1;
     let path = prepared.cases.iter().map(|(reduced, order)| (order.path_bytes(last(reduced)), order));
     if let Some((path, order)) = path.max_by_key(|(bytes, _)| *bytes) {
         let bytes = u128::from(prepared.plan.bytes).saturating_add(path).saturating_add(own);
+        // Each case before the last leaves a number for each cell.
+        let bytes = bytes.saturating_add(cells(shown).saturating_mul(8 * (prepared.plan.cases as u128 - 1)));
         if bytes > u128::from(MAX_BYTES) {
             return Err(too_much(bytes, order.costly(network)));
         }
@@ -53,7 +55,7 @@ pub(crate) fn joint(network: &Network, evidence: &Evidence, factors: &[Potential
     let mut cases = vec![];
     for (mut reduced, order) in prepared.cases {
         let follow = Some(last(&reduced));
-        let Some(left) = eliminate_all(&mut reduced, &order, false, follow)? else { continue };
+        let Some(left) = eliminate_all(&mut reduced, &order, Wanted::Nothing, follow)? else { continue };
         let log = left.log + left.pool.iter().map(|p| p.values.iter().product::<f64>().ln()).sum::<f64>();
         let mut values = vec![1.0];
         for (product, input) in left.path.iter().rev() {
@@ -105,7 +107,7 @@ pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
             Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables }
         });
     }
-    let Some(left) = eliminate_all(&mut reduced, &order, false, None)? else { return Ok(vec![0.0; levels]) };
+    let Some(left) = eliminate_all(&mut reduced, &order, Wanted::Nothing, None)? else { return Ok(vec![0.0; levels]) };
     let scope = [Axis { variable: root, partition: Partition::finest(reduced.levels[root].len()) }];
     let places: Vec<Vec<usize>> =
         left.pool.iter().map(|p| offsets_present(&scope, &p.axes).pop().unwrap_or_default()).collect();

@@ -27,7 +27,12 @@ pub(crate) struct Step {
 pub(crate) struct Order {
     pub steps: Vec<Step>,
     pub cells: u128,
+    /// What orders are compared by: the most bytes held at a time, with all tables twice, as they are while they are made.
     pub bytes: u128,
+    /// For each step the bytes that are held while it is done, its table twice, and those of the tables before it, which stay.
+    pub held: Vec<(u128, u128)>,
+    /// Bytes of the tables to draw from, which stay.
+    pub kept: u128,
     /// The bytes of each step.
     each: Vec<u128>,
     /// The bytes of each potential before the first.
@@ -68,7 +73,7 @@ impl Order {
         let (mut most, mut drawn) = (held, 0u128);
         let mut rest = reduced.relevant.clone();
         let first = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).collect();
-        let mut order = Order { steps: vec![], cells: 0, bytes: 0, each: vec![], first };
+        let mut order = Order { steps: vec![], cells: 0, bytes: 0, held: vec![], kept: 0, each: vec![], first };
         let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
         while rest.len() > usize::from(keep.is_some()) {
             // The rows of a table of more levels than atoms are needed whole: its parents wait for it, unless it is kept
@@ -100,19 +105,22 @@ impl Order {
             step.within.iter().for_each(|w| known[*w] = None);
             let result: Vec<Axis> = step.outer.iter().chain(&step.inner).cloned().collect();
             let rows = cells(&result);
-            let full = match (&step.own, reduced.alive[v].len()) {
-                _ if !draw => 0,
-                (None, _) | (_, 1) => 0,
+            let (full, stays) = match (&step.own, reduced.alive[v].len()) {
+                _ if !draw => (0, 0),
+                (None, _) | (_, 1) => (0, 0),
                 _ => {
                     let own = step.inputs.iter().any(|i| reduced.potentials.get(*i).is_some_and(|p| p.1 == Some(v)));
                     let classes = step.own.as_ref().map_or(1, Partition::classes) as f64;
                     let entries = if own { reduced.entries[v] } else { classes / cells(&step.inner) as f64 };
-                    rows.saturating_mul(12).saturating_add((rows as f64 * entries * 12.0) as u128)
+                    let twice = rows.saturating_mul(12).saturating_add((rows as f64 * entries * 12.0) as u128);
+                    (twice, rows.saturating_mul(8).saturating_add((rows as f64 * entries * 6.0) as u128))
                 }
             };
             held = held.saturating_add(size(&result));
             drawn = drawn.saturating_add(full);
             most = most.max(held.saturating_add(drawn));
+            order.held.push((held.saturating_add(full), order.kept));
+            order.kept = order.kept.saturating_add(stays);
             held = held.saturating_sub(used);
             order.cells = order.cells.saturating_add(cost);
             order.each.push(size(&result).saturating_add(full));
@@ -121,6 +129,17 @@ impl Order {
         }
         order.bytes = most;
         order
+    }
+
+    /// The most bytes held at a time, where tables that stay take one part in `less_full` of what is planned.
+    pub fn working(&self, less_full: u128) -> u128 {
+        let of_steps = self.held.iter().map(|(held, before)| held.saturating_add(before / less_full));
+        of_steps.max().unwrap_or_default().max(self.begins())
+    }
+
+    /// The bytes of what it begins with.
+    pub fn begins(&self) -> u128 {
+        self.first.iter().sum()
     }
 
     /// The bytes of what goes into the steps of a potential's path, and of what comes back along it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::infer::predicate::{Comparison, Predicate, Value};
-use crate::model::variable::{Levels, Variable, find};
+use crate::model::variable::{Levels, Names, Variable, find};
 
 /// True, false or unknown.
 pub(crate) type Truth = Option<bool>;
@@ -220,7 +220,7 @@ impl Constant {
 
     fn compare(&self, variable: &Variable, level: usize) -> Option<Ordering> {
         match (self, &variable.levels) {
-            (Constant::Text(text), Levels::Text(names)) => Some(names[level].as_str().cmp(text.as_str())),
+            (Constant::Text(text), Levels::Text(names)) => names.text(level).map(|name| name.cmp(text.as_str())),
             (Constant::Number(x), Levels::Integer { min, .. }) => f64::from(min + level as i32).partial_cmp(x),
             _ => None,
         }
@@ -245,9 +245,9 @@ fn compared(variables: &[Variable], left: usize, op: Comparison, right: usize) -
     let (a, b) = (&variables[left], &variables[right]);
     let ranks = match (&a.levels, &b.levels) {
         (Levels::Text(x), Levels::Text(y)) => {
-            let of = |names: &[String], v: &Variable| -> Vec<Option<String>> {
-                names.iter().enumerate().map(|(l, n)| (!is_null(v, l)).then(|| n.clone())).collect()
-            };
+            fn of<'a>(names: &'a Names, v: &Variable) -> Vec<Option<&'a str>> {
+                names.texts().enumerate().map(|(l, n)| (!is_null(v, l)).then_some(n)).collect()
+            }
             ranks(&of(x, a), &of(y, b), op)
         }
         (Levels::Integer { min: x, .. }, Levels::Integer { min: y, .. }) => {

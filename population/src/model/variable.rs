@@ -1,19 +1,103 @@
 //! Variables and their levels.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use arrow_array::{Array, StringArray};
 
 use crate::error::{Error, Result, nearest};
 
 /// The values that a variable can take: a closed, ordered list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Levels {
-    Text(Arc<[String]>),
+    Text(Names),
     /// All integers from `min` to `max`, both included.
     Integer {
         min: i32,
         max: i32,
     },
+}
+
+/// The names of levels, in order: one text with offsets, shared with the columns that people are drawn into. Cheap to clone.
+///
+/// It is a slice of [`String`]s too, for whoever needs these: they are made when they are first asked for, and stay.
+/// [`texts`](Self::texts) and [`text`](Self::text) make none.
+#[derive(Clone)]
+pub struct Names {
+    array: Arc<StringArray>,
+    strings: Arc<OnceLock<Box<[String]>>>,
+}
+
+impl Names {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.array.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of a level; `None` where there is no such level.
+    pub fn text(&self, level: usize) -> Option<&str> {
+        (level < self.len()).then(|| self.array.value(level))
+    }
+
+    /// All of them, in order.
+    pub fn texts(&self) -> impl ExactSizeIterator<Item = &str> {
+        (0..self.len()).map(|level| self.array.value(level))
+    }
+
+    /// As the values of dictionary arrays.
+    pub(crate) fn array(&self) -> &Arc<StringArray> {
+        &self.array
+    }
+}
+
+impl Deref for Names {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        self.strings.get_or_init(|| self.texts().map(String::from).collect())
+    }
+}
+
+impl PartialEq for Names {
+    fn eq(&self, other: &Names) -> bool {
+        self.array == other.array
+    }
+}
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.texts()).finish()
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<T> for Names {
+    fn from_iter<I: IntoIterator<Item = T>>(names: I) -> Names {
+        let array = Arc::new(StringArray::from_iter_values(names));
+        Names { array, strings: Arc::default() }
+    }
+}
+
+impl From<Vec<String>> for Names {
+    fn from(names: Vec<String>) -> Names {
+        names.into_iter().collect()
+    }
+}
+
+impl<const N: usize> From<[String; N]> for Names {
+    fn from(names: [String; N]) -> Names {
+        names.into_iter().collect()
+    }
+}
+
+impl From<Arc<[String]>> for Names {
+    fn from(names: Arc<[String]>) -> Names {
+        names.iter().collect()
+    }
 }
 
 /// Where each name is among the levels: numbers by the hash of their names, and no name a second time.
@@ -26,13 +110,13 @@ struct Index {
 }
 
 impl Index {
-    fn new(names: &[String]) -> Index {
+    fn new(names: &StringArray) -> Index {
         let mut index = Index {
             hasher: RandomState::new(),
-            slots: vec![0; (2 * names.len()).next_power_of_two()],
+            slots: vec![0; (names.len() + names.len() / 2).next_power_of_two()],
             all_differ: true,
         };
-        for (level, name) in names.iter().enumerate() {
+        for (level, name) in names.iter().flatten().enumerate() {
             match index.look(names, name) {
                 Ok(_) => index.all_differ = false,
                 Err(slot) => index.slots[slot] = level as u32 + 1,
@@ -42,13 +126,13 @@ impl Index {
     }
 
     /// The level of a name, or the free slot where it would be.
-    fn look(&self, names: &[String], name: &str) -> std::result::Result<usize, usize> {
+    fn look(&self, names: &StringArray, name: &str) -> std::result::Result<usize, usize> {
         let last = self.slots.len() - 1;
         let mut slot = self.hasher.hash_one(name) as usize & last;
-        // There are twice as many slots as names.
+        // There are half as many slots again as names.
         while self.slots[slot] > 0 {
             let level = self.slots[slot] as usize - 1;
-            if names[level] == name {
+            if names.value(level) == name {
                 return Ok(level);
             }
             slot = (slot + 1) & last;
@@ -56,7 +140,7 @@ impl Index {
         Err(slot)
     }
 
-    fn find(&self, names: &[String], name: &str) -> Option<usize> {
+    fn find(&self, names: &StringArray, name: &str) -> Option<usize> {
         match names.is_empty() {
             true => None,
             false => self.look(names, name).ok(),
@@ -89,8 +173,8 @@ impl Variable {
         null_level: Option<u16>,
     ) -> Variable {
         let index = match &levels {
-            Levels::Text(names) => Index::new(names),
-            Levels::Integer { .. } => Index::new(&[]),
+            Levels::Text(names) => Index::new(names.array()),
+            Levels::Integer { .. } => Index::new(&StringArray::new_null(0)),
         };
         Variable { name, description, levels, hidden, null_level, index: Arc::new(index) }
     }
@@ -116,7 +200,7 @@ impl Variable {
     /// The name of a level, integers in decimal.
     pub fn label(&self, level: usize) -> String {
         match &self.levels {
-            Levels::Text(names) => names[level].clone(),
+            Levels::Text(names) => names.array().value(level).to_string(),
             Levels::Integer { min, .. } => (min + level as i32).to_string(),
         }
     }
@@ -124,7 +208,7 @@ impl Variable {
     /// The index of a level by its name, of integers by their value in decimal.
     pub fn level(&self, label: &str) -> Option<usize> {
         match &self.levels {
-            Levels::Text(names) => self.index.find(names, label),
+            Levels::Text(names) => self.index.find(names.array(), label),
             Levels::Integer { min, max } => {
                 let value: i32 = label.trim().parse().ok()?;
                 (*min..=*max).contains(&value).then(|| (value - min) as usize)
@@ -135,8 +219,8 @@ impl Variable {
     /// The error of a label that is no level. The level that is NULL is not offered: no test for equality finds it.
     pub(crate) fn unknown_level(&self, label: &str) -> Error {
         let null = self.null_level.map(usize::from);
-        let known = |names: &'_ [String]| -> Vec<String> {
-            names.iter().enumerate().filter(|(level, _)| Some(*level) != null).map(|(_, n)| n.clone()).collect()
+        let known = |names: &Names| -> Vec<String> {
+            names.texts().enumerate().filter(|(level, _)| Some(*level) != null).map(|(_, n)| n.to_string()).collect()
         };
         let names: Vec<String> = match &self.levels {
             Levels::Text(names) if names.len() <= 60 => known(names),
@@ -205,6 +289,27 @@ pub(crate) fn find(variables: &[Variable], name: &str) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Names are texts, and strings for whoever asks for them.
+    #[test]
+    fn names_are_a_slice_too() {
+        let names: Names = ["one", "two", "three"].into_iter().collect();
+        let levels = Levels::Text(names.clone());
+        let Levels::Text(of) = &levels else { panic!() };
+        assert_eq!(
+            (of.join(", "), of[..2].join("-"), of.to_vec().len()),
+            ("one, two, three".into(), "one-two".into(), 3)
+        );
+        assert_eq!(of.iter().map(String::as_str).collect::<Vec<_>>(), names.texts().collect::<Vec<_>>());
+        assert_eq!((names.text(2), names.text(3), names.is_empty()), (Some("three"), None, false));
+        assert_eq!(Levels::Text(names.to_vec().into()), levels);
+        let variable = Variable::new("v".into(), String::new(), levels, false, None);
+        let found: Vec<Option<usize>> = ["three", "one", "four"].iter().map(|name| variable.level(name)).collect();
+        assert_eq!(found, [Some(2), Some(0), None]);
+        assert!(variable.levels_differ());
+        let twice = Levels::Text(["a", "b", "a"].into_iter().collect());
+        assert!(!Variable::new("v".into(), String::new(), twice, false, None).levels_differ());
+    }
 
     #[test]
     fn bands_parse() {

@@ -58,7 +58,7 @@ pub(super) struct Header {
     pub figures: Vec<FigureHeader>,
 }
 
-/// What a header needs of its reader, read before anything else of it.
+/// What a header needs of its reader, which is read of any header.
 #[derive(Debug, Deserialize)]
 pub(super) struct Features {
     #[serde(default)]

@@ -77,11 +77,17 @@ fn damaged() -> crate::Error {
 
 /// What a header and its arrays say, and the hash that they claim. Each fault is told by the thing that has it.
 pub(super) fn parts(header: &[u8], arrays: &[u8]) -> Result<(PackParts, String)> {
-    let features: Features = serde_json::from_slice(header).map_err(|e| bad(format!("its header: {e}")))?;
-    if let Some(unknown) = features.required_features.iter().find(|f| !FEATURES.contains(&f.as_str())) {
+    let unread = |e| bad(format!("its header: {e}"));
+    let header = serde_json::from_slice::<Header>(header).map_err(|error| (error, header));
+    // A feature that a later program has may be why it cannot be read.
+    let features = match &header {
+        Ok(header) => header.required_features.clone(),
+        Err((_, header)) => serde_json::from_slice::<Features>(header).map_err(unread)?.required_features,
+    };
+    if let Some(unknown) = features.iter().find(|f| !FEATURES.contains(&f.as_str())) {
         return Err(bad(format!("it needs `{unknown}`, of which this program knows nothing: use a later one")));
     }
-    let header: Header = serde_json::from_slice(header).map_err(|e| bad(format!("its header: {e}")))?;
+    let header = header.map_err(|(error, _)| unread(error))?;
     pack_name(&header.name).map_err(bad)?;
     if header.edition == 0 {
         return Err(bad("its edition is 0: editions are counted from 1"));
@@ -217,7 +223,7 @@ impl<'a> Reader<'a> {
 
     fn variable(&mut self, header: VariableHeader, network: &mut Network) -> Result<()> {
         let levels = match header.levels {
-            LevelsHeader::Text(length) => Levels::Text(self.texts(length)?.into_iter().map(String::from).collect()),
+            LevelsHeader::Text(length) => Levels::Text(self.texts(length)?.into_iter().collect()),
             LevelsHeader::Integers(min, max) if min <= max && i64::from(max) - i64::from(min) < MAX_LEVELS as i64 => {
                 Levels::Integer { min, max }
             }
@@ -227,7 +233,7 @@ impl<'a> Reader<'a> {
         };
         let variable = Variable::new(header.name, header.description, levels, header.hidden, header.null_level);
         if let (false, Levels::Text(names)) = (variable.levels_differ(), &variable.levels) {
-            return Err(first_twice(names.iter().map(String::as_str)));
+            return Err(first_twice(names.texts()));
         }
         if header.null_level.is_some_and(|level| usize::from(level) >= variable.len()) {
             return Err(bad("its level that is NULL is none of its levels"));

@@ -57,7 +57,7 @@ pub(crate) fn encode(parts: &PackParts) -> Result<Vec<u8>> {
     let mut variables = vec![];
     for (v, table) in parts.network.variables.iter().zip(&parts.network.tables) {
         let levels = match &v.levels {
-            Levels::Text(names) => LevelsHeader::Text(arrays.texts(names.iter().map(String::as_str))),
+            Levels::Text(names) => LevelsHeader::Text(arrays.texts(names.texts())),
             Levels::Integer { min, max } => LevelsHeader::Integers(*min, *max),
         };
         variables.push(VariableHeader {

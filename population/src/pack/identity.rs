@@ -94,7 +94,7 @@ pub(super) fn identity(parts: &PackParts) -> blake3::Hash {
         match &variable.levels {
             Levels::Text(names) => {
                 form.bytes(&[0]);
-                form.texts(names.iter().map(String::as_str));
+                form.texts(names.texts());
             }
             Levels::Integer { min, max } => {
                 form.bytes(&[1]);

@@ -288,7 +288,7 @@ impl Pack {
             .variables
             .iter()
             .map(|v| match &v.levels {
-                Levels::Text(names) => Some(Arc::new(StringArray::from_iter_values(names.iter()))),
+                Levels::Text(names) => Some(names.array().clone()),
                 Levels::Integer { .. } => None,
             })
             .collect();
