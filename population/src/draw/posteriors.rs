@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use crate::draw::envelope::{Envelope, Enveloped, Values};
 use crate::draw::facts::{Facts, UNKNOWN};
 use crate::draw::stream::{Noise, Use, named};
-use crate::draw::trellis::{Carried, Sweep, Trellis, base};
+use crate::draw::trellis::{Carried, FEW_WAYS, MAX_WAYS, Sweep, Trellis, base};
 use crate::error::Result;
 use crate::infer::elimination::weighed;
 use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE, WORDS};
@@ -30,10 +31,25 @@ pub(crate) struct Posteriors {
     /// The names of the variables, as random numbers go by them.
     names: Vec<[u32; 2]>,
     patterns: Mutex<HashMap<Vec<bool>, Arc<Pattern>>>,
-    kept: Mutex<Kept>,
-    /// Whether parts are carried forward where they can be; else all are eliminated.
-    sweeps: bool,
+    kept: Mutex<Kept<Option<Arc<Posterior>>>>,
+    bounds: Mutex<Kept<Values>>,
+    ways: Ways,
 }
+
+/// The ways in which posteriors may be drawn from; where none of them will do, parts are eliminated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ways {
+    /// Parts may be carried forward.
+    sweeps: bool,
+    /// Parts may be drawn under envelopes.
+    envelopes: bool,
+}
+
+/// How many tries each envelope of a part is given, the looser one first.
+const TRIES: [u32; 2] = [256, 2048];
+
+/// How much more than the first the bounds of each envelope may take.
+const EASE: [u128; 2] = [1, 64];
 
 /// What follows from which variables are known.
 #[derive(Debug)]
@@ -52,13 +68,19 @@ struct Part {
     variables: Vec<usize>,
     observed: Vec<usize>,
     sweep: Option<Sweep>,
+    envelopes: Vec<Envelope>,
 }
+
+/// Variables and their levels.
+type Levels = Vec<(usize, u16)>;
 
 /// The posterior of a part.
 #[derive(Debug)]
 enum Posterior {
     Trellis(Trellis),
-    /// Where a trellis would have too many ways
+    /// Where a trellis would have many ways
+    Enveloped(Enveloped),
+    /// Where a trellis would have too many ways, and an envelope's draws are taken back too often
     Tables {
         order: Vec<usize>,
         tables: Vec<(Table, Address)>,
@@ -66,25 +88,31 @@ enum Posterior {
 }
 
 /// The least recently used go first, in two halves.
-#[derive(Debug, Default)]
-struct Kept {
-    new: HashMap<Vec<u32>, Option<Arc<Posterior>>>,
-    old: HashMap<Vec<u32>, Option<Arc<Posterior>>>,
+#[derive(Debug)]
+struct Kept<T> {
+    new: HashMap<Vec<u32>, (T, usize)>,
+    old: HashMap<Vec<u32>, (T, usize)>,
     bytes: usize,
 }
 
-impl Kept {
-    fn find(&mut self, key: &[u32]) -> Option<Option<Arc<Posterior>>> {
-        if let Some(found) = self.new.get(key) {
+impl<T> Default for Kept<T> {
+    fn default() -> Kept<T> {
+        Kept { new: HashMap::new(), old: HashMap::new(), bytes: 0 }
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    fn find(&mut self, key: &[u32]) -> Option<T> {
+        if let Some((found, _)) = self.new.get(key) {
             return Some(found.clone());
         }
-        let (key, found) = self.old.remove_entry(key)?;
-        self.put(key, found.clone());
+        let (key, (found, bytes)) = self.old.remove_entry(key)?;
+        self.put(key, found.clone(), bytes);
         Some(found)
     }
 
-    fn put(&mut self, key: Vec<u32>, posterior: Option<Arc<Posterior>>) {
-        let bytes = 100 + posterior.as_ref().map_or(0, |p| p.bytes());
+    /// Keeps what takes so many bytes, key and all, unless it is too large.
+    fn put(&mut self, key: Vec<u32>, kept: T, bytes: usize) {
         if bytes > KEPT / 4 {
             return;
         }
@@ -93,7 +121,7 @@ impl Kept {
             self.bytes = 0;
         }
         self.bytes += bytes;
-        self.new.insert(key, posterior);
+        self.new.insert(key, (kept, bytes));
     }
 }
 
@@ -115,6 +143,7 @@ impl Posterior {
         };
         match self {
             Posterior::Trellis(trellis) => trellis.bytes(),
+            Posterior::Enveloped(enveloped) => enveloped.bytes(),
             Posterior::Tables { tables, .. } => tables.iter().map(of).sum(),
         }
     }
@@ -124,6 +153,8 @@ impl Posterior {
         let (order, tables) = match self {
             Posterior::Trellis(trellis) => return trellis.draw(words, tell),
             Posterior::Tables { order, tables } => (order, tables),
+            // These are drawn by tries.
+            Posterior::Enveloped(_) => return,
         };
         let mut codes = vec![0u16; tables.len()];
         for v in order {
@@ -170,7 +201,7 @@ pub(crate) fn span(rows: &Rows, row: usize, level: i32) -> Option<(u32, u32)> {
 impl Posteriors {
     pub fn new(pack: Arc<Pack>) -> Posteriors {
         let names = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
-        Posteriors { pack, names, patterns: Mutex::default(), kept: Mutex::default(), sweeps: true }
+        Posteriors { pack, names, patterns: Mutex::default(), kept: Mutex::default(), bounds: Mutex::default(), ways: Ways { sweeps: true, envelopes: true } }
     }
 
     pub fn names(&self) -> &[[u32; 2]] {
@@ -252,19 +283,7 @@ impl Posteriors {
         }
         let drawn = groups
             .into_par_iter()
-            .map(|(key, rows)| {
-                let posterior = self.posterior(key, part, facts.row(rows[0]))?;
-                let of = |row: usize| {
-                    let words = |v: usize| noises[row].block(self.names[v], 0, Use::Completion);
-                    let drawn = posterior.as_ref().map(|p| {
-                        let mut codes = Vec::with_capacity(part.variables.len());
-                        p.draw(part, words, |v, code| codes.push((v, code)));
-                        codes
-                    });
-                    (row, drawn)
-                };
-                Ok(rows.into_iter().map(of).collect::<Vec<_>>())
-            })
+            .map(|(key, rows)| self.draw_alike(key, part, facts, &rows, noises))
             .collect::<Result<Vec<_>>>()?;
         for (row, codes) in drawn.into_iter().flatten() {
             match codes {
@@ -277,6 +296,54 @@ impl Posteriors {
         Ok(())
     }
 
+    /// The levels of a part's variables for rows of which the same is known around it, or that there are none.
+    fn draw_alike(
+        &self,
+        key: Vec<u32>,
+        part: &Part,
+        facts: &Facts,
+        rows: &[usize],
+        noises: &[Noise],
+    ) -> Result<Vec<(usize, Option<Levels>)>> {
+        let codes = facts.row(rows[0]);
+        let mut drawn = Vec::with_capacity(rows.len());
+        let mut left = rows.to_vec();
+        let mut levels = vec![0; part.variables.len()];
+        let mut lanes = 0..0;
+        // What is drawn must not depend on what happens to be kept: the same ways are tried in the same order.
+        for attempt in 0..=part.envelopes.len() {
+            let posterior = self.posterior(&key, part, codes, attempt)?;
+            if let (Some(envelope), Some(Posterior::Enveloped(enveloped))) =
+                (part.envelopes.get(attempt), posterior.as_deref())
+            {
+                lanes = lanes.end + 1..lanes.end + 1 + TRIES[attempt];
+                left.retain(|row| {
+                    let words = |lane, v: usize| noises[*row].block(self.names[v], lane, Use::Completion);
+                    let accepted = envelope.draw(&self.pack, enveloped, lanes.clone(), words, &mut levels);
+                    if accepted {
+                        let codes = part.variables.iter().copied().zip(levels.iter().copied()).collect();
+                        drawn.push((*row, Some(codes)));
+                    }
+                    !accepted
+                });
+            } else {
+                drawn.extend(left.drain(..).map(|row| {
+                    let words = |v: usize| noises[row].block(self.names[v], 0, Use::Completion);
+                    let drawn = posterior.as_ref().map(|p| {
+                        let mut codes = Vec::with_capacity(part.variables.len());
+                        p.draw(part, words, |v, code| codes.push((v, code)));
+                        codes
+                    });
+                    (row, drawn)
+                }));
+            }
+            if left.is_empty() {
+                break;
+            }
+        }
+        Ok(drawn)
+    }
+
     /// What is known around a part, no finer than its tables tell apart.
     fn key(&self, pattern: &Pattern, number: usize, part: &Part, codes: &[i32]) -> Vec<u32> {
         let mut key = vec![pattern.number, number as u32];
@@ -287,22 +354,43 @@ impl Posteriors {
         key
     }
 
-    fn posterior(&self, key: Vec<u32>, part: &Part, codes: &[i32]) -> Result<Option<Arc<Posterior>>> {
-        let found = self.kept.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
+    /// The posterior of a part, by as many ways as have failed before.
+    fn posterior(&self, key: &[u32], part: &Part, codes: &[i32], failed: usize) -> Result<Option<Arc<Posterior>>> {
+        let mut numbered = key.to_vec();
+        numbered.push(failed as u32);
+        let found = self.kept.lock().unwrap_or_else(PoisonError::into_inner).find(&numbered);
         if let Some(found) = found {
             return Ok(found);
         }
-        let made = self.work_out(part, codes)?.map(Arc::new);
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone());
+        let made = self.work_out(key, part, codes, failed)?.map(Arc::new);
+        let bytes = 100 + 4 * numbered.len() + made.as_ref().map_or(0, |p| p.bytes());
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(numbered, made.clone(), bytes);
         Ok(made)
     }
 
     /// The posterior of a part: its tables with what is known put in, weighed by what is known below them.
-    fn work_out(&self, part: &Part, codes: &[i32]) -> Result<Option<Posterior>> {
-        match part.sweep.as_ref().map(|sweep| sweep.carry(&self.pack, codes)) {
-            Some(Carried::Trellis(trellis)) => return Ok(Some(Posterior::Trellis(trellis))),
-            Some(Carried::Impossible) => return Ok(None),
-            Some(Carried::TooManyWays) | None => {}
+    fn work_out(&self, key: &[u32], part: &Part, codes: &[i32], failed: usize) -> Result<Option<Posterior>> {
+        let last = failed == part.envelopes.len();
+        if failed == 0 || last {
+            let most = if last { MAX_WAYS } else { FEW_WAYS };
+            match part.sweep.as_ref().map(|sweep| sweep.carry(&self.pack, codes, most)) {
+                Some(Carried::Trellis(trellis)) => return Ok(Some(Posterior::Trellis(trellis))),
+                Some(Carried::Impossible) => return Ok(None),
+                Some(Carried::TooManyWays) | None => {}
+            }
+        }
+        if let Some(envelope) = part.envelopes.get(failed) {
+            let find = |number: usize, words: &mut dyn Iterator<Item = u32>, make: &dyn Fn() -> Values| {
+                let key: Vec<u32> = [key[0], key[1], failed as u32, number as u32].into_iter().chain(words).collect();
+                let found = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
+                found.unwrap_or_else(|| {
+                    let made = make();
+                    let bytes = 100 + size_of_val(&key[..]) + size_of_val(&made[..]);
+                    self.bounds.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone(), bytes);
+                    made
+                })
+            };
+            return Ok(envelope.over(&self.pack, codes, &key[2..], find).map(Posterior::Enveloped));
         }
         let network = &self.pack.network;
         let mut tables = vec![];
@@ -355,14 +443,14 @@ impl Posteriors {
         if let Some(pattern) = patterns.get(known) {
             return pattern.clone();
         }
-        let pattern = Arc::new(Pattern::new(&self.pack.network, known, patterns.len() as u32, self.sweeps));
+        let pattern = Arc::new(Pattern::new(&self.pack.network, known, patterns.len() as u32, self.ways));
         patterns.insert(known.to_vec(), pattern.clone());
         pattern
     }
 }
 
 impl Pattern {
-    fn new(network: &Network, known: &[bool], number: u32, sweeps: bool) -> Pattern {
+    fn new(network: &Network, known: &[bool], number: u32, ways: Ways) -> Pattern {
         let count = network.tables.len();
         let wanted = network.ancestors((0..count).filter(|v| known[*v]));
         // Variables in one table that are unknown are in one part: the least of them names it.
@@ -398,8 +486,21 @@ impl Pattern {
         }
         let mut parts: Vec<Part> = parts.into_values().collect();
         parts.sort_by_key(|p| p.variables.first().copied());
-        for part in parts.iter_mut().filter(|_| sweeps) {
-            part.sweep = Sweep::new(network, &part.variables, &part.observed);
+        // How many different values the words of a part's key can have.
+        let bases = |v: &usize| {
+            let known = network.tables[*v].parents.iter().filter(|a| known[a.variable]);
+            known.map(|a| a.partition.classes() as u128).fold(1, u128::saturating_mul)
+        };
+        for part in &mut parts {
+            if ways.sweeps {
+                part.sweep = Sweep::new(network, &part.variables, &part.observed);
+            }
+            if ways.envelopes {
+                let levels = part.observed.iter().map(|v| network.variables[*v].len() as u128);
+                let keyed: Vec<u128> = part.variables.iter().chain(&part.observed).map(bases).chain(levels).collect();
+                let of = |ease| Envelope::new(network, &part.variables, &part.observed, &keyed, ease);
+                part.envelopes = EASE.into_iter().map_while(of).collect();
+            }
         }
         Pattern { number, certain, parts, barren }
     }
@@ -461,7 +562,8 @@ mod tests {
             let path = format!("../datasets/{country}/{country}.pack");
             let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
             let carried = Posteriors::new(pack.clone());
-            let eliminated = Posteriors { sweeps: false, ..Posteriors::new(pack.clone()) };
+            let eliminated =
+                Posteriors { ways: Ways { sweeps: false, envelopes: false }, ..Posteriors::new(pack.clone()) };
             let variables = &pack.network.variables;
             let everybody = drawn(&carried, &vec![UNKNOWN; variables.len()], &[]);
             let mut trellises = 0;
@@ -471,7 +573,7 @@ mod tests {
                 assert!(known.len() >= 2, "{country}: {names:?}");
                 let [a, b] = [&carried, &eliminated].map(|p| drawn(p, everybody.row(person), &known));
                 let kept = carried.kept.lock().unwrap();
-                trellises += kept.new.values().flatten().filter(|p| matches!(&***p, Posterior::Trellis(_))).count();
+                trellises += kept.new.values().filter_map(|(p, _)| p.as_ref()).filter(|p| matches!(&***p, Posterior::Trellis(_))).count();
                 for (v, variable) in variables.iter().enumerate() {
                     let mut counts = vec![[0.0f64; 2]; variable.len()];
                     for row in 0..ROWS {
