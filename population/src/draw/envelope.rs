@@ -20,12 +20,6 @@ use crate::model::partition::Partition;
 use crate::model::potential::{Axis, cells, offsets, strides, walk, widen};
 use crate::pack::Pack;
 
-/// The work of a bound that has to be made for every person, in products; one that many share may take more.
-const WORK: u128 = 1 << 12;
-
-/// So many people are thought to share the bounds of a pattern.
-const SHARED: u128 = 1 << 14;
-
 /// The most work of any bound, and the most cells.
 const MOST_WORK: u128 = 1 << 24;
 const MOST_CELLS: u128 = 1 << 15;
@@ -110,15 +104,16 @@ impl Enveloped {
 }
 
 impl Envelope {
-    /// Of the unknown variables of a part and the known ones that they are parents of, both in ascending order. `keyed`
-    /// tells how many different values each word of the part's key can have: the bases of the unknown and then of the known
-    /// variables, and the levels of the known ones. `None` if something known has too many probabilities to be laid out.
+    /// Of the unknown variables of a part and the known ones that they are parents of, both in ascending order. A bound
+    /// that has to be made for every person may take so much work, in products; `people` tells how many share one that
+    /// depends on some words of the part's key: the bases of the unknown and then of the known variables, and the levels of
+    /// the known ones. `None` if something known has too many probabilities to be laid out.
     pub fn new(
         network: &Network,
         variables: &[usize],
         observed: &[usize],
-        keyed: &[u128],
-        ease: u128,
+        people: &dyn Fn(&[usize]) -> u64,
+        work: u64,
     ) -> Option<Envelope> {
         let mut functions: Vec<Function> = vec![];
         let mut steps: Vec<Step> = variables
@@ -151,13 +146,23 @@ impl Envelope {
             add(&mut functions, &mut steps, Of::Known(*v), axes, key);
         }
         for at in (0..steps.len()).rev() {
-            let Some((axes, key, bound)) = bound(network, variables, &functions, &steps, at, keyed, ease) else {
+            let Some((axes, key, bound)) = bound(network, variables, &functions, &steps, at, people, work) else {
                 continue;
             };
             steps[at].bound = Some(Bound { function: functions.len(), ..bound });
             add(&mut functions, &mut steps, Of::Bound(at), axes, key);
         }
         Some(Envelope { functions, steps })
+    }
+
+    /// The work of all bounds for each person, in products.
+    pub fn work(&self, people: &dyn Fn(&[usize]) -> u64) -> u64 {
+        let bounds = self.steps.iter().filter_map(|step| step.bound.as_ref());
+        let work = |bound: &Bound| {
+            let function = &self.functions[bound.function];
+            cells(&function.axes) as u64 * bound.own.classes() as u64 / people(&function.key)
+        };
+        bounds.map(work).sum()
     }
 
     /// The bounds for somebody. `find` gives values by a function's number and the words of its key, or makes them. `None`
@@ -185,7 +190,8 @@ impl Envelope {
         Some(Enveloped { values, bases })
     }
 
-    /// Draws a level of each variable, by four words for each of so many tries; whether one was accepted.
+    /// Draws a level of each variable, by four words for each of so many tries; whether one was accepted, and how many
+    /// levels were weighed.
     pub fn draw(
         &self,
         pack: &Pack,
@@ -193,14 +199,17 @@ impl Envelope {
         tries: std::ops::Range<u32>,
         words: impl Fn(u32, usize) -> [u32; 4],
         levels: &mut [u16],
-    ) -> bool {
-        let mut weights: Vec<(u16, f64)> = vec![];
-        tries.into_iter().any(|lane| {
-            self.steps
-                .iter()
-                .enumerate()
-                .all(|(at, step)| self.take(pack, of, at, || words(lane, step.variable), levels, &mut weights))
-        })
+    ) -> (bool, u64) {
+        let (mut weights, mut weighed): (Vec<(u16, f64)>, u64) = (vec![], 0);
+        let accepted = tries.into_iter().any(|lane| {
+            self.steps.iter().enumerate().all(|(at, step)| {
+                weights.clear();
+                let taken = self.take(pack, of, at, || words(lane, step.variable), levels, &mut weights);
+                weighed += weights.len() as u64 + 4;
+                taken
+            })
+        });
+        (accepted, weighed)
     }
 
     /// Draws the level of one step; whether it is not taken back.
@@ -222,7 +231,6 @@ impl Envelope {
             levels[at] = table.rows.pick(row, words()[0]);
             return true;
         };
-        weights.clear();
         let mut total = 0.0;
         let cell = |function: &Function| {
             let reads = function.reads.iter().filter(|(from, _)| *from != at);
@@ -282,8 +290,8 @@ fn bound(
     functions: &[Function],
     steps: &[Step],
     at: usize,
-    keyed: &[u128],
-    ease: u128,
+    people: &dyn Fn(&[usize]) -> u64,
+    work: u64,
 ) -> Option<(Vec<Axis>, Vec<usize>, Bound)> {
     let step = &steps[at];
     let (variable, table) = (step.variable, &network.tables[step.variable]);
@@ -303,8 +311,7 @@ fn bound(
     for function in step.factors.iter().map(|f| &functions[*f]) {
         function.axes.iter().filter(|a| a.variable != variable).for_each(|a| widen(&mut scope, a));
     }
-    let people = key.iter().map(|word| keyed[*word]).fold(1, u128::saturating_mul);
-    let work = (ease * WORK).saturating_mul((SHARED / people.max(1)).max(1)).min(MOST_WORK);
+    let work = u128::from(work.saturating_mul(people(&key))).min(MOST_WORK);
     let most = MOST_CELLS.min(work);
     let fits = |scope: &[Axis]| cells(scope) <= most && cells(scope).saturating_mul(own.classes() as u128) <= work;
     let of_parents = |a: &Axis| parents.iter().any(|p| p.variable == a.variable);

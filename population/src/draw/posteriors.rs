@@ -5,9 +5,10 @@
 //! people with the same values around it: it is worked out once and kept. Unknown variables without known descendants are
 //! drawn from their tables as they are. (Koller and Friedman, Probabilistic Graphical Models, 2009, sections 3.3 and 9.3.)
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::size_of_val;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
@@ -24,6 +25,9 @@ use crate::pack::Pack;
 /// Posteriors that are kept, in bytes; as many again of those that were used before.
 const KEPT: usize = 64 << 20;
 
+/// Plans that are kept.
+const PATTERNS: usize = 1 << 10;
+
 /// The posteriors of a pack's people.
 #[derive(Debug)]
 pub(crate) struct Posteriors {
@@ -33,7 +37,17 @@ pub(crate) struct Posteriors {
     patterns: Mutex<HashMap<Vec<bool>, Arc<Pattern>>>,
     kept: Mutex<Kept<Option<Arc<Posterior>>>>,
     bounds: Mutex<Kept<Values>>,
+    links: OnceLock<Vec<Vec<Link>>>,
+    pilots: OnceLock<Vec<i32>>,
+    numbers: AtomicU32,
     ways: Ways,
+}
+
+/// A parent that goes with each level of a variable at one level only, as a state with its towns.
+#[derive(Debug)]
+struct Link {
+    parent: usize,
+    level_of: Vec<u16>,
 }
 
 /// The ways in which posteriors may be drawn from; where none of them will do, parts are eliminated.
@@ -45,11 +59,23 @@ struct Ways {
     envelopes: bool,
 }
 
-/// How many tries each envelope of a part is given, the looser one first.
+/// How many tries the two envelopes of a part are given.
 const TRIES: [u32; 2] = [256, 2048];
 
-/// How much more than the first the bounds of each envelope may take.
-const EASE: [u128; 2] = [1, 64];
+/// The work that the bounds of an envelope may take for every row, in products, and that of the second envelope.
+const WORK: [u64; 4] = [1 << 9, 1 << 12, 1 << 14, 1 << 16];
+const MORE_WORK: u64 = 1 << 18;
+
+/// People like those of the population, always the same: by them it is decided how people are drawn of whom the same
+/// variables are known. So many tell how often bounds are the same, and of so many it is found what each way takes.
+const PILOTS: usize = 256;
+const TESTED: usize = 8;
+
+/// How many rows are thought to share the bounds of a pattern.
+const SHARED: u64 = 1 << 14;
+
+/// What a level that is weighed in a try takes, in products.
+const TRIED: u64 = 4;
 
 /// What follows from which variables are known.
 #[derive(Debug)]
@@ -68,6 +94,8 @@ struct Part {
     variables: Vec<usize>,
     observed: Vec<usize>,
     sweep: Option<Sweep>,
+    /// Whether it is carried forward before envelopes are tried.
+    sweeps: bool,
     envelopes: Vec<Envelope>,
 }
 
@@ -201,7 +229,17 @@ pub(crate) fn span(rows: &Rows, row: usize, level: i32) -> Option<(u32, u32)> {
 impl Posteriors {
     pub fn new(pack: Arc<Pack>) -> Posteriors {
         let names = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
-        Posteriors { pack, names, patterns: Mutex::default(), kept: Mutex::default(), bounds: Mutex::default(), ways: Ways { sweeps: true, envelopes: true } }
+        Posteriors {
+            pack,
+            names,
+            patterns: Mutex::default(),
+            kept: Mutex::default(),
+            bounds: Mutex::default(),
+            links: OnceLock::new(),
+            pilots: OnceLock::new(),
+            numbers: AtomicU32::new(0),
+            ways: Ways { sweeps: true, envelopes: true },
+        }
     }
 
     pub fn names(&self) -> &[[u32; 2]] {
@@ -215,6 +253,7 @@ impl Posteriors {
     /// If a posterior needs more memory than the bound.
     pub fn fill(&self, facts: &mut Facts, noises: &[Noise], needed: &[bool]) -> Result<Vec<bool>> {
         let width = facts.width;
+        facts.codes.par_chunks_mut(width.max(1)).for_each(|codes| self.follow(codes));
         let mut by_pattern: HashMap<Vec<bool>, Vec<usize>> = HashMap::new();
         for row in 0..noises.len() {
             let known = facts.row(row).iter().map(|c| *c != UNKNOWN).collect();
@@ -263,6 +302,42 @@ impl Posteriors {
             }
         });
         Ok(possible)
+    }
+
+    /// Puts in what follows from what is known for certain: parents that go with one level, and functions.
+    fn follow(&self, codes: &mut [i32]) {
+        let network = &self.pack.network;
+        let links = self.links.get_or_init(|| network.tables.iter().enumerate().map(|(v, _)| links(network, v)).collect());
+        for (v, links) in links.iter().enumerate().rev() {
+            let Ok(level) = usize::try_from(codes[v]) else { continue };
+            for link in links.iter().filter(|link| codes[link.parent] == UNKNOWN).collect::<Vec<_>>() {
+                codes[link.parent] = i32::from(link.level_of[level]);
+            }
+        }
+        for (v, table) in network.tables.iter().enumerate() {
+            if let (UNKNOWN, Rows::Function { levels }) = (codes[v], &table.rows)
+                && let Some(row) = row_of(table, &self.pack.addresses[v], codes)
+            {
+                codes[v] = i32::from(levels[row]);
+            }
+        }
+    }
+
+    /// The codes of the pilots, one after another.
+    fn pilots(&self) -> &[i32] {
+        self.pilots.get_or_init(|| {
+            let (network, width) = (&self.pack.network, self.pack.network.variables.len());
+            let mut pilots = vec![UNKNOWN; PILOTS * width];
+            for (key, codes) in (0u64..).zip(pilots.chunks_mut(width.max(1))) {
+                let noise = Noise::new(0, &key.to_le_bytes());
+                for (v, table) in network.tables.iter().enumerate() {
+                    if let Some(row) = row_of(table, &self.pack.addresses[v], codes) {
+                        codes[v] = i32::from(table.rows.pick(row, noise.block(self.names[v], 0, Use::Pilot)[0]));
+                    }
+                }
+            }
+            pilots
+        })
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -319,7 +394,7 @@ impl Posteriors {
                 lanes = lanes.end + 1..lanes.end + 1 + TRIES[attempt];
                 left.retain(|row| {
                     let words = |lane, v: usize| noises[*row].block(self.names[v], lane, Use::Completion);
-                    let accepted = envelope.draw(&self.pack, enveloped, lanes.clone(), words, &mut levels);
+                    let (accepted, _) = envelope.draw(&self.pack, enveloped, lanes.clone(), words, &mut levels);
                     if accepted {
                         let codes = part.variables.iter().copied().zip(levels.iter().copied()).collect();
                         drawn.push((*row, Some(codes)));
@@ -371,7 +446,7 @@ impl Posteriors {
     /// The posterior of a part: its tables with what is known put in, weighed by what is known below them.
     fn work_out(&self, key: &[u32], part: &Part, codes: &[i32], failed: usize) -> Result<Option<Posterior>> {
         let last = failed == part.envelopes.len();
-        if failed == 0 || last {
+        if failed == 0 && part.sweeps || last {
             let most = if last { MAX_WAYS } else { FEW_WAYS };
             match part.sweep.as_ref().map(|sweep| sweep.carry(&self.pack, codes, most)) {
                 Some(Carried::Trellis(trellis)) => return Ok(Some(Posterior::Trellis(trellis))),
@@ -443,14 +518,126 @@ impl Posteriors {
         if let Some(pattern) = patterns.get(known) {
             return pattern.clone();
         }
-        let pattern = Arc::new(Pattern::new(&self.pack.network, known, patterns.len() as u32, self.ways));
+        // Patterns are never taken for each other, and few are in use at a time.
+        if patterns.len() >= PATTERNS {
+            patterns.clear();
+        }
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let pattern = Arc::new(self.plan(Pattern::new(&self.pack.network, known, number)));
         patterns.insert(known.to_vec(), pattern.clone());
         pattern
     }
 }
 
+impl Posteriors {
+    /// Decides how the parts of a pattern are drawn, by what each way takes for the pilots.
+    fn plan(&self, mut pattern: Pattern) -> Pattern {
+        let (network, width) = (&self.pack.network, self.pack.network.variables.len());
+        for number in 0..pattern.parts.len() {
+            let mut part = std::mem::take(&mut pattern.parts[number]);
+            if self.ways.sweeps {
+                part.sweep = Sweep::new(network, &part.variables, &part.observed);
+            }
+            if !self.ways.envelopes {
+                pattern.parts[number] = part;
+                continue;
+            }
+            let pilots: Vec<Vec<i32>> = self
+                .pilots()
+                .chunks(width)
+                .map(|codes| {
+                    // Of them too, only what is known outside of the part and in it is.
+                    let mut codes = codes.to_vec();
+                    part.variables.iter().for_each(|v| codes[*v] = UNKNOWN);
+                    codes
+                })
+                .collect();
+            let swept = |codes: &&Vec<i32>| match &part.sweep {
+                Some(sweep) => matches!(sweep.carry(&self.pack, codes, FEW_WAYS), Carried::Trellis(_)),
+                None => false,
+            };
+            part.sweeps = 2 * pilots.iter().take(TESTED).filter(swept).count() > TESTED;
+            let keys: Vec<Vec<u32>> = pilots.iter().map(|codes| self.key(&pattern, number, &part, codes)).collect();
+            // How many people there are for each key of some words: all, or about as many as happen to meet.
+            let people = |words: &[usize]| {
+                let different: HashSet<Vec<u32>> =
+                    keys.iter().map(|key| words.iter().map(|w| key[w + 2]).collect()).collect();
+                let met = PILOTS - different.len();
+                let values = different.len().max(PILOTS * PILOTS / (2 * met + 1)) as u64;
+                (SHARED / values).max(1)
+            };
+            let envelope = |work: u64| Envelope::new(network, &part.variables, &part.observed, &people, work);
+            let takes = |envelope: &Envelope| {
+                let mut levels = vec![0; part.variables.len()];
+                let mut each = envelope.work(&people);
+                for (codes, key) in pilots.iter().zip(&keys).take(TESTED) {
+                    let mut find = |_: usize, _: &mut dyn Iterator<Item = u32>, make: &dyn Fn() -> Values| make();
+                    let Some(enveloped) = envelope.over(&self.pack, codes, &key[2..], &mut find) else { continue };
+                    let noise = Noise::new(0, b"");
+                    let words = |lane, v: usize| noise.block(self.names[v], lane, Use::Pilot);
+                    let (accepted, weighed) =
+                        envelope.draw(&self.pack, &enveloped, 1..1 + TRIES[0], words, &mut levels);
+                    each += (weighed * TRIED + if accepted { 0 } else { MORE_WORK }) / TESTED as u64;
+                }
+                each
+            };
+            let loose = WORK.iter().filter_map(|work| envelope(*work)).map(|e| (takes(&e), e));
+            if !part.sweeps && let Some((_, loose)) = loose.min_by_key(|(takes, _)| *takes) {
+                part.envelopes = [loose].into_iter().chain(envelope(MORE_WORK)).collect();
+            } else if let Some(loose) = envelope(WORK[1]) {
+                part.envelopes = [loose].into_iter().chain(envelope(MORE_WORK)).collect();
+            }
+            pattern.parts[number] = part;
+        }
+        pattern
+    }
+}
+
+/// Parents of which each level of a variable goes with one level only.
+fn links(network: &Network, variable: usize) -> Vec<Link> {
+    const NONE: u16 = u16::MAX;
+    let table = &network.tables[variable];
+    let levels = network.variables[variable].len();
+    let mut open: Vec<(usize, Vec<u16>)> = table
+        .parents
+        .iter()
+        .enumerate()
+        .filter(|(_, axis)| axis.partition.is_finest() && axis.partition.classes() > 1)
+        .map(|(at, _)| (at, vec![NONE; levels]))
+        .collect();
+    let strides = strides(&table.parents);
+    for config in 0..cells(&table.parents) as usize {
+        if open.is_empty() {
+            break;
+        }
+        let row = table.compact.as_ref().map_or(config as u32, |rows| rows[config]);
+        if row == UNREACHABLE {
+            continue;
+        }
+        open.retain_mut(|(at, level_of)| {
+            let axis = &table.parents[*at];
+            let class = (config / strides[*at] % axis.partition.classes()) as u16;
+            let mut one = true;
+            table.rows.each(row as usize, |level, _| {
+                one &= level_of[level] == NONE || level_of[level] == class;
+                level_of[level] = class;
+            });
+            one
+        });
+    }
+    let link = |(at, classes): (usize, Vec<u16>)| {
+        let axis = &table.parents[at];
+        let mut levels = vec![0; axis.partition.classes()];
+        axis.partition.class_of().iter().enumerate().for_each(|(level, class)| levels[usize::from(*class)] = level as u16);
+        // Whoever has a level that nobody has cannot be, whatever the parent is.
+        let level_of = classes.iter().map(|class| if *class == NONE { 0 } else { levels[usize::from(*class)] }).collect();
+        Link { parent: axis.variable, level_of }
+    };
+    open.into_iter().map(link).collect()
+}
+
 impl Pattern {
-    fn new(network: &Network, known: &[bool], number: u32, ways: Ways) -> Pattern {
+    fn new(network: &Network, known: &[bool], number: u32) -> Pattern {
         let count = network.tables.len();
         let wanted = network.ancestors((0..count).filter(|v| known[*v]));
         // Variables in one table that are unknown are in one part: the least of them names it.
@@ -486,22 +673,6 @@ impl Pattern {
         }
         let mut parts: Vec<Part> = parts.into_values().collect();
         parts.sort_by_key(|p| p.variables.first().copied());
-        // How many different values the words of a part's key can have.
-        let bases = |v: &usize| {
-            let known = network.tables[*v].parents.iter().filter(|a| known[a.variable]);
-            known.map(|a| a.partition.classes() as u128).fold(1, u128::saturating_mul)
-        };
-        for part in &mut parts {
-            if ways.sweeps {
-                part.sweep = Sweep::new(network, &part.variables, &part.observed);
-            }
-            if ways.envelopes {
-                let levels = part.observed.iter().map(|v| network.variables[*v].len() as u128);
-                let keyed: Vec<u128> = part.variables.iter().chain(&part.observed).map(bases).chain(levels).collect();
-                let of = |ease| Envelope::new(network, &part.variables, &part.observed, &keyed, ease);
-                part.envelopes = EASE.into_iter().map_while(of).collect();
-            }
-        }
         Pattern { number, certain, parts, barren }
     }
 }
