@@ -11,17 +11,18 @@
 //!
 //! A bound depends on what is known below its variable, not on all that is known: it is the same for many people, and kept.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::draw::posteriors::span;
 use crate::draw::trellis::{base, row};
 use crate::model::network::{Network, Table, WORDS};
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, cells, offsets, strides, walk, widen};
+use crate::model::potential::{Axis, cells, offsets, strides, walk, walk_sizes, widen};
 use crate::pack::Pack;
 
 /// The most work of any bound, and the most cells.
-const MOST_WORK: u128 = 1 << 24;
+const MOST_WORK: u128 = 1 << 21;
 const MOST_CELLS: u128 = 1 << 15;
 
 /// The most cells of the probabilities of a known variable.
@@ -74,6 +75,8 @@ struct Bound {
     /// For each axis of the function, what each class adds to the row of the table.
     rows: Vec<Vec<usize>>,
     factors: Vec<Factor>,
+    /// How many levels a row of the variable's table lists, on average.
+    listed: usize,
 }
 
 /// A factor as a bound reads it: what remains of its axes, and what each class of the bound's axes and of the variable
@@ -85,6 +88,8 @@ struct Factor {
     onto: Option<(usize, Vec<Vec<usize>>)>,
     outer: Vec<Vec<usize>>,
     own: Vec<usize>,
+    /// Of those of the bound's axes that it has, the stride and the classes.
+    sizes: Vec<(usize, usize, usize)>,
 }
 
 /// What is kept of a function: its values, by a key.
@@ -155,32 +160,25 @@ impl Envelope {
         Some(Envelope { functions, steps })
     }
 
-    /// The work of all bounds for each person, in products.
-    pub fn work(&self, people: &dyn Fn(&[usize]) -> u64) -> u64 {
-        let bounds = self.steps.iter().filter_map(|step| step.bound.as_ref());
-        let work = |bound: &Bound| {
-            let function = &self.functions[bound.function];
-            cells(&function.axes) as u64 * bound.own.classes() as u64 / people(&function.key)
-        };
-        bounds.map(work).sum()
-    }
-
-    /// The bounds for somebody. `find` gives values by a function's number and the words of its key, or makes them. `None`
-    /// if somebody like that cannot be.
+    /// The bounds for somebody. `find` gives values by a function's number and the words of its key, or makes them and
+    /// tells how many products that took. `None` if somebody like that cannot be.
     pub fn over(
         &self,
         pack: &Pack,
         codes: &[i32],
-        key: &[u32],
-        mut find: impl FnMut(usize, &mut dyn Iterator<Item = u32>, &dyn Fn() -> Values) -> Values,
+        mut find: impl FnMut(usize, &[usize], &dyn Fn() -> (Values, u64)) -> Values,
     ) -> Option<Enveloped> {
         let mut values: Vec<Values> = Vec::with_capacity(self.functions.len());
         for (number, function) in self.functions.iter().enumerate() {
             let make = || match function.of {
-                Of::Known(v) => likelihoods(pack, v, &function.axes, codes),
+                Of::Known(v) => {
+                    let made = likelihoods(pack, v, &function.axes, codes);
+                    let work = 4 * made.len() as u64;
+                    (made, work)
+                }
                 Of::Bound(step) => self.steps[step].summed(pack, codes, &self.functions, &values),
             };
-            let made = find(number, &mut function.key.iter().map(|at| key[*at]), &make);
+            let made = find(number, &function.key, &make);
             if made.len() == 1 && made[0] <= 0.0 {
                 return None;
             }
@@ -313,7 +311,11 @@ fn bound(
     }
     let work = u128::from(work.saturating_mul(people(&key))).min(MOST_WORK);
     let most = MOST_CELLS.min(work);
-    let fits = |scope: &[Axis]| cells(scope) <= most && cells(scope).saturating_mul(own.classes() as u128) <= work;
+    let listed = table.rows.entries() / table.rows.len().max(1) + 1;
+    let fits = |scope: &[Axis]| {
+        let each = listed.min(2 * own.classes());
+        cells(scope) <= most && cells(scope).saturating_mul(each as u128) <= work
+    };
     let of_parents = |a: &Axis| parents.iter().any(|p| p.variable == a.variable);
     // What its own table does not have goes first, and of that what makes the table smallest.
     while !fits(&scope) {
@@ -350,10 +352,15 @@ fn bound(
         let onto = (left.len() < axes.len()).then(|| (cells(&left) as usize, offsets(axes, &left, None)));
         let mut outer = offsets(&with_own, &left, None);
         let own = outer.pop().unwrap_or_default();
-        Factor { function: *f, onto, outer, own }
+        let size = |(axis, stride): (&Axis, usize)| {
+            let at = scope.iter().position(|s| s.variable == axis.variable)?;
+            Some((at, stride, axis.partition.classes()))
+        };
+        let sizes = left.iter().zip(strides(&left)).filter_map(size).collect();
+        Factor { function: *f, onto, outer, own, sizes }
     };
     let factors = step.factors.iter().map(factor).collect();
-    Some((scope, key, Bound { function: 0, largest, own, rows, factors }))
+    Some((scope, key, Bound { function: 0, largest, own, rows, factors, listed }))
 }
 
 /// The probability of what is known of a variable, for each configuration of its unknown parents.
@@ -376,8 +383,8 @@ fn likelihoods(pack: &Pack, variable: usize, axes: &[Axis], codes: &[i32]) -> Va
 
 impl Step {
     /// The values of its bound.
-    fn summed(&self, pack: &Pack, codes: &[i32], functions: &[Function], values: &[Values]) -> Values {
-        let Some(bound) = &self.bound else { return [].into() };
+    fn summed(&self, pack: &Pack, codes: &[i32], functions: &[Function], values: &[Values]) -> (Values, u64) {
+        let Some(bound) = &self.bound else { return ([].into(), 0) };
         let table = &pack.network.tables[self.variable];
         let from = base(&pack.addresses[self.variable], codes);
         let scope = &functions[bound.function].axes;
@@ -394,15 +401,46 @@ impl Step {
                 most.into()
             })
             .collect();
-        let mut tables = vec![bound.rows.clone()];
-        tables.extend(bound.factors.iter().map(|f| f.outer.clone()));
+        // Classes that a factor leaves nothing of are passed over.
+        let mut left: Vec<Vec<bool>> = scope.iter().map(|a| vec![true; a.partition.classes()]).collect();
+        for (factor, values) in bound.factors.iter().zip(&factors) {
+            if !values.contains(&0.0) {
+                continue;
+            }
+            for (axis, stride, classes) in &factor.sizes {
+                let mut met = vec![false; *classes];
+                for (block, weights) in values.chunks(*stride).enumerate() {
+                    met[block % classes] |= weights.iter().any(|w| *w > 0.0);
+                }
+                left[*axis].iter_mut().zip(&factor.outer[*axis]).for_each(|(left, add)| *left &= met[add / stride]);
+            }
+        }
+        let only = |adds: &[Vec<usize>]| -> Vec<Vec<usize>> {
+            let kept = |(adds, left): (&Vec<usize>, &Vec<bool>)| {
+                adds.iter().zip(left).filter(|(_, left)| **left).map(|(add, _)| *add).collect()
+            };
+            adds.iter().zip(&left).map(kept).collect()
+        };
+        let places: Vec<Vec<usize>> = scope
+            .iter()
+            .zip(strides(scope))
+            .map(|(a, stride)| (0..a.partition.classes()).map(|c| c * stride).collect())
+            .collect();
+        let mut tables = vec![only(&bound.rows)];
+        tables.extend(bound.factors.iter().map(|f| only(&f.outer)));
+        tables.push(only(&places));
+        let sizes: Vec<usize> = left.iter().map(|left| left.iter().filter(|l| **l).count()).collect();
         let class_of = bound.own.class_of();
-        let mut summed = Vec::with_capacity(cells(scope) as usize);
-        let mut weights = vec![0.0; bound.own.classes()];
+        let mut summed = vec![0.0; cells(scope) as usize];
+        let count = bound.factors.len();
         let varies = bound.factors.iter().any(|f| f.outer.iter().flatten().any(|add| *add > 0));
+        // Where a row lists fewer levels than there are classes, only theirs are weighed.
+        let sparse = varies && !bound.largest && bound.listed < 2 * bound.own.classes();
+        let mut weights = vec![0.0; if sparse { 0 } else { bound.own.classes() }];
         let mut weighed = false;
-        walk(scope, &tables, 0..cells(scope) as usize, |_, at| {
-            if varies || !weighed {
+        let work = Cell::new(summed.len() as u64 / 8 + 64);
+        walk_sizes(&sizes, &tables, 0..sizes.iter().product(), |_, at| {
+            if !sparse && (varies || !weighed) {
                 let (first, others) = (&bound.factors[0], &bound.factors[1..]);
                 for (weight, own) in weights.iter_mut().zip(&first.own) {
                     *weight = factors[0][at[1] + own];
@@ -413,17 +451,26 @@ impl Step {
                     }
                 }
                 weighed = true;
+                work.set(work.get() + (count * weights.len()) as u64);
             }
+            let place = at[count + 1];
             if bound.largest {
-                summed.push(weights.iter().copied().fold(0.0, f64::max));
+                summed[place] = weights.iter().copied().fold(0.0, f64::max);
                 return;
             }
+            let Some(row) = row(table, from + at[0] as u32) else { return };
             let mut sum = 0.0;
-            if let Some(row) = row(table, from + at[0] as u32) {
-                table.rows.each(row, |level, p| sum += p * weights[usize::from(class_of[level])]);
+            work.set(work.get() + bound.listed as u64);
+            match sparse {
+                true => table.rows.each(row, |level, p| {
+                    let class = usize::from(class_of[level]);
+                    let each = bound.factors.iter().zip(&factors).zip(&at[1..]);
+                    sum += each.fold(p, |w, ((factor, values), at)| w * values[at + factor.own[class]]);
+                }),
+                false => table.rows.each(row, |level, p| sum += p * weights[usize::from(class_of[level])]),
             }
-            summed.push(sum);
+            summed[place] = sum;
         });
-        summed.into()
+        (summed.into(), work.get())
     }
 }

@@ -63,7 +63,7 @@ struct Ways {
 const TRIES: [u32; 2] = [256, 2048];
 
 /// The work that the bounds of an envelope may take for every row, in products, and that of the second envelope.
-const WORK: [u64; 4] = [1 << 9, 1 << 12, 1 << 14, 1 << 16];
+const WORK: [u64; 5] = [1 << 9, 1 << 12, 1 << 14, 1 << 16, 1 << 18];
 const MORE_WORK: u64 = 1 << 18;
 
 /// People like those of the population, always the same: by them it is decided how people are drawn of whom the same
@@ -455,17 +455,18 @@ impl Posteriors {
             }
         }
         if let Some(envelope) = part.envelopes.get(failed) {
-            let find = |number: usize, words: &mut dyn Iterator<Item = u32>, make: &dyn Fn() -> Values| {
-                let key: Vec<u32> = [key[0], key[1], failed as u32, number as u32].into_iter().chain(words).collect();
+            let find = |number: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
+                let of = words.iter().map(|word| key[word + 2]);
+                let key: Vec<u32> = [key[0], key[1], failed as u32, number as u32].into_iter().chain(of).collect();
                 let found = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
                 found.unwrap_or_else(|| {
-                    let made = make();
+                    let (made, _) = make();
                     let bytes = 100 + size_of_val(&key[..]) + size_of_val(&made[..]);
                     self.bounds.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone(), bytes);
                     made
                 })
             };
-            return Ok(envelope.over(&self.pack, codes, &key[2..], find).map(Posterior::Enveloped));
+            return Ok(envelope.over(&self.pack, codes, find).map(Posterior::Enveloped));
         }
         let network = &self.pack.network;
         let mut tables = vec![];
@@ -569,22 +570,35 @@ impl Posteriors {
             let envelope = |work: u64| Envelope::new(network, &part.variables, &part.observed, &people, work);
             let takes = |envelope: &Envelope| {
                 let mut levels = vec![0; part.variables.len()];
-                let mut each = envelope.work(&people);
-                for (codes, key) in pilots.iter().zip(&keys).take(TESTED) {
-                    let mut find = |_: usize, _: &mut dyn Iterator<Item = u32>, make: &dyn Fn() -> Values| make();
-                    let Some(enveloped) = envelope.over(&self.pack, codes, &key[2..], &mut find) else { continue };
+                let mut all = 0;
+                for codes in pilots.iter().take(TESTED) {
+                    let find = |_: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
+                        let (made, work) = make();
+                        all += work / people(words);
+                        made
+                    };
+                    let Some(enveloped) = envelope.over(&self.pack, codes, find) else { continue };
                     let noise = Noise::new(0, b"");
                     let words = |lane, v: usize| noise.block(self.names[v], lane, Use::Pilot);
                     let (accepted, weighed) =
                         envelope.draw(&self.pack, &enveloped, 1..1 + TRIES[0], words, &mut levels);
-                    each += (weighed * TRIED + if accepted { 0 } else { MORE_WORK }) / TESTED as u64;
+                    all += weighed * TRIED + if accepted { 0 } else { MORE_WORK };
                 }
-                each
+                all / TESTED as u64
             };
-            let loose = WORK.iter().filter_map(|work| envelope(*work)).map(|e| (takes(&e), e));
-            if !part.sweeps && let Some((_, loose)) = loose.min_by_key(|(takes, _)| *takes) {
-                part.envelopes = [loose].into_iter().chain(envelope(MORE_WORK)).collect();
-            } else if let Some(loose) = envelope(WORK[1]) {
+            // The more work the bounds take, the fewer draws are taken back.
+            let mut least: Option<(u64, Envelope)> = None;
+            for work in if part.sweeps { &WORK[1..2] } else { &WORK[..] } {
+                let Some(envelope) = envelope(*work) else { break };
+                let takes = takes(&envelope);
+                if least.as_ref().is_none_or(|(least, _)| takes < *least) {
+                    least = Some((takes, envelope));
+                }
+                if least.as_ref().is_some_and(|(least, _)| *least < *work) {
+                    break;
+                }
+            }
+            if let Some((_, loose)) = least {
                 part.envelopes = [loose].into_iter().chain(envelope(MORE_WORK)).collect();
             }
             pattern.parts[number] = part;
