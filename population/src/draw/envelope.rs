@@ -250,10 +250,8 @@ impl Envelope {
                 });
             }
             factors => {
-                let parts: Vec<(&[f64], &[u32])> = factors
-                    .iter()
-                    .map(|f| (&of.values[*f][cell(&self.functions[*f]) as usize..], own(f)))
-                    .collect();
+                let parts: Vec<(&[f64], &[u32])> =
+                    factors.iter().map(|f| (&of.values[*f][cell(&self.functions[*f]) as usize..], own(f))).collect();
                 table.rows.each(row, |level, p| {
                     let weight = parts.iter().fold(p, |w, (values, own)| w * values[own[level] as usize]);
                     if weight > 0.0 {

@@ -307,7 +307,8 @@ impl Posteriors {
     /// Puts in what follows from what is known for certain: parents that go with one level, and functions.
     fn follow(&self, codes: &mut [i32]) {
         let network = &self.pack.network;
-        let links = self.links.get_or_init(|| network.tables.iter().enumerate().map(|(v, _)| links(network, v)).collect());
+        let links =
+            self.links.get_or_init(|| network.tables.iter().enumerate().map(|(v, _)| links(network, v)).collect());
         for (v, links) in links.iter().enumerate().rev() {
             let Ok(level) = usize::try_from(codes[v]) else { continue };
             for link in links.iter().filter(|link| codes[link.parent] == UNKNOWN).collect::<Vec<_>>() {
@@ -642,9 +643,14 @@ fn links(network: &Network, variable: usize) -> Vec<Link> {
     let link = |(at, classes): (usize, Vec<u16>)| {
         let axis = &table.parents[at];
         let mut levels = vec![0; axis.partition.classes()];
-        axis.partition.class_of().iter().enumerate().for_each(|(level, class)| levels[usize::from(*class)] = level as u16);
+        axis.partition
+            .class_of()
+            .iter()
+            .enumerate()
+            .for_each(|(level, class)| levels[usize::from(*class)] = level as u16);
         // Whoever has a level that nobody has cannot be, whatever the parent is.
-        let level_of = classes.iter().map(|class| if *class == NONE { 0 } else { levels[usize::from(*class)] }).collect();
+        let level_of =
+            classes.iter().map(|class| if *class == NONE { 0 } else { levels[usize::from(*class)] }).collect();
         Link { parent: axis.variable, level_of }
     };
     open.into_iter().map(link).collect()
@@ -737,7 +743,30 @@ mod tests {
         facts
     }
 
-    /// Carried forward or eliminated, a posterior is the same: two samples of each variable that is not known agree.
+    /// What follows for certain from what is known of somebody is what they are.
+    #[test]
+    fn what_follows_is_so() {
+        let mut followed = 0;
+        for country in ["brazil", "india", "japan", "singapore", "usa"] {
+            let path = format!("../datasets/{country}/{country}.pack");
+            let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+            let posteriors = Posteriors::new(pack.clone());
+            let width = pack.network.variables.len();
+            for (at, person) in posteriors.pilots().chunks(width).enumerate() {
+                let known = |v: usize| (v * 7 + at * 3 + v * at) % 5 < 2;
+                let mut codes: Vec<i32> = (0..width).map(|v| if known(v) { person[v] } else { UNKNOWN }).collect();
+                posteriors.follow(&mut codes);
+                for v in (0..width).filter(|v| !known(*v) && codes[*v] != UNKNOWN) {
+                    assert_eq!(codes[v], person[v], "{country}: {}", pack.network.variables[v].name);
+                    followed += 1;
+                }
+            }
+        }
+        assert!(followed > 1_000, "{followed}");
+    }
+
+    /// Carried forward, under an envelope or eliminated, a posterior is the same: samples of each variable that is not known
+    /// agree.
     #[test]
     fn both_ways_draw_from_one_posterior() {
         for (country, facts) in [
@@ -751,15 +780,27 @@ mod tests {
                 Posteriors { ways: Ways { sweeps: false, envelopes: false }, ..Posteriors::new(pack.clone()) };
             let variables = &pack.network.variables;
             let everybody = drawn(&carried, &vec![UNKNOWN; variables.len()], &[]);
-            let mut trellises = 0;
+            let enveloped =
+                Posteriors { ways: Ways { sweeps: false, envelopes: true }, ..Posteriors::new(pack.clone()) };
+            let (mut trellises, mut envelopes) = (0, 0);
             for (person, names) in facts.iter().enumerate() {
                 let known = |v: &usize| names.contains(&variables[*v].name.as_str());
                 let known: Vec<usize> = (0..variables.len()).filter(known).collect();
                 assert!(known.len() >= 2, "{country}: {names:?}");
-                let [a, b] = [&carried, &eliminated].map(|p| drawn(p, everybody.row(person), &known));
+                let [a, b, c] = [&carried, &eliminated, &enveloped].map(|p| drawn(p, everybody.row(person), &known));
+                let under = enveloped.kept.lock().unwrap();
+                let is_envelope = |p: &&Arc<Posterior>| matches!(&***p, Posterior::Enveloped(_));
+                envelopes += under.new.values().filter_map(|(p, _)| p.as_ref()).filter(is_envelope).count();
                 let kept = carried.kept.lock().unwrap();
-                trellises += kept.new.values().filter_map(|(p, _)| p.as_ref()).filter(|p| matches!(&***p, Posterior::Trellis(_))).count();
-                for (v, variable) in variables.iter().enumerate() {
+                trellises += kept
+                    .new
+                    .values()
+                    .filter_map(|(p, _)| p.as_ref())
+                    .filter(|p| matches!(&***p, Posterior::Trellis(_)))
+                    .count();
+                for (v, variable, a) in
+                    [&a, &c].into_iter().flat_map(|a| variables.iter().enumerate().map(move |(v, of)| (v, of, a)))
+                {
                     let mut counts = vec![[0.0f64; 2]; variable.len()];
                     for row in 0..ROWS {
                         counts[a.row(row)[v] as usize][0] += 1.0;
@@ -775,6 +816,7 @@ mod tests {
                     assert!(chi < bound, "{country}, {names:?}: {}: {chi} at {df}", variable.name);
                 }
             }
+            assert!(envelopes > 0, "{country}: nothing was drawn under an envelope");
             assert!(trellises > 0, "{country}: nothing was carried forward");
         }
     }
