@@ -392,7 +392,8 @@ impl Posteriors {
             if let (Some(envelope), Some(Posterior::Enveloped(enveloped))) =
                 (part.envelopes.get(attempt), posterior.as_deref())
             {
-                lanes = lanes.end + 1..lanes.end + 1 + TRIES[attempt];
+                let tries = TRIES.get(attempt).copied().unwrap_or(0);
+                lanes = lanes.end + 1..lanes.end + 1 + tries;
                 left.retain(|row| {
                     let words = |lane, v: usize| noises[*row].block(self.names[v], lane, Use::Completion);
                     let (accepted, _) = envelope.draw(&self.pack, enveloped, lanes.clone(), words, &mut levels);
