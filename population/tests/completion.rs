@@ -118,6 +118,31 @@ fn patterns_are_mixed() {
     }
 }
 
+/// Facts that hardly anything is told apart by: who a row is does not depend on the others of a batch or of those before.
+#[test]
+fn rows_are_nothing_to_each_other() {
+    let facts: [(&str, &[&str]); 3] = [
+        ("india", &["sex", "occupation_division", "number_of_languages", "household_size", "television"]),
+        ("brazil", &["maternal_surname", "last_name", "sex", "occupation", "living_arrangement"]),
+        ("japan", &["occupation", "region", "age", "openness", "conscientiousness"]),
+    ];
+    for (country, names) in facts {
+        let pack = pack(country);
+        let people = only(&Sampler::new(pack.clone(), 8).draw(0..60, None).unwrap(), names);
+        let completion = || Completion::new(pack.clone(), 1, OnImpossible::Error).nulls_are_known(true);
+        let whole = completion().complete(&people, &keys(60)).unwrap();
+        for name in names {
+            let (stated, completed) = (people.column_by_name(name).unwrap(), whole.column_by_name(name).unwrap());
+            assert_eq!(stated, completed, "{country}: {name}");
+        }
+        let parts = completion();
+        for from in (0..60).step_by(20).rev() {
+            let part = parts.complete(&people.slice(from, 20), &keys(60)[from..from + 20]).unwrap();
+            assert_eq!(part, whole.slice(from, 20), "{country}: from {from}");
+        }
+    }
+}
+
 #[test]
 fn rows_that_nobody_is() {
     let usa = pack("usa");

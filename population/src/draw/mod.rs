@@ -3,6 +3,7 @@
 pub(crate) mod completion;
 pub(crate) mod conditioned;
 pub(crate) mod counterfactual;
+pub(crate) mod envelope;
 pub(crate) mod facts;
 pub(crate) mod intervention;
 pub(crate) mod kernels;

@@ -5,15 +5,17 @@
 //! people with the same values around it: it is worked out once and kept. Unknown variables without known descendants are
 //! drawn from their tables as they are. (Koller and Friedman, Probabilistic Graphical Models, 2009, sections 3.3 and 9.3.)
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::size_of_val;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
+use crate::draw::envelope::{Envelope, Enveloped, Values};
 use crate::draw::facts::{Facts, UNKNOWN};
 use crate::draw::stream::{Noise, Use, named};
-use crate::draw::trellis::{Carried, Sweep, Trellis, base};
+use crate::draw::trellis::{Carried, FEW_WAYS, MAX_WAYS, Sweep, Trellis, base};
 use crate::error::Result;
 use crate::infer::elimination::weighed;
 use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE, WORDS};
@@ -23,6 +25,9 @@ use crate::pack::Pack;
 /// Posteriors that are kept, in bytes; as many again of those that were used before.
 const KEPT: usize = 64 << 20;
 
+/// Plans that are kept.
+const PATTERNS: usize = 1 << 10;
+
 /// The posteriors of a pack's people.
 #[derive(Debug)]
 pub(crate) struct Posteriors {
@@ -30,10 +35,47 @@ pub(crate) struct Posteriors {
     /// The names of the variables, as random numbers go by them.
     names: Vec<[u32; 2]>,
     patterns: Mutex<HashMap<Vec<bool>, Arc<Pattern>>>,
-    kept: Mutex<Kept>,
-    /// Whether parts are carried forward where they can be; else all are eliminated.
-    sweeps: bool,
+    kept: Mutex<Kept<Option<Arc<Posterior>>>>,
+    bounds: Mutex<Kept<Values>>,
+    links: OnceLock<Vec<Vec<Link>>>,
+    pilots: OnceLock<Vec<i32>>,
+    numbers: AtomicU32,
+    ways: Ways,
 }
+
+/// A parent that goes with each level of a variable at one level only, as a state with its towns.
+#[derive(Debug)]
+struct Link {
+    parent: usize,
+    level_of: Vec<u16>,
+}
+
+/// The ways in which posteriors may be drawn from; where none of them will do, parts are eliminated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ways {
+    /// Parts may be carried forward.
+    sweeps: bool,
+    /// Parts may be drawn under envelopes.
+    envelopes: bool,
+}
+
+/// How many tries the two envelopes of a part are given.
+const TRIES: [u32; 2] = [256, 2048];
+
+/// The work that the bounds of an envelope may take for every row, in products, and that of the second envelope.
+const WORK: [u64; 5] = [1 << 9, 1 << 12, 1 << 14, 1 << 16, 1 << 18];
+const MORE_WORK: u64 = 1 << 18;
+
+/// People like those of the population, always the same: by them it is decided how people are drawn of whom the same
+/// variables are known. So many tell how often bounds are the same, and of so many it is found what each way takes.
+const PILOTS: usize = 256;
+const TESTED: usize = 8;
+
+/// How many rows are thought to share the bounds of a pattern.
+const SHARED: u64 = 1 << 14;
+
+/// What a level that is weighed in a try takes, in products.
+const TRIED: u64 = 4;
 
 /// What follows from which variables are known.
 #[derive(Debug)]
@@ -52,13 +94,21 @@ struct Part {
     variables: Vec<usize>,
     observed: Vec<usize>,
     sweep: Option<Sweep>,
+    /// Whether it is carried forward before envelopes are tried.
+    sweeps: bool,
+    envelopes: Vec<Envelope>,
 }
+
+/// Variables and their levels.
+type Levels = Vec<(usize, u16)>;
 
 /// The posterior of a part.
 #[derive(Debug)]
 enum Posterior {
     Trellis(Trellis),
-    /// Where a trellis would have too many ways
+    /// Where a trellis would have many ways
+    Enveloped(Enveloped),
+    /// Where a trellis would have too many ways, and an envelope's draws are taken back too often
     Tables {
         order: Vec<usize>,
         tables: Vec<(Table, Address)>,
@@ -66,25 +116,31 @@ enum Posterior {
 }
 
 /// The least recently used go first, in two halves.
-#[derive(Debug, Default)]
-struct Kept {
-    new: HashMap<Vec<u32>, Option<Arc<Posterior>>>,
-    old: HashMap<Vec<u32>, Option<Arc<Posterior>>>,
+#[derive(Debug)]
+struct Kept<T> {
+    new: HashMap<Vec<u32>, (T, usize)>,
+    old: HashMap<Vec<u32>, (T, usize)>,
     bytes: usize,
 }
 
-impl Kept {
-    fn find(&mut self, key: &[u32]) -> Option<Option<Arc<Posterior>>> {
-        if let Some(found) = self.new.get(key) {
+impl<T> Default for Kept<T> {
+    fn default() -> Kept<T> {
+        Kept { new: HashMap::new(), old: HashMap::new(), bytes: 0 }
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    fn find(&mut self, key: &[u32]) -> Option<T> {
+        if let Some((found, _)) = self.new.get(key) {
             return Some(found.clone());
         }
-        let (key, found) = self.old.remove_entry(key)?;
-        self.put(key, found.clone());
+        let (key, (found, bytes)) = self.old.remove_entry(key)?;
+        self.put(key, found.clone(), bytes);
         Some(found)
     }
 
-    fn put(&mut self, key: Vec<u32>, posterior: Option<Arc<Posterior>>) {
-        let bytes = 100 + posterior.as_ref().map_or(0, |p| p.bytes());
+    /// Keeps what takes so many bytes, key and all, unless it is too large.
+    fn put(&mut self, key: Vec<u32>, kept: T, bytes: usize) {
         if bytes > KEPT / 4 {
             return;
         }
@@ -93,7 +149,7 @@ impl Kept {
             self.bytes = 0;
         }
         self.bytes += bytes;
-        self.new.insert(key, posterior);
+        self.new.insert(key, (kept, bytes));
     }
 }
 
@@ -115,6 +171,7 @@ impl Posterior {
         };
         match self {
             Posterior::Trellis(trellis) => trellis.bytes(),
+            Posterior::Enveloped(enveloped) => enveloped.bytes(),
             Posterior::Tables { tables, .. } => tables.iter().map(of).sum(),
         }
     }
@@ -124,6 +181,8 @@ impl Posterior {
         let (order, tables) = match self {
             Posterior::Trellis(trellis) => return trellis.draw(words, tell),
             Posterior::Tables { order, tables } => (order, tables),
+            // These are drawn by tries.
+            Posterior::Enveloped(_) => return,
         };
         let mut codes = vec![0u16; tables.len()];
         for v in order {
@@ -170,7 +229,17 @@ pub(crate) fn span(rows: &Rows, row: usize, level: i32) -> Option<(u32, u32)> {
 impl Posteriors {
     pub fn new(pack: Arc<Pack>) -> Posteriors {
         let names = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
-        Posteriors { pack, names, patterns: Mutex::default(), kept: Mutex::default(), sweeps: true }
+        Posteriors {
+            pack,
+            names,
+            patterns: Mutex::default(),
+            kept: Mutex::default(),
+            bounds: Mutex::default(),
+            links: OnceLock::new(),
+            pilots: OnceLock::new(),
+            numbers: AtomicU32::new(0),
+            ways: Ways { sweeps: true, envelopes: true },
+        }
     }
 
     pub fn names(&self) -> &[[u32; 2]] {
@@ -184,6 +253,7 @@ impl Posteriors {
     /// If a posterior needs more memory than the bound.
     pub fn fill(&self, facts: &mut Facts, noises: &[Noise], needed: &[bool]) -> Result<Vec<bool>> {
         let width = facts.width;
+        facts.codes.par_chunks_mut(width.max(1)).for_each(|codes| self.follow(codes));
         let mut by_pattern: HashMap<Vec<bool>, Vec<usize>> = HashMap::new();
         for row in 0..noises.len() {
             let known = facts.row(row).iter().map(|c| *c != UNKNOWN).collect();
@@ -234,6 +304,43 @@ impl Posteriors {
         Ok(possible)
     }
 
+    /// Puts in what follows from what is known for certain: parents that go with one level, and functions.
+    fn follow(&self, codes: &mut [i32]) {
+        let network = &self.pack.network;
+        let links =
+            self.links.get_or_init(|| network.tables.iter().enumerate().map(|(v, _)| links(network, v)).collect());
+        for (v, links) in links.iter().enumerate().rev() {
+            let Ok(level) = usize::try_from(codes[v]) else { continue };
+            for link in links.iter().filter(|link| codes[link.parent] == UNKNOWN).collect::<Vec<_>>() {
+                codes[link.parent] = i32::from(link.level_of[level]);
+            }
+        }
+        for (v, table) in network.tables.iter().enumerate() {
+            if let (UNKNOWN, Rows::Function { levels }) = (codes[v], &table.rows)
+                && let Some(row) = row_of(table, &self.pack.addresses[v], codes)
+            {
+                codes[v] = i32::from(levels[row]);
+            }
+        }
+    }
+
+    /// The codes of the pilots, one after another.
+    fn pilots(&self) -> &[i32] {
+        self.pilots.get_or_init(|| {
+            let (network, width) = (&self.pack.network, self.pack.network.variables.len());
+            let mut pilots = vec![UNKNOWN; PILOTS * width];
+            for (key, codes) in (0u64..).zip(pilots.chunks_mut(width.max(1))) {
+                let noise = Noise::new(0, &key.to_le_bytes());
+                for (v, table) in network.tables.iter().enumerate() {
+                    if let Some(row) = row_of(table, &self.pack.addresses[v], codes) {
+                        codes[v] = i32::from(table.rows.pick(row, noise.block(self.names[v], 0, Use::Pilot)[0]));
+                    }
+                }
+            }
+            pilots
+        })
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn fill_part(
         &self,
@@ -252,19 +359,7 @@ impl Posteriors {
         }
         let drawn = groups
             .into_par_iter()
-            .map(|(key, rows)| {
-                let posterior = self.posterior(key, part, facts.row(rows[0]))?;
-                let of = |row: usize| {
-                    let words = |v: usize| noises[row].block(self.names[v], 0, Use::Completion);
-                    let drawn = posterior.as_ref().map(|p| {
-                        let mut codes = Vec::with_capacity(part.variables.len());
-                        p.draw(part, words, |v, code| codes.push((v, code)));
-                        codes
-                    });
-                    (row, drawn)
-                };
-                Ok(rows.into_iter().map(of).collect::<Vec<_>>())
-            })
+            .map(|(key, rows)| self.draw_alike(key, part, facts, &rows, noises))
             .collect::<Result<Vec<_>>>()?;
         for (row, codes) in drawn.into_iter().flatten() {
             match codes {
@@ -277,6 +372,55 @@ impl Posteriors {
         Ok(())
     }
 
+    /// The levels of a part's variables for rows of which the same is known around it, or that there are none.
+    fn draw_alike(
+        &self,
+        key: Vec<u32>,
+        part: &Part,
+        facts: &Facts,
+        rows: &[usize],
+        noises: &[Noise],
+    ) -> Result<Vec<(usize, Option<Levels>)>> {
+        let codes = facts.row(rows[0]);
+        let mut drawn = Vec::with_capacity(rows.len());
+        let mut left = rows.to_vec();
+        let mut levels = vec![0; part.variables.len()];
+        let mut lanes = 0..0;
+        // What is drawn must not depend on what happens to be kept: the same ways are tried in the same order.
+        for attempt in 0..=part.envelopes.len() {
+            let posterior = self.posterior(&key, part, codes, attempt)?;
+            if let (Some(envelope), Some(Posterior::Enveloped(enveloped))) =
+                (part.envelopes.get(attempt), posterior.as_deref())
+            {
+                let tries = TRIES.get(attempt).copied().unwrap_or(0);
+                lanes = lanes.end + 1..lanes.end + 1 + tries;
+                left.retain(|row| {
+                    let words = |lane, v: usize| noises[*row].block(self.names[v], lane, Use::Completion);
+                    let (accepted, _) = envelope.draw(&self.pack, enveloped, lanes.clone(), words, &mut levels);
+                    if accepted {
+                        let codes = part.variables.iter().copied().zip(levels.iter().copied()).collect();
+                        drawn.push((*row, Some(codes)));
+                    }
+                    !accepted
+                });
+            } else {
+                drawn.extend(left.drain(..).map(|row| {
+                    let words = |v: usize| noises[row].block(self.names[v], 0, Use::Completion);
+                    let drawn = posterior.as_ref().map(|p| {
+                        let mut codes = Vec::with_capacity(part.variables.len());
+                        p.draw(part, words, |v, code| codes.push((v, code)));
+                        codes
+                    });
+                    (row, drawn)
+                }));
+            }
+            if left.is_empty() {
+                break;
+            }
+        }
+        Ok(drawn)
+    }
+
     /// What is known around a part, no finer than its tables tell apart.
     fn key(&self, pattern: &Pattern, number: usize, part: &Part, codes: &[i32]) -> Vec<u32> {
         let mut key = vec![pattern.number, number as u32];
@@ -287,22 +431,44 @@ impl Posteriors {
         key
     }
 
-    fn posterior(&self, key: Vec<u32>, part: &Part, codes: &[i32]) -> Result<Option<Arc<Posterior>>> {
-        let found = self.kept.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
+    /// The posterior of a part, by as many ways as have failed before.
+    fn posterior(&self, key: &[u32], part: &Part, codes: &[i32], failed: usize) -> Result<Option<Arc<Posterior>>> {
+        let mut numbered = key.to_vec();
+        numbered.push(failed as u32);
+        let found = self.kept.lock().unwrap_or_else(PoisonError::into_inner).find(&numbered);
         if let Some(found) = found {
             return Ok(found);
         }
-        let made = self.work_out(part, codes)?.map(Arc::new);
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone());
+        let made = self.work_out(key, part, codes, failed)?.map(Arc::new);
+        let bytes = 100 + 4 * numbered.len() + made.as_ref().map_or(0, |p| p.bytes());
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(numbered, made.clone(), bytes);
         Ok(made)
     }
 
     /// The posterior of a part: its tables with what is known put in, weighed by what is known below them.
-    fn work_out(&self, part: &Part, codes: &[i32]) -> Result<Option<Posterior>> {
-        match part.sweep.as_ref().map(|sweep| sweep.carry(&self.pack, codes)) {
-            Some(Carried::Trellis(trellis)) => return Ok(Some(Posterior::Trellis(trellis))),
-            Some(Carried::Impossible) => return Ok(None),
-            Some(Carried::TooManyWays) | None => {}
+    fn work_out(&self, key: &[u32], part: &Part, codes: &[i32], failed: usize) -> Result<Option<Posterior>> {
+        let last = failed == part.envelopes.len();
+        if failed == 0 && part.sweeps || last {
+            let most = if last { MAX_WAYS } else { FEW_WAYS };
+            match part.sweep.as_ref().map(|sweep| sweep.carry(&self.pack, codes, most)) {
+                Some(Carried::Trellis(trellis)) => return Ok(Some(Posterior::Trellis(trellis))),
+                Some(Carried::Impossible) => return Ok(None),
+                Some(Carried::TooManyWays) | None => {}
+            }
+        }
+        if let Some(envelope) = part.envelopes.get(failed) {
+            let find = |number: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
+                let of = words.iter().map(|word| key[word + 2]);
+                let key: Vec<u32> = [key[0], key[1], failed as u32, number as u32].into_iter().chain(of).collect();
+                let found = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
+                found.unwrap_or_else(|| {
+                    let (made, _) = make();
+                    let bytes = 100 + size_of_val(&key[..]) + size_of_val(&made[..]);
+                    self.bounds.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone(), bytes);
+                    made
+                })
+            };
+            return Ok(envelope.over(&self.pack, codes, find).map(Posterior::Enveloped));
         }
         let network = &self.pack.network;
         let mut tables = vec![];
@@ -355,14 +521,144 @@ impl Posteriors {
         if let Some(pattern) = patterns.get(known) {
             return pattern.clone();
         }
-        let pattern = Arc::new(Pattern::new(&self.pack.network, known, patterns.len() as u32, self.sweeps));
+        // Patterns are never taken for each other, and few are in use at a time.
+        if patterns.len() >= PATTERNS {
+            patterns.clear();
+        }
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let pattern = Arc::new(self.plan(Pattern::new(&self.pack.network, known, number)));
         patterns.insert(known.to_vec(), pattern.clone());
         pattern
     }
 }
 
+impl Posteriors {
+    /// Decides how the parts of a pattern are drawn, by what each way takes for the pilots.
+    fn plan(&self, mut pattern: Pattern) -> Pattern {
+        let (network, width) = (&self.pack.network, self.pack.network.variables.len());
+        for number in 0..pattern.parts.len() {
+            let mut part = std::mem::take(&mut pattern.parts[number]);
+            if self.ways.sweeps {
+                part.sweep = Sweep::new(network, &part.variables, &part.observed);
+            }
+            if !self.ways.envelopes {
+                pattern.parts[number] = part;
+                continue;
+            }
+            let pilots: Vec<Vec<i32>> = self
+                .pilots()
+                .chunks(width)
+                .map(|codes| {
+                    // Of them too, only what is known outside of the part and in it is.
+                    let mut codes = codes.to_vec();
+                    part.variables.iter().for_each(|v| codes[*v] = UNKNOWN);
+                    codes
+                })
+                .collect();
+            let swept = |codes: &&Vec<i32>| match &part.sweep {
+                Some(sweep) => matches!(sweep.carry(&self.pack, codes, FEW_WAYS), Carried::Trellis(_)),
+                None => false,
+            };
+            part.sweeps = 2 * pilots.iter().take(TESTED).filter(swept).count() > TESTED;
+            let keys: Vec<Vec<u32>> = pilots.iter().map(|codes| self.key(&pattern, number, &part, codes)).collect();
+            // How many people there are for each key of some words: all, or about as many as happen to meet.
+            let people = |words: &[usize]| {
+                let different: HashSet<Vec<u32>> =
+                    keys.iter().map(|key| words.iter().map(|w| key[w + 2]).collect()).collect();
+                let met = PILOTS - different.len();
+                let values = different.len().max(PILOTS * PILOTS / (2 * met + 1)) as u64;
+                (SHARED / values).max(1)
+            };
+            let envelope = |work: u64| Envelope::new(network, &part.variables, &part.observed, &people, work);
+            let takes = |envelope: &Envelope| {
+                let mut levels = vec![0; part.variables.len()];
+                let mut all = 0;
+                for codes in pilots.iter().take(TESTED) {
+                    let find = |_: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
+                        let (made, work) = make();
+                        all += work / people(words);
+                        made
+                    };
+                    let Some(enveloped) = envelope.over(&self.pack, codes, find) else { continue };
+                    let noise = Noise::new(0, b"");
+                    let words = |lane, v: usize| noise.block(self.names[v], lane, Use::Pilot);
+                    let (accepted, weighed) =
+                        envelope.draw(&self.pack, &enveloped, 1..1 + TRIES[0], words, &mut levels);
+                    all += weighed * TRIED + if accepted { 0 } else { MORE_WORK };
+                }
+                all / TESTED as u64
+            };
+            // The more work the bounds take, the fewer draws are taken back.
+            let mut least: Option<(u64, Envelope)> = None;
+            for work in if part.sweeps { &WORK[1..2] } else { &WORK[..] } {
+                let Some(envelope) = envelope(*work) else { break };
+                let takes = takes(&envelope);
+                if least.as_ref().is_none_or(|(least, _)| takes < *least) {
+                    least = Some((takes, envelope));
+                }
+                if least.as_ref().is_some_and(|(least, _)| *least < *work) {
+                    break;
+                }
+            }
+            if let Some((_, loose)) = least {
+                part.envelopes = [loose].into_iter().chain(envelope(MORE_WORK)).collect();
+            }
+            pattern.parts[number] = part;
+        }
+        pattern
+    }
+}
+
+/// Parents of which each level of a variable goes with one level only.
+fn links(network: &Network, variable: usize) -> Vec<Link> {
+    const NONE: u16 = u16::MAX;
+    let table = &network.tables[variable];
+    let levels = network.variables[variable].len();
+    let mut open: Vec<(usize, Vec<u16>)> = table
+        .parents
+        .iter()
+        .enumerate()
+        .filter(|(_, axis)| axis.partition.is_finest() && axis.partition.classes() > 1)
+        .map(|(at, _)| (at, vec![NONE; levels]))
+        .collect();
+    let strides = strides(&table.parents);
+    for config in 0..cells(&table.parents) as usize {
+        if open.is_empty() {
+            break;
+        }
+        let row = table.compact.as_ref().map_or(config as u32, |rows| rows[config]);
+        if row == UNREACHABLE {
+            continue;
+        }
+        open.retain_mut(|(at, level_of)| {
+            let axis = &table.parents[*at];
+            let class = (config / strides[*at] % axis.partition.classes()) as u16;
+            let mut one = true;
+            table.rows.each(row as usize, |level, _| {
+                one &= level_of[level] == NONE || level_of[level] == class;
+                level_of[level] = class;
+            });
+            one
+        });
+    }
+    let link = |(at, classes): (usize, Vec<u16>)| {
+        let axis = &table.parents[at];
+        let mut levels = vec![0; axis.partition.classes()];
+        axis.partition
+            .class_of()
+            .iter()
+            .enumerate()
+            .for_each(|(level, class)| levels[usize::from(*class)] = level as u16);
+        // Whoever has a level that nobody has cannot be, whatever the parent is.
+        let level_of =
+            classes.iter().map(|class| if *class == NONE { 0 } else { levels[usize::from(*class)] }).collect();
+        Link { parent: axis.variable, level_of }
+    };
+    open.into_iter().map(link).collect()
+}
+
 impl Pattern {
-    fn new(network: &Network, known: &[bool], number: u32, sweeps: bool) -> Pattern {
+    fn new(network: &Network, known: &[bool], number: u32) -> Pattern {
         let count = network.tables.len();
         let wanted = network.ancestors((0..count).filter(|v| known[*v]));
         // Variables in one table that are unknown are in one part: the least of them names it.
@@ -398,9 +694,6 @@ impl Pattern {
         }
         let mut parts: Vec<Part> = parts.into_values().collect();
         parts.sort_by_key(|p| p.variables.first().copied());
-        for part in parts.iter_mut().filter(|_| sweeps) {
-            part.sweep = Sweep::new(network, &part.variables, &part.observed);
-        }
         Pattern { number, certain, parts, barren }
     }
 }
@@ -451,7 +744,30 @@ mod tests {
         facts
     }
 
-    /// Carried forward or eliminated, a posterior is the same: two samples of each variable that is not known agree.
+    /// What follows for certain from what is known of somebody is what they are.
+    #[test]
+    fn what_follows_is_so() {
+        let mut followed = 0;
+        for country in ["brazil", "india", "japan", "singapore", "usa"] {
+            let path = format!("../datasets/{country}/{country}.pack");
+            let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+            let posteriors = Posteriors::new(pack.clone());
+            let width = pack.network.variables.len();
+            for (at, person) in posteriors.pilots().chunks(width).enumerate() {
+                let known = |v: usize| (v * 7 + at * 3 + v * at) % 5 < 2;
+                let mut codes: Vec<i32> = (0..width).map(|v| if known(v) { person[v] } else { UNKNOWN }).collect();
+                posteriors.follow(&mut codes);
+                for v in (0..width).filter(|v| !known(*v) && codes[*v] != UNKNOWN) {
+                    assert_eq!(codes[v], person[v], "{country}: {}", pack.network.variables[v].name);
+                    followed += 1;
+                }
+            }
+        }
+        assert!(followed > 1_000, "{followed}");
+    }
+
+    /// Carried forward, under an envelope or eliminated, a posterior is the same: samples of each variable that is not known
+    /// agree.
     #[test]
     fn both_ways_draw_from_one_posterior() {
         for (country, facts) in [
@@ -461,18 +777,31 @@ mod tests {
             let path = format!("../datasets/{country}/{country}.pack");
             let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
             let carried = Posteriors::new(pack.clone());
-            let eliminated = Posteriors { sweeps: false, ..Posteriors::new(pack.clone()) };
+            let eliminated =
+                Posteriors { ways: Ways { sweeps: false, envelopes: false }, ..Posteriors::new(pack.clone()) };
             let variables = &pack.network.variables;
             let everybody = drawn(&carried, &vec![UNKNOWN; variables.len()], &[]);
-            let mut trellises = 0;
+            let enveloped =
+                Posteriors { ways: Ways { sweeps: false, envelopes: true }, ..Posteriors::new(pack.clone()) };
+            let (mut trellises, mut envelopes) = (0, 0);
             for (person, names) in facts.iter().enumerate() {
                 let known = |v: &usize| names.contains(&variables[*v].name.as_str());
                 let known: Vec<usize> = (0..variables.len()).filter(known).collect();
                 assert!(known.len() >= 2, "{country}: {names:?}");
-                let [a, b] = [&carried, &eliminated].map(|p| drawn(p, everybody.row(person), &known));
+                let [a, b, c] = [&carried, &eliminated, &enveloped].map(|p| drawn(p, everybody.row(person), &known));
+                let under = enveloped.kept.lock().unwrap();
+                let is_envelope = |p: &&Arc<Posterior>| matches!(&***p, Posterior::Enveloped(_));
+                envelopes += under.new.values().filter_map(|(p, _)| p.as_ref()).filter(is_envelope).count();
                 let kept = carried.kept.lock().unwrap();
-                trellises += kept.new.values().flatten().filter(|p| matches!(&***p, Posterior::Trellis(_))).count();
-                for (v, variable) in variables.iter().enumerate() {
+                trellises += kept
+                    .new
+                    .values()
+                    .filter_map(|(p, _)| p.as_ref())
+                    .filter(|p| matches!(&***p, Posterior::Trellis(_)))
+                    .count();
+                for (v, variable, a) in
+                    [&a, &c].into_iter().flat_map(|a| variables.iter().enumerate().map(move |(v, of)| (v, of, a)))
+                {
                     let mut counts = vec![[0.0f64; 2]; variable.len()];
                     for row in 0..ROWS {
                         counts[a.row(row)[v] as usize][0] += 1.0;
@@ -488,6 +817,7 @@ mod tests {
                     assert!(chi < bound, "{country}, {names:?}: {}: {chi} at {df}", variable.name);
                 }
             }
+            assert!(envelopes > 0, "{country}: nothing was drawn under an envelope");
             assert!(trellises > 0, "{country}: nothing was carried forward");
         }
     }

@@ -59,6 +59,8 @@ pub(crate) enum Use {
     First,
     Others,
     Items,
+    /// Somebody by whom it is decided how others are drawn
+    Pilot,
 }
 
 /// The random numbers of somebody who is known by a key, not by a row of a stream.

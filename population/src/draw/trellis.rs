@@ -16,8 +16,11 @@ use crate::model::network::{Address, Network, Table, UNREACHABLE, WORDS};
 use crate::model::partition::Partition;
 use crate::pack::Pack;
 
-/// The most ways of a trellis: with more, the elimination in the order of least work is left to do it.
-const MAX_WAYS: usize = 1 << 15;
+/// The most ways of a trellis that is tried before an envelope: with more, rejection is likely to take less.
+pub(crate) const FEW_WAYS: usize = 1 << 11;
+
+/// The most ways of any trellis: with more, the elimination in the order of least work is left to do it.
+pub(crate) const MAX_WAYS: usize = 1 << 15;
 
 /// States of so few combinations of classes are found by a table.
 const TABLED: u64 = 1 << 12;
@@ -169,7 +172,7 @@ impl Sweep {
     }
 
     /// Carries the weights forward for somebody, of whom all parents of the part's variables outside of it are known.
-    pub fn carry(&self, pack: &Pack, codes: &[i32]) -> Carried {
+    pub fn carry(&self, pack: &Pack, codes: &[i32], most: usize) -> Carried {
         let mut layers = vec![];
         let (mut states, mut width, mut weights): (Vec<u16>, usize, Vec<f64>) = (vec![], 0, vec![1.0]);
         for step in &self.steps {
@@ -178,7 +181,7 @@ impl Sweep {
             for (from, weight) in weights.iter().enumerate() {
                 let state = &states[from * width..(from + 1) * width];
                 taken.each(state, |level, p| next.way(from, state, level, weight * p));
-                if next.layer.ways.len() > MAX_WAYS {
+                if next.layer.ways.len() > most {
                     return Carried::TooManyWays;
                 }
             }
@@ -342,7 +345,7 @@ fn at(address: &Address, base: u32, parents: &[Input], state: &[u16], own: u16) 
     base + parents.iter().map(|input| address.parents[input.place].1[level(input)]).sum::<u32>()
 }
 
-fn row(table: &Table, config: u32) -> Option<usize> {
+pub(crate) fn row(table: &Table, config: u32) -> Option<usize> {
     let row = table.compact.as_ref().map_or(config, |rows| rows[config as usize]);
     (row != UNREACHABLE).then_some(row as usize)
 }

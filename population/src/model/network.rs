@@ -49,6 +49,14 @@ impl Rows {
         }
     }
 
+    /// How many levels all rows list together.
+    pub fn entries(&self) -> usize {
+        match self {
+            Rows::Dense { thresholds, .. } => thresholds.len(),
+            Rows::Sparse { levels, .. } | Rows::Function { levels } => levels.len(),
+        }
+    }
+
     /// The level that a word draws.
     #[inline]
     pub fn pick(&self, row: usize, word: u32) -> u16 {

@@ -73,12 +73,21 @@ pub(crate) fn walk(
     scope: &[Axis],
     tables: &[Vec<Vec<usize>>],
     range: std::ops::Range<usize>,
+    visit: impl FnMut(usize, &[usize]),
+) {
+    walk_sizes(&scope.iter().map(|a| a.partition.classes()).collect::<Vec<_>>(), tables, range, visit);
+}
+
+/// As [`walk`], over digits of these sizes; a table has an offset for each value of each digit.
+pub(crate) fn walk_sizes(
+    sizes: &[usize],
+    tables: &[Vec<Vec<usize>>],
+    range: std::ops::Range<usize>,
     mut visit: impl FnMut(usize, &[usize]),
 ) {
     if range.is_empty() {
         return;
     }
-    let sizes: Vec<usize> = scope.iter().map(|a| a.partition.classes()).collect();
     let mut digits = vec![0; sizes.len()];
     let mut rest = range.start;
     for i in (0..sizes.len()).rev() {
