@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
-    TableFunctionArgs, visit_expressions_mut,
+    TableFunctionArgs, Value as SqlValue, visit_expressions, visit_expressions_mut,
 };
 use populace_population::{Value, there_are};
 
@@ -68,6 +68,30 @@ impl Arguments {
 
     pub fn has(&self, name: &str) -> bool {
         self.given.contains_key(name)
+    }
+
+    /// Whether one of these arguments has a parameter, such as `$1`, in it.
+    pub fn have_parameters(&self, names: &[&str]) -> bool {
+        let has = |sql: &SqlExpr| {
+            let mut found = false;
+            let _: ControlFlow<()> = visit_expressions(sql, |expr| {
+                found |= matches!(expr, SqlExpr::Value(value) if matches!(value.value, SqlValue::Placeholder(_)));
+                ControlFlow::Continue(())
+            });
+            found
+        };
+        names.iter().any(|name| self.given.get(name).is_some_and(has))
+    }
+
+    /// An expression over no columns, perhaps with parameters.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn expression(&mut self, name: &str, context: &mut dyn RelationPlannerContext) -> Result<Option<Expr>> {
+        match self.take(name) {
+            Some(sql) => expression(self.function, name, sql, &DFSchema::empty(), context).map(Some),
+            None => Ok(None),
+        }
     }
 
     pub fn take(&mut self, name: &str) -> Option<SqlExpr> {
@@ -276,21 +300,7 @@ impl Arguments {
     }
 
     fn whole(&self, name: &'static str, value: &ScalarValue, range: std::ops::RangeInclusive<i128>) -> Result<i128> {
-        let number: Option<i128> = match value {
-            ScalarValue::Float64(Some(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Some(*x as i128),
-            value if value.data_type().is_integer() => value.to_string().parse().ok(),
-            ScalarValue::Decimal128(Some(x), _, 0) => Some(*x),
-            _ => None,
-        };
-        match number {
-            Some(number) if range.contains(&number) => Ok(number),
-            _ => plan_err!(
-                "{}: `{name}` must be a whole number from {} to {}, {value} is not",
-                self.function,
-                range.start(),
-                range.end()
-            ),
-        }
+        whole(self.function, name, value, range)
     }
 
     /// A number between 0 and 1.
@@ -310,6 +320,32 @@ impl Arguments {
             None => plan_err!("{}: `{name}` must be a number, {value} is not", self.function),
         }
     }
+}
+
+/// A value that is a whole number within a range.
+///
+/// # Errors
+/// If it is none.
+pub(crate) fn whole(
+    function: &str,
+    name: &str,
+    value: &ScalarValue,
+    range: std::ops::RangeInclusive<i128>,
+) -> Result<i128> {
+        let number: Option<i128> = match value {
+            ScalarValue::Float64(Some(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Some(*x as i128),
+            value if value.data_type().is_integer() => value.to_string().parse().ok(),
+            ScalarValue::Decimal128(Some(x), _, 0) => Some(*x),
+            _ => None,
+        };
+        match number {
+            Some(number) if range.contains(&number) => Ok(number),
+            _ => plan_err!(
+                "{function}: `{name}` must be a whole number from {} to {}, {value} is not",
+                range.start(),
+                range.end()
+            ),
+        }
 }
 
 /// A constant as a number, if it is one.

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Column, Result, ScalarValue, exec_err};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue, exec_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
@@ -26,6 +26,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use populace_population::Pack;
 
 use crate::arguments::Arguments;
 use crate::narrate::{OnOutage, in_language_schema, narrate, narrated};
@@ -34,6 +35,7 @@ use crate::sample_persona::Draw;
 use crate::scan::scan;
 use crate::table_functions::{Parameter, TableFunction};
 use crate::table_search::has_subquery;
+use crate::unbound_draw::UnboundDraw;
 use crate::{LANGUAGE, Narrator, Populace};
 
 pub(crate) const NAME: &str = "generate_persona";
@@ -66,27 +68,59 @@ fn plan(
     let narrator = arguments.text("narrator", context)?;
     let narrator = populace.narrators.get(narrator.as_deref())?;
     let language = arguments.text("language", context)?;
-    let draw = Draw::plan(NAME, &mut arguments, &populace.packs, context)?;
-    let pack = draw.sampler.pack().name();
-    let language = language.map(|asked| narrator.language(pack, &asked)).transpose()?;
-    let kinds = narrator.kinds_of(pack, language.as_deref())?;
-    let people = match language {
-        Some(_) => in_language_schema(&draw.sampler.schema()),
-        None => draw.sampler.schema(),
+    let of = |pack: &Pack| -> Result<Written> {
+        let language = language.as_ref().map(|asked| narrator.language(pack.name(), asked)).transpose()?;
+        let kinds = narrator.kinds_of(pack.name(), language.as_deref())?;
+        Ok(Written { narrator: narrator.clone(), language, kinds })
     };
-    let schema = narrated(&people, &kinds);
-    let drawn = draw.relation()?;
-    let people = match &language {
-        Some(language) => {
-            let word = ScalarValue::Utf8(Some(language.clone()));
-            let word = ScalarValue::Dictionary(Box::new(DataType::Int32), Box::new(word));
-            let columns: Vec<Expr> = drawn.schema().columns().into_iter().map(Expr::Column).collect();
-            let columns = columns.into_iter().chain([lit(word).alias(LANGUAGE)]);
-            LogicalPlanBuilder::from(drawn).project(columns)?.build()?
+    if arguments.have_parameters(&["count", "seed", "given"]) {
+        let pack = populace.packs.get(&arguments.required_text("country", context)?)?;
+        let written = of(&pack)?;
+        if let Some(expressions) = Draw::with_parameters(NAME, &mut arguments, &pack, context)? {
+            let schema = DFSchema::try_from(written.schema(&pack.schema()))?;
+            return UnboundDraw::relation(NAME, expressions, schema, move |expressions| {
+                written.relation(&Draw::bound(NAME, &pack, expressions)?)
+            });
         }
-        None => drawn,
-    };
-    scan(NAME, Arc::new(Personas { people, sorted: false, language, narrator, kinds, schema }))
+    }
+    let draw = Draw::plan(NAME, &mut arguments, &populace.packs, context)?;
+    of(draw.sampler.pack())?.relation(&draw)
+}
+
+/// What is written of people.
+#[derive(Debug, Clone)]
+struct Written {
+    narrator: Arc<dyn Narrator>,
+    /// Where it was asked for
+    language: Option<String>,
+    /// All that the narrator writes of these people
+    kinds: Vec<String>,
+}
+
+impl Written {
+    fn schema(&self, drawn: &SchemaRef) -> SchemaRef {
+        match self.language {
+            Some(_) => narrated(&in_language_schema(drawn), &self.kinds),
+            None => narrated(drawn, &self.kinds),
+        }
+    }
+
+    fn relation(&self, draw: &Draw) -> Result<LogicalPlan> {
+        let Written { narrator, language, kinds } = self.clone();
+        let schema = self.schema(&draw.sampler.schema());
+        let drawn = draw.relation()?;
+        let people = match &language {
+            Some(language) => {
+                let word = ScalarValue::Utf8(Some(language.clone()));
+                let word = ScalarValue::Dictionary(Box::new(DataType::Int32), Box::new(word));
+                let columns: Vec<Expr> = drawn.schema().columns().into_iter().map(Expr::Column).collect();
+                let columns = columns.into_iter().chain([lit(word).alias(LANGUAGE)]);
+                LogicalPlanBuilder::from(drawn).project(columns)?.build()?
+            }
+            None => drawn,
+        };
+        scan(NAME, Arc::new(Personas { people, sorted: false, language, narrator, kinds, schema }))
+    }
 }
 
 #[derive(Debug)]

@@ -26,6 +26,17 @@ pub(crate) fn plan(
     pack: &Pack,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Predicate> {
+    let (expr, schema) = expression(function, sql, pack, context)?;
+    predicate(function, expr, &schema, pack)
+}
+
+/// A predicate as an expression over the variables of a pack, perhaps with parameters.
+pub(crate) fn expression(
+    function: &str,
+    sql: SqlExpr,
+    pack: &Pack,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<(Expr, Arc<DFSchema>)> {
     let sql = match sql {
         SqlExpr::Value(value) => match value.value {
             SqlValue::SingleQuotedString(text) => parse(function, &text)?,
@@ -37,7 +48,15 @@ pub(crate) fn plan(
     let text = sql.to_string();
     let expr = context.sql_to_expr(sql, &schema).map_err(|e| explain(function, pack, e))?;
     of_one_relation(function, "given", &text, &expr, false)?;
-    let expr = fold(expr, &schema).map_err(|e| plan_datafusion_err!("{function}: `given`: {}", e.strip_backtrace()))?;
+    Ok((expr.infer_placeholder_types(&schema)?.0, schema))
+}
+
+/// The evidence that an expression without parameters is.
+///
+/// # Errors
+/// If a draw cannot be conditioned on it.
+pub(crate) fn predicate(function: &str, expr: Expr, schema: &Arc<DFSchema>, pack: &Pack) -> Result<Predicate> {
+    let expr = fold(expr, schema).map_err(|e| plan_datafusion_err!("{function}: `given`: {}", e.strip_backtrace()))?;
     Given { function, pack }.predicate(&expr, 0)
 }
 

@@ -50,6 +50,7 @@ mod table_sample;
 mod table_search;
 mod template;
 mod unaccent;
+mod unbound_draw;
 mod validate;
 mod weighting;
 
@@ -63,7 +64,7 @@ pub use narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, StatementOptions,
     narrative_field,
 };
-pub use plugin::{Populace, register};
+pub use plugin::{Populace, build_into, register};
 pub use relation_function::RelationFunctionPlanner;
 pub use rewrite::{drawn_from, narrators, rewrite, with_seeds};
 pub use sample_persona::fresh_seed;

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
+use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -26,6 +27,7 @@ use crate::relations::Relations;
 use crate::row_facts::RowFacts;
 use crate::table_functions::routines;
 use crate::unaccent::Unaccent;
+use crate::unbound_draw::BindDraws;
 use crate::{Embedder, Narrator, TableSearch};
 
 type OpenEmbedder = dyn Fn() -> Result<Arc<dyn Embedder>> + Send + Sync;
@@ -210,41 +212,45 @@ pub(crate) fn aggregates() -> Vec<AggregateUDF> {
     diversity::aggregates().into_iter().collect()
 }
 
-/// Adds the functions to a session, and the catalogue `census`.
+/// Adds the functions to a session, and the catalogue `census`. What a session has been given by SQL stays, but for the
+/// statements that it has prepared.
 ///
 /// # Errors
 /// If the session refuses one of them.
 pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
-    let populace = Arc::new(populace);
-    context.register_relation_planner(Arc::new(Relations(populace.clone())))?;
-    for function in routines() {
-        context.register_udf(ScalarUDF::from(function));
-    }
-    for function in scalars(&populace) {
-        context.register_udf(function);
-    }
-    for aggregate in aggregates() {
-        context.register_udaf(aggregate);
-    }
-    let (embedder, narrators) = (populace.embedder.clone().unwrap_or_default(), populace.narrators.clone());
-    let embed = Embed::new(embedder);
-    let (generate, attempt) = (GenerateNarrative::new(narrators.clone()), TryGenerateNarrative::new(narrators.clone()));
-    let asynchronous = vec![
-        Arc::new(AsyncScalarUDF::new(Arc::new(embed)).into_scalar_udf()),
-        Arc::new(AsyncScalarUDF::new(Arc::new(generate)).into_scalar_udf()),
-        Arc::new(AsyncScalarUDF::new(Arc::new(attempt)).into_scalar_udf()),
-    ];
-    context.add_analyzer_rule(Arc::new(RowFacts(narrators.clone())));
-    let planner = Arc::new(WithRelationFunctions(context.state().query_planner().clone()));
-    let state = SessionStateBuilder::new_from_existing(context.state())
-        .with_query_planner(planner)
-        .with_physical_optimizer_rule(Arc::new(PlanCalls(narrators)))
-        .build();
-    *context.state_ref().write() = state;
-    // After the rule above, so that what it fills in is sorted by too.
-    context.add_analyzer_rule(Arc::new(AsyncCalls(asynchronous)));
-    context.add_optimizer_rule(Arc::new(LateCalls));
-    context.add_optimizer_rule(Arc::new(LazyCalls));
-    context.register_catalog("census", Arc::new(Census(populace)));
+    let (state, id) = (context.state(), context.session_id());
+    let builder = SessionStateBuilder::new_from_existing(state).with_session_id(id);
+    *context.state_ref().write() = build_into(builder, populace).build();
     Ok(())
+}
+
+/// Adds the functions to a session that is being built, and the catalogue `census`: for hosts that make many sessions.
+/// A query planner that plans nodes of its own is asked for statements without calls of functions over relations; it
+/// plans those too if it is given a [`RelationFunctionPlanner`](crate::RelationFunctionPlanner).
+pub fn build_into(mut builder: SessionStateBuilder, populace: Populace) -> SessionStateBuilder {
+    let populace = Arc::new(populace);
+    let (embedder, narrators) = (populace.embedder.clone().unwrap_or_default(), populace.narrators.clone());
+    // The first that plans a relation does.
+    builder.relation_planners().get_or_insert_default().insert(0, Arc::new(Relations(populace.clone())));
+    let routines = routines().map(ScalarUDF::from);
+    let functions = routines.chain(scalars(&populace)).map(Arc::new);
+    builder.scalar_functions().get_or_insert_default().extend(functions);
+    builder.aggregate_functions().get_or_insert_default().extend(aggregates().into_iter().map(Arc::new));
+    let asynchronous = vec![
+        Arc::new(AsyncScalarUDF::new(Arc::new(Embed::new(embedder))).into_scalar_udf()),
+        Arc::new(AsyncScalarUDF::new(Arc::new(GenerateNarrative::new(narrators.clone()))).into_scalar_udf()),
+        Arc::new(AsyncScalarUDF::new(Arc::new(TryGenerateNarrative::new(narrators.clone()))).into_scalar_udf()),
+    ];
+    let planner = Arc::new(WithRelationFunctions(builder.query_planner().take()));
+    let catalogs = builder.catalog_list().get_or_insert_with(|| Arc::new(MemoryCatalogProviderList::new()));
+    catalogs.register_catalog("census".into(), Arc::new(Census(populace)));
+    builder
+        .with_analyzer_rule(Arc::new(BindDraws))
+        .with_analyzer_rule(Arc::new(RowFacts(narrators.clone())))
+        // After the rule above, so that what it fills in is sorted by too.
+        .with_analyzer_rule(Arc::new(AsyncCalls(asynchronous)))
+        .with_optimizer_rule(Arc::new(LateCalls))
+        .with_optimizer_rule(Arc::new(LazyCalls))
+        .with_physical_optimizer_rule(Arc::new(PlanCalls(narrators)))
+        .with_query_planner(planner)
 }

@@ -296,7 +296,7 @@ impl ExtensionPlanner for RelationFunctionPlanner {
 
 /// A session's query planner that plans calls too: those without any, by the planner that was there.
 #[derive(Debug)]
-pub(crate) struct WithRelationFunctions(pub Arc<dyn QueryPlanner + Send + Sync>);
+pub(crate) struct WithRelationFunctions(pub Option<Arc<dyn QueryPlanner + Send + Sync>>);
 
 #[async_trait]
 impl QueryPlanner for WithRelationFunctions {
@@ -306,8 +306,8 @@ impl QueryPlanner for WithRelationFunctions {
             calls |= matches!(node, LogicalPlan::Extension(e) if e.node.as_any().is::<RelationFunctionNode>());
             Ok(if calls { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
-        if !calls {
-            return self.0.create_physical_plan(plan, state).await;
+        if let (false, Some(planner)) = (calls, &self.0) {
+            return planner.create_physical_plan(plan, state).await;
         }
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RelationFunctionPlanner)]);
         planner.create_physical_plan(plan, state).await

@@ -6,13 +6,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::{
-    DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err,
+    DFSchema, DataFusionError, Result, Statistics, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err,
 };
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
@@ -25,10 +25,11 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Margins, Pack, Plan, Predicate, Sampler};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, fold, whole};
 use crate::packs::{Packs, population_error};
 use crate::relation_function::{RelationFunction, Wanted, relation};
 use crate::scan::scan;
+use crate::unbound_draw::{DrawExpressions, UnboundDraw, typed};
 use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "sample_persona";
@@ -61,6 +62,53 @@ impl Draw {
         let sampler = match &given {
             Some(given) => Sampler::given(pack, seed, given).map_err(population_error)?,
             None => Sampler::new(pack, seed),
+        };
+        Ok(Draw { sampler, count, given })
+    }
+
+    /// The arguments `count`, `seed` and `given`, where one has parameters; `None` where they are known.
+    pub fn with_parameters(
+        function: &'static str,
+        arguments: &mut Arguments,
+        pack: &Pack,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<DrawExpressions>> {
+        if !arguments.have_parameters(&["count", "seed", "given"]) {
+            return Ok(None);
+        }
+        let Some(count) = arguments.expression("count", context)? else {
+            return plan_err!("{function}: the argument `count` is missing: how many people to draw");
+        };
+        let count = typed(count, "count", DataType::Int64);
+        let seed = arguments.expression("seed", context)?.map(|seed| typed(seed, "seed", DataType::UInt64));
+        let given = match arguments.take("given") {
+            Some(sql) => Some(crate::given::expression(function, sql, pack, context)?.0),
+            None => None,
+        };
+        Ok(Some(DrawExpressions { count, seed, given }))
+    }
+
+    /// A draw whose parameters are bound; a fresh seed where none is given.
+    pub fn bound(function: &'static str, pack: &Arc<Pack>, expressions: &DrawExpressions) -> Result<Draw> {
+        let constant = |name: &str, expr: &Expr, range| match fold(expr.clone(), &Arc::new(DFSchema::empty()))? {
+            Expr::Literal(value, _) => whole(function, name, &value, range),
+            other => plan_err!("{function}: `{name}` must be a constant, `{other}` is not"),
+        };
+        let count = constant("count", &expressions.count, 1..=MAX_COUNT)? as u64;
+        let seed = match &expressions.seed {
+            Some(seed) => constant("seed", seed, 0..=i128::from(u64::MAX))? as u64,
+            None => fresh_seed(),
+        };
+        let given = match &expressions.given {
+            Some(given) => {
+                let schema = Arc::new(crate::given::schema(pack)?);
+                Some(crate::given::predicate(function, given.clone(), &schema, pack)?)
+            }
+            None => None,
+        };
+        let sampler = match &given {
+            Some(given) => Sampler::given(pack.clone(), seed, given).map_err(population_error)?,
+            None => Sampler::new(pack.clone(), seed),
         };
         Ok(Draw { sampler, count, given })
     }
@@ -132,8 +180,14 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
         let columns = margins.schema().fields().iter().map(|f| f.name().clone()).collect();
         return relation(DrawToMargins { draw, columns }, vec![margins], None);
     }
-    let draw = Draw::plan(NAME, &mut arguments, packs, context)?;
-    draw.relation()
+    if arguments.have_parameters(&["count", "seed", "given"]) {
+        let pack = packs.get(&arguments.required_text("country", context)?)?;
+        if let Some(expressions) = Draw::with_parameters(NAME, &mut arguments, &pack, context)? {
+            let schema = DFSchema::try_from(pack.schema())?;
+            return UnboundDraw::relation(NAME, expressions, schema, move |e| Draw::bound(NAME, &pack, e)?.relation());
+        }
+    }
+    Draw::plan(NAME, &mut arguments, packs, context)?.relation()
 }
 
 /// A draw to margins, which a query tells when it runs.

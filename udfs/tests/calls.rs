@@ -357,11 +357,11 @@ async fn calls_give_each_expression_its_own_text() {
         ),
         (
             "SELECT uuid, t FROM (SELECT uuid, age, generate_narrative('{{uuid}}') AS t FROM p) s JOIN (SELECT uuid AS u FROM old) o ON s.uuid = o.u AND s.age > 20 ORDER BY 1",
-            "SELECT uuid, uuid FROM p WHERE age > 27 ORDER BY 1",
+            "SELECT uuid, uuid AS t FROM p WHERE age > 27 ORDER BY 1",
         ),
         (
-            "SELECT cosine_similarity(embed('bees', x), embed('bees', 'passage')) FROM (VALUES ('query'), ('passage')) AS v(x)",
-            "SELECT cosine_similarity(embed('bees', 'query'), embed('bees', 'passage')) UNION ALL SELECT 1.0",
+            "SELECT x, round(CAST(cosine_similarity(embed('bees', x), embed('bees', 'passage')) AS DOUBLE), 4) FROM (VALUES ('query'), ('passage')) AS v(x) ORDER BY x",
+            "SELECT 'passage', 1.0 UNION ALL SELECT 'query', 0.9701",
         ),
     ] {
         let (one, other) = (session.run(sql).await, session.run(same).await.unwrap());
@@ -405,4 +405,73 @@ async fn calls_that_cannot_be_made_say_so() {
         assert!(error.contains(message), "{sql}: {error}");
     }
     assert_eq!(session.model.asked.lock().unwrap().len(), 0);
+}
+
+/// Parameters of a session's own statements reach draws, and the relations of functions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_are_bound_wherever_they_stand() {
+    let session = Session::new().await;
+    for (prepared, calls) in [
+        (
+            "PREPARE q AS SELECT count(*) FROM sample_persona('tinyland', $1, seed => 1, given => age > $2) WHERE age > $2",
+            [("EXECUTE q(7, 20)", 7), ("EXECUTE q(12, 25)", 12)],
+        ),
+        (
+            "PREPARE q(BIGINT, BIGINT) AS SELECT count(DISTINCT first_name || CAST(seed AS VARCHAR)) FROM generate_persona('tinyland', 400, seed => $1, given => age = $2)",
+            [("EXECUTE q(7, 20)", 4), ("EXECUTE q(12, 25)", 4)],
+        ),
+        (
+            "PREPARE q AS SELECT count(*) FROM stratified_sample((SELECT * FROM p WHERE age > $1), 20, strata => (sex), on_short => 'take_all')",
+            [("EXECUTE q(17)", 20), ("EXECUTE q(99)", 0)],
+        ),
+        (
+            "PREPARE q AS SELECT sum(observed) FROM rebalance((SELECT * FROM p WHERE row_index < $1), 'tinyland', strata => (sex))",
+            [("EXECUTE q(30)", 30), ("EXECUTE q(50)", 50)],
+        ),
+        (
+            "PREPARE q AS SELECT count(*) FROM semantic_search((SELECT *, embed(first_name) AS name_embedding FROM p), 'Ada', 400, \"column\" => 'name', \"where\" => row_index < $1)",
+            [("EXECUTE q(30)", 30), ("EXECUTE q(50)", 50)],
+        ),
+    ] {
+        session.run(prepared).await.unwrap_or_else(|e| panic!("{}: {prepared}", e.strip_backtrace()));
+        for (execute, expected) in calls {
+            let rows = session.run(execute).await.unwrap_or_else(|e| panic!("{}: {prepared}", e.strip_backtrace()));
+            assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), expected, "{execute}: {prepared}");
+        }
+        session.run("DEALLOCATE q").await.unwrap();
+    }
+    // Without a seed each draw has its own.
+    session.run("PREPARE q AS SELECT seed FROM sample_persona('tinyland', $1)").await.unwrap();
+    let seeds = [session.run("EXECUTE q(1)").await.unwrap(), session.run("EXECUTE q(1)").await.unwrap()];
+    assert_ne!(seeds[0], seeds[1]);
+    let error = session.run("EXECUTE q(-1)").await.unwrap_err().to_string();
+    assert!(error.contains("sample_persona: `count` must be a whole number from 1 to"), "{error}");
+}
+
+/// What a function reads stands below it in a plan, with its rows and times, and a sort of its rows is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plans_show_what_functions_read() {
+    let session = Session::new().await;
+    for (sql, shown) in [
+        ("fidelity((SELECT * FROM p WHERE age > 20), 'tinyland')", "FidelityExec"),
+        ("compare((SELECT * FROM p WHERE age > 20), p)", "CompareExec"),
+        ("rake((SELECT * FROM p WHERE age > 20), 'tinyland', margins => (sex), on_empty => 'skip')", "RakeExec"),
+        ("rebalance((SELECT * FROM p WHERE age > 20), 'tinyland', strata => (sex))", "RebalanceExec"),
+        ("validate((SELECT * FROM p WHERE age > 20))", "ValidateExec"),
+        ("complete_persona('tinyland', (SELECT age FROM p WHERE age > 20))", "CompletePersonaExec"),
+        ("counterfactual('tinyland', (SELECT * FROM p WHERE age > 20), set => (sex = 'Male'))", "CounterfactualExec"),
+    ] {
+        let rows = session.run(&format!("EXPLAIN ANALYZE SELECT * FROM {sql}")).await.unwrap();
+        let plan = pretty_format_batches(&rows).unwrap().to_string();
+        let operator = plan.lines().find(|l| l.contains(shown)).unwrap_or_else(|| panic!("{plan}"));
+        assert!(operator.contains("output_rows=") && operator.contains("elapsed_compute="), "{operator}");
+        let read = plan.lines().find(|l| l.contains("FilterExec: age")).unwrap_or_else(|| panic!("{plan}"));
+        assert!(read.contains("output_rows="), "{read}");
+    }
+    let search = "semantic_search((SELECT uuid, age, sex, embed(first_name) AS name_embedding FROM p), 'Ada', 5, \"column\" => 'name')";
+    let rows = session.run(&format!("EXPLAIN SELECT age FROM {search} ORDER BY score DESC LIMIT 3")).await.unwrap();
+    let plan = pretty_format_batches(&rows).unwrap().to_string();
+    let physical = &plan[plan.find("physical_plan").unwrap()..];
+    assert!(physical.contains("SearchExec") && !physical.contains("SortExec"), "{plan}");
+    assert!(!physical.contains("sex"), "columns that nobody wants are not read: {plan}");
 }

@@ -71,7 +71,7 @@ impl Search {
     /// Beside the columns of the table.
     fn added(&self) -> Vec<Field> {
         let field = |name, kind| Field::new(name, kind, true);
-        let mut fields = vec![field(SCORE, DataType::Float32)];
+        let mut fields = vec![Field::new(SCORE, DataType::Float32, false)];
         if self.by == By::Both {
             fields.push(field("text_score", DataType::Float32));
             fields.push(field("text_rank", DataType::Int64));
