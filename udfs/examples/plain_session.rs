@@ -111,7 +111,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "SELECT first_name, score FROM text_search((SELECT * FROM people), 'Houston', 3, \"column\" => 'introduction')",
         "SELECT first_name, score FROM hybrid_search((SELECT * FROM people), 'Houston', 3, \"column\" => 'introduction')",
         "SELECT first_name, score FROM similar_to((SELECT * FROM people),
-            '45a4fad38d5d34309acb8f4e05cf20ae', 3, \"column\" => 'introduction')",
+            'f6d6f098e2af1d6c0e73025337a7adb5', 3, \"column\" => 'introduction')",
         "SELECT stratum, count(*) FROM stratified_sample((SELECT * FROM people), 20, strata => (sex), seed => 1)
          GROUP BY stratum ORDER BY stratum",
         "SELECT count(*) FROM (SELECT * FROM people) TABLESAMPLE (10 ROWS) REPEATABLE (7)",
