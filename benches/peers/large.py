@@ -49,12 +49,10 @@ def main():
         print(f"made in {seconds:.0f} s, with an index of its keys", flush=True)
         parquet, database = f"{folder}/people.parquet", f"{folder}/people.duckdb"
         populace.parquet("SELECT * FROM people", parquet)
-        copy = duckdb.connect(database)
-        start = time.perf_counter()
-        copy.execute(f"CREATE TABLE people AS FROM '{parquet}'")
-        copy.execute("ALTER TABLE people ADD PRIMARY KEY (uuid)")
-        copy.close()
-        print(f"DuckDB's in {time.perf_counter() - start:.0f} s, with its primary key\n", flush=True)
+        # In a process of its own: one that is started counts what the one that starts it holds as its own.
+        copy = f"CREATE TABLE people AS FROM '{parquet}'; ALTER TABLE people ADD PRIMARY KEY (uuid)"
+        seconds, _ = spent([sys.executable, "-c", DUCKDB, database, copy])
+        print(f"DuckDB's in {seconds:.0f} s, with its primary key\n", flush=True)
 
         def ours(sql):
             return spent([*populace.command, "sql", sql])

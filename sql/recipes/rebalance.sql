@@ -12,7 +12,7 @@
 -- param draw number = 20000 -- how many people are drawn to choose from
 -- param seed number = 7 -- another seed draws others
 INSERT INTO {{ table }} BY NAME
-SELECT * EXCEPT (stratum, sampling_weight)
+SELECT * EXCEPT (stratum, sampling_weight, stratum_size)
 FROM stratified_sample((SELECT p.* FROM sample_persona({{ country }}, {{ draw }}, seed => {{ seed }}) AS p
                         LEFT ANTI JOIN {{ table }} AS t ON p.uuid = t.uuid), strata => {{ strata }},
        allocation => (SELECT * EXCEPT (observed, observed_share, expected_share, residual, expected, given)

@@ -23,6 +23,9 @@ pub(super) struct SampleArguments {
     /// The number whose mean is to be known best, for neyman
     #[arg(long, value_name = "COLUMN", required_if_eq("allocation", "neyman"))]
     study_variable: Option<String>,
+    /// How many people of every stratum at least: one, or two for neyman, where it is not said; with 0 strata may be left out
+    #[arg(long, value_name = "N")]
+    min_per_stratum: Option<u64>,
     /// What becomes of strata with too few people: an error, all there are, or others in their place
     #[arg(long, value_parser = ["error", "take_all", "redistribute"], default_value = "error")]
     on_short: String,
@@ -61,11 +64,12 @@ fn statement(arguments: &SampleArguments, seed: u64) -> Result<String, String> {
         Some(column) => format!(", study_variable => {}", quoted_name(column)),
         None => String::new(),
     };
+    let least = arguments.min_per_stratum.map_or(String::new(), |n| format!(", min_per_stratum => {n}"));
     let SampleArguments { size, allocation, on_short, .. } = arguments;
     let strata: Vec<String> = arguments.strata.split(',').map(|name| quoted_name(name.trim())).collect();
     let strata = strata.join(", ");
     Ok(format!(
         "SELECT * FROM stratified_sample({from}, {size}, strata => ({strata}), allocation => '{allocation}'\
-         {study_variable}, on_short => '{on_short}', seed => {seed})"
+         {study_variable}{least}, on_short => '{on_short}', seed => {seed})"
     ))
 }

@@ -71,6 +71,10 @@ impl TableSearch for LanceSearch {
         let dataset = snapshot.dataset.clone();
         Ok(Some(Arc::new(LanceRows { database, dataset, _snapshot: snapshot, name, filter, rows })))
     }
+
+    fn has_key(&self, table: &Arc<dyn TableProvider>) -> bool {
+        table.downcast_ref::<Table>().is_some_and(Table::has_key)
+    }
 }
 
 /// The rows of one version of a table that satisfy a filter. Their numbers are Lance's.

@@ -332,20 +332,20 @@ pub(crate) fn whole(
     value: &ScalarValue,
     range: std::ops::RangeInclusive<i128>,
 ) -> Result<i128> {
-        let number: Option<i128> = match value {
-            ScalarValue::Float64(Some(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Some(*x as i128),
-            value if value.data_type().is_integer() => value.to_string().parse().ok(),
-            ScalarValue::Decimal128(Some(x), _, 0) => Some(*x),
-            _ => None,
-        };
-        match number {
-            Some(number) if range.contains(&number) => Ok(number),
-            _ => plan_err!(
-                "{function}: `{name}` must be a whole number from {} to {}, {value} is not",
-                range.start(),
-                range.end()
-            ),
-        }
+    let number: Option<i128> = match value {
+        ScalarValue::Float64(Some(x)) if x.fract() == 0.0 && x.abs() < 1e15 => Some(*x as i128),
+        value if value.data_type().is_integer() => value.to_string().parse().ok(),
+        ScalarValue::Decimal128(Some(x), _, 0) => Some(*x),
+        _ => None,
+    };
+    match number {
+        Some(number) if range.contains(&number) => Ok(number),
+        _ => plan_err!(
+            "{function}: `{name}` must be a whole number from {} to {}, {value} is not",
+            range.start(),
+            range.end()
+        ),
+    }
 }
 
 /// A constant as a number, if it is one.

@@ -58,6 +58,11 @@ pub(crate) fn table(call: impl Deferred) -> Arc<dyn TableProvider> {
     Arc::new(DeferredTable { schema: call.schema(), call: Arc::new(call) })
 }
 
+/// The call that a table is of, if it is one of these.
+pub(crate) fn call<C: Deferred>(table: &Arc<dyn TableProvider>) -> Option<&C> {
+    table.downcast_ref::<DeferredTable<C>>().map(|table| table.call.as_ref())
+}
+
 #[derive(Debug)]
 struct DeferredTable<C> {
     call: Arc<C>,

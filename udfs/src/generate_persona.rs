@@ -124,7 +124,7 @@ impl Written {
 }
 
 #[derive(Debug)]
-struct Personas {
+pub(crate) struct Personas {
     /// Without their texts, as they are to be written up
     people: LogicalPlan,
     /// Whether they are those that an ORDER BY with a LIMIT needs

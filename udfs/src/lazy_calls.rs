@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, Dependency, JoinType, Result};
+use datafusion::common::{Column, JoinType, Result};
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -18,13 +18,15 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
+use crate::TableSearch;
 use crate::async_calls::call;
 use crate::generate_persona::first_of;
+use crate::sampling::lineage::tells_rows_apart;
 
 /// Makes calls after rows are left out: above LIMIT, ORDER BY with a limit and joins that do not depend on what they
 /// return, and after the conditions of a filter that need none.
 #[derive(Debug)]
-pub(crate) struct LateCalls;
+pub(crate) struct LateCalls(pub Option<Arc<dyn TableSearch>>);
 
 impl OptimizerRule for LateCalls {
     fn name(&self) -> &str {
@@ -47,7 +49,7 @@ impl OptimizerRule for LateCalls {
             },
             LogicalPlan::Limit(limit) => after_limit(limit),
             LogicalPlan::Filter(filter) => one_by_one(filter),
-            LogicalPlan::Join(join) => after_join(join),
+            LogicalPlan::Join(join) => after_join(join, self.0.as_deref()),
             other => Ok(Transformed::no(other)),
         }
     }
@@ -186,7 +188,7 @@ fn one_by_one(filter: Filter) -> Result<Transformed<LogicalPlan>> {
 }
 
 /// Calls about rows of one side are made for the rows that a join leaves of it, where it shows none of them twice.
-fn after_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
+fn after_join(mut join: Join, host: Option<&dyn TableSearch>) -> Result<Transformed<LogicalPlan>> {
     // An optimiser takes a filter above an inner join for a condition of it, where calls cannot be made.
     if let (JoinType::Inner, Some(filter)) = (join.join_type, &join.filter)
         && call(filter).is_some()
@@ -202,12 +204,12 @@ fn after_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
     }
     let left_once = match join.join_type {
         JoinType::LeftSemi | JoinType::LeftAnti => true,
-        JoinType::Inner => has_key(&join.right, join.on.iter().map(|(_, right)| right)),
+        JoinType::Inner => has_key(&join.right, join.on.iter().map(|(_, right)| right), host),
         _ => false,
     };
     let right_once = match join.join_type {
         JoinType::RightSemi | JoinType::RightAnti => true,
-        JoinType::Inner => has_key(&join.left, join.on.iter().map(|(left, _)| left)),
+        JoinType::Inner => has_key(&join.left, join.on.iter().map(|(left, _)| left), host),
         _ => false,
     };
     let (calls, left) = match (Calls::of(&join.left), Calls::of(&join.right)) {
@@ -263,20 +265,17 @@ fn after_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
 }
 
 /// Whether at most one row of a relation has the same values of these columns.
-fn has_key<'a>(relation: &LogicalPlan, columns: impl Iterator<Item = &'a Expr>) -> bool {
-    let schema = relation.schema();
-    let columns: Vec<usize> = columns
-        .filter_map(|e| match e {
-            Expr::Column(column) => schema.maybe_index_of_column(column),
-            _ => None,
-        })
-        .collect();
-    let width = schema.fields().len();
-    schema.functional_dependencies().iter().any(|d| {
-        d.mode == Dependency::Single
-            && !d.nullable
-            && d.target_indices.len() == width
-            && d.source_indices.iter().all(|at| columns.contains(at))
+fn has_key<'a>(
+    relation: &LogicalPlan,
+    mut columns: impl Iterator<Item = &'a Expr>,
+    host: Option<&dyn TableSearch>,
+) -> bool {
+    columns.any(|e| match e {
+        Expr::Column(column) => {
+            let at = relation.schema().maybe_index_of_column(column);
+            at.is_some_and(|at| tells_rows_apart(relation, at, host))
+        }
+        _ => false,
     })
 }
 

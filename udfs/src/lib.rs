@@ -45,6 +45,7 @@ mod scan;
 mod search;
 mod stereotype_index;
 mod stratified_sample;
+mod survey_mean;
 mod table_functions;
 mod table_sample;
 mod table_search;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::common::{Result, plan_err};
 use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::common::{Result, plan_err};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -25,6 +25,7 @@ use crate::packs::Packs;
 use crate::relation_function::WithRelationFunctions;
 use crate::relations::Relations;
 use crate::row_facts::RowFacts;
+use crate::survey_mean::SurveyMean;
 use crate::table_functions::routines;
 use crate::unaccent::Unaccent;
 use crate::unbound_draw::BindDraws;
@@ -209,7 +210,7 @@ pub(crate) fn scalars(populace: &Populace) -> Vec<ScalarUDF> {
 
 /// The aggregates.
 pub(crate) fn aggregates() -> Vec<AggregateUDF> {
-    diversity::aggregates().into_iter().collect()
+    diversity::aggregates().into_iter().chain([AggregateUDF::from(SurveyMean::new())]).collect()
 }
 
 /// Adds the functions to a session, and the catalogue `census`. What a session has been given by SQL stays, but for the
@@ -241,6 +242,7 @@ pub fn build_into(mut builder: SessionStateBuilder, populace: Populace) -> Sessi
         Arc::new(AsyncScalarUDF::new(Arc::new(GenerateNarrative::new(narrators.clone()))).into_scalar_udf()),
         Arc::new(AsyncScalarUDF::new(Arc::new(TryGenerateNarrative::new(narrators.clone()))).into_scalar_udf()),
     ];
+    let search = populace.search.clone();
     let planner = Arc::new(WithRelationFunctions(builder.query_planner().take()));
     let catalogs = builder.catalog_list().get_or_insert_with(|| Arc::new(MemoryCatalogProviderList::new()));
     catalogs.register_catalog("census".into(), Arc::new(Census(populace)));
@@ -249,7 +251,7 @@ pub fn build_into(mut builder: SessionStateBuilder, populace: Populace) -> Sessi
         .with_analyzer_rule(Arc::new(RowFacts(narrators.clone())))
         // After the rule above, so that what it fills in is sorted by too.
         .with_analyzer_rule(Arc::new(AsyncCalls(asynchronous)))
-        .with_optimizer_rule(Arc::new(LateCalls))
+        .with_optimizer_rule(Arc::new(LateCalls(search)))
         .with_optimizer_rule(Arc::new(LazyCalls))
         .with_physical_optimizer_rule(Arc::new(PlanCalls(narrators)))
         .with_query_planner(planner)

@@ -185,6 +185,11 @@ impl RelationFunctionNode {
         let schema = DFSchema::try_from(function.schema().project(&projection)?)?;
         Ok(RelationFunctionNode { function, projection, inputs, schema: Arc::new(schema) })
     }
+
+    /// The function's name.
+    pub fn function(&self) -> &'static str {
+        self.function.name()
+    }
 }
 
 impl PartialEq for RelationFunctionNode {

@@ -29,8 +29,8 @@ use crate::arguments::{Arguments, fold, whole};
 use crate::packs::{Packs, population_error};
 use crate::relation_function::{RelationFunction, Wanted, relation};
 use crate::scan::scan;
-use crate::unbound_draw::{DrawExpressions, UnboundDraw, typed};
 use crate::table_functions::{Parameter, TableFunction};
+use crate::unbound_draw::{DrawExpressions, UnboundDraw, typed};
 
 pub(crate) const NAME: &str = "sample_persona";
 
@@ -192,7 +192,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
 
 /// A draw to margins, which a query tells when it runs.
 #[derive(Debug)]
-struct DrawToMargins {
+pub(crate) struct DrawToMargins {
     draw: DrawArguments,
     /// Of the query of margins
     columns: Vec<String>,
@@ -238,7 +238,7 @@ impl RelationFunction for DrawToMargins {
 
 /// The people of one draw, as a table.
 #[derive(Debug)]
-struct SamplePersona {
+pub(crate) struct SamplePersona {
     draw: Draw,
 }
 

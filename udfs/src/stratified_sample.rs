@@ -16,7 +16,8 @@ use crate::arguments::{Arguments, expression, relation};
 use crate::deferred::{Deferred, Wanted, table};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
-use crate::sampling::passes::{SAMPLING_WEIGHT, STRATUM, Sample};
+use crate::sampling::lineage::seed_over;
+use crate::sampling::passes::{SAMPLING_WEIGHT, STRATUM, STRATUM_SIZE, Sample};
 use crate::sampling::quotas;
 use crate::sampling::ranks::{Key, plain};
 use crate::scan::scan;
@@ -50,7 +51,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::optional("seed", "number").seed(),
     ],
     positional: 2,
-    description: "So many rows of each stratum of a table, drawn without replacement, with their `stratum` and their `sampling_weight`: the rows of the stratum for each one taken. The same rows for the same seed, in whatever order the table has them: by its column `uuid`, or else by what they hold. A stratum with fewer rows than its quota is an error, unless `on_short` says otherwise.",
+    description: "So many rows of each stratum of a table, drawn without replacement, with their `stratum`, their `sampling_weight`, the rows of the stratum for each one taken, and its `stratum_size`, for `survey_mean`. Every stratum gives one row at least, two where the allocation is Neyman's and it has them, or `min_per_stratum`; with `min_per_stratum => 0` strata may be left out, whose people nobody stands for then. The other rows go by Webster's method, so that a larger sample of the same seed holds the smaller one. The same rows for the same seed, in whatever order the table has them: by `uuid`, where it is known to be each row's own (people who are drawn, tables whose key it is, and what keeps their rows apart), or else by all that a row holds. A sample of a sample, with the same seed or another, is independent of it, as long as both stand in one statement; of a sample that was kept in a table take one with another seed. A stratum with fewer rows than its quota is an error, unless `on_short` says otherwise.",
     example: "SELECT * FROM stratified_sample(usa, 1000, strata => (state, age_band(age, 30, 60)), seed => 7)",
     plan: |arguments, populace, context| plan(arguments, populace.search.clone(), context),
 };
@@ -61,8 +62,8 @@ fn plan(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
-    Key::of(input.schema()).check(NAME, &input)?;
-    for added in [STRATUM, SAMPLING_WEIGHT] {
+    Key::of(&input, host.as_deref()).check(NAME, &input)?;
+    for added in [STRATUM, SAMPLING_WEIGHT, STRATUM_SIZE] {
         if input.schema().fields().iter().any(|f| f.name() == added) {
             return plan_err!("{NAME}: the table has a column `{added}` already; leave it out with a subquery");
         }
@@ -89,9 +90,10 @@ fn plan(
     let on_short = arguments.choice("on_short", &ON_SHORT, context)?.unwrap_or(OnShort::Error);
     let seed = arguments.integer("seed", 0..=i128::from(u64::MAX), context)?;
     let seed = seed.map_or_else(fresh_seed, |seed| seed as u64);
-    let design = Design { n: n.unwrap_or(0), allocation, min: min.unwrap_or(0), max, on_short };
-    let sample = Sample { function: NAME, input, strata, study_variable, design, n, quotas, seed, host };
-    scan(NAME, table(StratifiedSample { schema: sample.schema(), sample: Arc::new(sample) }))
+    let design = Design { n: n.unwrap_or(0), allocation, min, max, on_short };
+    let of_ranks = seed_over(&input, seed)?;
+    let sample = Sample { function: NAME, input, strata, study_variable, design, n, quotas, seed: of_ranks, host };
+    scan(NAME, table(StratifiedSample { schema: sample.schema(), sample: Arc::new(sample), seed }))
 }
 
 /// What tells the strata apart: one expression, or several in parentheses.
@@ -215,9 +217,18 @@ fn study_variable(
 
 /// One sample.
 #[derive(Debug)]
-struct StratifiedSample {
+pub(crate) struct StratifiedSample {
     sample: Arc<Sample>,
     schema: SchemaRef,
+    /// As the statement has it
+    seed: u64,
+}
+
+impl StratifiedSample {
+    /// What it is a sample of.
+    pub fn input(&self) -> &LogicalPlan {
+        &self.sample.input
+    }
 }
 
 impl Deferred for StratifiedSample {
@@ -232,7 +243,8 @@ impl Deferred for StratifiedSample {
     }
 
     fn details(&self) -> String {
-        let Sample { strata, design, n, seed, .. } = self.sample.as_ref();
+        let Sample { strata, design, n, .. } = self.sample.as_ref();
+        let seed = self.seed;
         let strata: Vec<String> = strata.iter().map(|e| e.schema_name().to_string()).collect();
         let n = n.map_or(String::new(), |n| format!("n={n}, "));
         let allocation = format!("{:?}", design.allocation).to_lowercase();

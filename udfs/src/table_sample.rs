@@ -23,6 +23,7 @@ use crate::arguments::fold;
 use crate::deferred::{Deferred, Wanted, table};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
+use crate::sampling::lineage::seed_over;
 use crate::sampling::passes::{Sample, run};
 use crate::sampling::ranks::{Key, Ranks};
 use crate::scan::scan;
@@ -31,7 +32,7 @@ use crate::scan::scan;
 pub(crate) const NAME: &str = "tablesample";
 
 /// What the list says of it.
-pub(crate) const DESCRIPTION: &str = "Some rows of a table or a query, by chance: each by itself (BERNOULLI, and SYSTEM all the same), or so many ROWS. The same rows for the same seed, in whatever order the table has them: by its column `uuid`, or else by what they hold. A larger share of the same seed holds the smaller one.";
+pub(crate) const DESCRIPTION: &str = "Some rows of a table or a query, by chance: each by itself (BERNOULLI, and SYSTEM all the same), or so many ROWS. The same rows for the same seed, in whatever order the table has them: by `uuid`, where it is known to be each row's own (people who are drawn, tables whose key it is, and what keeps their rows apart), or else by all that a row holds, so that the rows of a person who is there several times, as after a join, are taken each by itself. A larger share of the same seed holds the smaller one. A sample of a sample, with the same seed or another, is independent of it, as long as both stand in one statement; of a sample that was kept in a table take one with another seed.";
 pub(crate) const SYNTAX: &str =
     "table TABLESAMPLE BERNOULLI (percentage) | (number PERCENT) | (number ROWS) [REPEATABLE (seed)]";
 pub(crate) const EXAMPLE: &str = "SELECT * FROM usa TABLESAMPLE BERNOULLI (5) REPEATABLE (7)";
@@ -67,7 +68,7 @@ pub(crate) fn plan(
         _ => TableReference::bare(NAME),
     };
     let input = context.plan(relation)?;
-    Key::of(input.schema()).check(CLAUSE, &input)?;
+    Key::of(&input, host.as_deref()).check(CLAUSE, &input)?;
     // How rows are stored says nothing of them here, so that blocks of rows, as of SYSTEM and BLOCK, are rows.
     let method = match quantity {
         Some(TableSampleQuantity { value, unit: Some(TableSampleUnit::Rows), .. }) => {
@@ -83,7 +84,8 @@ pub(crate) fn plan(
         _ => return plan_err!("{CLAUSE}: how much? Write BERNOULLI (5), (5 PERCENT) or (100 ROWS)"),
     };
     let schema = Arc::new(input.schema().as_arrow().clone());
-    scan(name, table(TableSample { host, input, method, seed, schema }))
+    let of_ranks = seed_over(&input, seed)?;
+    scan(name, table(TableSample { host, input, method, seed, of_ranks, schema }))
 }
 
 fn seed_of(seed: &TableSampleSeed) -> Result<u64> {
@@ -125,12 +127,22 @@ enum Method {
 
 /// One sample.
 #[derive(Debug)]
-struct TableSample {
+pub(crate) struct TableSample {
     host: Option<Arc<dyn TableSearch>>,
     input: LogicalPlan,
     method: Method,
+    /// As the statement has it
     seed: u64,
+    /// What ranks are made with
+    of_ranks: u64,
     schema: SchemaRef,
+}
+
+impl TableSample {
+    /// What it is a sample of.
+    pub fn input(&self) -> &LogicalPlan {
+        &self.input
+    }
 }
 
 impl Deferred for TableSample {
@@ -153,18 +165,18 @@ impl Deferred for TableSample {
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
         let Wanted { state, task, projection, schema } = wanted;
-        let (input, seed) = (self.input.clone(), self.seed);
+        let (input, seed, host) = (self.input.clone(), self.of_ranks, self.host.clone());
         match self.method {
             Method::Rows(n) => {
                 let (allocation, on_short) = (Allocation::Proportional, OnShort::TakeAll);
-                let design = Design { n, allocation, min: 0, max: None, on_short };
+                let design = Design { n, allocation, min: Some(0), max: None, on_short };
                 let (strata, study_variable, quotas) = (vec![], None, None);
-                let (function, n, host) = (CLAUSE, Some(n), self.host.clone());
+                let (function, n) = (CLAUSE, Some(n));
                 let sample = Sample { function, input, strata, study_variable, design, n, quotas, seed, host };
                 Arc::new(sample).rows(state, task, projection)
             }
             Method::Share(share) => {
-                let bernoulli = Bernoulli { input, share, seed, projection, schema };
+                let bernoulli = Bernoulli { input, share, seed, host, projection, schema };
                 stream::once(async move { bernoulli.rows(&state, task).await }).try_flatten().boxed()
             }
         }
@@ -176,6 +188,7 @@ struct Bernoulli {
     input: LogicalPlan,
     share: f64,
     seed: u64,
+    host: Option<Arc<dyn TableSearch>>,
     projection: Vec<usize>,
     schema: SchemaRef,
 }
@@ -189,7 +202,7 @@ impl Bernoulli {
         let fields = self.input.schema();
         let columns = fields.columns();
         let column = |at: usize| Expr::Column(columns[at].clone());
-        let key = match Key::of(fields) {
+        let key = match Key::of(&self.input, self.host.as_deref()) {
             Key::Uuid(at) if fields.field(at).is_nullable() => {
                 let missing = run(&self.input, Some(column(at).is_null()), vec![column(at)], state, &task).await?;
                 let mut missing = missing.try_filter(|batch| std::future::ready(batch.num_rows() > 0));

@@ -39,6 +39,13 @@ pub trait TableSearch: Debug + Send + Sync {
         table: &Arc<dyn TableProvider>,
         filter: Option<Expr>,
     ) -> Result<Option<Arc<dyn SearchRows>>>;
+
+    /// Whether no two rows of a table have the same `uuid`. Samples tell rows apart by it then, and need not read what
+    /// else they hold; a host that answers yes where two rows share one gets samples that take both or fail. A table
+    /// whose primary key is declared to DataFusion need not be known here.
+    fn has_key(&self, _table: &Arc<dyn TableProvider>) -> bool {
+        false
+    }
 }
 
 /// The rows that a search is among, one version of them. A row is known by a number.

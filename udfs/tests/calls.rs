@@ -421,10 +421,6 @@ async fn parameters_are_bound_wherever_they_stand() {
             [("EXECUTE q(7, 20)", 4), ("EXECUTE q(12, 25)", 4)],
         ),
         (
-            "PREPARE q AS SELECT count(*) FROM stratified_sample((SELECT * FROM p WHERE age > $1), 20, strata => (sex), on_short => 'take_all')",
-            [("EXECUTE q(17)", 20), ("EXECUTE q(99)", 0)],
-        ),
-        (
             "PREPARE q AS SELECT sum(observed) FROM rebalance((SELECT * FROM p WHERE row_index < $1), 'tinyland', strata => (sex))",
             [("EXECUTE q(30)", 30), ("EXECUTE q(50)", 50)],
         ),

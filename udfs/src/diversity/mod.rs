@@ -29,7 +29,7 @@ pub(crate) fn aggregates() -> Vec<AggregateUDF> {
 }
 
 /// Refuses DISTINCT, which would have to be done by each of them.
-fn no_distinct(args: &AccumulatorArgs) -> Result<()> {
+pub(crate) fn no_distinct(args: &AccumulatorArgs) -> Result<()> {
     match args.is_distinct {
         true => not_impl_err!("{}: DISTINCT within it; select distinct rows in a subquery", args.name),
         false => Ok(()),
@@ -37,7 +37,7 @@ fn no_distinct(args: &AccumulatorArgs) -> Result<()> {
 }
 
 /// A part of a state: a list of these.
-fn list_field(name: &str, part: &str, item: DataType) -> FieldRef {
+pub(crate) fn list_field(name: &str, part: &str, item: DataType) -> FieldRef {
     Arc::new(Field::new_list(format!("{name}[{part}]"), Field::new_list_field(item, true), true))
 }
 
@@ -46,11 +46,11 @@ fn count_field(name: &str) -> FieldRef {
     Arc::new(Field::new(format!("{name}[count]"), DataType::UInt64, true))
 }
 
-fn list(items: ArrayRef) -> ScalarValue {
+pub(crate) fn list(items: ArrayRef) -> ScalarValue {
     SingleRowListArrayBuilder::new(items).build_list_scalar()
 }
 
 /// The lists of a part of several states.
-fn lists(states: &ArrayRef) -> impl Iterator<Item = ArrayRef> {
+pub(crate) fn lists(states: &ArrayRef) -> impl Iterator<Item = ArrayRef> {
     states.as_list::<i32>().iter().flatten()
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, RecordBatch, RecordBatchOptions,
-    StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    RecordBatchOptions, StringArray,
 };
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, SchemaRef, UInt64Type};
@@ -19,7 +19,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::allocation::{Design, Stratum, allocate};
 use super::numbered::{Numbered, numbers};
 use super::quotas::Quotas;
-use super::ranks::{Key, Ranks};
+use super::ranks::{Key, Ranks, UUID};
 use super::strata::Strata;
 use super::tally::{Ranked, Tally};
 use crate::TableSearch;
@@ -27,6 +27,7 @@ use crate::TableSearch;
 /// What a stratified sample adds to the columns of its table.
 pub(crate) const STRATUM: &str = "stratum";
 pub(crate) const SAMPLING_WEIGHT: &str = "sampling_weight";
+pub(crate) const STRATUM_SIZE: &str = "stratum_size";
 
 /// Rows taken by name: the second pass asks the table for so many keys at most, and else reads it all. A table with an
 /// index, or with wide columns that it need not read, gives them sooner.
@@ -47,6 +48,7 @@ pub(crate) struct Sample {
     pub n: Option<u64>,
     /// In the form of [`super::quotas::plan`]
     pub quotas: Option<LogicalPlan>,
+    /// What ranks are made with: [`super::lineage::seed_over`]
     pub seed: u64,
     /// Where tables are kept
     pub host: Option<Arc<dyn TableSearch>>,
@@ -57,16 +59,19 @@ struct Cut {
     highest: Option<u128>,
     quota: u64,
     weight: f64,
+    /// Rows of the stratum in the table
+    size: i64,
     taken: u64,
 }
 
 impl Sample {
-    /// The columns of the table, `stratum` and `sampling_weight`.
+    /// The columns of the table, `stratum`, `sampling_weight` and `stratum_size`.
     pub fn schema(&self) -> SchemaRef {
         let mut fields: Vec<Field> = self.input.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
         let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         fields.push(Field::new(STRATUM, text, false));
         fields.push(Field::new(SAMPLING_WEIGHT, DataType::Float64, false));
+        fields.push(Field::new(STRATUM_SIZE, DataType::Int64, false));
         Arc::new(Schema::new(fields))
     }
 
@@ -102,15 +107,15 @@ impl Sample {
             (Some(quotas), _) => quotas.total(),
         };
         let design = Design { n, ..self.design };
-        let key = Key::of(self.input.schema());
+        let key = Key::of(&self.input, self.host.as_deref());
         let (key, taken) = match self.take(state, &task, &key, &design, quotas.as_ref()).await? {
             Some(taken) => (key, taken),
-            // Keys that are missing or stand in several rows are none.
+            // All rows were read, however many are taken: that one of them has no key is a matter of the relation.
             None => {
                 Key::Content.check(self.function, &self.input)?;
                 match self.take(state, &task, &Key::Content, &design, quotas.as_ref()).await? {
                     Some(taken) => (Key::Content, taken),
-                    None => return exec_err!("{}: two rows of equal rank", self.function),
+                    None => return exec_err!("{}: rows without a rank", self.function),
                 }
             }
         };
@@ -131,7 +136,11 @@ impl Sample {
         Ranks::new(key, self.seed, &columns)
     }
 
-    /// The first pass; `None` if the keys do not tell rows apart.
+    /// The first pass; `None` if a row has no key.
+    ///
+    /// # Errors
+    /// If two of the rows have the same key, though it is said to be one; if the design cannot be met; if the rows cannot
+    /// be read.
     async fn take(
         &self,
         state: &SessionState,
@@ -191,11 +200,18 @@ impl Sample {
             Ok(quotas) => quotas,
             Err(why) => return exec_err!("{}: {why}", self.function),
         };
-        let Some(lowest) = tally.lowest(&quotas) else { return Ok(None) };
+        let Some(lowest) = tally.lowest(&quotas) else {
+            return exec_err!(
+                "{}: two rows have the same `{UUID}`, though it is declared to be their key; declare none, or make them \
+                 different",
+                self.function
+            );
+        };
         let cut = |(lowest, stratum): (&Vec<Ranked>, &Stratum)| Cut {
             highest: lowest.last().map(|(rank, _)| *rank),
             quota: lowest.len() as u64,
             weight: stratum.population as f64 / lowest.len() as f64,
+            size: stratum.population as i64,
             taken: 0,
         };
         let cuts: Vec<Cut> = lowest.iter().zip(&counted).map(cut).collect();
@@ -237,10 +253,11 @@ impl Sample {
             let numbers: Vec<u64> = rows.iter().map(|(number, _)| *number).collect();
             let mut columns = numbered.take(&numbers, &shown).await?.into_iter();
             let strata = Int32Array::from_iter_values(rows.iter().map(|(_, stratum)| *stratum));
-            let weights = rows.iter().filter_map(|(_, stratum)| Some(taken.cuts.get(*stratum as usize)?.weight));
-            let weights = Float64Array::from_iter_values(weights);
+            let cuts = || rows.iter().filter_map(|(_, stratum)| taken.cuts.get(*stratum as usize));
+            let weights = Float64Array::from_iter_values(cuts().map(|cut| cut.weight));
+            let sizes = Int64Array::from_iter_values(cuts().map(|cut| cut.size));
             let added = Added { function: self.function, labels: Arc::new(StringArray::from(taken.labels)), width };
-            let batch = added.batch(schema, &projection, || Ok(columns.next()), (strata, weights))?;
+            let batch = added.batch(schema, &projection, || Ok(columns.next()), (strata, weights, sizes))?;
             return Ok(stream::iter([Ok(batch)]).boxed());
         }
         let keys = key.columns(width);
@@ -317,14 +334,13 @@ struct Added {
 }
 
 impl Added {
-    /// `projection` are places in the columns of the table, `stratum` and `sampling_weight`; `next` gives those of the
-    /// table, one after the other.
+    /// `projection` are places in the columns of [`Sample::schema`]; `next` gives those of the table, one after the other.
     fn batch(
         &self,
         schema: SchemaRef,
         projection: &[usize],
         mut next: impl FnMut() -> Result<Option<ArrayRef>>,
-        (strata, weights): (Int32Array, Float64Array),
+        (strata, weights, sizes): (Int32Array, Float64Array, Int64Array),
     ) -> Result<RecordBatch> {
         let rows = strata.len();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(projection.len());
@@ -335,7 +351,8 @@ impl Added {
                     None => return exec_err!("{}: a column is missing", self.function),
                 },
                 Some(0) => Arc::new(DictionaryArray::<Int32Type>::try_new(strata.clone(), self.labels.clone())?),
-                Some(_) => Arc::new(weights.clone()),
+                Some(1) => Arc::new(weights.clone()),
+                Some(_) => Arc::new(sizes.clone()),
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -361,7 +378,8 @@ impl Reader {
         let (keys, of) = rest.split_at(self.parts.1);
         let Some(ranks) = self.ranks.of(keys, batch.num_rows())? else { return self.changed() };
         let strata = self.strata.known(of, batch.num_rows())?;
-        let (mut mask, mut numbers, mut weights) = (Vec::with_capacity(batch.num_rows()), vec![], vec![]);
+        let (mut mask, mut numbers) = (Vec::with_capacity(batch.num_rows()), vec![]);
+        let (mut weights, mut sizes) = (vec![], vec![]);
         for (rank, stratum) in ranks.into_iter().zip(strata) {
             let Some(cut) = stratum.and_then(|s| self.cuts.get_mut(s)) else { return self.changed() };
             let take = cut.highest.is_some_and(|highest| rank <= highest);
@@ -370,12 +388,13 @@ impl Reader {
                 cut.taken += 1;
                 numbers.extend(stratum.map(|s| s as i32));
                 weights.push(cut.weight);
+                sizes.push(cut.size);
             }
         }
         let mask = BooleanArray::from(mask);
         let mut shown = shown.iter();
         let next = || Ok(shown.next().map(|column| filter(column, &mask)).transpose()?);
-        let added = (Int32Array::from(numbers), Float64Array::from(weights));
+        let added = (Int32Array::from(numbers), Float64Array::from(weights), Int64Array::from(sizes));
         self.added.batch(self.schema.clone(), &self.projection, next, added)
     }
 

@@ -8,17 +8,20 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, Result, exec_err, plan_err};
+use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use populace_population::{permuted, unpermuted};
+
+use super::lineage::tells_rows_apart;
+use crate::TableSearch;
 
 /// The column that is the key of a row, where a table has it.
 pub(crate) const UUID: &str = "uuid";
 
-/// What rows are told apart by.
+/// What rows are told apart by: a matter of the relation alone, not of how many of its rows are taken, nor of their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {
-    /// The column at this place
+    /// The column at this place, in which no two rows have the same value
     Uuid(usize),
     /// Everything in them. The second of two equal rows has another rank than the first, whichever of them it is; that
     /// takes a table of the rows met, some 40 bytes for each.
@@ -26,10 +29,12 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// What the rows of a relation can be told apart by.
-    pub fn of(schema: &DFSchema) -> Key {
-        let is_key = |f: &Field| f.name() == UUID && plain(f.data_type()) == DataType::Utf8;
-        schema.fields().iter().position(|f| is_key(f)).map_or(Key::Content, Key::Uuid)
+    /// What the rows of a relation are told apart by: their `uuid` where it is known that no two of them share one, or
+    /// else everything in them. A row without a uuid makes it [`Key::Content`] after all: whoever meets one starts anew.
+    pub fn of(relation: &LogicalPlan, host: Option<&dyn TableSearch>) -> Key {
+        let is_uuid = |f: &Field| f.name() == UUID && plain(f.data_type()) == DataType::Utf8;
+        let mut uuids = relation.schema().fields().iter().enumerate().filter(|(_, f)| is_uuid(f)).map(|(at, _)| at);
+        uuids.find(|at| tells_rows_apart(relation, *at, host)).map_or(Key::Content, Key::Uuid)
     }
 
     /// Whether rows of this relation can be told apart so whenever they are read.
@@ -46,8 +51,9 @@ impl Key {
         }
         match volatile {
             true => plan_err!(
-                "{function}: rows without a column `{UUID}` of their own are told apart by what they hold, and this query \
-                 makes some of it up each time; select `{UUID}` too, or take the sample first"
+                "{function}: rows without a `{UUID}` that is known to be each one's own are told apart by what they hold, \
+                 and this query makes some of it up each time; select the `{UUID}` of a table whose key it is, or take \
+                 the sample first"
             ),
             false => Ok(()),
         }
@@ -119,8 +125,8 @@ impl Ranks {
                 if let Some(at) = fields.iter().position(unsupported) {
                     let (name, kind) = columns[at];
                     return exec_err!(
-                        "rows without a column `{UUID}` are told apart by what they hold, and `{name}`, {kind}, cannot be \
-                         compared; leave it out with a subquery"
+                        "rows without a `{UUID}` that is known to be each one's own are told apart by what they hold, and \
+                         `{name}`, {kind}, cannot be compared; leave it out with a subquery"
                     );
                 }
                 Some(Content { kinds, converter: RowConverter::new(fields)?, met: HashMap::new() })

@@ -33,7 +33,7 @@ use crate::scan::scan;
 use crate::stratified_sample::value_of_a_row;
 use crate::table_functions::{Parameter, TableFunction};
 use crate::weighting::strata::elements;
-use crate::{NARRATIVE, Populace};
+use crate::{NARRATIVE, Populace, TableSearch};
 
 pub(crate) const NAME: &str = "stereotype_index";
 
@@ -60,6 +60,7 @@ const WORDS: usize = 5;
 /// One call.
 #[derive(Debug, Clone)]
 struct Index {
+    host: Option<Arc<dyn TableSearch>>,
     /// A key where the table has one, `attribute`, names, and the narratives
     input: LogicalPlan,
     attribute: String,
@@ -140,8 +141,10 @@ fn plan(
     }
     let input = LogicalPlanBuilder::from(input).project(selected)?;
     let input = input.filter(datafusion::logical_expr::col(ATTRIBUTE).is_not_null())?.build()?;
-    Key::of(input.schema()).check(NAME, &input)?;
-    let index = Index { input, attribute: text, names, narratives, ignore, permutations, folds, size, seed, alpha };
+    let host = populace.search.clone();
+    Key::of(&input, host.as_deref()).check(NAME, &input)?;
+    let index =
+        Index { host, input, attribute: text, names, narratives, ignore, permutations, folds, size, seed, alpha };
     scan(NAME, table(index))
 }
 
@@ -325,7 +328,7 @@ impl Index {
         let design = Design {
             n: self.size,
             allocation: Allocation::Proportional,
-            min: 0,
+            min: Some(0),
             max: None,
             on_short: OnShort::TakeAll,
         };
@@ -338,7 +341,7 @@ impl Index {
             n: Some(self.size),
             quotas: None,
             seed: self.seed,
-            host: None,
+            host: self.host.clone(),
         };
         let width = self.input.schema().fields().len();
         let mut batches = Arc::new(sample).rows(state, task, (0..width).collect());
@@ -484,6 +487,7 @@ mod tests {
     #[test]
     fn chance_is_silent() {
         let index = Index {
+            host: None,
             input: LogicalPlanBuilder::empty(false).build().unwrap(),
             attribute: "sex".into(),
             names: vec![],
