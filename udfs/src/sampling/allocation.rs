@@ -207,7 +207,7 @@ fn apportion(n: u64, weights: &[u64], floors: &[u64], caps: &[u64], strata: &[St
     let shift = 64 - weights.iter().copied().max().unwrap_or(0).leading_zeros();
     let share = |i: usize, level: u128| {
         let rows = match level.checked_mul(u128::from(weights[i])) {
-            Some(product) => ((product >> shift) + 1) / 2,
+            Some(product) => (product >> shift).div_ceil(2),
             // More than any cap
             None => u128::MAX,
         };
