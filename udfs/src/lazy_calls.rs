@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, JoinType, Result};
+use datafusion::common::{Column, DataFusionError, JoinType, Result};
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -179,9 +179,8 @@ fn one_by_one(filter: Filter) -> Result<Transformed<LogicalPlan>> {
     let (calls, rest): (Vec<Expr>, Vec<Expr>) =
         split_conjunction_owned(filter.predicate).into_iter().partition(|e| call(e).is_some());
     let split = !rest.is_empty() || calls.len() > 1;
-    let steps = conjunction(rest).into_iter().chain(calls);
-    let plan = steps.fold(Ok(filter.input), |input: Result<Arc<LogicalPlan>>, step| {
-        Ok(Arc::new(LogicalPlan::Filter(Filter::try_new(step, input?)?)))
+    let plan = conjunction(rest).into_iter().chain(calls).try_fold(filter.input, |input, step| {
+        Ok::<_, DataFusionError>(Arc::new(LogicalPlan::Filter(Filter::try_new(step, input)?)))
     })?;
     let plan = Arc::unwrap_or_clone(plan);
     Ok(if split { Transformed::yes(plan) } else { Transformed::no(plan) })

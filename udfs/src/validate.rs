@@ -35,7 +35,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
     positional: 2,
     description: "What is wrong with the people of a table, one row a violation. Of texts: blank, refusal, length, the name missing, another age, sex, job or place than the facts say, another language, contact data, a near-copy of another person's text. Of columns, by the figures of the country that the row or `country` names: pairs of values that nobody has, or hardly anybody (`geography`, `age_marital`, `education_occupation`, `demographics`), and values that are not known. Texts are checked in the language that the row (`narrative_language`) or `language` names, or else in the country's.",
     example: "SELECT check, count(*) FROM validate(usa) GROUP BY check",
-    plan: plan,
+    plan,
 };
 
 fn plan(
