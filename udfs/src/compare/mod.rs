@@ -58,7 +58,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::optional("alpha", "number"),
     ],
     positional: 2,
-    description: "Whether two tables agree, one row a column that both have: the total variation distance `tvd`, the one that chance alone makes between samples of these sizes (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test, and a verdict. Numbers of many values are compared in ten bands. `columns` names the columns, and in parentheses the combinations, to compare. Holm's correction over all rows keeps the chance that any of them says `differs` of two samples of the same people at `alpha`.",
+    description: "Whether two tables agree, one row a column that both have: the total variation distance `tvd`, the one that chance alone makes between samples of these sizes (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test, and a verdict. Numbers of many values are compared in ten bands. `columns` names the columns, and in parentheses the combinations, to compare; without it all that both have are compared, but those that say where rows come from, such as `uuid` and `seed`. Holm's correction over all rows keeps the chance that any of them says `differs` of two samples of the same people at `alpha`.",
     example: "SELECT * FROM compare(usa, imported, columns => (age, state, (sex, marital_status)))",
     plan: |arguments, _, context| plan(arguments, context),
 };
