@@ -70,13 +70,15 @@ def among_best(found, scores):
 
 
 def quotas(counts, size):
-    """Largest remainders, equal ones by population: Populace's quotas."""
-    total = counts.sum()
-    floor = counts * size // total
-    order = pandas.DataFrame({"remainder": counts * size % total, "population": counts})
-    order = order.sort_values(["remainder", "population"], ascending=False, kind="stable").index
-    floor[order[: size - floor.sum()]] += 1
-    return floor
+    """One row each, and the others by Webster's method, seat by seat: Populace's quotas."""
+    taken = {stratum: 1 for stratum in counts.index}
+    open_seats = [(-n / 1.5, stratum) for stratum, n in counts.items()]
+    heapq.heapify(open_seats)
+    for _ in range(size - len(counts)):
+        _, stratum = open_seats[0]
+        taken[stratum] += 1
+        heapq.heapreplace(open_seats, (-counts[stratum] / (taken[stratum] + 0.5), stratum))
+    return pandas.Series(taken)
 
 
 def stratified(populace, file):
@@ -88,9 +90,11 @@ def stratified(populace, file):
     base.sql(f"CREATE TABLE people AS SELECT * FROM '{file}'")
     drawn = f"""
         WITH counts AS (SELECT {STRATA}, count(*) AS n FROM people GROUP BY ALL),
-        shares AS (SELECT {STRATA}, n, n * {SAMPLED} AS exact, sum(n) OVER ()::BIGINT AS total FROM counts),
-        quotas AS (SELECT {STRATA}, exact // total + (row_number() OVER (ORDER BY exact % total DESC, n DESC)
-                   <= {SAMPLED} - sum(exact // total) OVER ())::INT AS quota FROM shares),
+        shares AS (SELECT *, n * {SAMPLED} // sum(n) OVER ()::BIGINT AS about FROM counts),
+        seats AS (SELECT *, unnest(range(2, about + 4)) AS seat FROM shares),
+        further AS (SELECT * FROM seats ORDER BY n / (seat - 0.5) DESC LIMIT {SAMPLED} - (SELECT count(*) FROM counts)),
+        quotas AS (SELECT {STRATA}, 1 + count(further.seat) AS quota FROM counts LEFT JOIN further USING ({STRATA})
+                   GROUP BY ALL),
         ranked AS (SELECT uuid, {STRATA}, row_number() OVER (PARTITION BY {STRATA} ORDER BY hash(uuid, 7)) AS r
                    FROM people),
         taken AS (SELECT uuid FROM ranked JOIN quotas USING ({STRATA}) WHERE r <= quota)
