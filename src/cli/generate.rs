@@ -165,7 +165,7 @@ pub(super) fn finish(
         };
         let done = tokio::select! {
             done = work => done,
-            _ = tokio::signal::ctrl_c() => Err(interrupted()),
+            () = super::signals::interrupt() => Err(interrupted()),
         };
         engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
         done

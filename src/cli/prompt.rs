@@ -89,13 +89,13 @@ async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Fa
         // Dropped, a statement stops, and leaves what it has committed.
         let rows = tokio::select! {
             rows = waited => rows?,
-            _ = tokio::signal::ctrl_c() => return Err(cancelled(begun())),
+            () = super::signals::interrupt() => return Err(cancelled(begun())),
             never = tell(begun) => match never {},
         };
         let out = &mut io::stdout();
         tokio::select! {
             printed = print(rows, format, out) => printed?,
-            _ = tokio::signal::ctrl_c() => return Err(cancelled(begun())),
+            () = super::signals::interrupt() => return Err(cancelled(begun())),
         }
         for notice in engine.take_notices() {
             println!("{notice}");

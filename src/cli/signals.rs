@@ -39,28 +39,72 @@ pub(super) fn failed() -> ExitCode {
     }
 }
 
-/// Waits for a signal.
-pub(super) async fn signal() -> Signal {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Without a way to hear of it, it ends the program as it always did.
-            std::future::pending::<()>().await;
-        }
-        Signal::Interrupt
-    };
+/// Hears of signals from the moment it is made: one that comes before it is asked is told all the same.
+struct Signals {
     #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut terminated) => _ = terminated.recv().await,
-            Err(_) => std::future::pending::<()>().await,
+    interrupted: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    terminated: Option<tokio::signal::unix::Signal>,
+    #[cfg(windows)]
+    interrupted: Option<tokio::signal::windows::CtrlC>,
+}
+
+impl Signals {
+    /// Without a way to hear of one, it ends the program as it always did.
+    #[cfg(unix)]
+    fn listen() -> Signals {
+        use tokio::signal::unix::{SignalKind, signal};
+        Signals { interrupted: signal(SignalKind::interrupt()).ok(), terminated: signal(SignalKind::terminate()).ok() }
+    }
+
+    #[cfg(windows)]
+    fn listen() -> Signals {
+        Signals { interrupted: tokio::signal::windows::ctrl_c().ok() }
+    }
+
+    /// Waits for the next signal.
+    async fn next(&mut self) -> Signal {
+        let interrupted = async {
+            match &mut self.interrupted {
+                Some(signals) => _ = signals.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(unix)]
+        let terminated = async {
+            match &mut self.terminated {
+                Some(signals) => _ = signals.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(not(unix))]
+        let terminated = std::future::pending::<()>();
+        tokio::select! {
+            () = interrupted => Signal::Interrupt,
+            () = terminated => Signal::Terminate,
         }
-        Signal::Terminate
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<Signal>();
-    tokio::select! {
-        signal = interrupted => signal,
-        signal = terminated => signal,
+    }
+}
+
+/// Waits for a signal that comes from now on.
+pub(super) fn signal() -> impl Future<Output = Signal> {
+    let mut signals = Signals::listen();
+    async move { signals.next().await }
+}
+
+/// Waits for Ctrl-C pressed from now on; SIGTERM stays what it is.
+///
+/// Where there is no way to hear of it, it ends the program as it always did.
+pub(super) fn interrupt() -> impl Future<Output = ()> {
+    #[cfg(unix)]
+    let signals = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+    #[cfg(windows)]
+    let signals = tokio::signal::windows::ctrl_c();
+    async {
+        match signals {
+            Ok(mut signals) => _ = signals.recv().await,
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 
@@ -95,7 +139,8 @@ impl Runtime {
     /// on it; a second signal ends the program wherever it is.
     pub fn block_on_or<O: Outcome>(self, work: impl Future<Output = O>, said: &str) -> O {
         let outcome = self.0.block_on(async {
-            let watch = tokio::spawn(watch());
+            // Both hear from here on: work may be long at its first step, which may make what others wait for to signal.
+            let watch = tokio::spawn(watch(Signals::listen()));
             let (mut work, mut ended) = (pin!(work), pin!(signal()));
             let (outcome, signal) = tokio::select! {
                 // What knows better what to say is asked first.
@@ -150,8 +195,28 @@ impl<T> Outcome for Result<T, DataFusionError> {
 }
 
 /// Ends the program at the second signal, whatever it is at.
-async fn watch() {
-    signal().await;
-    let second = signal().await;
+async fn watch(mut signals: Signals) {
+    signals.next().await;
+    let second = signals.next().await;
     std::process::exit(second.code().into());
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_during_the_first_step_is_heard() {
+        let runtime = Runtime::new(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+        let outcome = runtime.block_on(async {
+            // The thread that hears of signals for others hears of this one before the work lets go.
+            std::thread::sleep(Duration::from_millis(200));
+            let kill = std::process::Command::new("kill").args(["-TERM", &std::process::id().to_string()]).status();
+            assert!(kill.unwrap().success());
+            std::thread::sleep(Duration::from_millis(200));
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok::<_, Failure>(())
+        });
+        assert!(outcome.unwrap_err().0.starts_with("interrupted"));
+    }
 }
