@@ -6,14 +6,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow::datatypes::FieldRef;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DataFusionError, JoinType, Result};
+use datafusion::logical_expr::UserDefinedLogicalNodeCore;
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort, SubqueryAlias,
-    ident, lit,
+    BinaryExpr, Expr, Extension, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort,
+    SubqueryAlias, ident, lit,
 };
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
@@ -21,6 +23,7 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use crate::TableSearch;
 use crate::async_calls::call;
 use crate::generate_persona::first_of;
+use crate::relation_function::RelationFunctionNode;
 use crate::sampling::lineage::tells_rows_apart;
 
 /// Makes calls after rows are left out: above LIMIT, ORDER BY with a limit and joins that do not depend on what they
@@ -50,6 +53,7 @@ impl OptimizerRule for LateCalls {
             LogicalPlan::Limit(limit) => after_limit(limit),
             LogicalPlan::Filter(filter) => one_by_one(filter),
             LogicalPlan::Join(join) => after_join(join, self.0.as_deref()),
+            LogicalPlan::Extension(extension) => after_sample(extension),
             other => Ok(Transformed::no(other)),
         }
     }
@@ -152,6 +156,77 @@ fn after_limit(mut limit: Limit) -> Result<Transformed<LogicalPlan>> {
         }
         _ => Ok(Transformed::no(LogicalPlan::Limit(limit))),
     }
+}
+
+/// Calls about rows of a sample are made for those taken. Where it depends on what a call returns, that one is not moved.
+fn after_sample(extension: Extension) -> Result<Transformed<LogicalPlan>> {
+    let node = extension.node.as_any().downcast_ref::<RelationFunctionNode>();
+    let lifted = node.and_then(|node| {
+        let (exprs, below) = projected(node.carried_of()?)?;
+        let moves = |(name, expr): &(String, Expr)| call(expr).is_some() && node.only_passes(name);
+        let (lifted, rest): (Vec<_>, Vec<_>) = exprs.into_iter().partition(moves);
+        (!lifted.is_empty()).then_some((node, lifted, rest, below))
+    });
+    let Some((node, lifted, rest, below)) = lifted else {
+        return Ok(Transformed::no(LogicalPlan::Extension(extension)));
+    };
+    let mut carried: Vec<Column> = vec![];
+    for column in lifted.iter().flat_map(|(_, expr)| expr.column_refs()) {
+        if !carried.contains(column) {
+            carried.push(column.clone());
+        }
+    }
+    // In an order that does not depend on hashes.
+    carried.sort();
+    let name = |at: usize| format!("carried_{}", node.carried() + at);
+    let shown = rest.into_iter().map(|(name, expr)| expr.unalias().alias(name));
+    let columns = carried.iter().enumerate().map(|(at, column)| Expr::Column(column.clone()).alias(name(at)));
+    let relation = LogicalPlanBuilder::from(below).project(shown.chain(columns).collect::<Vec<_>>())?.build()?;
+    let sample = node.carrying(relation, (0..carried.len()).map(name).collect())?;
+    let above = |(at, field): (usize, &FieldRef)| {
+        let of = node.passed(at).map(|(relation, at)| relation.schema().field(at).name());
+        let Some((_, expr)) = lifted.iter().find(|(name, _)| of == Some(name)) else { return Ok(ident(field.name())) };
+        let expr = expr.clone().unalias().transform_up(|e| match &e {
+            Expr::Column(column) => match carried.iter().position(|c| c == column) {
+                Some(at) => Ok(Transformed::yes(ident(name(at)))),
+                None => Ok(Transformed::no(e)),
+            },
+            _ => Ok(Transformed::no(e)),
+        })?;
+        Ok::<_, DataFusionError>(expr.data.alias(field.name()))
+    };
+    let above = node.schema().fields().iter().enumerate().map(above).collect::<Result<Vec<_>>>()?;
+    let sample = LogicalPlan::Extension(Extension { node: Arc::new(sample) });
+    Ok(Transformed::yes(LogicalPlanBuilder::from(sample).project(above)?.build()?))
+}
+
+/// The names and expressions of a projection, and what they are over; where it is over another one that makes calls, over
+/// what is below that, unless a call would stand there twice.
+fn projected(plan: &LogicalPlan) -> Option<(Vec<(String, Expr)>, LogicalPlan)> {
+    let LogicalPlan::Projection(Projection { expr, input, schema, .. }) = plan else { return None };
+    let names = schema.fields().iter().map(|f| f.name().clone());
+    let Some(calls) = Calls::of(input) else {
+        return Some((names.zip(expr.iter().cloned()).collect(), input.as_ref().clone()));
+    };
+    let made = |column: &Column| calls.columns.iter().find(|(shown, _)| shown == column).map(|(_, e)| e);
+    let mut met = HashSet::new();
+    for column in expr.iter().flat_map(|e| e.column_refs()) {
+        if made(column).is_some_and(|e| e.is_volatile()) && !met.insert(column) {
+            return None;
+        }
+    }
+    let over = expr.iter().map(|e| {
+        let replaced = e.clone().unalias().transform_up(|e| match &e {
+            Expr::Column(column) => Ok(match made(column) {
+                Some(expr) => Transformed::yes(expr.clone().unalias()),
+                None => Transformed::no(e),
+            }),
+            _ => Ok(Transformed::no(e)),
+        });
+        replaced.map(|replaced| replaced.data).ok()
+    });
+    let over = over.collect::<Option<Vec<Expr>>>()?;
+    Some((names.zip(over).collect(), calls.input.as_ref().clone()))
 }
 
 /// Of people who are written up whole those alone whom an order with a limit leaves.

@@ -16,7 +16,6 @@ mod compare;
 mod complete_persona;
 mod cosine_similarity;
 mod counterfactual;
-mod deferred;
 mod diversity;
 mod duplicates;
 mod embed;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -66,6 +66,30 @@ pub(crate) trait RelationFunction: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether each row that it shows is a row of the input whose columns it passes, and none of them is shown twice.
+    fn is_subset(&self) -> bool {
+        false
+    }
+
+    /// Whether it shows columns of that input besides its own, where these are asked for: [`Wanted::carried`].
+    fn carries(&self) -> bool {
+        false
+    }
+
+    /// A column of its own in which no two rows have the same value.
+    fn key(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The call that is run in its stead, with other inputs, where these are such that there is a shorter way to their
+    /// rows. An input that stays is one of those given.
+    ///
+    /// # Errors
+    /// If an input cannot be planned so.
+    fn planned(&self, _: &[Input], _: &Arc<SessionState>) -> Result<Option<(Arc<dyn RelationFunction>, Vec<Input>)>> {
+        Ok(None)
+    }
+
     /// Runs it: batches of the columns that are wanted.
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>>;
 }
@@ -76,7 +100,9 @@ pub(crate) struct Wanted {
     pub task: Arc<TaskContext>,
     /// The columns, by their places
     pub projection: Vec<usize>,
-    /// Of these columns
+    /// Columns of the input whose columns it passes, which it shows after these
+    pub carried: Vec<String>,
+    /// Of all these columns
     pub schema: SchemaRef,
     /// The relations, in the order in which they were given to [`relation`]
     pub inputs: Vec<Input>,
@@ -91,6 +117,28 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// An input whose rows come another way than its relation's.
+    pub fn by(&self, physical: Arc<dyn ExecutionPlan>) -> Input {
+        Input { logical: self.logical.clone(), physical }
+    }
+
+    /// The rows that satisfy a condition over its columns, planned anew, so that the condition reaches what is below.
+    ///
+    /// # Errors
+    /// If it cannot be planned or run.
+    pub async fn filtered(
+        &self,
+        condition: Expr,
+        state: &SessionState,
+        task: &Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let plan = LogicalPlanBuilder::from(self.logical.as_ref().clone()).filter(condition)?.build()?;
+        // It has been analysed already.
+        let plan = state.optimizer().optimize(plan, state, |_, _| {})?;
+        let plan = state.query_planner().create_physical_plan(&plan, state).await?;
+        execute_stream(plan, task.clone())
+    }
+
     /// Its rows. A call reads each of its inputs once: operators keep what they have done.
     ///
     /// # Errors
@@ -161,7 +209,7 @@ pub(crate) fn relation(
 ) -> Result<LogicalPlan> {
     let called = called.unwrap_or_else(|| TableReference::bare(function.name()));
     let projection = (0..function.schema().fields().len()).collect();
-    let node = RelationFunctionNode::new(Arc::new(function), projection, inputs)?;
+    let node = RelationFunctionNode::new(Arc::new(function), projection, vec![], inputs)?;
     let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
     LogicalPlanBuilder::from(plan).alias(called)?.build()
 }
@@ -172,6 +220,8 @@ pub(crate) struct RelationFunctionNode {
     function: Arc<dyn RelationFunction>,
     /// The columns that it shows, by their places in the function's schema
     projection: Vec<usize>,
+    /// The columns that it carries, by their names in the input whose columns it passes
+    carried: Vec<String>,
     inputs: Vec<LogicalPlan>,
     schema: DFSchemaRef,
 }
@@ -180,22 +230,84 @@ impl RelationFunctionNode {
     fn new(
         function: Arc<dyn RelationFunction>,
         projection: Vec<usize>,
+        carried: Vec<String>,
         inputs: Vec<LogicalPlan>,
     ) -> Result<RelationFunctionNode> {
-        let schema = DFSchema::try_from(function.schema().project(&projection)?)?;
-        Ok(RelationFunctionNode { function, projection, inputs, schema: Arc::new(schema) })
+        let own = function.schema().project(&projection)?;
+        let mut fields: Vec<FieldRef> = own.fields().iter().cloned().collect();
+        let passing = passing(function.as_ref());
+        for column in &carried {
+            let of = passing.and_then(|input| inputs.get(input));
+            match of.map(|of| of.schema().field_with_unqualified_name(column)) {
+                Some(field) => fields.push(field?.clone()),
+                None => return plan_err!("{} carries no columns", function.name()),
+            }
+        }
+        let schema = Arc::new(DFSchema::try_from(Schema::new_with_metadata(fields, own.metadata().clone()))?);
+        Ok(RelationFunctionNode { function, projection, carried, inputs, schema })
     }
 
-    /// The function's name.
-    pub fn function(&self) -> &'static str {
-        self.function.name()
+    /// The relation whose columns it passes, where it can carry others of it.
+    pub fn carried_of(&self) -> Option<&LogicalPlan> {
+        self.inputs.get(passing(self.function.as_ref()).filter(|_| self.function.carries())?)
     }
+
+    /// Whether a column of that relation is passed, and nothing depends on what it holds.
+    pub fn only_passes(&self, column: &str) -> bool {
+        let of = passing(self.function.as_ref());
+        let is_it = |(input, name): &(usize, String)| Some(*input) == of && name == column;
+        self.function.passes().iter().flatten().any(is_it) && !self.function.reads().iter().any(is_it)
+    }
+
+    /// The same call of another relation in the place of that one, of which it carries these columns besides those that
+    /// it carries already; what it passed of columns that are not there any more, it does not show.
+    ///
+    /// # Errors
+    /// If the relation has not these columns.
+    pub fn carrying(&self, relation: LogicalPlan, columns: Vec<String>) -> Result<RelationFunctionNode> {
+        let mut inputs = self.inputs.clone();
+        match passing(self.function.as_ref()).and_then(|input| inputs.get_mut(input)) {
+            Some(input) => *input = relation,
+            None => return plan_err!("{} carries no columns", self.function.name()),
+        }
+        let carried = self.carried.iter().cloned().chain(columns).collect();
+        let node = RelationFunctionNode { carried, ..self.clone() };
+        UserDefinedLogicalNodeCore::with_exprs_and_inputs(&node, vec![], inputs)
+    }
+
+    /// So many columns are carried.
+    pub fn carried(&self) -> usize {
+        self.carried.len()
+    }
+
+    /// The call.
+    pub fn function(&self) -> &dyn RelationFunction {
+        self.function.as_ref()
+    }
+
+    /// The relations that it reads.
+    pub fn relations(&self) -> &[LogicalPlan] {
+        &self.inputs
+    }
+
+    /// The input that a column is a column of, as it is, and its place there.
+    pub fn passed(&self, at: usize) -> Option<(&LogicalPlan, usize)> {
+        let (input, column) = self.function.passes().into_iter().nth(*self.projection.get(at)?)??;
+        let relation = self.inputs.get(input)?;
+        Some((relation, relation.schema().fields().iter().position(|f| *f.name() == column)?))
+    }
+}
+
+/// The input whose columns a call passes.
+fn passing(function: &dyn RelationFunction) -> Option<usize> {
+    function.passes().into_iter().flatten().next().map(|(input, _)| input)
 }
 
 impl PartialEq for RelationFunctionNode {
     fn eq(&self, other: &RelationFunctionNode) -> bool {
         Arc::ptr_eq(&self.function, &other.function)
             && self.projection == other.projection
+            && self.carried == other.carried
             && self.inputs == other.inputs
     }
 }
@@ -206,6 +318,7 @@ impl Hash for RelationFunctionNode {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Arc::as_ptr(&self.function).cast::<()>().hash(state);
         self.projection.hash(state);
+        self.carried.hash(state);
         self.inputs.hash(state);
     }
 }
@@ -248,7 +361,10 @@ impl UserDefinedLogicalNodeCore for RelationFunctionNode {
             _ => true,
         };
         let projection = self.projection.iter().copied().filter(there).collect();
-        RelationFunctionNode::new(self.function.clone(), projection, inputs)
+        let of = passing(self.function.as_ref()).and_then(|input| inputs.get(input));
+        let has = |name: &&String| of.is_some_and(|of| of.schema().fields().iter().any(|f| f.name() == *name));
+        let carried = self.carried.iter().filter(has).cloned().collect();
+        RelationFunctionNode::new(self.function.clone(), projection, carried, inputs)
     }
 
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
@@ -258,6 +374,9 @@ impl UserDefinedLogicalNodeCore for RelationFunctionNode {
         }
         let reads = self.function.reads();
         let wanted: Vec<usize> = output.iter().filter_map(|at| self.projection.get(*at).copied()).collect();
+        let carried = output.iter().filter_map(|at| at.checked_sub(self.projection.len()));
+        let carried: Vec<&String> = carried.filter_map(|at| self.carried.get(at)).collect();
+        let of = passing(self.function.as_ref());
         let needed = self.inputs.iter().enumerate().map(|(input, plan)| {
             let is_needed = |name: &String| {
                 let mut shown = passes
@@ -266,6 +385,9 @@ impl UserDefinedLogicalNodeCore for RelationFunctionNode {
                     .filter(|(_, p)| p.as_ref().is_some_and(|(of, column)| *of == input && column == name));
                 let passed = shown.clone().next().is_some();
                 let read = reads.iter().any(|(of, column)| *of == input && column == name);
+                if of == Some(input) && self.carried.contains(name) {
+                    return carried.contains(&name);
+                }
                 read || !passed || shown.any(|(at, _)| wanted.contains(&at))
             };
             let fields = plan.schema().fields().iter().enumerate();
@@ -294,8 +416,12 @@ impl ExtensionPlanner for RelationFunctionPlanner {
             .iter()
             .zip(physical_inputs)
             .map(|(logical, physical)| Input { logical: Arc::new((*logical).clone()), physical: physical.clone() });
-        let state = Arc::new(state.clone());
-        Ok(Some(Arc::new(RelationFunctionExec::new(node, inputs.collect(), state)?)))
+        let (inputs, state) = (inputs.collect::<Vec<_>>(), Arc::new(state.clone()));
+        let (function, inputs) = match node.function.planned(&inputs, &state)? {
+            Some(planned) => planned,
+            None => (node.function.clone(), inputs),
+        };
+        Ok(Some(Arc::new(RelationFunctionExec::new(function, node, inputs, state)?)))
     }
 }
 
@@ -323,6 +449,7 @@ impl QueryPlanner for WithRelationFunctions {
 pub(crate) struct RelationFunctionExec {
     function: Arc<dyn RelationFunction>,
     projection: Vec<usize>,
+    carried: Vec<String>,
     inputs: Vec<Input>,
     state: Arc<SessionState>,
     properties: Arc<PlanProperties>,
@@ -330,10 +457,15 @@ pub(crate) struct RelationFunctionExec {
 }
 
 impl RelationFunctionExec {
-    fn new(node: &RelationFunctionNode, inputs: Vec<Input>, state: Arc<SessionState>) -> Result<RelationFunctionExec> {
+    fn new(
+        function: Arc<dyn RelationFunction>,
+        node: &RelationFunctionNode,
+        inputs: Vec<Input>,
+        state: Arc<SessionState>,
+    ) -> Result<RelationFunctionExec> {
         let schema = node.schema.inner().clone();
         let mut equivalences = EquivalenceProperties::new(schema.clone());
-        if let Some((column, options)) = node.function.ordering()
+        if let Some((column, options)) = function.ordering()
             && let Ok(at) = schema.index_of(column)
         {
             let expr = Arc::new(Column::new(column, at));
@@ -346,8 +478,9 @@ impl RelationFunctionExec {
             Boundedness::Bounded,
         );
         Ok(RelationFunctionExec {
-            function: node.function.clone(),
+            function,
             projection: node.projection.clone(),
+            carried: node.carried.clone(),
             inputs,
             state,
             properties: Arc::new(properties),
@@ -401,6 +534,7 @@ impl ExecutionPlan for RelationFunctionExec {
         Ok(Arc::new(RelationFunctionExec {
             function: self.function.clone(),
             projection: self.projection.clone(),
+            carried: self.carried.clone(),
             inputs: inputs.collect(),
             state: self.state.clone(),
             properties: self.properties.clone(),
@@ -421,6 +555,7 @@ impl ExecutionPlan for RelationFunctionExec {
             state: self.state.clone(),
             task,
             projection: self.projection.clone(),
+            carried: self.carried.clone(),
             schema: self.schema(),
             inputs: self.inputs.clone(),
         };

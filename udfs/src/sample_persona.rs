@@ -211,6 +211,10 @@ impl RelationFunction for DrawToMargins {
         self.draw.pack.schema()
     }
 
+    fn key(&self) -> Option<&'static str> {
+        Some("uuid")
+    }
+
     fn details(&self) -> String {
         let DrawArguments { pack, count, seed, given } = &self.draw;
         let given = given.as_ref().map_or(String::new(), |given| format!(", given={given}"));

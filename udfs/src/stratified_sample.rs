@@ -2,25 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
-use futures::stream::BoxStream;
 
 use crate::TableSearch;
-use crate::arguments::{Arguments, expression, relation};
-use crate::deferred::{Deferred, Wanted, table};
+use crate::arguments::{self, Arguments, expression};
+use crate::relation_function::relation;
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
 use crate::sampling::lineage::seed_over;
 use crate::sampling::passes::{SAMPLING_WEIGHT, STRATUM, STRATUM_SIZE, Sample};
 use crate::sampling::quotas;
 use crate::sampling::ranks::{Key, plain};
-use crate::scan::scan;
 use crate::table_functions::{Parameter, TableFunction};
 
 pub(crate) const NAME: &str = "stratified_sample";
@@ -62,7 +58,8 @@ fn plan(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
-    Key::of(&input, host.as_deref()).check(NAME, &input)?;
+    let key = Key::of(&input, host.as_deref());
+    key.check(NAME, &input)?;
     for added in [STRATUM, SAMPLING_WEIGHT, STRATUM_SIZE] {
         if input.schema().fields().iter().any(|f| f.name() == added) {
             return plan_err!("{NAME}: the table has a column `{added}` already; leave it out with a subquery");
@@ -91,9 +88,24 @@ fn plan(
     let seed = arguments.integer("seed", 0..=i128::from(u64::MAX), context)?;
     let seed = seed.map_or_else(fresh_seed, |seed| seed as u64);
     let design = Design { n: n.unwrap_or(0), allocation, min, max, on_short };
-    let of_ranks = seed_over(&input, seed)?;
-    let sample = Sample { function: NAME, input, strata, study_variable, design, n, quotas, seed: of_ranks, host };
-    scan(NAME, table(StratifiedSample { schema: sample.schema(), sample: Arc::new(sample), seed }))
+    let names: Vec<String> = strata.iter().map(|e| e.schema_name().to_string()).collect();
+    let rows = n.map_or(String::new(), |n| format!("n={n}, "));
+    let allocation = format!("{allocation:?}").to_lowercase();
+    let sample = Sample {
+        function: NAME,
+        operator: "StratifiedSampleExec",
+        details: format!("{rows}strata=({}), allocation={allocation}, seed={seed}", names.join(", ")),
+        table: input.schema().inner().clone(),
+        key,
+        strata: strata.len(),
+        design,
+        n,
+        seed: seed_over(&input, seed)?,
+        weighted: true,
+        host,
+    };
+    let inputs = sample.inputs(&input, strata, study_variable, quotas)?;
+    relation(sample, inputs, None)
 }
 
 /// What tells the strata apart: one expression, or several in parentheses.
@@ -179,7 +191,7 @@ fn allocation(
             }
         };
     }
-    let table = context.plan(relation(sql)?)?;
+    let table = context.plan(arguments::relation(sql)?)?;
     let element = |e: &Expr| {
         let name = match e {
             Expr::Column(column) => column.name.clone(),
@@ -212,47 +224,5 @@ fn study_variable(
         ),
         (_, Some(_)) => plan_err!("{NAME}: `study_variable` goes with allocation => 'neyman'"),
         (_, None) => Ok(None),
-    }
-}
-
-/// One sample.
-#[derive(Debug)]
-pub(crate) struct StratifiedSample {
-    sample: Arc<Sample>,
-    schema: SchemaRef,
-    /// As the statement has it
-    seed: u64,
-}
-
-impl StratifiedSample {
-    /// What it is a sample of.
-    pub fn input(&self) -> &LogicalPlan {
-        &self.sample.input
-    }
-}
-
-impl Deferred for StratifiedSample {
-    const OPERATOR: &'static str = "StratifiedSampleExec";
-
-    fn function(&self) -> &'static str {
-        NAME
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn details(&self) -> String {
-        let Sample { strata, design, n, .. } = self.sample.as_ref();
-        let seed = self.seed;
-        let strata: Vec<String> = strata.iter().map(|e| e.schema_name().to_string()).collect();
-        let n = n.map_or(String::new(), |n| format!("n={n}, "));
-        let allocation = format!("{:?}", design.allocation).to_lowercase();
-        format!("{n}strata=({}), allocation={allocation}, seed={seed}", strata.join(", "))
-    }
-
-    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
-        self.sample.clone().rows(state, task, projection)
     }
 }

@@ -1,13 +1,12 @@
 //! `FROM usa TABLESAMPLE BERNOULLI (5) REPEATABLE (7)`: some rows of a table, by chance.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::{DFSchema, Result, ScalarValue, exec_err, plan_err};
-use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::TableReference;
@@ -20,13 +19,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::TableSearch;
 use crate::arguments::fold;
-use crate::deferred::{Deferred, Wanted, table};
+use crate::relation_function::{RelationFunction, Wanted, all, column, columns, relation};
 use crate::sample_persona::{MAX_COUNT, fresh_seed};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
 use crate::sampling::lineage::seed_over;
-use crate::sampling::passes::{Sample, run};
+use crate::sampling::passes::{Sample, no_key};
 use crate::sampling::ranks::{Key, Ranks};
-use crate::scan::scan;
 
 /// What it is listed as among the functions.
 pub(crate) const NAME: &str = "tablesample";
@@ -37,7 +35,9 @@ pub(crate) const SYNTAX: &str =
     "table TABLESAMPLE BERNOULLI (percentage) | (number PERCENT) | (number ROWS) [REPEATABLE (seed)]";
 pub(crate) const EXAMPLE: &str = "SELECT * FROM usa TABLESAMPLE BERNOULLI (5) REPEATABLE (7)";
 
-const CLAUSE: &str = "TABLESAMPLE";
+pub(crate) const CLAUSE: &str = "TABLESAMPLE";
+
+const OPERATOR: &str = "TableSampleExec";
 
 /// The sample that a relation asks for.
 pub(crate) fn clause(relation: &mut TableFactor) -> Option<&mut Option<TableSampleKind>> {
@@ -50,7 +50,7 @@ pub(crate) fn clause(relation: &mut TableFactor) -> Option<&mut Option<TableSamp
 /// Plans a sample of the relation that is left when the clause and the alias are taken from it.
 pub(crate) fn plan(
     kind: TableSampleKind,
-    relation: TableFactor,
+    of: TableFactor,
     host: Option<Arc<dyn TableSearch>>,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
@@ -63,12 +63,13 @@ pub(crate) fn plan(
         Some(seed) => seed_of(&seed)?,
         None => fresh_seed(),
     };
-    let name = match &relation {
+    let name = match &of {
         TableFactor::Table { name, .. } => context.object_name_to_table_reference(name.clone())?,
         _ => TableReference::bare(NAME),
     };
-    let input = context.plan(relation)?;
-    Key::of(&input, host.as_deref()).check(CLAUSE, &input)?;
+    let input = context.plan(of)?;
+    let key = Key::of(&input, host.as_deref());
+    key.check(CLAUSE, &input)?;
     // How rows are stored says nothing of them here, so that blocks of rows, as of SYSTEM and BLOCK, are rows.
     let method = match quantity {
         Some(TableSampleQuantity { value, unit: Some(TableSampleUnit::Rows), .. }) => {
@@ -83,9 +84,39 @@ pub(crate) fn plan(
         }
         _ => return plan_err!("{CLAUSE}: how much? Write BERNOULLI (5), (5 PERCENT) or (100 ROWS)"),
     };
-    let schema = Arc::new(input.schema().as_arrow().clone());
-    let of_ranks = seed_over(&input, seed)?;
-    scan(name, table(TableSample { host, input, method, seed, of_ranks, schema }))
+    let (table, of_ranks) = (input.schema().inner().clone(), seed_over(&input, seed)?);
+    match method {
+        Method::Rows(n) => {
+            let sample = Sample {
+                function: CLAUSE,
+                operator: OPERATOR,
+                details: format!("rows={n}, seed={seed}"),
+                table,
+                key,
+                strata: 0,
+                design: Design {
+                    n,
+                    allocation: Allocation::Proportional,
+                    min: Some(0),
+                    max: None,
+                    on_short: OnShort::TakeAll,
+                },
+                n: Some(n),
+                seed: of_ranks,
+                weighted: false,
+                host,
+            };
+            let inputs = sample.inputs(&input, vec![], None, None)?;
+            relation(sample, inputs, Some(name))
+        }
+        Method::Share(share) => {
+            let columns_of_table = input.schema().columns();
+            let keys = key.columns(columns_of_table.len()).into_iter();
+            let keys = keys.map(|at| Expr::Column(columns_of_table[at].clone())).chain(all(&input));
+            let inputs = vec![columns(&input, keys)?];
+            relation(Bernoulli { table, key, share, seed, of_ranks }, inputs, Some(name))
+        }
+    }
 }
 
 fn seed_of(seed: &TableSampleSeed) -> Result<u64> {
@@ -125,118 +156,81 @@ enum Method {
     Rows(u64),
 }
 
-/// One sample.
+/// The rows whose rank is in the lowest share of all numbers.
 #[derive(Debug)]
-pub(crate) struct TableSample {
-    host: Option<Arc<dyn TableSearch>>,
-    input: LogicalPlan,
-    method: Method,
+struct Bernoulli {
+    /// The columns of the relation
+    table: SchemaRef,
+    key: Key,
+    share: f64,
     /// As the statement has it
     seed: u64,
     /// What ranks are made with
     of_ranks: u64,
-    schema: SchemaRef,
-}
-
-impl TableSample {
-    /// What it is a sample of.
-    pub fn input(&self) -> &LogicalPlan {
-        &self.input
-    }
-}
-
-impl Deferred for TableSample {
-    const OPERATOR: &'static str = "TableSampleExec";
-
-    fn function(&self) -> &'static str {
-        CLAUSE
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn details(&self) -> String {
-        match self.method {
-            Method::Share(share) => format!("share={share}, seed={}", self.seed),
-            Method::Rows(n) => format!("rows={n}, seed={}", self.seed),
-        }
-    }
-
-    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, schema } = wanted;
-        let (input, seed, host) = (self.input.clone(), self.of_ranks, self.host.clone());
-        match self.method {
-            Method::Rows(n) => {
-                let (allocation, on_short) = (Allocation::Proportional, OnShort::TakeAll);
-                let design = Design { n, allocation, min: Some(0), max: None, on_short };
-                let (strata, study_variable, quotas) = (vec![], None, None);
-                let (function, n) = (CLAUSE, Some(n));
-                let sample = Sample { function, input, strata, study_variable, design, n, quotas, seed, host };
-                Arc::new(sample).rows(state, task, projection)
-            }
-            Method::Share(share) => {
-                let bernoulli = Bernoulli { input, share, seed, host, projection, schema };
-                stream::once(async move { bernoulli.rows(&state, task).await }).try_flatten().boxed()
-            }
-        }
-    }
-}
-
-/// The rows whose rank is in the lowest share of all numbers.
-struct Bernoulli {
-    input: LogicalPlan,
-    share: f64,
-    seed: u64,
-    host: Option<Arc<dyn TableSearch>>,
-    projection: Vec<usize>,
-    schema: SchemaRef,
 }
 
 impl Bernoulli {
-    async fn rows(
-        &self,
-        state: &SessionState,
-        task: Arc<TaskContext>,
-    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let fields = self.input.schema();
-        let columns = fields.columns();
-        let column = |at: usize| Expr::Column(columns[at].clone());
-        let key = match Key::of(&self.input, self.host.as_deref()) {
-            Key::Uuid(at) if fields.field(at).is_nullable() => {
-                let missing = run(&self.input, Some(column(at).is_null()), vec![column(at)], state, &task).await?;
-                let mut missing = missing.try_filter(|batch| std::future::ready(batch.num_rows() > 0));
-                match missing.try_next().await? {
-                    Some(_) => {
-                        Key::Content.check(CLAUSE, &self.input)?;
-                        Key::Content
-                    }
-                    None => Key::Uuid(at),
-                }
-            }
-            key => key,
+    fn width(&self) -> usize {
+        self.table.fields().len()
+    }
+
+    /// How many columns the key is; they come before those of the table
+    fn keys(&self) -> usize {
+        self.key.columns(self.width()).len()
+    }
+}
+
+impl RelationFunction for Bernoulli {
+    fn name(&self) -> &'static str {
+        CLAUSE
+    }
+
+    fn operator(&self) -> &'static str {
+        OPERATOR
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.table.clone()
+    }
+
+    fn details(&self) -> String {
+        format!("share={}, seed={}", self.share, self.seed)
+    }
+
+    fn passes(&self) -> Vec<Option<(usize, String)>> {
+        (0..self.width()).map(|at| Some((0, column(self.keys() + at)))).collect()
+    }
+
+    fn is_subset(&self) -> bool {
+        true
+    }
+
+    fn carries(&self) -> bool {
+        true
+    }
+
+    fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
+        let Wanted { task, projection, carried, schema, inputs, .. } = wanted;
+        let begin = async move {
+            let fields = self.key.columns(self.width()).into_iter().map(|at| self.table.field(at));
+            let fields: Vec<_> = fields.map(|f| (f.name().as_str(), f.data_type())).collect();
+            let mut ranks = Ranks::new(&self.key, self.of_ranks, &fields)?;
+            let place = |at: usize| inputs[0].place(&column(at));
+            let keys = (0..self.keys()).map(place).collect::<Result<Vec<_>>>()?;
+            let shown = projection.iter().map(|at| place(self.keys() + at));
+            let shown = shown.chain(carried.iter().map(|name| inputs[0].place(name))).collect::<Result<Vec<_>>>()?;
+            let below = (self.share * 2f64.powi(64)) as u128;
+            let sampled = inputs[0].rows(&task)?.map(move |batch| {
+                let batch = batch?;
+                let keys: Vec<_> = keys.iter().map(|at| batch.column(*at).clone()).collect();
+                let Some(ranks) = ranks.of(&keys, batch.num_rows())? else { return no_key(CLAUSE) };
+                let mask: BooleanArray = ranks.into_iter().map(|rank| Some(rank >> 64 < below)).collect();
+                let columns = shown.iter().map(|at| filter(batch.column(*at), &mask)).collect::<Result<Vec<_>, _>>()?;
+                let options = RecordBatchOptions::new().with_row_count(Some(mask.true_count()));
+                Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+            });
+            Ok::<_, DataFusionError>(sampled.try_filter(|batch| ready(batch.num_rows() > 0)))
         };
-        let places = key.columns(columns.len());
-        let kinds: Vec<_> =
-            places.iter().map(|at| fields.field(*at)).map(|f| (f.name().as_str(), f.data_type())).collect();
-        let mut ranks = Ranks::new(&key, self.seed, &kinds)?;
-        let wanted = self.projection.iter().chain(&places).map(|at| column(*at)).collect();
-        let rows = run(&self.input, None, wanted, state, &task).await?;
-        let below = (self.share * 2f64.powi(64)) as u128;
-        let (schema, shown) = (self.schema.clone(), self.projection.len());
-        let sampled = rows.map(move |batch| {
-            let batch = batch?;
-            let (shown, keys) = batch.columns().split_at(shown);
-            let Some(ranks) = ranks.of(keys, batch.num_rows())? else {
-                return exec_err!(
-                    "{CLAUSE}: a row has no uuid any more when it is read; keep the rows in a table first"
-                );
-            };
-            let mask: BooleanArray = ranks.into_iter().map(|rank| Some(rank >> 64 < below)).collect();
-            let columns = shown.iter().map(|column| filter(column, &mask)).collect::<Result<Vec<_>, _>>()?;
-            let options = RecordBatchOptions::new().with_row_count(Some(mask.true_count()));
-            Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
-        });
-        Ok(sampled.try_filter(|batch| std::future::ready(batch.num_rows() > 0)).boxed())
+        stream::once(begin).try_flatten().boxed()
     }
 }

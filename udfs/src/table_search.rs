@@ -108,11 +108,6 @@ pub(crate) async fn rows_of_table(
     host.open(state, &provider, conjunction(filters.into_iter().map(unnormalize_col))).await
 }
 
-/// Whether a relation is a table as it is.
-pub(crate) fn is_whole_table(input: &LogicalPlan) -> bool {
-    table_below(input).is_some_and(|(_, filters)| filters.is_empty())
-}
-
 /// Whether an expression cannot be told from a row alone.
 pub(crate) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|e| Ok(is_subquery(e))).unwrap_or(true)
@@ -130,7 +125,7 @@ fn is_subquery(expr: &Expr) -> bool {
 }
 
 /// The table whose rows a plan has, as they are but for filters, and those filters.
-fn table_below(plan: &LogicalPlan) -> Option<(&TableScan, Vec<Expr>)> {
+pub(crate) fn table_below(plan: &LogicalPlan) -> Option<(&TableScan, Vec<Expr>)> {
     match plan {
         LogicalPlan::SubqueryAlias(alias) => table_below(&alias.input),
         // Without some of the columns

@@ -142,7 +142,7 @@ impl Session {
 }
 
 /// A statement, and a query for the most requests that it may make.
-const STATEMENTS: [(&str, &str); 43] = [
+const STATEMENTS: [(&str, &str); 49] = [
     ("SELECT generate_narrative('persona') FROM p", "400"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7", "7"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7 OFFSET 3", "7"),
@@ -264,6 +264,30 @@ const STATEMENTS: [(&str, &str); 43] = [
         "SELECT persona FROM generate_persona('tinyland', 400, seed => 42) WHERE age > 27",
         "SELECT count(*) FROM p WHERE age > 27",
     ),
+    (
+        "SELECT t FROM (SELECT uuid, generate_narrative('persona') AS t FROM sample_persona('tinyland', 400, seed => 42)) TABLESAMPLE BERNOULLI (10) REPEATABLE (1)",
+        "SELECT count(*) FROM sample_persona('tinyland', 400, seed => 42) TABLESAMPLE BERNOULLI (10) REPEATABLE (1)",
+    ),
+    (
+        "SELECT * FROM (SELECT uuid, generate_narrative('persona') AS t FROM sample_persona('tinyland', 400, seed => 42)) TABLESAMPLE (7 ROWS)",
+        "7",
+    ),
+    (
+        "SELECT * FROM stratified_sample((SELECT uuid, sex, generate_narrative('persona') AS t FROM sample_persona('tinyland', 400, seed => 42)), 6, strata => sex)",
+        "6",
+    ),
+    (
+        "SELECT t FROM stratified_sample((SELECT uuid, sex, generate_narrative('persona') AS t FROM sample_persona('tinyland', 400, seed => 42)), 6, strata => sex) WHERE sex = 'Male' LIMIT 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM stratified_sample((SELECT uuid, generate_narrative('{{state}} ') AS state FROM sample_persona('tinyland', 400, seed => 42)), 6, strata => state)",
+        "3",
+    ),
+    (
+        "SELECT persona FROM stratified_sample((SELECT * FROM generate_persona('tinyland', 400, seed => 42)), 6, strata => sex)",
+        "6",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -360,6 +384,14 @@ async fn calls_give_each_expression_its_own_text() {
             "SELECT uuid, uuid AS t FROM p WHERE age > 27 ORDER BY 1",
         ),
         (
+            "SELECT t, uuid, stratum, s FROM stratified_sample((SELECT generate_narrative('{{first_name}} ') AS t, uuid, sex, generate_narrative('{{age}} {{state}}') AS s FROM sample_persona('tinyland', 400, seed => 42)), 6, strata => sex, seed => 1) ORDER BY uuid",
+            "SELECT first_name || ' ', uuid, stratum, age || ' ' || state FROM stratified_sample((SELECT * FROM sample_persona('tinyland', 400, seed => 42)), 6, strata => sex, seed => 1) ORDER BY uuid",
+        ),
+        (
+            "SELECT * FROM (SELECT generate_narrative('{{first_name}} ') AS t, age, uuid FROM sample_persona('tinyland', 400, seed => 42) AS people) AS s TABLESAMPLE (5 PERCENT) REPEATABLE (3) ORDER BY uuid",
+            "SELECT first_name || ' ', age, uuid FROM sample_persona('tinyland', 400, seed => 42) TABLESAMPLE (5 PERCENT) REPEATABLE (3) ORDER BY uuid",
+        ),
+        (
             "SELECT x, round(CAST(cosine_similarity(embed('bees', x), embed('bees', 'passage')) AS DOUBLE), 4) FROM (VALUES ('query'), ('passage')) AS v(x) ORDER BY x",
             "SELECT 'passage', 1.0 UNION ALL SELECT 'query', 0.9701",
         ),
@@ -428,6 +460,18 @@ async fn parameters_are_bound_wherever_they_stand() {
             "PREPARE q AS SELECT count(*) FROM semantic_search((SELECT *, embed(first_name) AS name_embedding FROM p), 'Ada', 400, \"column\" => 'name', \"where\" => row_index < $1)",
             [("EXECUTE q(30)", 30), ("EXECUTE q(50)", 50)],
         ),
+        (
+            "PREPARE q AS SELECT sum(sampling_weight)::BIGINT FROM stratified_sample((SELECT * FROM p WHERE row_index < $1), 10, strata => sex, seed => 1)",
+            [("EXECUTE q(30)", 30), ("EXECUTE q(50)", 50)],
+        ),
+        (
+            "PREPARE q AS SELECT count(*) FROM (SELECT * FROM p WHERE row_index < $1) TABLESAMPLE (40 ROWS) REPEATABLE (1)",
+            [("EXECUTE q(30)", 30), ("EXECUTE q(50)", 40)],
+        ),
+        (
+            "PREPARE q AS SELECT max(texts) FROM stereotype_index((SELECT *, first_name || ' is ' || sex AS told FROM p WHERE row_index < $1), sex, narratives => told, ignore => ('x'), permutations => 99)",
+            [("EXECUTE q(300)", 300), ("EXECUTE q(400)", 400)],
+        ),
     ] {
         session.run(prepared).await.unwrap_or_else(|e| panic!("{}: {prepared}", e.strip_backtrace()));
         for (execute, expected) in calls {
@@ -456,6 +500,13 @@ async fn plans_show_what_functions_read() {
         ("validate((SELECT * FROM p WHERE age > 20))", "ValidateExec"),
         ("complete_persona('tinyland', (SELECT age FROM p WHERE age > 20))", "CompletePersonaExec"),
         ("counterfactual('tinyland', (SELECT * FROM p WHERE age > 20), set => (sex = 'Male'))", "CounterfactualExec"),
+        ("stratified_sample((SELECT * FROM p WHERE age > 20), 9, strata => (sex))", "StratifiedSampleExec"),
+        ("(SELECT * FROM p WHERE age > 20) TABLESAMPLE BERNOULLI (50)", "TableSampleExec"),
+        ("(SELECT * FROM p WHERE age > 20) TABLESAMPLE (9 ROWS)", "TableSampleExec"),
+        (
+            "stereotype_index((SELECT *, first_name || ' is ' || sex AS told FROM p WHERE age > 20), sex, narratives => told)",
+            "StereotypeIndexExec",
+        ),
     ] {
         let rows = session.run(&format!("EXPLAIN ANALYZE SELECT * FROM {sql}")).await.unwrap();
         let plan = pretty_format_batches(&rows).unwrap().to_string();

@@ -6,9 +6,6 @@
 //! told by the tables themselves and followed here, through what is known to keep rows apart; whatever is not known does
 //! not.
 
-use std::sync::Arc;
-
-use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Constraint, JoinType, Result};
 use datafusion::datasource::source_as_provider;
@@ -17,12 +14,10 @@ use populace_population::permuted;
 
 use super::ranks::UUID;
 use crate::TableSearch;
-use crate::deferred::call;
 use crate::generate_persona::Personas;
 use crate::relation_function::RelationFunctionNode;
-use crate::sample_persona::{self, SamplePersona};
-use crate::stratified_sample::StratifiedSample;
-use crate::table_sample::TableSample;
+use crate::sample_persona::SamplePersona;
+use crate::{stratified_sample, table_sample};
 
 /// Whether no two rows of a relation have the same value in the column at this place; NULL does not count.
 pub(crate) fn tells_rows_apart(plan: &LogicalPlan, at: usize, host: Option<&dyn TableSearch>) -> bool {
@@ -61,10 +56,11 @@ pub(crate) fn tells_rows_apart(plan: &LogicalPlan, at: usize, host: Option<&dyn 
             JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => false,
         },
         LogicalPlan::Extension(extension) => {
-            let is_uuid = extension.node.schema().field(at).name() == UUID;
-            let node = extension.node.as_any().downcast_ref::<RelationFunctionNode>();
-            // A draw to margins.
-            is_uuid && node.is_some_and(|node| node.function() == sample_persona::NAME)
+            let Some(node) = extension.node.as_any().downcast_ref::<RelationFunctionNode>() else { return false };
+            match node.passed(at) {
+                Some((input, at)) => node.function().is_subset() && of(input, at),
+                None => node.function().key() == Some(extension.node.schema().field(at).name().as_str()),
+            }
         }
         _ => false,
     }
@@ -91,18 +87,8 @@ fn of_table(scan: &TableScan, at: usize, host: Option<&dyn TableSearch>) -> bool
         return true;
     }
     let Ok(table) = source_as_provider(&scan.source) else { return false };
-    match sampled(&table) {
-        // What a sample adds comes after the columns of what it is of.
-        Some(of) => at < of.schema().fields().len() && tells_rows_apart(of, at, host),
-        None if scan.source.schema().field(at).name() != UUID => false,
-        None => table.is::<SamplePersona>() || table.is::<Personas>() || host.is_some_and(|host| host.has_key(&table)),
-    }
-}
-
-/// What a table is a sample of, if it is one.
-fn sampled(table: &Arc<dyn TableProvider>) -> Option<&LogicalPlan> {
-    let of_clause = call::<TableSample>(table).map(TableSample::input);
-    of_clause.or_else(|| call::<StratifiedSample>(table).map(StratifiedSample::input))
+    scan.source.schema().field(at).name() == UUID
+        && (table.is::<SamplePersona>() || table.is::<Personas>() || host.is_some_and(|host| host.has_key(&table)))
 }
 
 /// How many samples lie beneath a relation, one over the other, wherever in it.
@@ -116,14 +102,22 @@ pub(crate) fn samples_beneath(plan: &LogicalPlan) -> Result<u64> {
             if let Some(definition) = scan.source.get_logical_plan() {
                 most = most.max(samples_beneath(&definition)?);
             }
-            let table = source_as_provider(&scan.source).ok();
-            if let Some(of) = table.as_ref().and_then(sampled) {
+        }
+        if let LogicalPlan::Extension(extension) = node
+            && let Some(node) = extension.node.as_any().downcast_ref::<RelationFunctionNode>()
+            && is_sample(node)
+        {
+            for of in node.relations() {
                 most = most.max(1 + samples_beneath(of)?);
             }
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(most)
+}
+
+fn is_sample(node: &RelationFunctionNode) -> bool {
+    [stratified_sample::NAME, table_sample::CLAUSE].contains(&node.function().name())
 }
 
 /// What ranks are made with in a sample of a relation: its seed, or where samples lie beneath it a seed made of it and

@@ -1,14 +1,10 @@
 //! A table of quotas: what each stratum is asked for.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err, plan_err};
-use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
-use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use populace_population::did_you_mean;
 
@@ -65,13 +61,7 @@ pub(crate) struct Quotas {
 
 impl Quotas {
     /// Reads a table in the form of [`plan`].
-    pub async fn read(
-        function: &'static str,
-        table: &LogicalPlan,
-        state: &SessionState,
-        task: Arc<TaskContext>,
-    ) -> Result<Quotas> {
-        let mut rows = execute_stream(state.create_physical_plan(table).await?, task)?;
+    pub async fn read(function: &'static str, mut rows: SendableRecordBatchStream) -> Result<Quotas> {
         let width = rows.schema().fields().len() - 1;
         let kinds = rows.schema();
         let strata = Strata::new(kinds.fields().iter().take(width).map(|f| f.data_type()))?;

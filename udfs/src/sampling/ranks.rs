@@ -30,7 +30,7 @@ pub(crate) enum Key {
 
 impl Key {
     /// What the rows of a relation are told apart by: their `uuid` where it is known that no two of them share one, or
-    /// else everything in them. A row without a uuid makes it [`Key::Content`] after all: whoever meets one starts anew.
+    /// else everything in them.
     pub fn of(relation: &LogicalPlan, host: Option<&dyn TableSearch>) -> Key {
         let is_uuid = |f: &Field| f.name() == UUID && plain(f.data_type()) == DataType::Utf8;
         let mut uuids = relation.schema().fields().iter().enumerate().filter(|(_, f)| is_uuid(f)).map(|(at, _)| at);
@@ -171,6 +171,12 @@ impl Ranks {
             permuted(of, seed)
         };
         Ok(Some((0..rows).map(rank).collect()))
+    }
+
+    /// Memory that it holds, about.
+    pub fn bytes(&self) -> usize {
+        // A key, a value and what a hash table has beside them.
+        self.content.as_ref().map_or(0, |content| content.met.capacity() * 40)
     }
 
     /// The keys of these ranks, as texts: if all keys so far are uuids, written in one way.

@@ -30,6 +30,12 @@ impl Tally {
         Tally { keep: usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1), strata: vec![] }
     }
 
+    /// Memory that it holds, about.
+    pub fn bytes(&self) -> usize {
+        let ranks: usize = self.strata.iter().map(|s| s.lowest.capacity()).sum();
+        ranks * size_of::<Ranked>() + self.strata.capacity() * size_of::<Stratum>()
+    }
+
     /// Counts a row; `value` is that of the study variable.
     pub fn add(&mut self, stratum: usize, (rank, number): Ranked, value: Option<f64>) {
         if stratum >= self.strata.len() {

@@ -33,7 +33,7 @@ const POOL: usize = 10_000;
 impl Search {
     /// The rows found, in the order in which they are shown: these columns of the table and the added ones.
     pub(super) async fn run(&self, wanted: Wanted) -> Result<RecordBatch> {
-        let Wanted { state, task, projection, schema, inputs } = wanted;
+        let Wanted { state, task, projection, schema, inputs, .. } = wanted;
         let width = self.table.fields().len();
         let shown: Vec<String> =
             projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone()).collect();

@@ -10,8 +10,6 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBat
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
-use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
@@ -23,13 +21,12 @@ use populace_population::{permuted, there_are};
 use self::bayes::{Corpus, accuracy, telling};
 use self::words::{Ignored, words};
 use crate::arguments::{Arguments, column_name};
-use crate::deferred::{Deferred, Wanted, columns_of, table};
 use crate::fidelity::column;
 use crate::goodness::holm;
+use crate::relation_function::{RelationFunction, Wanted, columns_of, relation};
 use crate::sampling::allocation::{Allocation, Design, OnShort};
 use crate::sampling::passes::Sample;
 use crate::sampling::ranks::{Key, plain};
-use crate::scan::scan;
 use crate::stratified_sample::value_of_a_row;
 use crate::table_functions::{Parameter, TableFunction};
 use crate::weighting::strata::elements;
@@ -60,16 +57,14 @@ const WORDS: usize = 5;
 /// One call.
 #[derive(Debug, Clone)]
 struct Index {
-    host: Option<Arc<dyn TableSearch>>,
-    /// A key where the table has one, `attribute`, names, and the narratives
-    input: LogicalPlan,
+    /// The people who are read: of a relation with a key where the table has one, `attribute`, names, and the narratives
+    sample: Arc<Sample>,
     attribute: String,
     names: Vec<String>,
     narratives: Vec<String>,
     ignore: Vec<String>,
     permutations: usize,
     folds: usize,
-    size: u64,
     seed: u64,
     alpha: f64,
 }
@@ -142,10 +137,36 @@ fn plan(
     let input = LogicalPlanBuilder::from(input).project(selected)?;
     let input = input.filter(datafusion::logical_expr::col(ATTRIBUTE).is_not_null())?.build()?;
     let host = populace.search.clone();
-    Key::of(&input, host.as_deref()).check(NAME, &input)?;
-    let index =
-        Index { host, input, attribute: text, names, narratives, ignore, permutations, folds, size, seed, alpha };
-    scan(NAME, table(index))
+    let key = Key::of(&input, host.as_deref());
+    key.check(NAME, &input)?;
+    let sample = of_size(input.schema().inner().clone(), key, size, seed, host);
+    let inputs = sample.inputs(&input, vec![], None, None)?;
+    let sample = Arc::new(sample);
+    let index = Index { sample, attribute: text, names, narratives, ignore, permutations, folds, seed, alpha };
+    relation(index, inputs, None)
+}
+
+/// So many people, the same ones in whatever order the table has them.
+fn of_size(table: SchemaRef, key: Key, size: u64, seed: u64, host: Option<Arc<dyn TableSearch>>) -> Sample {
+    Sample {
+        function: NAME,
+        operator: "StereotypeIndexExec",
+        details: format!("size={size}, seed={seed}"),
+        table,
+        key,
+        strata: 0,
+        design: Design {
+            n: size,
+            allocation: Allocation::Proportional,
+            min: Some(0),
+            max: None,
+            on_short: OnShort::TakeAll,
+        },
+        n: Some(size),
+        seed,
+        weighted: false,
+        host,
+    }
 }
 
 /// How many permutations to make. The least p-value that they can find is 1 / (permutations + 1); Holm's correction
@@ -229,11 +250,13 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-impl Deferred for Index {
-    const OPERATOR: &'static str = "StereotypeIndexExec";
-
-    fn function(&self) -> &'static str {
+impl RelationFunction for Index {
+    fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn operator(&self) -> &'static str {
+        "StereotypeIndexExec"
     }
 
     fn schema(&self) -> SchemaRef {
@@ -241,16 +264,17 @@ impl Deferred for Index {
     }
 
     fn details(&self) -> String {
-        let Index { attribute, narratives, permutations, folds, size, seed, .. } = self;
+        let Index { attribute, narratives, permutations, folds, sample, .. } = self;
         format!(
-            "attribute={attribute}, narratives={}, permutations={permutations}, folds={folds}, size={size}, seed={seed}",
-            narratives.len()
+            "attribute={attribute}, narratives={}, permutations={permutations}, folds={folds}, {}",
+            narratives.len(),
+            sample.details
         )
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
-        let Wanted { state, task, projection, .. } = wanted;
-        columns_of(self.batch(state, task), projection)
+        let projection = wanted.projection.clone();
+        columns_of(self.batch(wanted), projection)
     }
 }
 
@@ -278,8 +302,8 @@ struct Person {
 }
 
 impl Index {
-    async fn batch(self: Arc<Self>, state: Arc<SessionState>, task: Arc<TaskContext>) -> Result<RecordBatch> {
-        let mut people = self.people(state, task).await?;
+    async fn batch(self: Arc<Self>, wanted: Wanted) -> Result<RecordBatch> {
+        let mut people = self.people(wanted).await?;
         // Whatever the order in which they were read.
         people.sort_by_key(|person| person.order);
         let people = Arc::new(people);
@@ -323,28 +347,11 @@ impl Index {
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 
-    /// Reads so many people, the same ones in whatever order the table has them.
-    async fn people(&self, state: Arc<SessionState>, task: Arc<TaskContext>) -> Result<Vec<Person>> {
-        let design = Design {
-            n: self.size,
-            allocation: Allocation::Proportional,
-            min: Some(0),
-            max: None,
-            on_short: OnShort::TakeAll,
-        };
-        let sample = Sample {
-            function: NAME,
-            input: self.input.clone(),
-            strata: vec![],
-            study_variable: None,
-            design,
-            n: Some(self.size),
-            quotas: None,
-            seed: self.seed,
-            host: self.host.clone(),
-        };
-        let width = self.input.schema().fields().len();
-        let mut batches = Arc::new(sample).rows(state, task, (0..width).collect());
+    async fn people(&self, wanted: Wanted) -> Result<Vec<Person>> {
+        let schema = RelationFunction::schema(self.sample.as_ref());
+        let width = schema.fields().len();
+        let wanted = Wanted { projection: (0..width).collect(), carried: vec![], schema, ..wanted };
+        let mut batches = self.sample.clone().rows(wanted, None);
         let ignored = Ignored::new(&self.ignore);
         let first = width - self.names.len() - self.narratives.len();
         let mut people = vec![];
@@ -487,15 +494,13 @@ mod tests {
     #[test]
     fn chance_is_silent() {
         let index = Index {
-            host: None,
-            input: LogicalPlanBuilder::empty(false).build().unwrap(),
+            sample: Arc::new(of_size(Arc::new(Schema::empty()), Key::Content, 80, 1, None)),
             attribute: "sex".into(),
             names: vec![],
             narratives: vec![],
             ignore: vec![],
             permutations: 99,
             folds: 5,
-            size: 80,
             seed: 1,
             alpha: 0.05,
         };
