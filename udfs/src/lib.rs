@@ -17,6 +17,7 @@ mod complete_persona;
 mod cosine_similarity;
 mod counterfactual;
 mod diversity;
+mod draws_in_any_order;
 mod duplicates;
 mod embed;
 mod embedder;

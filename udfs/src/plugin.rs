@@ -17,6 +17,7 @@ use crate::async_calls::AsyncCalls;
 use crate::census::Census;
 use crate::cosine_similarity::CosineSimilarity;
 use crate::diversity;
+use crate::draws_in_any_order::DrawsInAnyOrder;
 use crate::embed::Embed;
 use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
 use crate::lazy_calls::{LateCalls, LazyCalls};
@@ -253,6 +254,7 @@ pub fn build_into(mut builder: SessionStateBuilder, populace: Populace) -> Sessi
         .with_analyzer_rule(Arc::new(AsyncCalls(asynchronous)))
         .with_optimizer_rule(Arc::new(LateCalls(search)))
         .with_optimizer_rule(Arc::new(LazyCalls))
+        .with_optimizer_rule(Arc::new(DrawsInAnyOrder))
         .with_physical_optimizer_rule(Arc::new(PlanCalls(narrators)))
         .with_query_planner(planner)
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -19,6 +20,7 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::stream::BoxStream;
@@ -115,7 +117,7 @@ impl Draw {
 
     /// The people, as a relation.
     pub fn relation(&self) -> Result<LogicalPlan> {
-        scan(NAME, Arc::new(SamplePersona { draw: self.clone() }))
+        scan(NAME, Arc::new(SamplePersona { draw: self.clone(), any_order: false }))
     }
 }
 
@@ -227,14 +229,13 @@ impl RelationFunction for DrawToMargins {
             let batch_size = task.session_config().batch_size().max(1);
             let margins: Vec<RecordBatch> = inputs[0].rows(&task)?.try_collect().await?;
             let DrawArguments { pack, count, seed, given } = self.draw.clone();
-            let of = given.clone();
             let fit = SpawnedTask::spawn_blocking(move || {
                 let margins = Margins::read(&pack, &margins)?;
-                Sampler::to_margins(seed, of.as_ref(), &margins)
+                Sampler::to_margins(seed, given.as_ref(), &margins)
             });
             let sampler = fit.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))?;
             let sampler = sampler.map_err(|e| plan_datafusion_err!("{NAME}: {e}"))?;
-            Ok::<_, DataFusionError>(draw_stream(Draw { sampler, count, given }, Some(projection), batch_size))
+            Ok::<_, DataFusionError>(draw_stream(sampler, 0..count, Some(projection), batch_size, None))
         };
         stream::once(begin).try_flatten().boxed()
     }
@@ -244,6 +245,16 @@ impl RelationFunction for DrawToMargins {
 #[derive(Debug)]
 pub(crate) struct SamplePersona {
     draw: Draw,
+    /// Whether rows may come in any order, so that partitions draw them side by side
+    any_order: bool,
+}
+
+impl SamplePersona {
+    /// The same people in any order; `None` where that is known already, or they are too few to be worth it.
+    pub fn in_any_order(&self) -> Option<SamplePersona> {
+        let many = !self.any_order && self.draw.count >= 2 * DRAW;
+        many.then(|| SamplePersona { draw: self.draw.clone(), any_order: true })
+    }
 }
 
 #[async_trait]
@@ -258,40 +269,53 @@ impl TableProvider for SamplePersona {
 
     async fn scan(
         &self,
-        _: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         _: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut draw = self.draw.clone();
         draw.count = draw.count.min(limit.map_or(u64::MAX, |l| l as u64));
-        Ok(Arc::new(SamplePersonaExec::new(draw, projection.cloned())?))
+        let partitions = if self.any_order { session.config().target_partitions().max(1) } else { 1 };
+        Ok(Arc::new(SamplePersonaExec::new(draw, projection.cloned(), partitions)?))
     }
 }
 
-/// Draws rows 0 to `count` of a stream of people, in order, on all cores.
+/// Draws rows 0 to `count` of a stream of people: in order in one partition, on all cores; or in several partitions, each
+/// its part of them.
 #[derive(Debug, Clone)]
 pub(crate) struct SamplePersonaExec {
     draw: Draw,
     projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
 }
 
 impl SamplePersonaExec {
-    pub fn new(draw: Draw, projection: Option<Vec<usize>>) -> Result<SamplePersonaExec> {
+    fn new(draw: Draw, projection: Option<Vec<usize>>, partitions: usize) -> Result<SamplePersonaExec> {
         let schema = match &projection {
             Some(columns) => Arc::new(draw.sampler.schema().project(columns)?),
             None => draw.sampler.schema(),
         };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
-            // One partition: rows leave in their order whatever the session's parallelism, and the draw itself is
-            // parallel within each batch.
-            Partitioning::UnknownPartitioning(1),
+            Partitioning::UnknownPartitioning(partitions),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(SamplePersonaExec { draw, projection, properties: Arc::new(properties) })
+        let metrics = ExecutionPlanMetricsSet::new();
+        Ok(SamplePersonaExec { draw, projection, properties: Arc::new(properties), metrics })
+    }
+
+    fn partitions(&self) -> usize {
+        self.properties.partitioning.partition_count()
+    }
+
+    /// The rows that a partition draws.
+    fn part(&self, partition: usize) -> Range<u64> {
+        let (count, of) = (u128::from(self.draw.count), self.partitions() as u128);
+        let bound = |at: usize| (count * at as u128 / of) as u64;
+        bound(partition)..bound(partition + 1)
     }
 }
 
@@ -299,6 +323,9 @@ impl DisplayAs for SamplePersonaExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let Draw { sampler, count, given } = &self.draw;
         write!(f, "SamplePersonaExec: country={}, rows={count}, seed={}", sampler.pack().id(), sampler.seed())?;
+        if self.partitions() > 1 {
+            write!(f, ", partitions={}", self.partitions())?;
+        }
         if let Some(given) = given {
             write!(f, ", given={given}, probability={:.6e}", sampler.probability())?;
         }
@@ -330,42 +357,62 @@ impl ExecutionPlan for SamplePersonaExec {
         if children.is_empty() { Ok(self) } else { exec_err!("SamplePersonaExec has no inputs") }
     }
 
-    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let batch_size = context.session_config().batch_size().max(1);
-        let stream = draw_stream(self.draw.clone(), self.projection.clone(), batch_size);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
     }
 
-    fn partition_statistics(&self, _: Option<usize>) -> Result<Arc<Statistics>> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition >= self.partitions() {
+            return exec_err!("SamplePersonaExec has {} partitions, no {partition}", self.partitions());
+        }
+        let batch_size = context.session_config().batch_size().max(1);
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let drawing = Some(metrics.elapsed_compute().clone());
+        let (sampler, projection) = (self.draw.sampler.clone(), self.projection.clone());
+        let rows = draw_stream(sampler, self.part(partition), projection, batch_size, drawing);
+        let rows = rows.map(move |batch| batch.map(|batch| batch.record_output(&metrics)));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+    }
+
+    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
+        let rows = partition.map_or(self.draw.count, |partition| self.part(partition).end - self.part(partition).start);
         let statistics = Statistics::new_unknown(&self.schema());
-        Ok(Arc::new(statistics.with_num_rows(Precision::Exact(self.draw.count as usize))))
+        Ok(Arc::new(statistics.with_num_rows(Precision::Exact(rows as usize))))
     }
 
     // `supports_limit_pushdown` stays false: it speaks of operators that pass a limit on to their inputs, and a leaf that
     // says so loses the limit, and the offset with it.
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        if self.partitions() > 1 {
+            return None;
+        }
         let mut limited = self.clone();
         limited.draw.count = self.draw.count.min(limit? as u64);
         Some(Arc::new(limited))
     }
 }
 
-/// Batches of at most `batch_size` rows, drawn two goes ahead of whoever reads them.
-pub(crate) fn draw_stream(
-    draw: Draw,
+/// Batches of at most `batch_size` of these rows, drawn two goes ahead of whoever reads them; `drawing` is the time that
+/// it takes.
+fn draw_stream(
+    sampler: Sampler,
+    rows: Range<u64>,
     projection: Option<Vec<usize>>,
     batch_size: usize,
+    drawing: Option<Time>,
 ) -> impl futures::Stream<Item = Result<RecordBatch>> + Send {
-    let count = draw.count;
-    let goes = futures::stream::unfold(0u64, move |from| async move {
-        let length = if from == 0 { FIRST_DRAW } else { DRAW };
-        (from < count).then(|| (from..(from + length).min(count), (from + length).min(count)))
+    let Range { start, end } = rows;
+    let goes = futures::stream::unfold(start, move |from| async move {
+        let length = if from == start { FIRST_DRAW } else { DRAW };
+        (from < end).then(|| (from..(from + length).min(end), (from + length).min(end)))
     });
-    let sampler = draw.sampler;
     goes.map(move |range| {
-        let (sampler, projection) = (sampler.clone(), projection.clone());
+        let (sampler, projection, drawing) = (sampler.clone(), projection.clone(), drawing.clone());
         // Dropping the stream drops the task: at most the goes ahead are drawn in vain.
-        let drawn = SpawnedTask::spawn_blocking(move || sampler.draw(range, projection.as_deref()));
+        let drawn = SpawnedTask::spawn_blocking(move || {
+            let _timer = drawing.as_ref().map(Time::timer);
+            sampler.draw(range, projection.as_deref())
+        });
         async move {
             let batch = drawn.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))?;
             batch.map_err(|e| DataFusionError::External(Box::new(e)))

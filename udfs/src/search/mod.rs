@@ -121,6 +121,10 @@ impl RelationFunction for Search {
         stream::once(async move { self.run(wanted).await }).boxed()
     }
 
+    fn is_subset(&self) -> bool {
+        true
+    }
+
     fn passes(&self) -> Vec<Option<(usize, String)>> {
         let table = self.table.fields().iter().map(|f| Some((0, f.name().clone())));
         table.chain(self.added().iter().map(|_| None)).collect()

@@ -223,6 +223,10 @@ impl RelationFunction for Rake {
         stream::once(async move { self.rows(wanted).await }).try_flatten().boxed()
     }
 
+    fn is_subset(&self) -> bool {
+        self.detail == Detail::Rows
+    }
+
     fn passes(&self) -> Vec<Option<(usize, String)>> {
         match self.detail {
             Detail::Margins => vec![],
