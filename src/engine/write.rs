@@ -339,6 +339,10 @@ fn origin(plan: &LogicalPlan, column: usize) -> Option<Origin<'_>> {
         LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
             origin(plan.inputs().into_iter().next()?, column)
         }
+        LogicalPlan::Extension(call) => {
+            let (of, column) = populace_udfs::passed_column(call.node.as_ref(), column)?;
+            origin(of, column)
+        }
         _ => None,
     }
 }

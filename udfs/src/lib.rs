@@ -66,7 +66,7 @@ pub use narrator::{
     narrative_field,
 };
 pub use plugin::{Populace, build_into, register};
-pub use relation_function::RelationFunctionPlanner;
+pub use relation_function::{RelationFunctionPlanner, passed_column};
 pub use rewrite::{drawn_from, narrators, rewrite, with_seeds};
 pub use sample_persona::fresh_seed;
 pub use search::{LONGEST_WORD, Words};

@@ -298,6 +298,13 @@ impl RelationFunctionNode {
     }
 }
 
+/// The relation that a column of a call is from, as it is there, and its place: of functions such as samples and searches,
+/// whose rows are rows of that relation.
+pub fn passed_column(node: &dyn UserDefinedLogicalNode, column: usize) -> Option<(&LogicalPlan, usize)> {
+    let node = node.as_any().downcast_ref::<RelationFunctionNode>()?;
+    node.passed(column).filter(|_| node.function.is_subset())
+}
+
 /// The input whose columns a call passes.
 fn passing(function: &dyn RelationFunction) -> Option<usize> {
     function.passes().into_iter().flatten().next().map(|(input, _)| input)
