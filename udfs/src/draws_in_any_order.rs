@@ -114,7 +114,9 @@ mod tests {
             let sql = format!("SELECT {}", what.replace("{}", people));
             let plan = shown(&three, &format!("EXPLAIN {sql}")).await;
             assert_eq!(plan.contains("partitions=3"), partitioned, "{plan}");
-            assert_eq!(shown(&one, &sql).await, shown(&three, &sql).await, "{sql}");
+            if partitioned {
+                assert_eq!(shown(&one, &sql).await, shown(&three, &sql).await, "{sql}");
+            }
         }
     }
 }

@@ -172,7 +172,7 @@ mod tests {
             "SELECT * FROM t TABLESAMPLE BERNOULLI (50)",
             "SELECT * FROM stratified_sample((SELECT uuid, age FROM t), 2, strata => age)",
             "SELECT age, count(*) FROM other GROUP BY age",
-            "SELECT uuid, score FROM text_search(t, 'a', 2, \"column\" => 'uuid')",
+            "SELECT uuid, score FROM text_search((SELECT * FROM t), 'a', 2, \"column\" => 'uuid')",
         ] {
             assert!(apart(&context, sql).await, "{sql}");
         }
