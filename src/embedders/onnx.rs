@@ -1,4 +1,4 @@
-//! multilingual-e5-small (Wang et al. 2024, "Multilingual E5 Text Embeddings") through ONNX Runtime.
+//! The models of fastembed, through ONNX Runtime.
 
 use std::cmp::Reverse;
 use std::num::NonZero;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
-use fastembed::{
-    InitOptionsUserDefined, Pooling, QuantizationMode, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel,
-};
+use fastembed::{InitOptionsUserDefined, TextEmbedding, TextInitOptions, TokenizerFiles, UserDefinedEmbeddingModel};
 use populace_udfs::{Embedder, Purpose};
 use rustc_hash::FxHashMap;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-const DIMENSION: usize = 384;
+use super::DEFAULT;
+use super::models::Known;
+
 /// Tokens of a text that the model sees: some 1,000 characters of English, longer than the narratives are.
 const MAX_TOKENS: usize = 256;
 /// Sessions at most, on machines with many cores: each holds the model in memory.
@@ -23,12 +23,14 @@ const SESSIONS: usize = 16;
 /// Texts that are worth one more session, which takes a second to load.
 const WORTH: usize = 16;
 
-/// multilingual-e5-small. A text goes through the model alone, on one thread: an 8-bit model scales its activations by
-/// all that is in a batch, so that in company the vector would depend on the others. There are as many sessions as
-/// cores, each on a thread of its own, loaded when there are texts for it: calls from async code wait without blocking a
-/// worker.
+/// What the hub calls them, and a folder too.
+const TOKENIZER: [&str; 4] = ["tokenizer.json", "config.json", "special_tokens_map.json", "tokenizer_config.json"];
+
+/// A model. A text goes through it alone, on one thread: an 8-bit model scales its activations by all that is in a batch,
+/// so that in company the vector would depend on the others. There are as many sessions as cores, each on a thread of
+/// its own, loaded when there are texts for it: calls from async code wait without blocking a worker.
 #[derive(Debug)]
-pub struct MultilingualE5 {
+pub struct Onnx {
     name: String,
     files: Arc<Files>,
     tasks: Sender<Task>,
@@ -40,7 +42,11 @@ pub struct MultilingualE5 {
 #[derive(Debug)]
 struct Files {
     library: PathBuf,
+    known: Known,
+    /// Where the model is, or would be found
     folder: PathBuf,
+    /// Where the hub's files are kept, if that is where it comes from
+    hub: Option<PathBuf>,
 }
 
 /// A text, its place among those that were asked for together, and where its vector goes.
@@ -50,32 +56,40 @@ struct Task {
     answer: UnboundedSender<(usize, Result<Vec<f32>, String>)>,
 }
 
-impl MultilingualE5 {
-    /// Finds the model and the runtime below `models`, without loading them.
+impl Onnx {
+    /// Finds a model in a folder, by default the one of its name below `models`, and the runtime below `models`, without
+    /// loading them. A model that is not there will be fetched from the hub, unless a folder was named.
     ///
     /// # Errors
-    /// If one of them is not there.
-    pub fn open(models: &Path) -> Result<MultilingualE5, String> {
-        let folder = models.join("multilingual-e5-small");
+    /// If the runtime is missing, or the model is and cannot come from the hub.
+    pub(super) fn open(models: &Path, known: Known, folder: Option<PathBuf>) -> Result<Onnx, String> {
         let library = std::env::var_os("ORT_DYLIB_PATH").map_or_else(
             || models.join("onnxruntime").join(format!("libonnxruntime.{}", std::env::consts::DLL_EXTENSION)),
             PathBuf::from,
         );
+        let named = folder.is_some();
+        // The model that `make setup` installs is not fetched again unasked.
+        let installed = named || known.name == DEFAULT;
+        let folder = folder.unwrap_or_else(|| models.join(&known.name));
+        let missing = known.files().chain(TOKENIZER).map(|file| folder.join(file)).find(|file| !file.is_file());
+        let hub = missing.is_some().then(|| models.join("hub")).filter(|_| !installed);
         // Loading a library that is not there would end in a panic far from here.
-        for file in [&library, &folder.join("model.onnx"), &folder.join("tokenizer.json")] {
-            if !file.is_file() {
-                return Err(format!(
-                    "no embedding model ({} is missing): run `make setup` or scripts/setup.sh, or set POPULACE_MODELS",
-                    file.display()
-                ));
-            }
+        let without_runtime = Some(library.clone()).filter(|library| !library.is_file());
+        if let (true, None, Some(file)) = (named, &without_runtime, &missing) {
+            return Err(format!("no embedding model {} ({} is missing)", known.name, file.display()));
+        }
+        if let Some(file) = without_runtime.or(missing.filter(|_| installed)) {
+            return Err(format!(
+                "no embedding model ({} is missing): run `make setup` or scripts/setup.sh, or set POPULACE_MODELS",
+                file.display()
+            ));
         }
         let marker = std::fs::read_to_string(folder.join("MODEL")).unwrap_or_default();
         let marker: serde_json::Value = serde_json::from_str(&marker).unwrap_or_default();
-        let name = marker["name"].as_str().unwrap_or("multilingual-e5-small").to_string();
-        let files = Arc::new(Files { library, folder });
+        let name = marker["name"].as_str().filter(|_| hub.is_none()).unwrap_or(&known.name).to_string();
+        let files = Arc::new(Files { library, known, folder, hub });
         let (tasks, queue) = channel();
-        Ok(MultilingualE5 { name, files, tasks, queue: Arc::new(Mutex::new(queue)), sessions: Mutex::new(0) })
+        Ok(Onnx { name, files, tasks, queue: Arc::new(Mutex::new(queue)), sessions: Mutex::new(0) })
     }
 
     /// Starts sessions, so that there are enough for so many texts, or as many as cores.
@@ -145,39 +159,84 @@ fn embed(session: &mut TextEmbedding, text: &str) -> Result<Vec<f32>, String> {
 impl Files {
     /// A session of one thread.
     fn load(&self) -> Result<TextEmbedding, String> {
-        let Files { library, folder } = self;
-        ort::init_from(library).map_err(|e| format!("{}: {e}", library.display()))?;
+        ort::init_from(&self.library).map_err(|e| format!("{}: {e}", self.library.display()))?;
+        match &self.hub {
+            Some(cache) => self.fetched(cache),
+            None => self.from_folder(),
+        }
+    }
+
+    fn from_folder(&self) -> Result<TextEmbedding, String> {
+        let Files { known, folder, .. } = self;
         let read =
             |name: &str| std::fs::read(folder.join(name)).map_err(|e| format!("{}: {e}", folder.join(name).display()));
+        let [tokenizer, config, special, tokenizer_config] = TOKENIZER;
         let tokenizer = TokenizerFiles {
-            tokenizer_file: read("tokenizer.json")?,
-            config_file: read("config.json")?,
-            special_tokens_map_file: read("special_tokens_map.json")?,
-            tokenizer_config_file: read("tokenizer_config.json")?,
+            tokenizer_file: read(tokenizer)?,
+            config_file: read(config)?,
+            special_tokens_map_file: read(special)?,
+            tokenizer_config_file: read(tokenizer_config)?,
         };
-        let model = UserDefinedEmbeddingModel::new(read("model.onnx")?, tokenizer)
-            .with_pooling(Pooling::Mean)
-            .with_quantization(QuantizationMode::None);
+        let mut files = known.files();
+        let graph = files.next().unwrap_or("model.onnx");
+        let mut model = UserDefinedEmbeddingModel::new(read(graph)?, tokenizer)
+            .with_quantization(TextEmbedding::get_quantization_mode(&known.info.model));
+        model.pooling = TextEmbedding::get_default_pooling_method(&known.info.model);
+        model.output_key = known.info.output_key.clone();
+        for weights in files {
+            model = model.with_external_initializer(weights.into(), read(weights)?);
+        }
         let options = InitOptionsUserDefined::new().with_max_length(MAX_TOKENS).with_intra_threads(1);
         TextEmbedding::try_new_from_user_defined(model, options).map_err(|e| format!("{}: {e}", folder.display()))
     }
+
+    /// From the hub's cache, and from the hub what is not there.
+    fn fetched(&self, cache: &Path) -> Result<TextEmbedding, String> {
+        // One session fetches; the others find what it fetched.
+        static FETCHING: Mutex<()> = Mutex::new(());
+        let _fetching = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { name, info } = &self.known;
+        let options = TextInitOptions::new(info.model.clone())
+            .with_cache_dir(cache.into())
+            .with_max_length(MAX_TOKENS)
+            .with_intra_threads(1)
+            .with_show_download_progress(false);
+        TextEmbedding::try_new(options).map_err(|error| {
+            let paths = std::iter::once(&info.model_file).chain(&info.additional_files).map(String::as_str);
+            let files: Vec<&str> = paths.chain(TOKENIZER).collect();
+            format!(
+                "the embedding model {name} is not in {folder}, and the hub does not give it ({}). Where another machine \
+                 reaches it, download {} of https://huggingface.co/{} into {folder}, without folders below",
+                causes(&error),
+                files.join(", "),
+                info.model_code,
+                folder = self.folder.display(),
+            )
+        })
+    }
+}
+
+/// An error with what caused it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[async_trait]
-impl Embedder for MultilingualE5 {
+impl Embedder for Onnx {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn dimension(&self) -> usize {
-        DIMENSION
+        self.files.known.info.dim
     }
 
     async fn embed(&self, texts: Vec<String>, purpose: Purpose) -> Result<Vec<Vec<f32>>> {
-        // The model was trained with these marks before its texts.
+        let (query, passage) = self.files.known.marks();
         let mark = match purpose {
-            Purpose::Query => "query: ",
-            Purpose::Passage => "passage: ",
+            Purpose::Query => query,
+            Purpose::Passage => passage,
         };
         let mut places = FxHashMap::default();
         let mut distinct = vec![];
@@ -195,16 +254,17 @@ impl Embedder for MultilingualE5 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embedders::models::find;
 
     #[test]
     fn a_missing_model_says_what_to_run() {
         let folder = tempfile::tempdir().unwrap();
-        let error = MultilingualE5::open(folder.path()).unwrap_err();
+        let error = Onnx::open(folder.path(), find(DEFAULT).unwrap(), None).unwrap_err();
         assert!(error.contains("run `make setup`") && !error.contains('\n'), "{error}");
     }
 
-    fn installed() -> Option<MultilingualE5> {
-        match MultilingualE5::open(&crate::embedders::models()) {
+    fn installed() -> Option<Onnx> {
+        match Onnx::open(&crate::embedders::folder(), find(DEFAULT).unwrap(), None) {
             Ok(model) => Some(model),
             Err(error) if std::env::var_os("POPULACE_REQUIRE_MODELS").is_some() => panic!("{error}"),
             Err(error) => {
@@ -212,6 +272,16 @@ mod tests {
                 None
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_model_in_a_named_folder_is_read_from_there() {
+        let Some(model) = installed() else { return };
+        let folder = model.files.folder.to_string_lossy().into_owned();
+        let named = crate::embedders::open(Some(&folder)).unwrap();
+        assert_eq!((named.name(), named.dimension()), (model.name(), 384));
+        let stored = crate::embedders::open(Some(model.name())).unwrap();
+        assert_eq!(stored.name(), model.name());
     }
 
     #[tokio::test]
