@@ -7,6 +7,35 @@ mod support;
 use support::{populace, ran, ran_on, versions};
 
 #[test]
+fn a_model_that_cannot_be_fetched_is_told_with_its_files() {
+    let Some(library) = onnx_runtime() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_populace"));
+    command.arg("--db").arg(directory.path()).args(["--embedder", "BAAI/bge-m3", "sql", "SELECT embed('a beekeeper')"]);
+    // A port that nobody listens on.
+    command.env("HF_ENDPOINT", "http://127.0.0.1:9").env("HF_HOME", directory.path().join("hub"));
+    command.env("POPULACE_MODELS", directory.path()).env("ORT_DYLIB_PATH", library);
+    let (code, _, error) = support::output(&mut command);
+    assert_eq!(code, 1, "{error}");
+    let place = directory.path().join("bge-m3").display().to_string();
+    for part in ["bge-m3 is not in", "https://huggingface.co/BAAI/bge-m3", "onnx/model.onnx_data", &place] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+/// ONNX Runtime, where it is installed.
+fn onnx_runtime() -> Option<std::path::PathBuf> {
+    let library = format!("onnxruntime/libonnxruntime.{}", std::env::consts::DLL_EXTENSION);
+    let library = populace::embedders::folder().join(library);
+    if library.is_file() {
+        return Some(library);
+    }
+    assert!(std::env::var_os("POPULACE_REQUIRE_MODELS").is_none(), "{} is missing", library.display());
+    eprintln!("SKIPPED, no ONNX Runtime");
+    None
+}
+
+#[test]
 fn slips_end_with_1_and_a_hint() {
     for (arguments, says) in [
         (&["sql", "SELECT * FROM sample_persona('usaa', 5)"][..], "did you mean `usa`?"),

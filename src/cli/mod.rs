@@ -49,7 +49,9 @@ struct DatabaseArguments {
     /// The database directory
     #[arg(long, global = true, env = "POPULACE_DB", default_value = "populace-data", value_name = "DIR")]
     db: PathBuf,
-    /// What makes vectors of texts: multilingual-e5-small, or hash (words alone, not meaning; for tests)
+    /// What makes vectors of texts: multilingual-e5-small, another model by its name (e5-base, bge-m3,
+    /// embeddinggemma …; fetched from the hub if it is not there), a folder with one, or hash (words alone, not meaning;
+    /// for tests)
     #[arg(long, global = true, env = "POPULACE_EMBEDDER", value_name = "NAME")]
     embedder: Option<String>,
     /// Memory that statements may hold, such as 4GB; sorts and groups that need more go to the disk. Three fifths of

