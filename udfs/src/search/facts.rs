@@ -145,8 +145,7 @@ impl Facts {
         let coded = batch.columns()[..columns].iter().map(coded).collect::<Result<Vec<_>>>()?;
         // Of each column and language, the labels of the codes.
         let mut known: HashMap<(usize, usize), Vec<u32>> = HashMap::new();
-        for row in 0..batch.num_rows() {
-            let language = languages[row];
+        for (row, language) in languages.into_iter().enumerate() {
             for (column, coded) in coded.iter().enumerate() {
                 let labels = known.entry((column, language)).or_insert_with(|| {
                     coded.values.iter().map(|value| self.label(language, column, value.as_deref())).collect()
