@@ -6,6 +6,11 @@ use futures::TryStreamExt;
 use populace::database::{Database, EmbedderChoice};
 use populace::engine::{Engine, Options, message};
 
+#[path = "across/facts.rs"]
+mod facts;
+
+use facts::{FACTS, NARRATIVES};
+
 /// A pastime, and what is asked for in other words than the texts'.
 const QUERIES: [(&str, [&str; 5]); 10] = [
     (
@@ -218,15 +223,62 @@ fn has_model(embedder: &EmbedderChoice) -> bool {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_query_in_english_finds_people_of_every_country() {
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A database of its own and a session over it; nothing where there is no model.
+fn open() -> Option<(tempfile::TempDir, Engine)> {
     let embedder = EmbedderChoice::named(None);
     if !has_model(&embedder) {
-        return;
+        return None;
     }
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::new(Database::open(folder.path(), embedder).unwrap(), Options::default()).unwrap();
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    Some((folder, engine))
+}
+
+const TABLES: [&str; 5] = ["brazil", "india", "japan", "singapore", "usa"];
+
+/// How many of the people who are looked for are among the first ten, in each table: in one search over all tables, and
+/// in a search in each.
+#[derive(Debug)]
+struct Found {
+    over_all: [u32; 5],
+    alone: [u32; 5],
+}
+
+impl Found {
+    /// `queries` are texts and the topic of whom each looks for, one person in each table; `search` is the SQL of a
+    /// search in a table for a text, with the columns shown.
+    async fn by(engine: &Engine, queries: &[(usize, &str)], search: impl Fn(&str, &str, &str) -> String) -> Found {
+        let (mut over_all, mut alone) = ([0; 5], [0; 5]);
+        for (topic, query) in queries {
+            for row in rows(engine, &search("table_name, topic", "personas_harmonised", query)).await {
+                let at = TABLES.iter().position(|table| *table == row[0]).unwrap();
+                over_all[at] += u32::from(row[1] == topic.to_string());
+            }
+            for (at, table) in TABLES.iter().enumerate() {
+                let there = rows(engine, &search("topic", table, query)).await;
+                alone[at] += u32::from(there.iter().any(|row| row[0] == topic.to_string()));
+            }
+        }
+        Found { over_all, alone }
+    }
+
+    /// Recall@10 over all tables and in each, of so many queries, which is printed.
+    fn shares(&self, what: &str, queries: usize) -> (f64, f64) {
+        let share = |found: [u32; 5]| f64::from(found.iter().sum::<u32>()) / (queries * TABLES.len()) as f64;
+        println!("recall@10 of {queries} queries in English, of {TABLES:?}, each of {queries}, {what}:");
+        println!("in one search over all texts: {:.3}: {:?}", share(self.over_all), self.over_all);
+        println!("in each country's: {:.3}: {:?}", share(self.alone), self.alone);
+        (share(self.over_all), share(self.alone))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_in_english_finds_people_of_every_country() {
+    let Some((_folder, engine)) = open() else { return };
     for (country, hobbies) in HOBBIES {
         let drawn = format!("SELECT * FROM sample_persona('{country}', 60000, seed => 5)");
         let written = "*, generate_narrative('hobbies_and_interests') AS hobbies_and_interests";
@@ -250,31 +302,67 @@ async fn a_query_in_english_finds_people_of_every_country() {
         assert_eq!(topics[0][0], "10", "{country}");
     }
 
-    let tables = HOBBIES.map(|(country, _)| country);
-    let (mut over_all, mut alone) = ([0; 5], [0; 5]);
-    for (topic, (_, queries)) in QUERIES.into_iter().enumerate() {
-        for query in queries {
-            let asked = |table: &str, shown: &str| {
-                let query = literal(query);
-                format!(
-                    "SELECT {shown}, topic FROM semantic_search({table}, {query}, 10, \"column\" => 'hobbies_and_interests')"
-                )
-            };
-            for row in rows(&engine, &asked("personas_harmonised", "table_name")).await {
-                let at = tables.iter().position(|table| *table == row[0]).unwrap();
-                over_all[at] += u32::from(row[1] == topic.to_string());
-            }
-            for (at, table) in tables.iter().enumerate() {
-                let there = rows(&engine, &asked(table, "uuid")).await;
-                alone[at] += u32::from(there.iter().any(|row| row[1] == topic.to_string()));
-            }
-        }
-    }
-    let share = |found: [u32; 5]| f64::from(found.iter().sum::<u32>()) / 250.0;
-    println!("recall@10 of 50 queries in English, of {tables:?}, each of 50:");
-    println!("in one search over all 300 texts: {:.2}: {over_all:?}", share(over_all));
-    println!("in each country's 60 texts: {:.2}: {alone:?}", share(alone));
+    let queries: Vec<(usize, &str)> =
+        QUERIES.iter().enumerate().flat_map(|(topic, (_, queries))| queries.map(|query| (topic, query))).collect();
+    let found = Found::by(&engine, &queries, |shown, table, query| {
+        let query = literal(query);
+        format!("SELECT {shown} FROM semantic_search({table}, {query}, 10, \"column\" => 'hobbies_and_interests')")
+    });
+    let found = found.await;
     // By chance it would be 0.03 and 0.17.
-    assert!(share(over_all) >= 0.25 && share(alone) >= 0.5, "{over_all:?} {alone:?}");
-    assert!(over_all.iter().all(|found| *found >= 5), "{over_all:?}");
+    let (over_all, alone) = found.shares("by meaning", queries.len());
+    assert!(over_all >= 0.35 && alone >= 0.65, "{found:?}");
+    assert!(found.over_all.iter().all(|found| *found >= 5), "{found:?}");
+    let found = Found::by(&engine, &queries, |shown, table, query| {
+        let query = literal(query);
+        format!("SELECT {shown} FROM fact_search({table}, {query}, 10, \"column\" => 'hobbies_and_interests')")
+    });
+    let found = found.await;
+    let (over_all, alone) = found.shares("by facts and meaning", queries.len());
+    assert!(over_all >= 0.6 && alone >= 0.82, "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_found_by_what_is_known_of_them() {
+    let Some((_folder, engine)) = open() else { return };
+    for (at, country) in TABLES.into_iter().enumerate() {
+        let cases: Vec<String> =
+            FACTS.iter().map(|fact| format!("CASE WHEN {} THEN 1 ELSE 0 END", fact.holds[at])).collect();
+        let topics: Vec<String> =
+            FACTS.iter().enumerate().map(|(topic, fact)| format!("WHEN {} THEN {topic}", fact.holds[at])).collect();
+        let written =
+            NARRATIVES.map(|narrative| format!("generate_narrative('{narrative}') AS {narrative}")).join(", ");
+        // Nobody of whom two of the facts hold.
+        let sql = format!(
+            "CREATE TABLE {country} AS SELECT * EXCLUDE (place, holding), {written} FROM (
+                SELECT *, row_number() OVER (PARTITION BY topic ORDER BY uuid) AS place FROM (
+                    SELECT CASE {} ELSE -1 END AS topic, {} AS holding, *
+                    FROM sample_persona('{country}', 100000, seed => 11)
+                ) WHERE holding <= 1
+            ) WHERE place <= CASE topic WHEN -1 THEN {} ELSE 1 END",
+            topics.join(" "),
+            cases.join(" + "),
+            facts::WITHOUT,
+        );
+        rows(&engine, &sql).await;
+        let topics = rows(&engine, &format!("SELECT count(DISTINCT topic) FROM {country} WHERE topic >= 0")).await;
+        assert_eq!(topics[0][0], FACTS.len().to_string(), "{country}");
+    }
+    let queries: Vec<(usize, &str)> =
+        FACTS.iter().enumerate().flat_map(|(topic, fact)| fact.queries.map(|query| (topic, query))).collect();
+    let columns = format!("({})", NARRATIVES.map(literal).join(", "));
+    let search = |function: &'static str, columns: &str| {
+        let columns = columns.to_string();
+        move |shown: &str, table: &str, query: &str| {
+            let query = literal(query);
+            format!("SELECT {shown} FROM {function}({table}, {query}, 10, \"column\" => {columns})")
+        }
+    };
+    // By chance it would be 0.03 and 0.17.
+    let found = Found::by(&engine, &queries, search("semantic_search", &columns)).await;
+    let (over_all, alone) = found.shares("by the meaning of four narratives", queries.len());
+    assert!(over_all >= 0.1 && alone >= 0.3, "{found:?}");
+    let found = Found::by(&engine, &queries, search("fact_search", &columns)).await;
+    let (over_all, alone) = found.shares("by facts and the meaning of four narratives", queries.len());
+    assert!(over_all >= 0.33 && alone >= 0.58, "{found:?}");
 }

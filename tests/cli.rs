@@ -161,7 +161,7 @@ fn a_search_returns_the_nearest_of_those_that_match() {
     let made = "CREATE TABLE usa AS SELECT *, 'keeps ' || CASE WHEN age < 40 THEN 'bees' ELSE 'goats' END AS persona
                 FROM sample_persona('usa', 300, seed => 1)";
     assert_eq!(ran_on(directory.path(), &["sql", made]).0, 0);
-    let search = ["search", "keeps bees", "-k", "5", "--format", "csv"];
+    let search = ["search", "keeps bees", "-k", "5", "--format", "csv", "--by", "meaning"];
     let (code, found, error) = ran_on(directory.path(), &search);
     assert_eq!(code, 0, "{error}");
     assert_eq!(found.matches("keeps bees,").count(), 5, "{found}");
@@ -170,7 +170,7 @@ fn a_search_returns_the_nearest_of_those_that_match() {
     assert_eq!(ran_on(directory.path(), &among).1.matches("keeps goats,").count(), 5);
     assert!(ran_on(directory.path(), &["search", "x", "--where", "agee > 3"]).2.contains("did you mean `age`?"));
     for by in ["words", "both"] {
-        let (code, by_words, error) = ran_on(directory.path(), &[&search[..], &["--by", by]].concat());
+        let (code, by_words, error) = ran_on(directory.path(), &[&search[..7], &[by]].concat());
         let first = |found: &str| found.lines().nth(1).and_then(|l| l.split(',').next()).map(String::from);
         assert_eq!((code, first(&by_words)), (0, first(&found)), "{error}");
     }

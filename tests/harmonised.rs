@@ -170,16 +170,24 @@ fn a_search_without_a_table_goes_through_all() {
         assert_eq!(ran_on(database, &["sql", &made]).0, 0);
     }
     let found = |extra: &[&str]| {
-        let (code, found, error) =
-            ran_on(database, &[&["search", "keeps bees and swallows", "-k", "3", "--format", "csv"], extra].concat());
+        let (code, found, error) = ran_on(
+            database,
+            &[&["search", "keeps bees and swallows", "-k", "3", "--format", "csv", "--by"], extra].concat(),
+        );
         assert_eq!(code, 0, "{error}");
         found
     };
-    let all = found(&[]);
+    let all = found(&["meaning"]);
     assert!(all.starts_with("table_name,uuid,first_name,"), "{all}");
     assert!(all.lines().nth(1).unwrap().starts_with("one,") && all.contains("keeps bees and swallows,"), "{all}");
-    assert!(found(&["--where", "table_name = 'two'"]).lines().nth(1).unwrap().contains("keeps goats and swallows,"));
-    assert!(!found(&["--table", "two"]).contains("bees"));
-    let by_words = found(&["--by", "words"]);
+    assert!(
+        found(&["meaning", "--where", "table_name = 'two'"])
+            .lines()
+            .nth(1)
+            .unwrap()
+            .contains("keeps goats and swallows,")
+    );
+    assert!(!found(&["meaning", "--table", "two"]).contains("bees"));
+    let by_words = found(&["words"]);
     assert!(by_words.lines().nth(1).unwrap().contains("swallows"), "{by_words}");
 }

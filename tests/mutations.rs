@@ -283,7 +283,7 @@ async fn what_a_file_calls_its_columns_is_a_name_to_every_command() {
             k: 3,
             predicate: Some(format!("{q_number} < 6")),
         };
-        for by in [By::Meaning, By::Words, By::Both] {
+        for by in [By::Facts, By::Meaning, By::Words, By::Both] {
             let found = place.engine.search(search(by)).await.unwrap_or_else(|e| panic!("{name:?}: {}", message(&e)));
             let found: Vec<_> = found.try_collect().await.unwrap_or_else(|e| panic!("{name:?}: {}", message(&e)));
             assert_eq!(found.iter().map(|b| b.num_rows()).sum::<usize>(), 3, "{name:?}");

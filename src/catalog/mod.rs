@@ -3,6 +3,7 @@
 mod batches;
 mod budgets;
 mod calls;
+mod labels;
 mod narratives;
 mod owners;
 mod runs;
@@ -123,6 +124,7 @@ const MIGRATIONS: &[&str] = &[
     "ALTER TABLE runs ADD COLUMN max_calls INTEGER;
     ALTER TABLE runs ADD COLUMN max_tokens INTEGER;
     ALTER TABLE runs ADD COLUMN max_cost_usd REAL;",
+    labels::MIGRATION,
 ];
 
 /// Why the catalogue did not answer.

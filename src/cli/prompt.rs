@@ -148,6 +148,7 @@ async fn names(engine: &Engine) -> Vec<String> {
         "sample_persona(",
         "generate_persona(",
         "generate_narrative(",
+        "fact_search(",
         "semantic_search(",
         "text_search(",
         "hybrid_search(",

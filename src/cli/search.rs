@@ -11,11 +11,13 @@ use crate::engine::{self, Access, Engine, Options, Search};
 /// What people are found by.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum By {
+    /// What is known of them (the occupation, the family, each hobby) and what their texts mean: in whatever language
+    Facts,
     /// What their texts mean
     Meaning,
     /// The words in their texts
     Words,
-    /// Both: the two rankings fused
+    /// Meaning and words: the two rankings fused
     Both,
 }
 
@@ -35,7 +37,7 @@ pub(super) struct SearchArguments {
     /// The narrative that is searched
     #[arg(long, default_value = "persona")]
     column: String,
-    #[arg(long, value_enum, default_value_t = By::Meaning)]
+    #[arg(long, value_enum, default_value_t = By::Facts)]
     by: By,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -46,6 +48,7 @@ pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> R
     let search = Search {
         text: arguments.text,
         by: match arguments.by {
+            By::Facts => engine::By::Facts,
             By::Meaning => engine::By::Meaning,
             By::Words => engine::By::Words,
             By::Both => engine::By::Both,

@@ -8,6 +8,7 @@ mod deadline;
 mod explain;
 mod index;
 mod insert;
+mod labels;
 mod message;
 mod newcomers;
 mod prepare;
@@ -40,6 +41,7 @@ use crate::sql::{self, ByName, Kind, Needs, Prepared};
 use crate::{narrators, packs};
 
 use self::deadline::Deadline;
+use self::labels::CatalogLabels;
 
 pub use crate::error::{Error, ErrorKind, message};
 pub use crate::sql::{Access, Files, Models, Statement};
@@ -48,9 +50,12 @@ pub use run_guard::{Billed, RunGuard};
 /// What a search goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum By {
+    /// What is known of people, and the meaning of their texts
     #[default]
+    Facts,
     Meaning,
     Words,
+    /// Meaning and words
     Both,
 }
 
@@ -144,6 +149,7 @@ impl Engine {
         };
         let mut populace = Populace::new()
             .with_table_search(Arc::new(LanceSearch))
+            .with_label_store(Arc::new(CatalogLabels(database.clone())))
             .with_lazy_embedder(move || embedder.get())
             .with_narrator(narrator)
             .with_narrators(open);
@@ -427,7 +433,12 @@ impl Engine {
         let (quoted, text) = (sql::quoted_name, sql::quoted_text);
         let shown: Vec<String> =
             shown.filter(|n| schema.column_with_name(n).is_some()).map(quoted).chain(["score".into()]).collect();
+        let shown = match search.by {
+            By::Facts => [shown, vec!["fact".into()]].concat(),
+            _ => shown,
+        };
         let function = match search.by {
+            By::Facts => "fact_search",
             By::Meaning => "semantic_search",
             By::Words => "text_search",
             By::Both => "hybrid_search",
@@ -439,11 +450,26 @@ impl Engine {
             },
             None => String::new(),
         };
+        // A person may be in several tables, but shows once.
+        let once = if table == VIEW && self.all_have_uuids().await? { ", max_per => (uuid, 1)" } else { "" };
         let (shown, table) = (shown.join(", "), quoted(&table));
         let (wanted, column) = (text(&search.text), text(&search.column));
-        let sql =
-            format!("SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter})", search.k);
+        let sql = format!(
+            "SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter}{once})",
+            search.k
+        );
         self.query_one(&sql).await
+    }
+
+    /// Whether people are known by `uuid` in all tables of the view.
+    async fn all_have_uuids(&self) -> Result<bool> {
+        for table in Harmonised::of(&self.database).await?.tables() {
+            let table = self.context.table_provider(TableReference::bare(&*table)).await?;
+            if table.schema().column_with_name("uuid").is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The table of people, or the view over all of them where there are several.

@@ -224,6 +224,26 @@ impl Arguments {
         values.iter().map(|v| self.text_of(name, v)).collect::<Result<_>>().map(Some)
     }
 
+    /// The name of a column, as such or as a text, or several in parentheses.
+    pub fn columns(
+        &mut self,
+        name: &'static str,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<Vec<String>>> {
+        let quoted = |sql: &mut SqlExpr| {
+            if let SqlExpr::Identifier(column) = sql {
+                *sql = SqlExpr::value(SqlValue::SingleQuotedString(folded(column)));
+            }
+        };
+        match self.given.get_mut(name) {
+            Some(SqlExpr::Tuple(elements)) => elements.iter_mut().for_each(quoted),
+            Some(SqlExpr::Nested(element)) => quoted(element),
+            Some(element) => quoted(element),
+            None => {}
+        }
+        self.texts(name, context)
+    }
+
     /// A number, or several in parentheses.
     pub fn numbers(
         &mut self,

@@ -2,7 +2,7 @@
 //!
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
 //! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
-//! `semantic_search`, `text_search`, `hybrid_search`, `similar_to`, `duplicates`, `validate`, `fidelity`, `compare`,
+//! `fact_search`, `semantic_search`, `text_search`, `hybrid_search`, `similar_to`, `duplicates`, `validate`, `fidelity`, `compare`,
 //! `rake`, `rebalance`, `stereotype_index`, `stratified_sample`, TABLESAMPLE, `age_band`, `unaccent`, aggregates of diversity such
 //! as `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 
@@ -28,6 +28,7 @@ mod generate_narrative;
 mod generate_persona;
 mod given;
 mod goodness;
+mod labels;
 mod lazy_calls;
 mod narrate;
 mod narrate_calls;
@@ -60,6 +61,7 @@ pub use estimate::{RowSample, estimate};
 pub use facts::{LANGUAGE, facts, facts_of, language_of, pack_name, same_language};
 pub use generate_narrative::is_narrating;
 pub use generate_persona::narrator_of;
+pub use labels::LabelStore;
 pub use narrate::{OnOutage, Outage, narrate, narrated};
 pub use narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, StatementOptions,

@@ -20,6 +20,7 @@ use crate::diversity;
 use crate::draws_in_any_order::DrawsInAnyOrder;
 use crate::embed::Embed;
 use crate::generate_narrative::{GenerateNarrative, TryGenerateNarrative};
+use crate::labels::InMemory;
 use crate::lazy_calls::{LateCalls, LazyCalls};
 use crate::narrate_calls::PlanCalls;
 use crate::packs::Packs;
@@ -30,7 +31,7 @@ use crate::survey_mean::SurveyMean;
 use crate::table_functions::routines;
 use crate::unaccent::Unaccent;
 use crate::unbound_draw::BindDraws;
-use crate::{Embedder, Narrator, TableSearch};
+use crate::{Embedder, LabelStore, Narrator, TableSearch};
 
 type OpenEmbedder = dyn Fn() -> Result<Arc<dyn Embedder>> + Send + Sync;
 
@@ -67,6 +68,16 @@ impl Eq for LazyEmbedder {}
 impl Hash for LazyEmbedder {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Arc::as_ptr(&self.0).cast::<()>().hash(state);
+    }
+}
+
+/// Where the vectors of labels are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Labels(pub Arc<dyn LabelStore>);
+
+impl Default for Labels {
+    fn default() -> Labels {
+        Labels(Arc::new(InMemory::default()))
     }
 }
 
@@ -127,6 +138,7 @@ pub struct Populace {
     pub(crate) packs: Packs,
     pub(crate) embedder: Option<LazyEmbedder>,
     pub(crate) search: Option<Arc<dyn TableSearch>>,
+    pub(crate) labels: Labels,
     pub(crate) narrators: Narrators,
 }
 
@@ -153,6 +165,12 @@ impl Populace {
     /// How the host searches its own tables; others are scanned.
     pub fn with_table_search(mut self, search: Arc<dyn TableSearch>) -> Populace {
         self.search = Some(search);
+        self
+    }
+
+    /// Where the vectors of labels are kept that `fact_search` makes; in memory without it.
+    pub fn with_label_store(mut self, labels: Arc<dyn LabelStore>) -> Populace {
+        self.labels = Labels(labels);
         self
     }
 

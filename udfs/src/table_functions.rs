@@ -23,12 +23,13 @@ use crate::{
 };
 
 /// All of them, in the order of their names.
-pub(crate) const FUNCTIONS: [&TableFunction; 18] = [
+pub(crate) const FUNCTIONS: [&TableFunction; 19] = [
     &assumed_independences::FUNCTION,
     &compare::FUNCTION,
     &complete_persona::FUNCTION,
     &counterfactual::FUNCTION,
     &duplicates::FUNCTION,
+    &search::FACT_SEARCH,
     &fidelity::FUNCTION,
     &generate_persona::FUNCTION,
     &search::HYBRID_SEARCH,

@@ -1,7 +1,28 @@
-//! The four searches, as a session has them.
+//! The five searches, as a session has them.
 
 use super::{By, request};
 use crate::table_functions::{Parameter, TableFunction};
+
+/// `fact_search(table, query, k, facts => …, "column" => …, "where" => …)`: by what is known of people and by what their
+/// texts mean.
+pub(crate) const FACT_SEARCH: TableFunction = TableFunction {
+    name: "fact_search",
+    parameters: &[
+        Parameter::required("table", "").relation(),
+        Parameter::required("query", ""),
+        Parameter::optional("k", ""),
+        Parameter::optional("facts", "column | (column, …)"),
+        Parameter::optional("column", "narrative | (narrative, …)"),
+        Parameter::optional("weights", "(number, …)"),
+        Parameter::optional("where", "condition"),
+        Parameter::optional("max_per", "(column, number)"),
+        Parameter::optional("diversity", "number"),
+    ],
+    positional: 3,
+    description: "The k people of whom what is known, and what their texts mean, is nearest to a text, in whatever language: the values of columns (an occupation, a family situation, each hobby of a list) are labels, each label is compared with the text by meaning, and `fact` tells a person's nearest one and `fact_score` its similarity, after what all labels of the language have in common is taken off. `semantic_score` is as in `semantic_search`. `score` is the first plus half of the second, each by how many standard deviations it is above the mean of the people in the same language. `facts` names the columns; without it these are all columns of words and lists of words but names, identifiers, cities and districts, and skills. Values of more than 80 bytes, and columns with more than 5,000 values, are left out. Beyond 10,000 people the texts count of those with the nearest facts and of those with the nearest texts. Labels are embedded when they are first met, and kept. Tables without vectors are searched by facts alone. Conditions, several narratives, quotas and diversity as in `semantic_search`.",
+    example: "SELECT first_name, fact, score FROM fact_search(usa, 'sings with others', 10, \"where\" => age < 40)",
+    plan: |arguments, populace, context| request::plan("fact_search", By::Facts, arguments, populace, context),
+};
 
 /// `hybrid_search(table, query, k, "column" => …, "where" => …)`: by words and by meaning, the two rankings fused.
 pub(crate) const HYBRID_SEARCH: TableFunction = TableFunction {

@@ -1,8 +1,9 @@
-//! Search: by meaning, by words, by both, and near a person; with filters, quotas and diversity.
+//! Search: by meaning, by words, by both, by facts and near a person; with filters, quotas and diversity.
 
 mod bm25;
 mod choose;
 mod collected;
+mod facts;
 pub(crate) mod functions;
 mod rank;
 mod request;
@@ -36,6 +37,8 @@ pub(crate) enum By {
     /// Its words
     Words,
     Both,
+    /// What is known of people, and the meaning of their texts
+    Facts,
     /// The texts of a person
     Person,
 }
@@ -59,6 +62,9 @@ struct Search {
     /// With the texts, for a search by words
     texts: Vec<String>,
     words: Option<Words>,
+    /// The columns that are known of people, and whether they are lists, for a search by facts
+    facts: Vec<String>,
+    is_list: Vec<bool>,
     fusion: Fusion,
     quotas: Vec<(String, usize)>,
     /// The vectors by which rows are told apart, where diversity is asked for
@@ -77,6 +83,10 @@ impl Search {
             fields.push(field("text_rank", DataType::Int64));
             fields.push(field("semantic_score", DataType::Float32));
             fields.push(field("semantic_rank", DataType::Int64));
+        } else if self.by == By::Facts {
+            fields.push(field("fact", DataType::Utf8));
+            fields.push(field("fact_score", DataType::Float32));
+            fields.push(field("semantic_score", DataType::Float32));
         } else if self.columns.len() > 1 && matches!(self.fusion, Fusion::Best) {
             fields.push(field("matched", DataType::Utf8));
         }
@@ -107,6 +117,9 @@ impl RelationFunction for Search {
         let mut details = format!("k={}, columns=({})", self.k, self.columns.join(", "));
         if let Some(condition) = &self.condition {
             details.push_str(&format!(", where={condition}"));
+        }
+        if self.by == By::Facts {
+            details.push_str(&format!(", facts=({})", self.facts.join(", ")));
         }
         for (column, most) in &self.quotas {
             details.push_str(&format!(", max_per=({column}, {most})"));

@@ -1,6 +1,7 @@
 //! Rankings of rows, and what several make together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The rank constant of reciprocal rank fusion.
 const FUSION: f32 = 60.0;
@@ -15,6 +16,8 @@ pub(super) struct Hit {
     /// Its rank from 1 and its score by words, and by meaning
     pub text: Option<(i64, f32)>,
     pub semantic: Option<(i64, f32)>,
+    /// What is known of it that is nearest, and the similarity of that
+    pub fact: Option<(Arc<str>, f32)>,
 }
 
 /// Rows, best first.
@@ -57,7 +60,7 @@ pub(super) fn fuse(scores: HashMap<u64, Vec<Option<f32>>>, bounds: &[Option<f32>
         .iter()
         .filter_map(|(row, scores)| {
             let (column, score) = together(scores)?;
-            Some(Hit { row: *row, score, column, text: None, semantic: None })
+            Some(Hit { row: *row, score, column, text: None, semantic: None, fact: None })
         })
         .collect();
     hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
@@ -75,7 +78,7 @@ pub(super) fn reciprocal(text: &Ranking, semantic: &Ranking) -> Ranking {
     let mut hits: HashMap<u64, Hit> = HashMap::new();
     let mut add = |ranking: &Ranking, note: fn(&mut Hit, (i64, f32))| {
         for (at, found) in ranking.hits.iter().enumerate() {
-            let none = Hit { row: found.row, score: 0.0, column: found.column, text: None, semantic: None };
+            let none = Hit { row: found.row, score: 0.0, column: found.column, text: None, semantic: None, fact: None };
             let hit = hits.entry(found.row).or_insert(none);
             hit.score += 1.0 / (FUSION + (at + 1) as f32);
             note(hit, (at as i64 + 1, found.score));
@@ -121,7 +124,10 @@ mod tests {
     #[test]
     fn ranks_are_fused() {
         let ranking = |rows: &[u64]| Ranking {
-            hits: rows.iter().map(|r| Hit { row: *r, score: 1.0, column: 0, text: None, semantic: None }).collect(),
+            hits: rows
+                .iter()
+                .map(|r| Hit { row: *r, score: 1.0, column: 0, text: None, semantic: None, fact: None })
+                .collect(),
             complete: true,
         };
         let fused = reciprocal(&ranking(&[7, 8]), &ranking(&[8, 9]));

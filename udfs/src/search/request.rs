@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use populace_population::there_are;
 
+use super::facts::{fact_columns, is_fact};
 use super::rank::Fusion;
 use super::{By, Search, Words};
 use crate::Populace;
@@ -36,7 +37,12 @@ pub(super) fn plan(
     }
     let wanted = arguments.required_text(if by == By::Person { "uuid" } else { "query" }, context)?;
     let k = arguments.integer("k", 1..=1_000_000, context)?.unwrap_or(10) as usize;
-    let columns = arguments.texts("column", context)?.unwrap_or_else(|| vec![DEFAULT.into()]);
+    let columns = match arguments.columns("column", context)? {
+        Some(columns) => columns,
+        // Facts are known of people without texts too.
+        None if by == By::Facts && vector_column(function, &input, DEFAULT).is_err() => vec![],
+        None => vec![DEFAULT.into()],
+    };
     if let Some(twice) = columns.iter().enumerate().find(|(i, c)| columns[..*i].contains(c)) {
         return plan_err!("{function}: `column` names `{}` twice", twice.1);
     }
@@ -48,6 +54,18 @@ pub(super) fn plan(
         By::Words | By::Both => columns.iter().map(|c| text_column(function, &input, c)).collect::<Result<_>>()?,
         _ => vec![],
     };
+    let facts = match by {
+        By::Facts => facts(function, &mut arguments, &input, context)?,
+        _ => vec![],
+    };
+    if by == By::Facts && facts.is_empty() && vectors.is_empty() {
+        return plan_err!("{function}: the table has neither words about people nor vectors of texts to search");
+    }
+    let is_list = |name: &String| {
+        let field = input.schema().fields().iter().find(|f| f.name() == name);
+        field.is_some_and(|f| !is_text(f.data_type()))
+    };
+    let is_list = facts.iter().map(is_list).collect();
     if by == By::Person && !input.schema().fields().iter().any(|f| f.name() == "uuid" && is_text(f.data_type())) {
         return plan_err!("{function}: the table has no column `uuid` to know people by");
     }
@@ -71,11 +89,11 @@ pub(super) fn plan(
             }
         },
     };
-    if matches!(by, By::Meaning | By::Both) && populace.embedder.is_none() {
+    if matches!(by, By::Meaning | By::Both | By::Facts) && populace.embedder.is_none() {
         return plan_err!("{function}: this session has no embedder");
     }
     let pool = match diversity {
-        Some(_) => Some(vector_column(function, &input, &columns[0])?),
+        Some(_) => Some(vector_column(function, &input, columns.first().map_or(DEFAULT, String::as_str))?),
         None => None,
     };
     let condition = filter.as_ref().map(ToString::to_string);
@@ -90,6 +108,8 @@ pub(super) fn plan(
         vectors,
         texts,
         words,
+        facts,
+        is_list,
         fusion,
         quotas,
         pool,
@@ -121,6 +141,33 @@ pub(super) fn plan(
         _ => inputs.push(where_(filter)?),
     }
     relation(search, inputs, None)
+}
+
+/// The columns whose values are held against the query: those that are named, or all that tell of people.
+fn facts(
+    function: &str,
+    arguments: &mut Arguments,
+    input: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Vec<String>> {
+    let fields = input.schema().fields();
+    let Some(named) = arguments.columns("facts", context)? else {
+        return Ok(fact_columns(fields));
+    };
+    for name in &named {
+        match fields.iter().find(|f| f.name() == name) {
+            Some(field) if is_fact(field.data_type()) => {}
+            Some(field) => {
+                return plan_err!("{function}: `facts`: `{name}` is {}, where words are wanted", field.data_type());
+            }
+            None => {
+                let known: Vec<&str> =
+                    fields.iter().filter(|f| is_fact(f.data_type())).map(|f| f.name().as_str()).collect();
+                return plan_err!("{function}: the table has no column `{name}`{}", there_are(name, &known));
+            }
+        }
+    }
+    Ok(named)
 }
 
 pub(super) fn is_text(kind: &DataType) -> bool {

@@ -1,6 +1,6 @@
 //! A search at work.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
@@ -12,6 +12,7 @@ use futures::TryStreamExt;
 
 use super::choose::{Quota, unlike, within};
 use super::collected::{Collected, as_vectors};
+use super::facts::{Facts, Nearness, Usual};
 use super::rank::{Hit, Ranking, fuse, reciprocal};
 use super::request::is_text;
 use super::{By, Search, bm25};
@@ -27,7 +28,22 @@ use crate::{LANGUAGE, Purpose, SearchRows, TextQuery};
 const LEAST: usize = 100;
 const TIMES: usize = 10;
 
-/// Rows that diversity chooses among at most, unless more are asked for.
+/// Texts of a language from which it is told how near they usually are to a query, and that are read together.
+const USUAL: usize = 1000;
+
+/// What the texts count beside the facts.
+const OF_TEXTS: f32 = 0.5;
+
+/// What is known of the rows that are searched, those with the nearest facts first.
+struct Known {
+    facts: Facts,
+    rows: Vec<Nearness>,
+    places: HashMap<u64, usize>,
+    /// Of each language, what is usual of the facts and of the texts
+    usual: Vec<(Usual, Usual)>,
+}
+
+/// Rows that diversity, and a search by facts, choose among at most, unless more are asked for.
 const POOL: usize = 10_000;
 
 impl Search {
@@ -43,7 +59,7 @@ impl Search {
         };
         let rows = self.open(&inputs[0], &state, &task).await?;
         let targets = match self.by {
-            By::Meaning | By::Both => self.meaning(rows.as_ref()).await?,
+            By::Meaning | By::Both | By::Facts => self.meaning(rows.as_ref()).await?,
             _ => targets,
         };
         let hits = self.found(rows.as_ref(), &targets).await?;
@@ -53,7 +69,8 @@ impl Search {
     /// The columns that say what language a row's texts are in: it itself, or the pack its person was drawn from.
     fn telling(&self) -> Vec<String> {
         let has = |name: &&str| self.table.fields().iter().any(|f| f.name() == name && is_text(f.data_type()));
-        let telling = [LANGUAGE, "pack"].into_iter().filter(|name| !self.texts.is_empty() && has(name));
+        let telling =
+            [LANGUAGE, "pack"].into_iter().filter(|name| (!self.texts.is_empty() || self.by == By::Facts) && has(name));
         telling.map(String::from).collect()
     }
 
@@ -61,7 +78,14 @@ impl Search {
     pub(super) fn searched(&self) -> Vec<String> {
         let of_quotas = self.quotas.iter().map(|(c, _)| c);
         let telling = self.telling();
-        let all = self.vectors.iter().chain(&self.texts).chain(of_quotas).chain(&telling).chain(&self.pool);
+        let all = self
+            .vectors
+            .iter()
+            .chain(&self.texts)
+            .chain(&self.facts)
+            .chain(of_quotas)
+            .chain(&telling)
+            .chain(&self.pool);
         all.cloned().collect()
     }
 
@@ -83,7 +107,8 @@ impl Search {
         rows.check_embedder(embedder.as_ref())?;
         let vectors = embed(embedder.as_ref(), &[Some(&self.wanted)], Purpose::Query).await?;
         let vector = vectors.value(0).as_primitive::<Float32Type>().values().to_vec();
-        Ok(vec![Some(vector); self.vectors.len()])
+        // A search by facts wants it without texts too.
+        Ok(vec![Some(vector); self.vectors.len().max(1)])
     }
 
     /// The vectors of the person.
@@ -116,11 +141,19 @@ impl Search {
             Some(_) => self.k.saturating_mul(TIMES).clamp(LEAST, POOL).max(self.k),
             None => self.k,
         };
-        let plain = self.by != By::Both && self.columns.len() == 1 && self.quotas.is_empty();
+        let plain = !matches!(self.by, By::Both | By::Facts) && self.columns.len() == 1 && self.quotas.is_empty();
         let mut depth = if plain { candidates } else { self.k.saturating_mul(TIMES).max(LEAST).max(candidates) };
         let mut scanned = None;
+        let known = match self.by {
+            By::Facts => Some(self.known(rows, targets).await?),
+            _ => None,
+        };
         loop {
             let found = match self.by {
+                By::Facts => match &known {
+                    Some(known) => self.by_facts(rows, known, targets, depth).await?,
+                    None => Ranking::default(),
+                },
                 By::Meaning | By::Person => self.by_meaning(rows, targets, depth).await?,
                 By::Words => self.by_words(rows, depth, &mut scanned).await?,
                 By::Both => {
@@ -214,6 +247,90 @@ impl Search {
         Ok(fuse(scores, &bounds, &self.fusion))
     }
 
+    /// What is known of all the rows, and how near it is.
+    async fn known(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>]) -> Result<Known> {
+        let (Some(embedder), Some(Some(query))) = (&self.populace.embedder, targets.first()) else {
+            return plan_err!("{}: this session has no embedder", self.function);
+        };
+        let language = |pack: &str| self.populace.packs.get(pack).ok().map(|p| p.language().to_string());
+        // Where nothing is known of people, something has to be read to learn which rows there are.
+        let besides = self.vectors.first().filter(|_| self.facts.is_empty());
+        let facts = Facts::read(self.function, rows, &self.facts, &self.telling(), besides, language).await?;
+        let (embedder, store) = (embedder.get()?, self.populace.labels.0.as_ref());
+        let mut rows_known = facts.nearness(embedder.as_ref(), store, query, &self.facts, &self.is_list).await?;
+        let of = |language: usize| rows_known.iter().filter(move |r| r.language == language);
+        let mut usual = vec![];
+        for language in 0..facts.languages_count() {
+            let known = Usual::of(of(language).filter_map(|r| r.fact.map(|f| f.1)));
+            let step = of(language).count().div_ceil(USUAL).max(1);
+            let some: Vec<u64> = of(language).step_by(step).map(|r| r.row).collect();
+            let texts = self.similarities(rows, targets, &some).await?;
+            usual.push((known, Usual::of(texts.hits.iter().map(|h| h.score))));
+        }
+        let worth = |r: &Nearness| usual[r.language].0.above(r.fact.map(|f| f.1));
+        rows_known.sort_by(|a, b| worth(b).total_cmp(&worth(a)).then(a.row.cmp(&b.row)));
+        let places = rows_known.iter().enumerate().map(|(at, r)| (r.row, at)).collect();
+        Ok(Known { facts, rows: rows_known, places, usual })
+    }
+
+    /// The texts of some rows, by how near they are.
+    async fn similarities(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>], of: &[u64]) -> Result<Ranking> {
+        let mut scores: HashMap<u64, Vec<Option<f32>>> = HashMap::new();
+        for of in of.chunks(USUAL).filter(|_| !self.vectors.is_empty()) {
+            let taken = rows.take(of, &self.vectors).await?;
+            for (at, (column, target)) in taken.columns().iter().zip(targets).enumerate() {
+                for (row, vector) in of.iter().zip(vectors_of(column)?) {
+                    if let (Some(vector), Some(target)) = (vector, target) {
+                        let scores = scores.entry(*row).or_insert_with(|| vec![None; self.vectors.len()]);
+                        scores[at] = similarity(&vector, target);
+                    }
+                }
+            }
+        }
+        Ok(fuse(scores, &vec![None; self.vectors.len()], &self.fusion))
+    }
+
+    /// The rows with the nearest facts and those with the nearest texts, by both.
+    async fn by_facts(
+        &self,
+        rows: &dyn SearchRows,
+        known: &Known,
+        targets: &[Option<Vec<f32>>],
+        depth: usize,
+    ) -> Result<Ranking> {
+        let worth = |r: &Nearness| known.usual[r.language].0.above(r.fact.map(|f| f.1));
+        // Many people have the same fact: among them the texts tell.
+        let most = depth.max(POOL).min(known.rows.len());
+        let last = known.rows.get(depth.min(known.rows.len()).saturating_sub(1)).map_or(0.0, worth);
+        let nearest = match known.rows.len() <= POOL {
+            true => known.rows.len(),
+            false => known.rows[..most].partition_point(|r| worth(r) >= last),
+        };
+        let mut taken: Vec<usize> = (0..nearest).collect();
+        if nearest < known.rows.len() {
+            let mut more: HashSet<usize> = HashSet::new();
+            for (column, target) in self.vectors.iter().zip(targets) {
+                let Some(target) = target else { continue };
+                let found = rows.nearest(column, target, depth).await?;
+                more.extend(found.iter().filter_map(|(row, _)| known.places.get(row)).filter(|at| **at >= nearest));
+            }
+            taken.extend(more);
+        }
+        let ids: Vec<u64> = taken.iter().map(|at| known.rows[*at].row).collect();
+        let texts = self.similarities(rows, targets, &ids).await?;
+        let texts: HashMap<u64, f32> = texts.hits.iter().map(|h| (h.row, h.score)).collect();
+        let hit = |at: &usize| {
+            let of = &known.rows[*at];
+            let text = texts.get(&of.row).copied();
+            let score = worth(of) + OF_TEXTS * known.usual[of.language].1.above(text);
+            let fact = of.fact.and_then(|(label, near)| Some((known.facts.told(label, &self.facts)?.into(), near)));
+            Hit { row: of.row, score, column: 0, text: None, semantic: text.map(|t| (0, t)), fact }
+        };
+        let mut hits: Vec<Hit> = taken.iter().map(hit).collect();
+        hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+        Ok(Ranking { complete: hits.len() == known.rows.len(), hits })
+    }
+
     /// The groups of the rows, for each quota.
     async fn groups(&self, rows: &dyn SearchRows, hits: &[Hit]) -> Result<Vec<Quota>> {
         if self.quotas.is_empty() || hits.is_empty() {
@@ -240,7 +357,7 @@ impl Search {
         // Similarities of vectors are compared as they are; other scores by the best of them.
         let unit = match self.by {
             By::Meaning | By::Person => 1.0,
-            By::Words | By::Both => first.score.max(f32::MIN_POSITIVE),
+            By::Words | By::Both | By::Facts => first.score.max(f32::MIN_POSITIVE),
         };
         let relevance: Vec<f32> = hits.iter().map(|h| h.score / unit).collect();
         let chosen = unlike(self.k, weight, &relevance, &vectors);
@@ -292,6 +409,8 @@ impl Search {
         };
         match name {
             "matched" => Arc::new(hits.iter().map(|h| self.columns.get(h.column)).collect::<StringArray>()),
+            "fact" => Arc::new(hits.iter().map(|h| h.fact.as_ref().map(|f| f.0.as_ref())).collect::<StringArray>()),
+            "fact_score" => Arc::new(hits.iter().map(|h| h.fact.as_ref().map(|f| f.1)).collect::<Float32Array>()),
             "text_score" => scores(|h| h.text),
             "text_rank" => ranks(|h| h.text),
             "semantic_score" => scores(|h| h.semantic),
