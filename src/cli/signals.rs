@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_signal_during_the_first_step_is_heard() {
-        let runtime = Runtime::new(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+        let runtime =
+            Runtime::new(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
         let outcome = runtime.block_on(async {
             // The thread that hears of signals for others hears of this one before the work lets go.
             std::thread::sleep(Duration::from_millis(200));

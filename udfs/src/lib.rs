@@ -70,6 +70,6 @@ pub use relation_function::RelationFunctionPlanner;
 pub use rewrite::{drawn_from, narrators, rewrite, with_seeds};
 pub use sample_persona::fresh_seed;
 pub use search::{LONGEST_WORD, Words};
-pub use table_functions::{is_table_function, reference, table_function};
+pub use table_functions::{Function, FunctionKind, functions, is_table_function, reference, table_function};
 pub use table_search::{SearchRows, TableSearch, TextQuery};
 pub use template::{bounded, render_bounded, template_names};
