@@ -165,9 +165,9 @@ mod tests {
         assert_eq!(all("select * from u"), ["usa"]);
         assert_eq!(all("SELECT * FROM census.usa.n"), ["census.usa.names"]);
         assert_eq!(all("SELECT strat"), ["stratum"]);
-        assert_eq!(all("sel"), ["SELECT"]);
+        assert_eq!(all("selec"), ["SELECT"]);
         assert_eq!(all("SELECT surv"), ["survey_mean("]);
-        assert_eq!(all("SELECT * FROM stratified_sample(us"), ["usa"]);
+        assert_eq!(all("SELECT * FROM stratified_sample(us"), ["USING", "usa"]);
         assert_eq!(all("SELECT * FROM stratified_sample(usa, 20, st"), ["state", "strata => ", "stratum"]);
         assert_eq!(all("SELECT * FROM stratified_sample(usa, 20, strata => (stat"), ["state"]);
         assert_eq!(all("SELECT é st"), ["state", "stratum"]);
