@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
+use arrow::json::writer::{JsonArray, LineDelimited};
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 use clap::ValueEnum;
@@ -73,7 +74,7 @@ pub(super) async fn print(
     match format {
         Format::Table => table(rows, shown, out).await,
         Format::Json => {
-            let mut writer = arrow::json::ArrayWriter::new(out);
+            let mut writer = nulls().build::<_, JsonArray>(out);
             while let Some(batch) = rows.next().await {
                 writer.write(&batch?)?;
             }
@@ -81,7 +82,7 @@ pub(super) async fn print(
             Ok(writeln!(writer.into_inner())?)
         }
         Format::Ndjson => {
-            let mut writer = arrow::json::LineDelimitedWriter::new(out);
+            let mut writer = nulls().build::<_, LineDelimited>(out);
             while let Some(batch) = rows.next().await {
                 writer.write(&batch?)?;
             }
@@ -114,6 +115,11 @@ pub(super) async fn print(
             Ok(writer.finish()?)
         }
     }
+}
+
+/// JSON in which every object has every key.
+fn nulls() -> arrow::json::WriterBuilder {
+    arrow::json::WriterBuilder::new().with_explicit_nulls(true)
 }
 
 fn parquet(error: datafusion::parquet::errors::ParquetError) -> Failure {

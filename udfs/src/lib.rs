@@ -18,6 +18,7 @@ mod cosine_similarity;
 mod counterfactual;
 mod deferred;
 mod diversity;
+mod domain;
 mod duplicates;
 mod embed;
 mod embedder;
