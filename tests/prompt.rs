@@ -94,6 +94,64 @@ fn a_statement_that_is_at_work_is_cancelled_and_the_prompt_stays() {
 }
 
 #[test]
+fn results_fit_the_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = prompt(home.path());
+    session.send_line("SELECT * FROM generate_persona('usa', 2, seed => 1);").unwrap();
+    let table = session.exp_string("populace> ").unwrap();
+    // The first line is what was typed.
+    let lines: Vec<&str> = table.lines().skip(1).filter(|line| line.starts_with(['|', '+'])).collect();
+    assert_eq!(lines.len(), 6, "{table}");
+    assert!(lines.iter().all(|line| line.trim_end().chars().count() <= 120), "{table}");
+    assert!(table.contains(" columns (8 shown)") && table.contains('…'), "{table}");
+    session.send_line("\\x").unwrap();
+    session.exp_string("a column a line").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("SELECT state, 1.0 / 3.0 AS third FROM sample_persona('usa', 1, seed => 1);").unwrap();
+    session.exp_string("-[ 1 ]").unwrap();
+    session.exp_string("third | 0.333333").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("\\x off").unwrap();
+    session.exp_string("a row a line").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("\\timing").unwrap();
+    session.exp_string("not told").unwrap();
+    session.exp_string("populace> ").unwrap();
+    // A forgotten semicolon is seen.
+    session.send_line("SELECT 40 + 2").unwrap();
+    session.exp_string("...> ").unwrap();
+    session.send_line(";").unwrap();
+    let answer = session.exp_string("populace> ").unwrap();
+    assert!(answer.contains("42") && !answer.contains(" s\r\n"), "{answer}");
+    session.send_line("exit").unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn functions_are_listed_and_explained() {
+    let home = tempfile::tempdir().unwrap();
+    let mut session = prompt(home.path());
+    session.send_line("\\f").unwrap();
+    let list = session.exp_string("populace> ").unwrap();
+    for name in ["stratified_sample", "rake", "validate", "versions", "survey_mean", "hybrid_search"] {
+        assert!(list.contains(&format!("  {name} ")), "{list}");
+    }
+    session.send_line("\\h rebalance").unwrap();
+    session.exp_string("rebalance(table, country, ").unwrap();
+    session.exp_string("strata => ").unwrap();
+    session.exp_string("SELECT ").unwrap();
+    session.exp_string("populace> ").unwrap();
+    session.send_line("\\f rebalanec").unwrap();
+    session.exp_string("did you mean `rebalance`?").unwrap();
+    session.exp_string("populace> ").unwrap();
+    typed(&mut session, "SELECT * FROM sample_persona('usa', 1, given => marital_status = 'ne\t');");
+    session.exp_string("never_married").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_string("populace> ").unwrap();
+    left(session);
+}
+
+#[test]
 fn tab_completes_functions_tables_and_columns() {
     let home = tempfile::tempdir().unwrap();
     let mut session = prompt(home.path());

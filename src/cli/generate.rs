@@ -158,7 +158,13 @@ pub(super) fn finish(
                     let Some(rows) = runs::resume(&engine, run, sql).await? else {
                         return Ok(writeln!(io::stdout(), "run {} was done already: that is noted now", run.id)?);
                     };
-                    super::output::print(rows, super::output::Format::Table, &mut io::stdout()).await?;
+                    super::output::print(
+                        rows,
+                        super::output::Format::Table,
+                        super::output::Shown::on_stdout(super::fit::Expanded::Off),
+                        &mut io::stdout(),
+                    )
+                    .await?;
                     Ok(super::sql::told(&mut io::stderr(), &engine.asked())?)
                 }
             }

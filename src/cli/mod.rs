@@ -1,7 +1,9 @@
 //! The command line: what each command takes, and the exit code it ends with.
 
+mod complete;
 mod countries;
 mod export;
+mod fit;
 mod generate;
 mod import;
 mod index;

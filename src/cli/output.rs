@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
+use arrow::json::writer::{JsonArray, LineDelimited};
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 use clap::ValueEnum;
@@ -17,6 +18,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use populace_udfs::Estimate;
 
 use super::Failure;
+use super::fit::{Expanded, fitted, terminal_width};
 use crate::arrow::{plain_batch, plain_schema};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,6 +35,25 @@ pub(super) enum Format {
     Arrow,
 }
 
+/// How a table is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown {
+    /// All of each row, as programs and files have it
+    Whole,
+    /// As a terminal of so many columns has room for
+    Fitted { width: usize, expanded: Expanded },
+}
+
+impl Shown {
+    /// As standard output has room for.
+    pub fn on_stdout(expanded: Expanded) -> Shown {
+        match io::stdout().is_terminal() {
+            true => Shown::Fitted { width: terminal_width(), expanded },
+            false => Shown::Whole,
+        }
+    }
+}
+
 /// Rows that a table shows; the others are counted.
 const SHOWN: usize = 1_000;
 
@@ -40,6 +61,7 @@ const SHOWN: usize = 1_000;
 pub(super) async fn print(
     mut rows: SendableRecordBatchStream,
     format: Format,
+    shown: Shown,
     out: &mut (impl Write + Send),
 ) -> Result<(), Failure> {
     let schema = rows.schema();
@@ -50,9 +72,9 @@ pub(super) async fn print(
         return Ok(());
     }
     match format {
-        Format::Table => table(rows, out).await,
+        Format::Table => table(rows, shown, out).await,
         Format::Json => {
-            let mut writer = arrow::json::ArrayWriter::new(out);
+            let mut writer = nulls().build::<_, JsonArray>(out);
             while let Some(batch) = rows.next().await {
                 writer.write(&batch?)?;
             }
@@ -60,7 +82,7 @@ pub(super) async fn print(
             Ok(writeln!(writer.into_inner())?)
         }
         Format::Ndjson => {
-            let mut writer = arrow::json::LineDelimitedWriter::new(out);
+            let mut writer = nulls().build::<_, LineDelimited>(out);
             while let Some(batch) = rows.next().await {
                 writer.write(&batch?)?;
             }
@@ -95,6 +117,11 @@ pub(super) async fn print(
     }
 }
 
+/// JSON in which every object has every key.
+fn nulls() -> arrow::json::WriterBuilder {
+    arrow::json::WriterBuilder::new().with_explicit_nulls(true)
+}
+
 fn parquet(error: datafusion::parquet::errors::ParquetError) -> Failure {
     super::broken_pipe(&error);
     Failure(error.to_string())
@@ -113,21 +140,36 @@ pub(super) fn print_estimate(out: &mut impl Write, estimate: &Estimate) -> io::R
     }
 }
 
-async fn table(mut rows: SendableRecordBatchStream, out: &mut impl Write) -> Result<(), Failure> {
-    let (mut shown, mut count) = (vec![short(&RecordBatch::new_empty(rows.schema()))?], 0);
+async fn table(mut rows: SendableRecordBatchStream, as_: Shown, out: &mut impl Write) -> Result<(), Failure> {
+    let schema = rows.schema();
+    let (mut shown, mut count) = (vec![RecordBatch::new_empty(schema.clone())], 0);
     while let Some(batch) = rows.next().await {
         let batch = batch?;
         if count < SHOWN {
-            shown.push(short(&batch.slice(0, batch.num_rows().min(SHOWN - count)))?);
+            shown.push(batch.slice(0, batch.num_rows().min(SHOWN - count)));
         }
         count += batch.num_rows();
     }
-    let options = FormatOptions::default().with_display_error(true).with_null("NULL");
-    writeln!(out, "{}", pretty_format_batches_with_options(&shown, &options)?)?;
+    let mut left_out = String::new();
+    match as_ {
+        Shown::Whole => {
+            let shown = shown.iter().map(short).collect::<Result<Vec<_>, _>>()?;
+            let options = FormatOptions::default().with_display_error(true).with_null("NULL");
+            writeln!(out, "{}", pretty_format_batches_with_options(&shown, &options)?)?;
+        }
+        Shown::Fitted { width, expanded } => {
+            let (text, columns) = fitted(&schema, &shown, width, expanded)?;
+            write!(out, "{text}")?;
+            let all = schema.fields().len();
+            if columns < all {
+                left_out = format!(", {all} columns ({columns} shown)");
+            }
+        }
+    }
     if count > SHOWN {
-        writeln!(out, "{count} rows, the first {SHOWN} of them shown; --format csv prints all")?;
+        writeln!(out, "{count} rows, the first {SHOWN} of them shown{left_out}; --format csv prints all")?;
     } else {
-        writeln!(out, "{count} row{}", if count == 1 { "" } else { "s" })?;
+        writeln!(out, "{count} row{}{left_out}", if count == 1 { "" } else { "s" })?;
     }
     Ok(())
 }

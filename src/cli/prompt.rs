@@ -9,67 +9,115 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use rustyline::completion::{Completer, Pair};
+use populace_udfs::{Function, FunctionKind};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Context, Editor, Helper, Highlighter, Hinter};
+use rustyline::{CompletionType, Config, Editor};
 
 use super::Failure;
-use super::output::{Format, print};
+use super::complete::Names;
+use super::fit::Expanded;
+use super::output::{Format, Shown, print};
 use crate::catalog::Run;
 use crate::engine::Engine;
 
 /// After this, a statement says that it is at work.
 const SOON: Duration = Duration::from_secs(1);
 
+const PROMPT: &str = "populace> ";
+
+/// Before the further lines of a statement, so that a forgotten semicolon looks like none.
+const GOES_ON: &str = "     ...> ";
+
 const HELP: &str = "Statements end with a semicolon and may take several lines. Ctrl-C cancels one that is at work.
-  \\d          the tables            \\d TABLE    a table's columns
-  \\f          the functions         \\q          leave (or Ctrl-D)
-Tab completes the names of tables, columns, countries and functions.";
+  \\d             the tables           \\d TABLE    a table's columns
+  \\f             the functions        \\f NAME     what one takes, and an example (or \\h NAME)
+  \\x [on|off|auto]  a column a line, with texts whole; auto where not all columns fit
+  \\timing        the time of each statement, or not
+  \\q             leave (or Ctrl-D, quit, exit)
+A table is as wide as the terminal: --format csv, or a name after SELECT, has what is left out.
+Tab completes tables after FROM, arguments within calls, levels within quotes, and columns elsewhere.";
+
+/// How statements are run and their rows shown.
+struct Settings {
+    format: Format,
+    expanded: Expanded,
+    timing: bool,
+}
 
 /// Reads statements until the end of input, and prints their rows and the time they took. A statement that fails ends
 /// nothing.
 pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> {
     let wrong = |e: ReadlineError| Failure(e.to_string());
-    let mut editor: Editor<Names, DefaultHistory> = Editor::new().map_err(wrong)?;
-    editor.set_helper(Some(Names(names(engine).await)));
+    let config = Config::builder().completion_type(CompletionType::List).build();
+    let mut editor: Editor<Names, DefaultHistory> = Editor::with_config(config).map_err(wrong)?;
+    editor.set_helper(Some(Names::of(engine).await));
     let history = history();
     if let Some(history) = &history {
         // The first time there is none.
         _ = editor.load_history(history);
     }
     println!("populace {}. \\? for help, \\q to leave.", env!("CARGO_PKG_VERSION"));
+    let mut settings = Settings { format, expanded: Expanded::Off, timing: true };
+    let mut text = String::new();
     loop {
-        let text = match editor.readline("populace> ") {
-            Ok(text) => text,
-            Err(ReadlineError::Interrupted) => continue,
+        if let Some(names) = editor.helper_mut() {
+            names.before.clone_from(&text);
+        }
+        match editor.readline(if text.is_empty() { PROMPT } else { GOES_ON }) {
+            Ok(line) => text += &line,
+            Err(ReadlineError::Interrupted) => {
+                text.clear();
+                continue;
+            }
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(wrong(error)),
         };
-        let text = text.trim();
-        if text.is_empty() {
+        if !whole(&text) {
+            text.push('\n');
             continue;
         }
-        _ = editor.add_history_entry(text);
-        let sql = match text.split_whitespace().collect::<Vec<_>>()[..] {
-            ["\\q"] => break,
-            ["\\?"] => {
+        let entered = std::mem::take(&mut text);
+        let entered = entered.trim();
+        if entered.is_empty() {
+            continue;
+        }
+        _ = editor.add_history_entry(entered);
+        let sql = match entered.trim_end_matches(';').split_whitespace().collect::<Vec<_>>()[..] {
+            ["\\q" | "quit" | "exit"] => break,
+            ["\\?" | "help"] => {
                 println!("{HELP}");
                 continue;
             }
             ["\\d"] => "SHOW TABLES".to_string(),
-            ["\\d", table] => format!("DESCRIBE {}", table.trim_end_matches(';')),
-            ["\\f"] => "SELECT DISTINCT routine_name, description FROM information_schema.routines WHERE routine_name ~ 'persona|narrative|semantic|embed|assumed|cosine_similarity' ORDER BY 1".to_string(),
-            _ => text.to_string(),
+            ["\\d", table] => format!("DESCRIBE {table}"),
+            ["\\f" | "\\h"] => {
+                list(&engine.functions());
+                continue;
+            }
+            ["\\f" | "\\h" | "help", name] => {
+                explain(&engine.functions(), name);
+                continue;
+            }
+            ["\\timing"] => {
+                settings.timing = !settings.timing;
+                println!("the time of statements is {}", if settings.timing { "told" } else { "not told" });
+                continue;
+            }
+            ["\\x", ref how @ ..] => {
+                expand(&mut settings, how);
+                continue;
+            }
+            _ => entered.to_string(),
         };
         let start = std::time::Instant::now();
-        match statements(engine, &sql, format).await {
-            Ok(()) => println!("{:.3} s", start.elapsed().as_secs_f64()),
+        match statements(engine, &sql, &settings).await {
+            Ok(()) if settings.timing => println!("{:.3} s", start.elapsed().as_secs_f64()),
+            Ok(()) => {}
             Err(Failure(message)) => println!("error: {message}"),
         }
         // A statement may have made a table.
-        editor.set_helper(Some(Names(names(engine).await)));
+        editor.set_helper(Some(Names::of(engine).await));
     }
     if let Some(history) = history {
         _ = history.parent().map(std::fs::create_dir_all);
@@ -78,7 +126,61 @@ pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Failure> {
+/// Whether a text is to be run as it is: a command, or statements with their last semicolon.
+fn whole(text: &str) -> bool {
+    let text = text.trim();
+    let command = ["quit", "exit", "help"].contains(&text) || text.starts_with("help ") && !text.contains('\n');
+    text.is_empty() || text.starts_with('\\') || text.ends_with(';') || command
+}
+
+/// Switches between a row and a column a line.
+fn expand(settings: &mut Settings, how: &[&str]) {
+    settings.expanded = match (how, settings.expanded) {
+        (["on"], _) | ([], Expanded::Off) => Expanded::On,
+        (["auto"], _) => Expanded::Auto,
+        (["off"] | [], _) => Expanded::Off,
+        _ => return println!("error: \\x takes on, off or auto, not {}", how.join(" ")),
+    };
+    println!(
+        "{}",
+        match settings.expanded {
+            Expanded::On => "a column a line",
+            Expanded::Off => "a row a line",
+            Expanded::Auto => "a column a line where not all columns fit",
+        }
+    );
+}
+
+/// The functions by their kinds, each with the beginning of what it is.
+fn list(functions: &[Function]) {
+    let width = super::fit::terminal_width();
+    for kind in FunctionKind::ALL {
+        println!("{}", kind.title());
+        for function in functions.iter().filter(|f| f.kind == kind) {
+            let text = format!("  {:<24}{}", function.name, function.description.trim().replace('\n', " "));
+            println!("{}", super::fit::cut(&text, width));
+        }
+    }
+    println!("\\f NAME tells what one takes; docs/functions.md has them all.");
+}
+
+/// What a function takes and returns.
+fn explain(functions: &[Function], name: &str) {
+    let name = name.trim_end_matches(['(', ')']).to_lowercase();
+    let Some(function) = functions.iter().find(|f| f.name == name) else {
+        let names: Vec<&str> = functions.iter().map(|f| f.name.as_str()).collect();
+        return println!("error: no function {name} of populace{}", populace_population::there_are(&name, &names));
+    };
+    println!("{}\n\n{}", function.syntax, function.description.trim());
+    for (argument, what) in &function.arguments {
+        println!("  {argument}: {what}");
+    }
+    if let Some(example) = &function.example {
+        println!("\n{example}");
+    }
+}
+
+async fn statements(engine: &Engine, sql: &str, settings: &Settings) -> Result<(), Failure> {
     for statement in engine.parse(sql)? {
         let engine = engine.for_statement();
         let begun = || engine.catalog().ok()?.run(&engine.run_id()?).ok().flatten();
@@ -94,7 +196,7 @@ async fn statements(engine: &Engine, sql: &str, format: Format) -> Result<(), Fa
         };
         let out = &mut io::stdout();
         tokio::select! {
-            printed = print(rows, format, out) => printed?,
+            printed = print(rows, settings.format, Shown::on_stdout(settings.expanded), out) => printed?,
             () = super::signals::interrupt() => return Err(cancelled(begun())),
         }
         for notice in engine.take_notices() {
@@ -138,86 +240,4 @@ async fn tell(begun: impl Fn() -> Option<Run>) -> Infallible {
 
 fn history() -> Option<PathBuf> {
     Some(dirs::data_dir()?.join("populace").join("history"))
-}
-
-/// What Tab completes: tables and their columns, countries, functions, and the commonest words of SQL.
-async fn names(engine: &Engine) -> Vec<String> {
-    let words = "SELECT FROM WHERE GROUP BY ORDER LIMIT INSERT INTO CREATE TABLE DELETE UPDATE EXPLAIN DISTINCT COUNT";
-    let mut names: Vec<String> = words.split(' ').map(String::from).collect();
-    let functions = [
-        "sample_persona(",
-        "generate_persona(",
-        "generate_narrative(",
-        "fact_search(",
-        "semantic_search(",
-        "text_search(",
-        "hybrid_search(",
-        "similar_to(",
-        "duplicates(",
-        "persona_probability(",
-        "assumed_independences(",
-        "census.usa.",
-    ];
-    names.extend(functions.map(String::from));
-    names.push(crate::database::VIEW.into());
-    names.extend(crate::packs::NAMES.map(String::from));
-    for table in engine.database().tables() {
-        if let Ok(provider) = engine.context().table_provider(table.as_str()).await {
-            names.extend(provider.schema().fields().iter().map(|f| f.name().clone()));
-        }
-        names.push(table);
-    }
-    if let Some(Ok(pack)) = crate::packs::open("usa") {
-        names.extend(pack.schema().fields().iter().map(|f| f.name().clone()));
-        names.extend(pack.figures().iter().map(|f| format!("census.usa.{}", f.name)));
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
-#[derive(Helper, Hinter, Highlighter)]
-struct Names(Vec<String>);
-
-impl Completer for Names {
-    type Candidate = Pair;
-
-    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let (start, found) = complete(&self.0, &line[..at]);
-        Ok((start, found.into_iter().map(|n| Pair { display: n.clone(), replacement: n }).collect()))
-    }
-}
-
-/// Where the word before the cursor begins, and the names that begin with it, whatever their case.
-fn complete(names: &[String], before: &str) -> (usize, Vec<String>) {
-    let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-    let start = before.char_indices().rev().take_while(|(_, c)| part(*c)).last().map_or(before.len(), |(i, _)| i);
-    let word = before[start..].to_lowercase();
-    if word.is_empty() {
-        return (start, vec![]);
-    }
-    (start, names.iter().filter(|n| n.to_lowercase().starts_with(&word)).cloned().collect())
-}
-
-impl Validator for Names {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let text = context.input().trim();
-        let whole = text.is_empty() || text.starts_with('\\') || text.ends_with(';');
-        Ok(if whole { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::complete;
-
-    #[test]
-    fn names_complete_from_where_they_begin() {
-        let names = ["sample_persona(".to_string(), "state".into(), "SELECT".into(), "census.usa.names".into()];
-        assert_eq!(complete(&names, "SELECT * FROM samp"), (14, vec!["sample_persona(".to_string()]));
-        assert_eq!(complete(&names, "sel").1, ["SELECT"]);
-        assert_eq!(complete(&names, "FROM census.usa.n"), (5, vec!["census.usa.names".to_string()]));
-        assert_eq!(complete(&names, "é st").1, ["state"]);
-        assert!(complete(&names, "a = ").1.is_empty());
-    }
 }

@@ -14,8 +14,8 @@ pub(super) struct SampleArguments {
     /// How many people
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     size: u64,
-    /// What the sample is stratified by, parted by commas: state,sex
-    #[arg(long, value_name = "COLUMNS")]
+    /// What the sample is stratified by, columns and expressions parted by commas: "state,sex,age_band(age, 30, 60)"
+    #[arg(long, value_name = "EXPRESSIONS")]
     strata: String,
     /// How many of each stratum: in proportion to its people, as many of each, or by the spread of --study-variable
     #[arg(long, value_parser = ["proportional", "equal", "neyman"], default_value = "proportional")]
@@ -35,6 +35,12 @@ pub(super) struct SampleArguments {
     /// Take only people of whom this holds, as in SQL: "age >= 65"
     #[arg(long, value_name = "EXPRESSION")]
     r#where: Option<String>,
+    /// Keep the sample in a new table
+    #[arg(long, value_name = "TABLE")]
+    into: Option<String>,
+    /// Only these columns of it, parted by commas: first_name,state,sampling_weight
+    #[arg(long, value_name = "COLUMNS")]
+    columns: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -66,10 +72,59 @@ fn statement(arguments: &SampleArguments, seed: u64) -> Result<String, String> {
     };
     let least = arguments.min_per_stratum.map_or(String::new(), |n| format!(", min_per_stratum => {n}"));
     let SampleArguments { size, allocation, on_short, .. } = arguments;
-    let strata: Vec<String> = arguments.strata.split(',').map(|name| quoted_name(name.trim())).collect();
+    let strata: Vec<String> = parts(&arguments.strata).into_iter().map(stratum).collect::<Result<_, _>>()?;
     let strata = strata.join(", ");
+    let columns = match &arguments.columns {
+        Some(columns) => columns.split(',').map(|name| quoted_name(name.trim())).collect::<Vec<_>>().join(", "),
+        None => "*".into(),
+    };
+    let into = arguments.into.as_ref().map_or(String::new(), |into| format!("CREATE TABLE {} AS ", quoted_name(into)));
     Ok(format!(
-        "SELECT * FROM stratified_sample({from}, {size}, strata => ({strata}), allocation => '{allocation}'\
+        "{into}SELECT {columns} FROM stratified_sample({from}, {size}, strata => ({strata}), allocation => '{allocation}'\
          {study_variable}{least}, on_short => '{on_short}', seed => {seed})"
     ))
+}
+
+/// The parts of a list between those commas that are in no parentheses and no quotes.
+fn parts(list: &str) -> Vec<&str> {
+    let (mut parts, mut from, mut depth, mut quote) = (vec![], 0, 0usize, None);
+    for (at, letter) in list.char_indices() {
+        match (quote, letter) {
+            (Some(open), letter) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                parts.push(list[from..at].trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(list[from..].trim());
+    parts
+}
+
+/// A stratum in SQL: a column by its name as it is, or an expression.
+fn stratum(part: &str) -> Result<String, String> {
+    match part.chars().any(|c| "('\"+-*/%<>=|:".contains(c)) {
+        true => expression_text(part).map_err(|e| format!("--strata: {part}: {e}")),
+        false => Ok(quoted_name(part)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strata_are_columns_and_expressions() {
+        let list = "census_region, Sex,age_band(age, 30, 45, 60),coalesce(city, 'a, (b')";
+        let strata: Vec<String> = parts(list).into_iter().map(|part| stratum(part).unwrap()).collect();
+        assert_eq!(strata[0].trim_matches('"'), "census_region");
+        assert_eq!(strata[1], "\"Sex\"");
+        assert_eq!(strata[2..], ["age_band(age, 30, 45, 60)", "coalesce(city, 'a, (b')"]);
+        assert!(stratum("age_band(age").unwrap_err().starts_with("--strata: age_band(age"));
+    }
 }

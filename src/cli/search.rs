@@ -4,7 +4,8 @@ use std::io;
 
 use clap::{Args, ValueEnum};
 
-use super::output::{Format, print};
+use super::fit::Expanded;
+use super::output::{Format, Shown, print};
 use super::{DatabaseArguments, Failure};
 use crate::engine::{self, Access, Engine, Options, Search};
 
@@ -59,5 +60,7 @@ pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> R
         predicate: arguments.r#where,
     };
     let runtime = super::runtime()?;
-    runtime.block_on(async { print(engine.search(search).await?, arguments.format, &mut io::stdout()).await })
+    runtime.block_on(async {
+        print(engine.search(search).await?, arguments.format, Shown::on_stdout(Expanded::Off), &mut io::stdout()).await
+    })
 }

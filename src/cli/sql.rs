@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::output::{Format, print};
+use super::fit::Expanded;
+use super::output::{Format, Shown, print};
 use super::{AskingArguments, DatabaseArguments, Failure, ModelsArguments, read_text};
 use crate::engine::{Access, Engine, Files, Options, Statement};
 use crate::narrators::Asked;
@@ -81,7 +82,7 @@ async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Resul
     let engine = engine.for_statement();
     let done = async {
         let rows = engine.run(statement).await?;
-        print(rows, format, &mut io::stdout()).await
+        print(rows, format, Shown::on_stdout(Expanded::Off), &mut io::stdout()).await
     };
     // What there is to say of a statement that takes long is said meanwhile.
     let done = tokio::select! {

@@ -27,7 +27,7 @@ use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::TableReference;
 use datafusion::sql::parser::Statement as Sql;
 use datafusion::sql::sqlparser::ast;
-use populace_udfs::{Narrator, Populace, StatementOptions};
+use populace_udfs::{Function, FunctionKind, Narrator, Populace, StatementOptions};
 use tracing::Instrument;
 
 use crate::catalog::{Catalog, Run};
@@ -216,6 +216,15 @@ impl Engine {
 
     pub fn context(&self) -> &SessionContext {
         &self.context
+    }
+
+    /// The functions of its statements beside those of DataFusion, by kind.
+    pub fn functions(&self) -> Vec<Function> {
+        let of_database = command::documented();
+        let of_database = of_database.iter().filter_map(|function| {
+            Some(Function::new(function.name(), FunctionKind::Table, function.documentation()?))
+        });
+        populace_udfs::functions().into_iter().chain(of_database).collect()
     }
 
     /// Parses statements; nothing runs yet.

@@ -174,36 +174,96 @@ pub fn is_table_function(name: &str) -> bool {
     TableFunction::named(name).is_some()
 }
 
+/// What a function stands for in a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionKind {
+    Table,
+    /// Of the values of a row
+    Scalar,
+    Aggregate,
+}
+
+impl FunctionKind {
+    pub const ALL: [FunctionKind; 3] = [FunctionKind::Table, FunctionKind::Scalar, FunctionKind::Aggregate];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            FunctionKind::Table => "Table functions",
+            FunctionKind::Scalar => "Functions of a row",
+            FunctionKind::Aggregate => "Aggregates",
+        }
+    }
+}
+
+/// A function as people read of it.
+#[derive(Debug, Clone)]
+pub struct Function {
+    pub name: String,
+    pub kind: FunctionKind,
+    pub syntax: String,
+    /// What it returns, in Markdown
+    pub description: String,
+    /// What is said of its arguments, by their names
+    pub arguments: Vec<(String, String)>,
+    /// The parameters that a table function takes by name
+    pub parameters: Vec<&'static str>,
+    /// A statement
+    pub example: Option<String>,
+}
+
+impl Function {
+    /// A function by its name and documentation.
+    pub fn new(name: &str, kind: FunctionKind, documentation: &Documentation) -> Function {
+        let parameters = match (kind, TableFunction::named(name)) {
+            (FunctionKind::Table, Some(function)) => function.parameters.iter().map(|p| p.name).collect(),
+            _ => vec![],
+        };
+        let example = documentation.sql_example.as_ref();
+        Function {
+            name: name.into(),
+            kind,
+            syntax: documentation.syntax_example.clone(),
+            description: documentation.description.clone(),
+            arguments: documentation.arguments.clone().unwrap_or_default(),
+            parameters,
+            example: example.map(|e| e.trim().trim_start_matches("```sql").trim_matches('`').trim().to_string()),
+        }
+    }
+}
+
+/// All functions of a session, by kind.
+pub fn functions() -> Vec<Function> {
+    let table = routines().map(|r| Function::new(r.name, FunctionKind::Table, &r.documentation));
+    let documented = |name: &str, kind, of: Option<&Documentation>| of.map(|d| Function::new(name, kind, d));
+    let scalars = crate::plugin::scalars(&Populace::new());
+    let scalars = scalars.iter().filter_map(|f| documented(f.name(), FunctionKind::Scalar, f.documentation()));
+    let aggregates = crate::plugin::aggregates();
+    let aggregates = aggregates.iter().filter_map(|f| documented(f.name(), FunctionKind::Aggregate, f.documentation()));
+    table.chain(scalars).chain(aggregates).collect()
+}
+
 /// All functions of a session, each with what it takes, what it returns and an example, in Markdown.
 pub fn reference() -> String {
     let mut text = String::from("# Functions\n\n");
     text += "Table functions stand where tables are. Their arguments come by name, `name => value`, the first ones also by \
              place; a table is one by its name, a call of a table function, or a query in parentheses.\n";
-    let mut part = |title: &str, entries: Vec<(String, Documentation)>| {
-        text += &format!("\n## {title}\n");
-        for (name, documentation) in entries {
-            text += &format!("\n### {name}\n\n```text\n{}\n```\n", documentation.syntax_example);
-            text += &format!("\n{}\n", documentation.description);
-            for (argument, what) in documentation.arguments.iter().flatten() {
+    let functions = functions();
+    for kind in FunctionKind::ALL {
+        text += &format!("\n## {}\n", kind.title());
+        for function in functions.iter().filter(|f| f.kind == kind) {
+            text += &format!("\n### {}\n\n```text\n{}\n```\n", function.name, function.syntax);
+            text += &format!("\n{}\n", function.description);
+            for (argument, what) in &function.arguments {
                 text += &format!("\n- `{argument}`: {what}");
             }
-            if documentation.arguments.as_ref().is_some_and(|a| !a.is_empty()) {
+            if !function.arguments.is_empty() {
                 text.push('\n');
             }
-            if let Some(example) = &documentation.sql_example {
-                text += &format!(
-                    "\n```sql\n{}\n```\n",
-                    example.trim().trim_start_matches("```sql").trim_matches('`').trim()
-                );
+            if let Some(example) = &function.example {
+                text += &format!("\n```sql\n{example}\n```\n");
             }
         }
-    };
-    part("Table functions", routines().map(|r| (r.name.to_string(), r.documentation)).collect());
-    let documented = |of: Option<&Documentation>, name: &str| of.map(|d| (name.to_string(), d.clone()));
-    let scalars = crate::plugin::scalars(&Populace::new());
-    part("Functions of a row", scalars.iter().filter_map(|f| documented(f.documentation(), f.name())).collect());
-    let aggregates = crate::plugin::aggregates();
-    part("Aggregates", aggregates.iter().filter_map(|f| documented(f.documentation(), f.name())).collect());
+    }
     text
 }
 

@@ -15,16 +15,17 @@ mod verdict;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use arrow::util::display::array_value_to_string;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use populace_population::{Analysis, Figure, Pack, there_are};
+use populace_population::{Figure, Pack, there_are};
 
 use self::levels::{can_hold, levels};
 use self::mapped::{Found, Mapped, find, map};
@@ -32,6 +33,7 @@ use self::report::{Detail, Judged, Outcome};
 use self::tally::Count;
 use self::verdict::{adjust, compare};
 use crate::arguments::Arguments;
+use crate::domain::Domain;
 use crate::packs::Packs;
 use crate::relation_function::{Input, RelationFunction, Wanted, relation};
 use crate::stratified_sample::value_of_a_row;
@@ -50,11 +52,12 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::required("country", ""),
         Parameter::optional("figure", "name"),
         Parameter::optional("detail", "'figures' | 'margins' | 'cells'"),
+        Parameter::optional("given", "predicate"),
         Parameter::optional("weights", "number"),
         Parameter::optional("alpha", "number"),
     ],
     positional: 2,
-    description: "Whether a table agrees with the figures of a country, one row a figure, a margin or a cell: the total variation distance `tvd`, the one that chance alone makes in a sample of this size (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test with neighbouring cells pooled until 5 rows are expected in each, and a verdict. A figure differs if its joint table or the margin of one of its columns does; Holm's correction over all of them keeps the chance that any figure differs in a sample of the country's people at `alpha`. Figures are judged against the country's network: `basis` is `figure` where it was made to meet them, and otherwise `drift` says how far it is from their own shares. Rows that a figure does not cover are `outside`; values that are no level are `unmatched`. With `weights`, `n` is Kish's effective number of rows.",
+    description: "Whether a table agrees with the figures of a country, one row a figure, a margin or a cell: the total variation distance `tvd`, the one that chance alone makes in a sample of this size (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test with neighbouring cells pooled until 5 rows are expected in each, and a verdict. A figure differs if its joint table or the margin of one of its columns does; Holm's correction over all of them keeps the chance that any figure differs in a sample of the country's people at `alpha`. Figures are judged against the country's network: `basis` is `figure` where it was made to meet them, and otherwise `drift` says how far it is from their own shares. With `given`, it is the people of whom it holds, and the rows, that are compared. Rows that a figure does not cover are `outside`; values that are no level are `unmatched`. With `weights`, `n` is Kish's effective number of rows.",
     example: "SELECT figure, tvd, noise_floor, verdict FROM fidelity((SELECT * FROM sample_persona('usa', 100000)), 'usa')",
     plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
 };
@@ -62,6 +65,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
 fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
     let pack = packs.get(&arguments.required_text("country", context)?)?;
+    let (input, domain) = Domain::plan(NAME, &mut arguments, input, pack.clone(), context)?;
     let figure = arguments.text("figure", context)?;
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Figures);
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
@@ -102,7 +106,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     let names =
         read_of(&pack, figures.iter().zip(&found).filter_map(|(at, found)| Some((*at, found.as_deref().ok()?))));
     let rows = named_columns(NAME, &input, &names, weights.clone())?;
-    let fidelity = Fidelity { pack, figures, found, weighted: weights.is_some(), detail, alpha };
+    let fidelity = Fidelity { domain, figures, found, weighted: weights.is_some(), detail, alpha };
     relation(fidelity, vec![rows], None)
 }
 
@@ -174,7 +178,7 @@ pub(crate) fn weights(
 /// One call.
 #[derive(Debug)]
 struct Fidelity {
-    pack: Arc<Pack>,
+    domain: Domain,
     /// Places in the pack's figures
     figures: Vec<usize>,
     /// How each of these figures is found in the table, or why it is not
@@ -198,7 +202,7 @@ impl RelationFunction for Fidelity {
     }
 
     fn details(&self) -> String {
-        format!("country={}, figures={}", self.pack.name(), self.figures.len())
+        format!("country={}, figures={}", self.domain.pack.name(), self.figures.len())
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
@@ -224,7 +228,7 @@ impl Fidelity {
         adjust(&mut comparisons);
         let rows = self.figures.iter().zip(mapped).zip(counts.into_iter().zip(comparisons));
         let judged = rows.map(|((at, mapped), (count, comparisons))| {
-            let figure = &self.pack.figures()[*at];
+            let figure = &self.domain.pack.figures()[*at];
             let variables = match &mapped {
                 Ok(mapped) => mapped.variables(),
                 Err(_) => figure.columns.iter().map(|c| c.variable.as_str()).collect::<Vec<_>>().join(", "),
@@ -237,14 +241,18 @@ impl Fidelity {
 
     /// Each figure as the table has it, or why it is not comparable.
     fn map(&self) -> Vec<Result<Mapped, String>> {
-        let figure = |at: &usize| &self.pack.figures()[*at];
+        let figure = |at: &usize| &self.domain.pack.figures()[*at];
         let wanted = self.figures.iter().zip(&self.found).filter(|(_, found)| found.is_ok());
         let wanted: Vec<&Figure> = wanted.map(|(at, _)| figure(at)).collect();
-        let mut expected = Analysis::of(&self.pack).expected(&wanted).into_iter();
+        let mut expected = self.domain.expected(&wanted).into_iter();
         let map = |(at, found): (&usize, &Result<Vec<Found>, String>)| {
             let found = found.as_ref().map_err(String::clone)?;
-            let expected = expected.next().ok_or("nothing is expected of it")?.map_err(|e| e.to_string())?;
-            map(&self.pack, figure(at), found, &expected)
+            let expected = expected.next().ok_or("nothing is expected of it")??;
+            let mapped = map(&self.domain.pack, figure(at), found, &expected)?;
+            Ok(match self.domain.is_everybody() {
+                true => mapped,
+                false => Mapped { binding: false, own: None, ..mapped },
+            })
         };
         self.figures.iter().zip(&self.found).map(map).collect()
     }
@@ -262,7 +270,7 @@ impl Fidelity {
             mapped.iter().flatten().flat_map(|m| &m.columns).map(|c| c.variable.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        let variables = names.iter().map(|name| self.pack.variable(name));
+        let variables = names.iter().map(|name| self.domain.pack.variable(name));
         let Some(variables) = variables.collect::<Option<Vec<_>>>() else {
             return exec_err!("{NAME}: a variable is missing");
         };
@@ -275,16 +283,40 @@ impl Fidelity {
                 of_figure.filter_map(|c| names.iter().position(|name| *name == c.variable)).collect()
             })
             .collect();
+        // Rows, and the values of each column that are no level, with one of them.
+        let (mut rows, mut strange) = (0, vec![(0, None); names.len()]);
         let mut batches = table.rows(task)?;
         while let Some(batch) = batches.try_next().await? {
             let weights = of_weights.map(|at| weight_values(NAME, &batch, at)).transpose()?;
             let of_columns = of_names.iter().zip(&variables).map(|(at, v)| levels(batch.column(*at), v));
             let of_columns: Vec<Vec<u32>> = of_columns.collect::<Result<_>>()?;
+            rows += batch.num_rows();
+            for (((count, first), at), levels) in strange.iter_mut().zip(&of_names).zip(&of_columns) {
+                let values = batch.column(*at);
+                let nulls = values.logical_nulls();
+                let valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+                let foreign = |row: &usize| levels[*row] == levels::UNMATCHED && valid(*row);
+                *count += (0..levels.len()).filter(foreign).count();
+                if first.is_none()
+                    && let Some(row) = (0..levels.len()).find(foreign)
+                {
+                    *first = Some(array_value_to_string(values, row)?);
+                }
+            }
             for ((mapped, count), places) in mapped.iter().zip(&mut counts).zip(&places) {
                 if let Ok(mapped) = mapped {
                     let columns: Vec<&[u32]> = places.iter().map(|at| of_columns[*at].as_slice()).collect();
                     count.add(mapped, &columns, weights.as_deref());
                 }
+            }
+        }
+        for ((count, first), name) in strange.into_iter().zip(&names) {
+            if let Some(first) = first.filter(|_| 2 * count > rows) {
+                return exec_err!(
+                    "{NAME}: {count} of {rows} rows have a `{name}` that is none of {}, such as {first}: validate(table) \
+                     names them; write the country's own in their place, in a subquery",
+                    self.domain.pack.name()
+                );
             }
         }
         Ok(counts)

@@ -3,9 +3,10 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Result, exec_err};
-use populace_population::{Analysis, Pack};
+use populace_population::Pack;
 
 use super::strata::CountryStrata;
+use crate::domain::Domain;
 use crate::fidelity::levels::levels;
 use crate::fidelity::mapped::{Found, Mapped, OUTSIDE, UNMATCHED, map};
 use crate::sampling::strata::Strata;
@@ -28,14 +29,14 @@ enum Of {
 impl Margin {
     /// A figure of a country, as the country's network has it. `columns` are those of [`Mapped::columns`].
     pub fn of_figure(
-        pack: &Pack,
+        domain: &Domain,
         at: usize,
         found: &[Found],
         place: impl Fn(&str) -> usize,
     ) -> std::result::Result<Margin, String> {
+        let pack = &domain.pack;
         let figure = &pack.figures()[at];
-        let expected = Analysis::of(pack).expected(&[figure]).pop().ok_or("nothing is expected of it")?;
-        let expected = expected.map_err(|e| e.to_string())?;
+        let expected = domain.expected(&[figure]).pop().ok_or("nothing is expected of it")??;
         let mapped = map(pack, figure, found, &expected)?;
         let mut shares = mapped.expected.clone();
         shares.push(mapped.elsewhere);
@@ -47,8 +48,8 @@ impl Margin {
     }
 
     /// Strata of a country, whose values are read in these columns.
-    pub fn of_strata(pack: &Pack, strata: &CountryStrata, columns: Vec<usize>) -> Result<Margin> {
-        let (numbers, shares) = strata.of_country(pack)?;
+    pub fn of_strata(domain: &Domain, strata: &CountryStrata, columns: Vec<usize>) -> Result<Margin> {
+        let (numbers, shares) = strata.of_country(domain)?;
         Ok(Margin { name: strata.text(), shares, of: Of::Strata(numbers), columns })
     }
 
@@ -63,7 +64,7 @@ impl Margin {
                     let values = columns.iter().map(|c| Ok(shown(c, row)?)).collect::<Result<Vec<_>>>()?;
                     return exec_err!(
                         "{function}: a row is of the stratum {} of {}, in which the country has nobody; filter such rows \
-                         in a subquery",
+                         in a subquery, or mend them: validate(table) names values that are none of the country's",
                         values.join(" | "),
                         self.name
                     );

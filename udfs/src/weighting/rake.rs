@@ -18,6 +18,7 @@ use super::fit::{Fitted, Profile, Unmet, fit};
 use super::margins::Margin;
 use super::strata::{CountryStrata, elements};
 use crate::arguments::{Arguments, folded};
+use crate::domain::Domain;
 use crate::fidelity::levels::can_hold;
 use crate::fidelity::mapped::{Found, find};
 use crate::fidelity::{column, read_of, typed, weight_values, weights};
@@ -53,7 +54,7 @@ const DETAILS: [(&str, Detail); 2] = [("rows", Detail::Rows), ("margins", Detail
 struct Rake {
     /// The columns of the table
     table: SchemaRef,
-    pack: Arc<Pack>,
+    domain: Domain,
     /// Places in the pack's figures, and how each is found in the table
     figures: Vec<(usize, Vec<Found>)>,
     strata: Vec<CountryStrata>,
@@ -77,6 +78,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::required("country", ""),
         Parameter::optional("figures", "(name [, …])"),
         Parameter::optional("margins", "(expression | (expression, expression [, …]) [, …])"),
+        Parameter::optional("given", "predicate"),
         Parameter::optional("weights", "number"),
         Parameter::optional("max_weight", "number"),
         Parameter::optional("on_empty", "'error' | 'skip'"),
@@ -84,7 +86,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::optional("detail", "'rows' | 'margins'"),
     ],
     positional: 2,
-    description: "A table with a `weight` for each row, by which it has the margins of a country's people: those of its `figures`, and of `margins`, columns and expressions such as age_band(age, 30, 60), alone or several in parentheses, whose shares are told exactly by the country's network. The weights are those nearest to the ones that rows come with (`weights`, or all alike) by iterative proportional fitting, and add up to the number of rows or to `total`. `max_weight` cuts weights to so many times the mean one. Cells with people but no rows are an error, or spread over the others. `detail => 'margins'` says how each margin was met before and after, and what the weights cost: `effective_rows` is Kish's number of rows of equal weight.",
+    description: "A table with a `weight` for each row, by which it has the margins of a country's people: those of its `figures`, and of `margins`, columns and expressions such as age_band(age, 30, 60), alone or several in parentheses, whose shares are told exactly by the country's network. With `given`, the margins are those of the people of whom it holds, and rows of which it does not are left out. The weights are those nearest to the ones that rows come with (`weights`, or all alike) by iterative proportional fitting, and add up to the number of rows or to `total`. `max_weight` cuts weights to so many times the mean one. Cells with people but no rows are an error, or spread over the others. `detail => 'margins'` says how each margin was met before and after, and what the weights cost: `effective_rows` is Kish's number of rows of equal weight.",
     example: "SELECT sum(weight * age) / sum(weight) FROM rake(usa, 'usa', margins => (state, (sex, age_band(age, 30, 45, 60))))",
     plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
 };
@@ -95,6 +97,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
         return plan_err!("{NAME}: the table has a column `{WEIGHT}` already; leave it out with a subquery");
     }
     let pack = packs.get(&arguments.required_text("country", context)?)?;
+    let (input, domain) = Domain::plan(NAME, &mut arguments, input, pack.clone(), context)?;
     let figures = match arguments.take("figures") {
         None => vec![],
         Some(sql) => elements(sql).into_iter().map(|sql| figure(sql, &input, &pack)).collect::<Result<_>>()?,
@@ -140,7 +143,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     }
     let table = input.schema().inner().clone();
     let (width, weighted) = (read.len(), weights.is_some());
-    let rake = Rake { table, pack, figures, strata, variables, width, weighted, max_weight, on_empty, total, detail };
+    let rake = Rake { table, domain, figures, strata, variables, width, weighted, max_weight, on_empty, total, detail };
     relation(rake, inputs, None)
 }
 
@@ -216,7 +219,7 @@ impl RelationFunction for Rake {
     }
 
     fn details(&self) -> String {
-        format!("country={}, margins={}", self.pack.name(), self.figures.len() + self.strata.len())
+        format!("country={}, margins={}", self.domain.pack.name(), self.figures.len() + self.strata.len())
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
@@ -250,15 +253,15 @@ impl Rake {
         let place = |name: &str| self.variables.iter().position(|v| v == name).unwrap_or(0);
         let mut margins = vec![];
         for (at, found) in &self.figures {
-            let margin = Margin::of_figure(&self.pack, *at, found, place);
-            let name = &self.pack.figures()[*at].name;
+            let margin = Margin::of_figure(&self.domain, *at, found, place);
+            let name = &self.domain.pack.figures()[*at].name;
             margins
                 .push(margin.map_err(|e| exec_datafusion_err!("{NAME}: the table cannot be raked to `{name}`: {e}"))?);
         }
         let mut from = self.variables.len();
         for strata in &self.strata {
             let to = from + strata.columns().count();
-            margins.push(Margin::of_strata(&self.pack, strata, (from..to).collect())?);
+            margins.push(Margin::of_strata(&self.domain, strata, (from..to).collect())?);
             from = to;
         }
         Ok(margins)
@@ -315,7 +318,7 @@ impl Rake {
 
     /// What each row of a batch is known by: its cells, and the weight it comes with.
     fn keys(&self, profiles: &mut Profiles, batch: &RecordBatch, width: usize) -> Result<Vec<Box<[u32]>>> {
-        let cells = profiles.margins.iter_mut().map(|m| m.cells(NAME, batch, &self.pack));
+        let cells = profiles.margins.iter_mut().map(|m| m.cells(NAME, batch, &self.domain.pack));
         let cells: Vec<Vec<u32>> = cells.collect::<Result<_>>()?;
         let weights = match self.weighted {
             true => Some(weight_values(NAME, batch, width - 1)?),

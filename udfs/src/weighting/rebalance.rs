@@ -6,16 +6,16 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use populace_population::Pack;
 
 use super::strata::{CountryStrata, elements};
 use crate::arguments::Arguments;
+use crate::domain::Domain;
 use crate::packs::Packs;
 use crate::relation_function::{Input, RelationFunction, Wanted, columns, columns_of, relation};
 use crate::sample_persona::MAX_COUNT;
@@ -41,10 +41,11 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::required("table", "").relation(),
         Parameter::required("country", ""),
         Parameter::required("strata", "(expression [, …])"),
+        Parameter::optional("given", "predicate"),
         Parameter::optional("size", "number"),
     ],
     positional: 2,
-    description: "Which strata a table has too few rows of beside a country's people, most missing first: the rows `observed`, those `expected` in a table of `size` rows (as many as it has, unless told), how many are `missing`, and a predicate that holds of the stratum's people, for `given`. Strata are combinations of columns and of expressions over one variable each; their shares are told exactly by the country's network. `residual` is the difference of the shares in standard errors.",
+    description: "Which strata a table has too few rows of beside a country's people, most missing first: the rows `observed`, those `expected` in a table of `size` rows (as many as it has, unless told), how many are `missing`, and a predicate that holds of the stratum's people, for `given`. Strata are combinations of columns and of expressions over one variable each; their shares are told exactly by the country's network. With `given`, they are those of the people of whom it holds, and rows of which it does not are left out. `residual` is the difference of the shares in standard errors.",
     example: "SELECT sex, age_band, observed, expected, missing, given FROM rebalance(usa, 'usa', strata => (sex, age_band(age, 30, 60)))",
     plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
 };
@@ -52,6 +53,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
 fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
     let pack = packs.get(&arguments.required_text("country", context)?)?;
+    let (input, domain) = Domain::plan(NAME, &mut arguments, input, pack.clone(), context)?;
     let Some(sql) = arguments.take("strata") else {
         return plan_err!("{NAME}: the argument `strata` is missing, as in strata => (sex, age_band(age, 30, 60))");
     };
@@ -66,13 +68,13 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     fields.extend(SAID.map(|(name, kind)| Field::new(name, kind, true)));
     let schema = Arc::new(Schema::new(fields));
     let rows = columns(&input, strata.on_table())?;
-    relation(Rebalance { pack, strata, size, schema }, vec![rows], None)
+    relation(Rebalance { domain, strata, size, schema }, vec![rows], None)
 }
 
 /// One call.
 #[derive(Debug)]
 struct Rebalance {
-    pack: Arc<Pack>,
+    domain: Domain,
     strata: CountryStrata,
     size: Option<u64>,
     schema: SchemaRef,
@@ -92,7 +94,7 @@ impl RelationFunction for Rebalance {
     }
 
     fn details(&self) -> String {
-        format!("country={}, strata=({})", self.pack.name(), self.strata.text())
+        format!("country={}, strata=({})", self.domain.pack.name(), self.strata.text())
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
@@ -103,8 +105,8 @@ impl RelationFunction for Rebalance {
 
 impl Rebalance {
     async fn batch(&self, table: &Input, task: &Arc<TaskContext>) -> Result<RecordBatch> {
-        let (strata, pack) = (self.strata.clone(), self.pack.clone());
-        let of_country = tokio::task::spawn_blocking(move || strata.of_country(&pack));
+        let (strata, domain) = (self.strata.clone(), self.domain.clone());
+        let of_country = tokio::task::spawn_blocking(move || strata.of_country(&domain));
         let (mut strata, mut shares) =
             of_country.await.map_err(|e| datafusion::common::exec_datafusion_err!("{NAME}: {e}"))??;
         let mut rows = table.rows(task)?;
@@ -113,6 +115,17 @@ impl Rebalance {
             let numbers = strata.numbers(batch.columns(), batch.num_rows())?;
             observed.resize(strata.len(), 0);
             numbers.into_iter().for_each(|number| observed[number] += 1);
+        }
+        let strangers: u64 = observed[shares.len()..].iter().sum();
+        if 2 * strangers > observed.iter().sum() {
+            let first = strata.labels()?.into_iter().nth(shares.len()).unwrap_or_default();
+            return exec_err!(
+                "{NAME}: {strangers} rows, most of the table, are of strata of {} in which {} has nobody, such as {first}: \
+                 validate(table) names the values that are none of the country's; write its own in their place, in a \
+                 subquery",
+                self.strata.text(),
+                self.domain.pack.name()
+            );
         }
         // Strata that the country has nobody in come last.
         shares.resize(strata.len(), 0.0);
@@ -124,7 +137,11 @@ impl Rebalance {
         let at = UInt32Array::from_iter_values(order.iter().map(|at| *at as u32));
         let values = strata.values()?;
         let mut columns = values.iter().map(|v| Ok(take(v, &at, None)?)).collect::<Result<Vec<ArrayRef>>>()?;
-        let given = self.strata.predicates(&self.pack, &columns)?;
+        let given = self.strata.predicates(&self.domain.pack, &columns)?;
+        let within = |given: String| match self.domain.text() {
+            Some(of) => format!("({of}) AND {given}"),
+            None => given,
+        };
         let count =
             |of: &[u64]| Arc::new(Int64Array::from_iter_values(order.iter().map(|at| of[*at] as i64))) as ArrayRef;
         let number = |of: &dyn Fn(usize) -> Option<f64>| {
@@ -143,7 +160,11 @@ impl Rebalance {
             count(&expected),
             count(&missing),
             Arc::new(
-                given.into_iter().zip(&order).map(|(g, at)| g.filter(|_| shares[*at] > 0.0)).collect::<StringArray>(),
+                given
+                    .into_iter()
+                    .zip(&order)
+                    .map(|(g, at)| g.filter(|_| shares[*at] > 0.0).map(within))
+                    .collect::<StringArray>(),
             ),
         ]);
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)

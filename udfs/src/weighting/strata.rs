@@ -7,11 +7,11 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
-use populace_population::{Analysis, Levels, Pack, Variable, there_are};
+use populace_population::{Levels, Pack, Variable, there_are};
 
 use crate::arguments::{column_name, expression, fold, without_tables};
+use crate::domain::Domain;
 use crate::given;
-use crate::packs::population_error;
 use crate::sampling::ranks::plain;
 use crate::sampling::strata::Strata;
 use crate::stratified_sample::value_of_a_row;
@@ -91,11 +91,11 @@ impl CountryStrata {
         self.elements.iter().map(|e| e.on_table.clone())
     }
 
-    /// The strata of the country's people, by number, with the share of the people in each.
-    pub fn of_country(&self, pack: &Pack) -> Result<(Strata, Vec<f64>)> {
+    /// The strata of a country's people, by number, with the share of the people in each.
+    pub fn of_country(&self, domain: &Domain) -> Result<(Strata, Vec<f64>)> {
         let joint: Vec<(&str, &[u16])> =
             self.elements.iter().map(|e| (e.variable.as_str(), e.of_levels.as_slice())).collect();
-        let joint = Analysis::of(pack).joint(&joint).map_err(population_error)?;
+        let joint = domain.joint(&joint)?;
         let inhabited: Vec<usize> = (0..joint.len()).filter(|cell| joint[*cell] > 0.0).collect();
         let mut columns = vec![];
         let mut stride = joint.len();
