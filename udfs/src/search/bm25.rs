@@ -11,8 +11,8 @@ use datafusion::common::{DataFusionError, Result, exec_err};
 use futures::{StreamExt, TryStreamExt, stream};
 use lance_tokenizer::TokenStream;
 
-use super::Words;
-use crate::{SearchRows, TextQuery};
+use crate::host::table_search::{SearchRows, TextQuery};
+use crate::host::words::Words;
 
 /// How soon more of a word in a text count for little, and how much a text's length counts.
 const K1: f64 = 1.2;

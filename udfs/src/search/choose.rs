@@ -1,6 +1,6 @@
 //! Which of the rows found are shown: quotas, and diversity.
 
-use crate::cosine_similarity::similarity;
+use crate::scalars::cosine_similarity::similarity;
 
 /// At most so many rows of each group; the groups of the rows by number.
 pub(super) struct Quota {

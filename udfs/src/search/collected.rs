@@ -12,8 +12,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::rank;
-use crate::SearchRows;
-use crate::cosine_similarity::similarity;
+use crate::host::table_search::SearchRows;
+use crate::scalars::cosine_similarity::similarity;
 
 /// Memory for the rows of a query that is searched.
 const MOST: usize = 4 << 30;

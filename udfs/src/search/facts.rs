@@ -10,10 +10,13 @@ use datafusion::common::{Result, exec_err};
 use futures::TryStreamExt;
 
 use super::request::is_text;
-use crate::cosine_similarity::similarity;
-use crate::labels::label_vectors;
-use crate::sampling::ranks::plain;
-use crate::{Embedder, LANGUAGE, LabelStore, Purpose, SearchRows};
+use crate::host::embedder::{Embedder, Purpose};
+use crate::host::facts::LANGUAGE;
+use crate::host::labels::LabelStore;
+use crate::host::labels::label_vectors;
+use crate::host::table_search::SearchRows;
+use crate::scalars::cosine_similarity::similarity;
+use crate::types::plain;
 
 /// Labels of the largest column that is held against a query: one with more tells people apart.
 const MOST_LABELS: usize = 5000;

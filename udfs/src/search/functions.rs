@@ -1,7 +1,7 @@
 //! The five searches, as a session has them.
 
 use super::{By, request};
-use crate::table_functions::{Parameter, TableFunction};
+use crate::call::table_function::{Parameter, TableFunction};
 
 /// `fact_search(table, query, k, facts => …, "column" => …, "where" => …)`: by what is known of people and by what their
 /// texts mean.

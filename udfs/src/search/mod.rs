@@ -8,7 +8,6 @@ pub(crate) mod functions;
 mod rank;
 mod request;
 mod run;
-mod words;
 
 use std::sync::Arc;
 
@@ -20,12 +19,12 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use self::rank::Fusion;
-use crate::Populace;
-use crate::relation_function::{RelationFunction, Wanted};
+use crate::host::Populace;
+use crate::host::words::Words;
+use crate::nodes::relation_function::{RelationFunction, Wanted};
 
 pub(crate) use request::{text_column, vector_column};
 pub(crate) use run::vectors_of;
-pub use words::{LONGEST_WORD, Words};
 
 const SCORE: &str = "score";
 

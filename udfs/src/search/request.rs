@@ -13,11 +13,12 @@ use populace_population::there_are;
 
 use super::facts::{fact_columns, is_fact};
 use super::rank::Fusion;
-use super::{By, Search, Words};
-use crate::Populace;
-use crate::arguments::{Arguments, expression};
-use crate::relation_function::relation;
-use crate::sampling::ranks::plain;
+use super::{By, Search};
+use crate::call::arguments::{Arguments, expression};
+use crate::host::Populace;
+use crate::host::words::Words;
+use crate::nodes::relation_function::relation;
+use crate::types::plain;
 
 /// The narrative that is searched where none is named.
 const DEFAULT: &str = "persona";

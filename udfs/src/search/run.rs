@@ -16,12 +16,14 @@ use super::facts::{Facts, Nearness, Usual};
 use super::rank::{Hit, Ranking, fuse, reciprocal};
 use super::request::is_text;
 use super::{By, Search, bm25};
-use crate::cosine_similarity::similarity;
-use crate::embed::embed;
-use crate::relation_function::{Input, Wanted};
-use crate::sampling::strata::Strata;
-use crate::table_search::rows_of_table;
-use crate::{LANGUAGE, Purpose, SearchRows, TextQuery};
+use crate::host::embedder::Purpose;
+use crate::host::facts::LANGUAGE;
+use crate::host::table_search::rows_of_table;
+use crate::host::table_search::{SearchRows, TextQuery};
+use crate::nodes::relation_function::{Input, Wanted};
+use crate::samples::strata::Strata;
+use crate::scalars::cosine_similarity::similarity;
+use crate::scalars::embed::embed;
 
 /// Rows of each ranking that are fused at least, that quotas are filled from, and that diversity chooses among; at
 /// first so many times `k` of them.

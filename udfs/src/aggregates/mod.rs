@@ -1,0 +1,4 @@
+//! Aggregates.
+
+pub(crate) mod diversity;
+pub(crate) mod survey_mean;

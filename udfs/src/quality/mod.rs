@@ -1,0 +1,5 @@
+//! Texts and rows that are not as they should be.
+
+pub mod checks;
+pub(crate) mod duplicates;
+pub(crate) mod validate;

@@ -1,0 +1,6 @@
+//! The rules that analyse and optimise statements with functions in them.
+
+pub(crate) mod async_calls;
+pub(crate) mod draws_in_any_order;
+pub(crate) mod lazy_calls;
+pub(crate) mod row_facts;
