@@ -68,9 +68,8 @@ pub(super) fn fitted(
         format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
     };
     let mut text = rule.clone() + &row(&|at| names[at].clone(), &|_| false) + &rule;
-    for at in 0..cells.first().map_or(0, Vec::len) {
-        text += &row(&|column| line(&cells[column][at]), &|column| right[column]);
-    }
+    let rows = 0..cells.first().map_or(0, Vec::len);
+    text.extend(rows.map(|at| row(&|column| line(&cells[column][at]), &|column| right[column])));
     Ok((text + &rule, widths.len()))
 }
 

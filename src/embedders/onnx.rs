@@ -162,11 +162,11 @@ impl Files {
         ort::init_from(&self.library).map_err(|e| format!("{}: {e}", self.library.display()))?;
         match &self.hub {
             Some(cache) => self.fetched(cache),
-            None => self.from_folder(),
+            None => self.read_folder(),
         }
     }
 
-    fn from_folder(&self) -> Result<TextEmbedding, String> {
+    fn read_folder(&self) -> Result<TextEmbedding, String> {
         let Files { known, folder, .. } = self;
         let read =
             |name: &str| std::fs::read(folder.join(name)).map_err(|e| format!("{}: {e}", folder.join(name).display()));

@@ -473,7 +473,7 @@ impl Engine {
     /// Whether people are known by `uuid` in all tables of the view.
     async fn all_have_uuids(&self) -> Result<bool> {
         for table in Harmonised::of(&self.database).await?.tables() {
-            let table = self.context.table_provider(TableReference::bare(&*table)).await?;
+            let table = self.context.table_provider(TableReference::bare(table)).await?;
             if table.schema().column_with_name("uuid").is_none() {
                 return Ok(false);
             }

@@ -86,13 +86,16 @@ pub(crate) trait RelationFunction: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// If an input cannot be planned so.
-    fn planned(&self, _: &[Input], _: &Arc<SessionState>) -> Result<Option<(Arc<dyn RelationFunction>, Vec<Input>)>> {
+    fn planned(&self, _: &[Input], _: &Arc<SessionState>) -> Result<Option<Planned>> {
         Ok(None)
     }
 
     /// Runs it: batches of the columns that are wanted.
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>>;
 }
+
+/// A call, and the inputs that it is run with.
+pub(crate) type Planned = (Arc<dyn RelationFunction>, Vec<Input>);
 
 /// What is wanted of a call, and what it may use.
 pub(crate) struct Wanted {

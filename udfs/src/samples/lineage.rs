@@ -98,10 +98,10 @@ fn of_table(scan: &TableScan, at: usize, host: Option<&dyn TableSearch>) -> bool
 pub(crate) fn samples_beneath(plan: &LogicalPlan) -> Result<u64> {
     let mut most = 0;
     plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            if let Some(definition) = scan.source.get_logical_plan() {
-                most = most.max(samples_beneath(&definition)?);
-            }
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(definition) = scan.source.get_logical_plan()
+        {
+            most = most.max(samples_beneath(&definition)?);
         }
         if let LogicalPlan::Extension(extension) = node
             && let Some(node) = extension.node.as_any().downcast_ref::<RelationFunctionNode>()

@@ -23,7 +23,7 @@ use super::ranks::{Key, Ranks, UUID};
 use super::strata::Strata;
 use super::tally::{Ranked, Tally};
 use crate::host::table_search::TableSearch;
-use crate::nodes::relation_function::{Input, RelationFunction, Wanted, all, column, columns};
+use crate::nodes::relation_function::{Input, Planned, RelationFunction, Wanted, all, column, columns};
 
 /// What a stratified sample adds to the columns of its table.
 pub(crate) const STRATUM: &str = "stratum";
@@ -334,11 +334,7 @@ impl RelationFunction for Sample {
         true
     }
 
-    fn planned(
-        &self,
-        inputs: &[Input],
-        state: &Arc<SessionState>,
-    ) -> Result<Option<(Arc<dyn RelationFunction>, Vec<Input>)>> {
+    fn planned(&self, inputs: &[Input], state: &Arc<SessionState>) -> Result<Option<Planned>> {
         let (Key::Uuid(_), Some(host)) = (&self.key, &self.host) else { return Ok(None) };
         let computed: Vec<String> = (0..self.keys() + self.strata).map(column).collect();
         let Some(numbered) = Numbered::of(host, &inputs[0].logical, &inputs[1].logical, &computed, state) else {

@@ -8,9 +8,9 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 
 use crate::call::arguments;
+use crate::call::arguments::Arguments;
 use crate::call::arguments::MAX_COUNT;
 use crate::call::arguments::value_of_a_row;
-use crate::call::arguments::Arguments;
 use crate::call::seed::fresh_seed;
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::table_search::TableSearch;

@@ -4,12 +4,10 @@
 //! `information_schema.routines` lists scalar functions only. So each table function has one of its name, which carries
 //! its documentation, and which tells whoever calls it within an expression where it belongs.
 
-
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::call::table_function::TableFunction;
