@@ -168,7 +168,10 @@ mod tests {
         assert_eq!(all("selec"), ["SELECT"]);
         assert_eq!(all("SELECT surv"), ["survey_mean("]);
         assert_eq!(all("SELECT * FROM stratified_sample(us"), ["USING", "usa"]);
-        assert_eq!(all("SELECT * FROM stratified_sample(usa, 20, st"), ["state", "strata => ", "stratum"]);
+        assert_eq!(
+            all("SELECT * FROM stratified_sample(usa, 20, st"),
+            ["state", "strata => ", "stratum", "study_variable => "]
+        );
         assert_eq!(all("SELECT * FROM stratified_sample(usa, 20, strata => (stat"), ["state"]);
         assert_eq!(all("SELECT é st"), ["state", "stratum"]);
         assert!(all("SELECT a = ").is_empty());
