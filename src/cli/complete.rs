@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use populace_udfs::{Function, FunctionKind};
 use rustyline::completion::{Completer, Pair};
-use rustyline::{Context, Helper, Highlighter, Hinter, Validator};
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Helper, Highlighter};
 
 use crate::engine::Engine;
 
@@ -15,7 +17,7 @@ const WORDS: &str = "SELECT FROM WHERE GROUP BY ORDER LIMIT INSERT INTO CREATE T
 const BEFORE_TABLES: [&str; 8] = ["FROM", "JOIN", "INTO", "TABLE", "UPDATE", "DESCRIBE", "OPTIMIZE", "\\D"];
 
 /// The names of a session.
-#[derive(Debug, Default, Helper, Hinter, Highlighter, Validator)]
+#[derive(Debug, Default, Helper, Highlighter)]
 pub(super) struct Names {
     /// Tables, and what else has columns
     tables: Vec<String>,
@@ -23,8 +25,6 @@ pub(super) struct Names {
     functions: Vec<Function>,
     /// The levels of the variables of each country that has been named
     levels: BTreeMap<String, Vec<String>>,
-    /// The lines of a statement before the one that is edited
-    pub before: String,
 }
 
 impl Names {
@@ -53,14 +53,12 @@ impl Names {
 
     /// Where the word before the cursor begins, and what it may become, whatever its case.
     fn candidates(&self, before: &str) -> (usize, Vec<String>) {
-        let whole = format!("{}{before}", self.before);
-        if let Some((quote, head)) = open_quote(&whole) {
-            let start = before.len() - (whole.len() - quote).min(before.len());
-            return (start, beginning(self.texts(head), &whole[quote..]));
+        if let Some((quote, head)) = open_quote(before) {
+            return (quote, beginning(self.texts(head), &before[quote..]));
         }
         let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
         let start = before.char_indices().rev().take_while(|(_, c)| part(*c)).last().map_or(before.len(), |(i, _)| i);
-        let (head, word) = (&whole[..whole.len() - (before.len() - start)], &before[start..]);
+        let (head, word) = before.split_at(start);
         let last = head.split_whitespace().next_back().unwrap_or_default().to_uppercase();
         if BEFORE_TABLES.contains(&last.as_str()) {
             let functions = self.functions.iter().filter(|f| f.kind == FunctionKind::Table);
@@ -143,6 +141,29 @@ impl Completer for Names {
     }
 }
 
+/// A statement goes on over lines until its semicolon: within one reading, so that what is typed ahead is not lost.
+impl Validator for Names {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        Ok(if is_whole(context.input()) { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    }
+}
+
+/// On a further line that is empty, what it waits for: a forgotten semicolon looks like none.
+impl Hinter for Names {
+    type Hint = String;
+
+    fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<String> {
+        (at == line.len() && line.ends_with('\n')).then(|| "...> a semicolon ends the statement".into())
+    }
+}
+
+/// Whether a text is to be run as it is: a command, or statements with their last semicolon.
+fn is_whole(text: &str) -> bool {
+    let text = text.trim();
+    let command = ["quit", "exit", "help"].contains(&text) || text.starts_with("help ") && !text.contains('\n');
+    text.is_empty() || text.starts_with('\\') || text.ends_with(';') || command
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +174,6 @@ mod tests {
             columns: vec!["state".into(), "stratum".into(), "neuroticism".into(), "marital_status".into()],
             functions: populace_udfs::functions(),
             levels: [("marital_status".to_string(), vec!["never_married".to_string(), "widowed".into()])].into(),
-            before: String::new(),
         }
     }
 
@@ -188,9 +208,8 @@ mod tests {
 
     #[test]
     fn lines_before_count() {
-        let names = Names { before: "SELECT * FROM\n".into(), ..names() };
-        assert_eq!(names.candidates("us"), (0, vec!["usa".to_string()]));
-        let names = Names { before: "SELECT * FROM stratified_sample(usa,\n".into(), ..names };
-        assert_eq!(names.candidates("  strata").1, ["strata => "]);
+        let names = names();
+        assert_eq!(names.candidates("SELECT * FROM\nus"), (14, vec!["usa".to_string()]));
+        assert_eq!(names.candidates("SELECT * FROM stratified_sample(usa,\n  strata").1, ["strata => "]);
     }
 }

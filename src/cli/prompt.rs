@@ -26,9 +26,6 @@ const SOON: Duration = Duration::from_secs(1);
 
 const PROMPT: &str = "populace> ";
 
-/// Before the further lines of a statement, so that a forgotten semicolon looks like none.
-const GOES_ON: &str = "     ...> ";
-
 const HELP: &str = "Statements end with a semicolon and may take several lines. Ctrl-C cancels one that is at work.
   \\d             the tables           \\d TABLE    a table's columns
   \\f             the functions        \\f NAME     what one takes, and an example (or \\h NAME)
@@ -59,25 +56,13 @@ pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> 
     }
     println!("populace {}. \\? for help, \\q to leave.", env!("CARGO_PKG_VERSION"));
     let mut settings = Settings { format, expanded: Expanded::Off, timing: true };
-    let mut text = String::new();
     loop {
-        if let Some(names) = editor.helper_mut() {
-            names.before.clone_from(&text);
-        }
-        match editor.readline(if text.is_empty() { PROMPT } else { GOES_ON }) {
-            Ok(line) => text += &line,
-            Err(ReadlineError::Interrupted) => {
-                text.clear();
-                continue;
-            }
+        let entered = match editor.readline(PROMPT) {
+            Ok(text) => text,
+            Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(wrong(error)),
         };
-        if !whole(&text) {
-            text.push('\n');
-            continue;
-        }
-        let entered = std::mem::take(&mut text);
         let entered = entered.trim();
         if entered.is_empty() {
             continue;
@@ -124,13 +109,6 @@ pub(super) async fn run(engine: &Engine, format: Format) -> Result<(), Failure> 
         editor.save_history(&history).map_err(|e| Failure(format!("{}: {e}", history.display())))?;
     }
     Ok(())
-}
-
-/// Whether a text is to be run as it is: a command, or statements with their last semicolon.
-fn whole(text: &str) -> bool {
-    let text = text.trim();
-    let command = ["quit", "exit", "help"].contains(&text) || text.starts_with("help ") && !text.contains('\n');
-    text.is_empty() || text.starts_with('\\') || text.ends_with(';') || command
 }
 
 /// Switches between a row and a column a line.
