@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::util::pretty::pretty_format_batches;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How rows are shown on a terminal.
@@ -21,6 +22,9 @@ pub(super) enum Expanded {
 
 /// Columns that are shown get at least so many letters, or as many as they need.
 const LEAST: usize = 12;
+
+/// Longer ones are texts. Of several, the longest are left out before other columns are.
+const TEXT: usize = 40;
 
 /// Digits of a double on a terminal; those before its point are all there.
 const DIGITS: i32 = 6;
@@ -45,6 +49,10 @@ pub(super) fn fitted(
     // Of vectors people read nothing: they are shown where nothing else was asked for.
     let vector = |kind: &DataType| matches!(kind, DataType::FixedSizeList(..));
     let fields = schema.fields();
+    // Plans have lines of their own, which are read whole.
+    if fields.len() == 2 && fields[0].name() == "plan_type" {
+        return Ok((format!("{}\n", pretty_format_batches(rows)?), 2));
+    }
     let mut columns: Vec<usize> = (0..fields.len()).filter(|at| !vector(fields[*at].data_type())).collect();
     if columns.is_empty() {
         columns = (0..fields.len()).collect();
@@ -55,35 +63,45 @@ pub(super) fn fitted(
         cells.iter().map(|cell| line(cell).width()).chain([name.width()]).max().unwrap_or(0)
     };
     let natural: Vec<usize> = names.iter().zip(&cells).map(longest).collect();
-    let widths = widths(&natural, width);
-    if expanded == Expanded::On || expanded == Expanded::Auto && widths.len() < names.len() {
+    let shown = fitting(&natural, width);
+    if expanded == Expanded::On || expanded == Expanded::Auto && shown.len() < names.len() {
         return Ok((lines(&names, &cells, width), names.len()));
     }
-    let number = |at: &usize| fields[*at].data_type().is_numeric();
-    let right: Vec<bool> = columns.iter().map(number).collect();
+    let widths = widths(&shown.iter().map(|at| natural[*at]).collect::<Vec<_>>(), width);
+    let right: Vec<bool> = shown.iter().map(|at| fields[columns[*at]].data_type().is_numeric()).collect();
     let rule = widths.iter().map(|width| "-".repeat(width + 2)).collect::<Vec<_>>().join("+");
     let rule = format!("+{rule}+\n");
     let row = |cell: &dyn Fn(usize) -> String, right: &dyn Fn(usize) -> bool| {
         let padded = widths.iter().enumerate().map(|(at, width)| pad(&cut(&cell(at), *width), *width, right(at)));
         format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
     };
-    let mut text = rule.clone() + &row(&|at| names[at].clone(), &|_| false) + &rule;
+    let mut text = rule.clone() + &row(&|at| names[shown[at]].clone(), &|_| false) + &rule;
     let rows = 0..cells.first().map_or(0, Vec::len);
-    text.extend(rows.map(|at| row(&|column| line(&cells[column][at]), &|column| right[column])));
+    text.extend(rows.map(|at| row(&|column| line(&cells[shown[column]][at]), &|column| right[column])));
     Ok((text + &rule, widths.len()))
 }
 
-/// The widths of the columns that fit: the first ones, the widest of them cut. At least one.
-fn widths(natural: &[usize], width: usize) -> Vec<usize> {
-    // Each has a bar and two spaces, and the last a further bar.
-    let taken = |widths: &[usize], most: usize| widths.iter().map(|w| w.min(&most) + 3).sum::<usize>() + 1;
-    let mut shown = natural.len();
-    while shown > 1 && taken(&natural[..shown], LEAST) > width {
-        shown -= 1;
+/// What columns of these widths take that have at most so many letters: each has a bar and two spaces, and the last a
+/// further bar.
+fn taken(widths: impl Iterator<Item = usize>, most: usize) -> usize {
+    widths.map(|width| width.min(most) + 3).sum::<usize>() + 1
+}
+
+/// The columns that fit: the first ones, with one text at most unless all fit. At least one.
+fn fitting(natural: &[usize], width: usize) -> Vec<usize> {
+    let mut shown: Vec<usize> = (0..natural.len()).collect();
+    while shown.len() > 1 && taken(shown.iter().map(|at| natural[*at]), LEAST) > width {
+        let texts = shown.iter().enumerate().filter(|(_, at)| natural[**at] > TEXT);
+        let longest = texts.clone().max_by_key(|(_, at)| natural[**at]).filter(|_| texts.count() > 1);
+        shown.remove(longest.map_or(shown.len() - 1, |(place, _)| place));
     }
-    let natural = &natural[..shown];
+    shown
+}
+
+/// The widths of columns, the widest of them cut.
+fn widths(natural: &[usize], width: usize) -> Vec<usize> {
     let widest = natural.iter().copied().max().unwrap_or(0);
-    let most = (1..=widest).rev().find(|most| taken(natural, *most) <= width).unwrap_or(1);
+    let most = (1..=widest).rev().find(|most| taken(natural.iter().copied(), *most) <= width).unwrap_or(1);
     natural.iter().map(|w| *w.min(&most)).collect()
 }
 
@@ -234,6 +252,27 @@ mod tests {
                 .0
                 .contains("[2 numbers]")
         );
+    }
+
+    #[test]
+    fn facts_are_shown_before_texts_and_plans_whole() {
+        let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+        let long = |times| text(&"She keeps bees. ".repeat(times));
+        let columns = [("uuid", text("a")), ("travel", long(9)), ("persona", long(4)), ("food", long(8))];
+        let facts = ["name", "age", "state", "work"].map(|name| (name, text("some value")));
+        let rows = RecordBatch::try_from_iter(columns.into_iter().chain(facts)).unwrap();
+        let head = |width| {
+            let (text, _) = fitted(&rows.schema(), std::slice::from_ref(&rows), width, Expanded::Off).unwrap();
+            let names = text.lines().nth(1).unwrap().split('|').map(|name| name.trim().to_string());
+            names.filter(|name| !name.is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(head(80), ["uuid", "persona", "name", "age", "state", "work"]);
+        assert_eq!(head(60), ["uuid", "persona", "name", "age"]);
+        assert_eq!(head(400).len(), 8);
+        let plan = [("plan_type", text("physical_plan")), ("plan", text("SortExec\n  SamplePersonaExec: rows=5\n"))];
+        let plan = RecordBatch::try_from_iter(plan).unwrap();
+        let (text, _) = fitted(&plan.schema(), std::slice::from_ref(&plan), 20, Expanded::Off).unwrap();
+        assert!(text.contains("SortExec") && text.contains("  SamplePersonaExec: rows=5"), "{text}");
     }
 
     #[test]
