@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::call::arguments::Arguments;
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::Populace;
-use crate::host::facts::{facts_of, language_of, pack_name};
+use crate::host::facts::{facts_of, language_of};
 use crate::host::packs::Packs;
 use crate::nodes::relation_function::{RelationFunction, Wanted, relation};
 use crate::quality::checks::{Columns, Copies, Likeness, Shingles, Violation, Vocabulary, Wording, check_text};
@@ -141,7 +141,8 @@ impl Validator {
             keys.is_valid(row).then(|| keys.value(row).to_string())
         };
         let mut found: Vec<Found> = vec![];
-        for (row, violation) in self.columns(rows)? {
+        let countries = self.countries(rows)?;
+        for (row, violation) in self.columns(rows, &countries)? {
             found.push((key(row), None, violation));
         }
         let facts = if self.texts.is_empty() { vec![] } else { facts_of(rows)? };
@@ -154,7 +155,7 @@ impl Validator {
                 texts.as_string::<i32>().iter().zip(&facts).zip(&mut written).enumerate()
             {
                 let Some(text) = text else { continue };
-                for violation in self.text(&kind, text, facts, written) {
+                for violation in self.text(&kind, text, countries[row].as_deref(), facts, written) {
                     found.push((key(row), Some(kind.clone()), violation));
                 }
             }
@@ -172,10 +173,9 @@ impl Validator {
     }
 
     /// What is wrong between the columns of rows, each judged by the figures of its country.
-    fn columns(&mut self, rows: &RecordBatch) -> Result<Vec<(usize, Violation)>> {
+    fn columns(&mut self, rows: &RecordBatch, countries: &[Option<String>]) -> Result<Vec<(usize, Violation)>> {
         let schema = rows.schema();
         let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        let countries = self.countries(rows)?;
         let mut found = vec![];
         for country in countries.iter().flatten().collect::<BTreeSet<_>>() {
             let packs = &self.populace.packs;
@@ -221,12 +221,15 @@ impl Validator {
         &mut self,
         kind: &str,
         text: &str,
+        country: Option<&str>,
         facts: &Map<String, Value>,
         written: &mut Vec<(String, Shingles)>,
     ) -> Vec<Violation> {
-        let pack = self.country.as_deref().or(pack_name(facts)).unwrap_or_default();
+        let pack = country.unwrap_or_default();
         let populace = &self.populace;
-        let language = language_of(facts).or(self.language.as_deref()).map(String::from);
+        // Of a text that nobody knows the country of, its script may tell.
+        let by_script = || (pack.is_empty() && text.contains(is_kana)).then_some("ja");
+        let language = language_of(facts).or(self.language.as_deref()).or_else(by_script).map(String::from);
         let key = (pack.to_string(), language.clone());
         let made = || vocabulary(&populace.packs, pack).in_language(language.as_deref());
         let vocabulary = self.vocabularies.entry(key).or_insert_with(made);
@@ -243,6 +246,11 @@ impl Validator {
         }
         found
     }
+}
+
+/// Whether a letter is of the Japanese syllabaries, which nobody else writes with.
+fn is_kana(letter: char) -> bool {
+    ('\u{3041}'..='\u{30ff}').contains(&letter)
 }
 
 /// What jobs are called in a country; nothing where there is none of this name.

@@ -63,10 +63,13 @@ fn plan(
     let input = arguments.table("table", context)?;
     let key = Key::of(&input, host.as_deref());
     key.check(NAME, &input)?;
-    for added in [STRATUM, SAMPLING_WEIGHT, STRATUM_SIZE] {
-        if input.schema().fields().iter().any(|f| f.name() == added) {
-            return plan_err!("{NAME}: the table has a column `{added}` already; leave it out with a subquery");
-        }
+    let has = |added: &&str| input.schema().fields().iter().any(|f| f.name() == added);
+    let there: Vec<&str> = [STRATUM, SAMPLING_WEIGHT, STRATUM_SIZE].into_iter().filter(has).collect();
+    if !there.is_empty() {
+        let names = there.join(", ");
+        return plan_err!(
+            "{NAME}: the table has {names} already, as a sample has; leave them out: (SELECT * EXCEPT ({names}) FROM …)"
+        );
     }
     let n = arguments.integer("n", 1..=MAX_COUNT, context)?.map(|n| n as u64);
     let strata = strata(&mut arguments, &input, context)?;
