@@ -182,6 +182,19 @@ pub(crate) fn in_background<T: Send + 'static>(
     done.try_buffered(2).boxed()
 }
 
+/// A stream whose rows are counted, and the time that it takes.
+pub(crate) fn measured(
+    mut rows: BoxStream<'static, Result<RecordBatch>>,
+    metrics: BaselineMetrics,
+) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    stream::poll_fn(move |context| {
+        let timer = metrics.elapsed_compute().timer();
+        let batch = rows.poll_next_unpin(context);
+        timer.done();
+        batch.map(|batch| batch.map(|batch| batch.record_output(&metrics)))
+    })
+}
+
 /// Expressions over a relation, as an input of a call: the columns are called `column_0`, `column_1` and so on.
 ///
 /// # Errors
@@ -569,13 +582,7 @@ impl ExecutionPlan for RelationFunctionExec {
             schema: self.schema(),
             inputs: self.inputs.clone(),
         };
-        let mut rows = self.function.clone().start(wanted);
-        let measured = stream::poll_fn(move |context| {
-            let timer = metrics.elapsed_compute().timer();
-            let batch = rows.poll_next_unpin(context);
-            timer.done();
-            batch.map(|batch| batch.map(|batch| batch.record_output(&metrics)))
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), measured)))
+        let rows = measured(self.function.clone().start(wanted), metrics);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
 }

@@ -14,7 +14,7 @@ use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
@@ -24,6 +24,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
 use crate::host::table_search::{SearchRows, TableSearch, has_subquery, rows_of_table, table_below};
+use crate::nodes::relation_function::measured;
 
 /// What is read of one version of a stored table.
 #[derive(Debug)]
@@ -211,13 +212,8 @@ impl ExecutionPlan for NumberedRowsExec {
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (numbered, metrics) = (self.numbered.clone(), BaselineMetrics::new(&self.metrics, partition));
-        let mut rows = stream::once(async move { numbered.scan().await }).try_flatten().boxed();
-        let measured = stream::poll_fn(move |context| {
-            let timer = metrics.elapsed_compute().timer();
-            let batch = rows.poll_next_unpin(context);
-            timer.done();
-            batch.map(|batch| batch.map(|batch| batch.record_output(&metrics)))
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.numbered.schema.clone(), measured)))
+        let rows = stream::once(async move { numbered.scan().await }).try_flatten().boxed();
+        let rows = measured(rows, metrics);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.numbered.schema.clone(), rows)))
     }
 }

@@ -145,12 +145,6 @@ impl Sample {
         self.read(&inputs[1], &state, &task, taken, shown).await
     }
 
-    fn ranks(&self) -> Result<Ranks> {
-        let fields = self.key.columns(self.width()).into_iter().map(|at| self.table.field(at));
-        let fields: Vec<_> = fields.map(|f| (f.name().as_str(), f.data_type())).collect();
-        Ranks::new(&self.key, self.seed, &fields)
-    }
-
     /// The first pass.
     ///
     /// # Errors
@@ -167,7 +161,7 @@ impl Sample {
         let mut rows = first.rows(task)?;
         let (keys, read) = (self.keys(), rows.schema());
         let mut strata = Strata::new(read.fields()[keys..keys + self.strata].iter().map(|f| f.data_type()))?;
-        let mut ranks = self.ranks()?;
+        let mut ranks = self.key.ranks(&self.table, self.seed)?;
         let mut tally = Tally::new(design.n);
         let held = MemoryConsumer::new(self.function).register(task.memory_pool());
         while let Some(batch) = rows.next().await {
@@ -278,7 +272,7 @@ impl Sample {
         };
         let labels = Arc::new(StringArray::from(taken.labels));
         let added = Added { function: self.function, labels, width };
-        let (ranks, strata, cuts) = (self.ranks()?, taken.strata, taken.cuts);
+        let (ranks, strata, cuts) = (self.key.ranks(&self.table, self.seed)?, taken.strata, taken.cuts);
         let reader = Reader { ranks, strata, cuts, added, shown, places };
         let batches = stream::try_unfold((rows, reader), |(mut rows, mut reader)| async move {
             while let Some(batch) = rows.next().await {

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, exec_err, plan_err};
@@ -60,6 +60,16 @@ impl Key {
         }
     }
 
+    /// The ranks of the rows of a table with these columns.
+    ///
+    /// # Errors
+    /// If a column that they are made from cannot be compared.
+    pub fn ranks(&self, table: &Schema, seed: u64) -> Result<Ranks> {
+        let fields = self.columns(table.fields().len()).into_iter().map(|at| table.field(at));
+        let fields: Vec<_> = fields.map(|f| (f.name().as_str(), f.data_type())).collect();
+        Ranks::new(self, seed, &fields)
+    }
+
     /// The places of the columns that ranks are made from, of so many.
     pub fn columns(&self, count: usize) -> Vec<usize> {
         match self {
@@ -99,7 +109,7 @@ struct Content {
 
 impl Ranks {
     /// For rows with columns of these types, as [`Key::columns`] names them.
-    pub fn new(key: &Key, seed: u64, columns: &[(&str, &DataType)]) -> Result<Ranks> {
+    fn new(key: &Key, seed: u64, columns: &[(&str, &DataType)]) -> Result<Ranks> {
         let content = match key {
             Key::Uuid(_) => None,
             Key::Content => {

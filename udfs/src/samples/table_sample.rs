@@ -25,7 +25,7 @@ use crate::nodes::relation_function::{RelationFunction, Wanted, all, column, col
 use crate::samples::allocation::{Allocation, Design, OnShort};
 use crate::samples::lineage::seed_over;
 use crate::samples::passes::{Sample, no_key};
-use crate::samples::ranks::{Key, Ranks};
+use crate::samples::ranks::Key;
 
 /// What it is listed as among the functions.
 pub(crate) const NAME: &str = "tablesample";
@@ -213,9 +213,7 @@ impl RelationFunction for Bernoulli {
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
         let Wanted { task, projection, carried, schema, inputs, .. } = wanted;
         let begin = async move {
-            let fields = self.key.columns(self.width()).into_iter().map(|at| self.table.field(at));
-            let fields: Vec<_> = fields.map(|f| (f.name().as_str(), f.data_type())).collect();
-            let mut ranks = Ranks::new(&self.key, self.of_ranks, &fields)?;
+            let mut ranks = self.key.ranks(&self.table, self.of_ranks)?;
             let place = |at: usize| inputs[0].place(&column(at));
             let keys = (0..self.keys()).map(place).collect::<Result<Vec<_>>>()?;
             let shown = projection.iter().map(|at| place(self.keys() + at));

@@ -291,12 +291,12 @@ fn wording(column: &str, is_list: bool, value: &str) -> String {
 fn led(query: &[f32], vectors: &[Vec<f32>]) -> Vec<f32> {
     let mut near: Vec<(f32, &Vec<f32>)> = vectors.iter().filter_map(|v| Some((similarity(v, query)?, v))).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let length = |of: &[f32]| of.iter().map(|x| x * x).sum::<f32>().sqrt();
     let mut towards = vec![0.0; query.len()];
     for (near, vector) in near.iter().take(LEADING) {
-        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let length = length(vector);
         towards.iter_mut().zip(*vector).for_each(|(sum, x)| *sum += near.max(0.0) * x / length);
     }
-    let length = |of: &[f32]| of.iter().map(|x| x * x).sum::<f32>().sqrt();
     let (of_query, of_towards) = (length(query), length(&towards));
     match of_query > 0.0 && of_towards > 0.0 {
         true => query.iter().zip(&towards).map(|(q, t)| q / of_query + LED * t / of_towards).collect(),
