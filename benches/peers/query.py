@@ -28,6 +28,16 @@ AGGREGATES = {
         GROUP BY occupation, sex ORDER BY n DESC, occupation, sex LIMIT 20""",
     "mean household of widows": """
         SELECT avg(household_size) AS mean FROM {people} WHERE marital_status = 'widowed' AND sex = 'Female'""",
+    "commonest names, of all first and last names": """
+        SELECT first_name, last_name, count(*) AS n FROM {people}
+        GROUP BY first_name, last_name ORDER BY n DESC, first_name, last_name LIMIT 20""",
+    "older than the mean of their city, by state": """
+        SELECT p.state, count(*) AS n FROM {people} AS p
+        JOIN (SELECT state, city, avg(age) AS mean FROM {people} GROUP BY state, city) AS c
+        ON p.state = c.state AND p.city = c.city WHERE p.age > c.mean GROUP BY p.state ORDER BY n DESC, p.state""",
+    "cities of each occupation": """
+        SELECT occupation, count(DISTINCT city) AS cities FROM {people}
+        GROUP BY occupation ORDER BY cities DESC, occupation""",
 }
 
 

@@ -11,6 +11,7 @@
 
 mod append;
 mod change;
+mod column_cache;
 mod columns;
 mod create;
 mod durable;
@@ -47,6 +48,7 @@ use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
 use populace_udfs::Embedder;
 
+use self::column_cache::ColumnCache;
 use self::locks::{ANY, Locks, ReadLease};
 use self::vectors::VectorCache;
 use crate::catalog::{self, Catalog, TableEntry};
@@ -139,6 +141,7 @@ struct Shared {
     /// Lance's caches, shared by all tables
     session: OnceLock<Arc<Session>>,
     vectors: VectorCache,
+    columns: ColumnCache,
     /// Bytes that statements may hold
     memory: u64,
     runtime: OnceLock<Arc<RuntimeEnv>>,
@@ -191,6 +194,7 @@ impl Database {
             catalog: OnceLock::new(),
             session: OnceLock::new(),
             vectors: VectorCache::default(),
+            columns: ColumnCache::default(),
             memory: memory.unwrap_or_else(memory::default_limit),
             runtime: OnceLock::new(),
         };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, DataFusionError, Result, exec_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::sink::{DataSink, DataSinkExec};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -15,11 +15,14 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::expressions::Column;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 use lance::dataset::ROW_ID;
 use lance::dataset::scanner::MaterializationStyle;
+use lance::io::exec::filtered_read::{FilteredReadExec, FilteredReadThreadingMode};
 
+use super::column_cache::CachedScanExec;
 use super::strip_metadata::StripMetadataExec;
 use super::{Append, Database, Snapshot, has_key};
 
@@ -38,6 +41,8 @@ pub struct Table {
     newest: bool,
     /// What says of each row which it is, in a column after the others
     row: Option<&'static str>,
+    /// Whether its rows may come in any order, in several partitions
+    in_any_order: bool,
 }
 
 impl Table {
@@ -45,7 +50,7 @@ impl Table {
         let told = Schema::from(snapshot.dataset.schema());
         let has_key = has_key(&told);
         let schema = Arc::new(Schema::new(told.fields));
-        Table { database, snapshot: Arc::new(snapshot), schema, has_key, newest, row: None }
+        Table { database, snapshot: Arc::new(snapshot), schema, has_key, newest, row: None, in_any_order: false }
     }
 
     /// The same version with the rows' addresses, [`ROW_ADDRESS`], by which they are changed.
@@ -68,7 +73,60 @@ impl Table {
             has_key: self.has_key,
             newest: self.newest,
             row: Some(column),
+            in_any_order: false,
         }
+    }
+
+    /// The same version, read on all cores: its rows come in any order. Of few there is nothing to gain.
+    pub(crate) fn in_any_order(&self) -> Option<Table> {
+        let rows: Option<usize> = self.snapshot.dataset.fragments().iter().map(|f| f.physical_rows).sum();
+        (!self.in_any_order && self.row.is_none() && rows.is_none_or(|rows| rows > 2 * NARROW_BATCH)).then(|| Table {
+            database: self.database.clone(),
+            snapshot: self.snapshot.clone(),
+            schema: self.schema.clone(),
+            has_key: self.has_key,
+            newest: self.newest,
+            row: None,
+            in_any_order: true,
+        })
+    }
+
+    /// The scan by columns that are kept in memory; `None` where those are not all codes and numbers, or not kept.
+    fn cached(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(projection) = projection.filter(|_| limit.is_none() && self.row.is_none()) else { return Ok(None) };
+        let filter = conjunction(filters.iter().cloned());
+        let mut read = projection.clone();
+        for column in filter.iter().flat_map(Expr::column_refs) {
+            read.push(self.schema.index_of(column.name())?);
+        }
+        read.sort_unstable();
+        read.dedup();
+        let schema = Arc::new(self.schema.project(&read)?);
+        if !schema.fields().iter().all(|f| is_narrow(f)) {
+            return Ok(None);
+        }
+        let partitions = if self.in_any_order { session.config().target_partitions() } else { 1 };
+        let rows = CachedScanExec::new(&self.database, &self.snapshot, schema.clone(), partitions.max(1));
+        let Some(rows) = rows.map(|rows| Arc::new(rows) as Arc<dyn ExecutionPlan>) else { return Ok(None) };
+        let rows = match filter {
+            Some(filter) => {
+                let filter = session.create_physical_expr(filter, &DFSchema::try_from(schema)?)?;
+                Arc::new(FilterExec::try_new(filter, rows)?)
+            }
+            None => rows,
+        };
+        let place = |at: &usize| {
+            let name = self.schema.field(*at).name();
+            Ok((Arc::new(Column::new(name, rows.schema().index_of(name)?)) as _, name.to_string()))
+        };
+        let shown = projection.iter().map(place).collect::<Result<Vec<_>>>()?;
+        Ok(Some(Arc::new(ProjectionExec::try_new(shown, rows)?)))
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -112,11 +170,14 @@ impl TableProvider for Table {
 
     async fn scan(
         &self,
-        _: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(rows) = self.cached(session, projection, filters, limit)? {
+            return Ok(rows);
+        }
         let mut scan = self.snapshot.dataset.scan();
         let columns: Vec<&Field> = match projection {
             Some(places) => places.iter().map(|p| self.schema.field(*p)).collect(),
@@ -148,8 +209,12 @@ impl TableProvider for Table {
             scan.batch_size(NARROW_BATCH);
         }
         scan.limit(limit.map(|l| l as i64), None)?;
-        let rows: Arc<dyn ExecutionPlan> =
-            Arc::new(StripMetadataExec::new(scan.create_plan().await?, self.snapshot.clone()));
+        let rows = scan.create_plan().await?;
+        let rows = match self.in_any_order && limit.is_none() {
+            true => in_partitions(rows, session.config().target_partitions())?,
+            false => rows,
+        };
+        let rows: Arc<dyn ExecutionPlan> = Arc::new(StripMetadataExec::new(rows, self.snapshot.clone()));
         if self.row.is_none() {
             return Ok(rows);
         }
@@ -225,6 +290,21 @@ const FEW: usize = 4;
 
 /// Rows of such columns that are read together.
 const NARROW_BATCH: usize = 65_536;
+
+/// A scan of Lance whose batches go to whichever of the partitions asks next.
+fn in_partitions(rows: Arc<dyn ExecutionPlan>, partitions: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    let read = |plan: Arc<dyn ExecutionPlan>| {
+        let Some(read) = plan.downcast_ref::<FilteredReadExec>().filter(|read| read.row_stream_input().is_none())
+        else {
+            return Ok(Transformed::no(plan));
+        };
+        let partitions = FilteredReadThreadingMode::MultiplePartitions(partitions);
+        let options = read.options().clone().with_threading_mode(partitions);
+        let read = FilteredReadExec::try_new(read.dataset().clone(), options, read.index_input().cloned())?;
+        Ok(Transformed::yes(Arc::new(read) as Arc<dyn ExecutionPlan>))
+    };
+    Ok(rows.transform_down(read)?.data)
+}
 
 /// Whether values are codes or numbers.
 fn is_narrow(field: &Field) -> bool {

@@ -1,5 +1,6 @@
 //! SQL over synthetic people: a DataFusion session with the query plugin and the packs that the binary carries.
 
+mod aggregates;
 mod alter;
 mod change;
 mod command;
@@ -40,6 +41,7 @@ use crate::sql::access::{OUTLINE, refused_model};
 use crate::sql::{self, ByName, Kind, Needs, Prepared};
 use crate::{narrators, packs};
 
+use self::aggregates::{GroupByCodes, ReadsInAnyOrder};
 use self::deadline::Deadline;
 use self::labels::CatalogLabels;
 
@@ -177,6 +179,8 @@ impl Engine {
             context.register_udf(function);
         }
         let state = SessionStateBuilder::new_from_existing(context.state())
+            .with_optimizer_rule(Arc::new(ReadsInAnyOrder))
+            .with_optimizer_rule(Arc::new(GroupByCodes))
             .with_physical_optimizer_rule(late_columns())
             .build();
         *context.state_ref().write() = state;

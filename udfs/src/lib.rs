@@ -44,3 +44,4 @@ pub use quality::checks;
 pub use session::functions::{Function, FunctionKind, functions, is_table_function, reference, table_function};
 pub use session::register::{build_into, register};
 pub use session::rewrite::{drawn_from, narrators, rewrite, with_seeds};
+pub use session::rules::draws_in_any_order::scans_in_any_order;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{provider_as_source, source_as_provider};
@@ -34,26 +35,46 @@ impl OptimizerRule for DrawsInAnyOrder {
     }
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = plan else { return Ok(Transformed::no(plan)) };
-        if !aggregate.aggr_expr.iter().all(|e| is_of_any_order(e, &aggregate)) {
-            return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
-        }
-        let drawn = aggregate.input.as_ref().clone().transform_down(|plan| match plan {
-            LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => Ok(Transformed::no(plan)),
-            // What is made up goes by the order.
-            LogicalPlan::Projection(of) if !of.expr.iter().any(Expr::is_volatile) => {
-                Ok(Transformed::no(LogicalPlan::Projection(of)))
-            }
-            LogicalPlan::TableScan(scan) => in_any_order(scan),
-            other => Ok(Transformed::new(other, false, TreeNodeRecursion::Stop)),
-        })?;
-        if !drawn.transformed {
-            return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
-        }
-        let Aggregate { group_expr, aggr_expr, schema, .. } = aggregate;
-        let aggregate = Aggregate::try_new_with_schema(Arc::new(drawn.data), group_expr, aggr_expr, schema)?;
-        Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)))
+        scans_in_any_order(plan, |table| Some(Arc::new(table.downcast_ref::<SamplePersona>()?.in_any_order()?)))
     }
+}
+
+/// An aggregate that comes to the same whatever the order of its rows, with other tables in the place of those whose rows
+/// it is of, where there are others that give the same rows in any order. A plan that is no such aggregate stays.
+///
+/// # Errors
+/// If the aggregate cannot be made again.
+pub fn scans_in_any_order(
+    plan: LogicalPlan,
+    in_any_order: impl Fn(&dyn TableProvider) -> Option<Arc<dyn TableProvider>>,
+) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Aggregate(aggregate) = plan else { return Ok(Transformed::no(plan)) };
+    if !aggregate.aggr_expr.iter().all(|e| is_of_any_order(e, &aggregate)) {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+    }
+    let read = aggregate.input.as_ref().clone().transform_down(|plan| match plan {
+        LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => Ok(Transformed::no(plan)),
+        // What is made up goes by the order.
+        LogicalPlan::Projection(of) if !of.expr.iter().any(Expr::is_volatile) => {
+            Ok(Transformed::no(LogicalPlan::Projection(of)))
+        }
+        LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
+            let table = source_as_provider(&scan.source).ok();
+            Ok(match table.and_then(|table| in_any_order(table.as_ref())) {
+                Some(table) => {
+                    Transformed::yes(LogicalPlan::TableScan(TableScan { source: provider_as_source(table), ..scan }))
+                }
+                None => Transformed::no(LogicalPlan::TableScan(scan)),
+            })
+        }
+        other => Ok(Transformed::new(other, false, TreeNodeRecursion::Stop)),
+    })?;
+    if !read.transformed {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+    }
+    let Aggregate { group_expr, aggr_expr, schema, .. } = aggregate;
+    let aggregate = Aggregate::try_new_with_schema(Arc::new(read.data), group_expr, aggr_expr, schema)?;
+    Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)))
 }
 
 fn is_of_any_order(expr: &Expr, of: &Aggregate) -> bool {
@@ -67,18 +88,6 @@ fn is_whole(expr: &Expr, of: &Aggregate) -> bool {
     match expr {
         Expr::Cast(cast) => is_whole(&cast.expr, of),
         expr => expr.get_type(of.input.schema()).is_ok_and(|kind| kind.is_integer()),
-    }
-}
-
-fn in_any_order(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
-    let table = source_as_provider(&scan.source).ok();
-    let people = table.as_ref().and_then(|t| t.downcast_ref::<SamplePersona>());
-    match people.filter(|_| scan.fetch.is_none()).and_then(SamplePersona::in_any_order) {
-        Some(people) => {
-            let source = provider_as_source(Arc::new(people));
-            Ok(Transformed::yes(LogicalPlan::TableScan(TableScan { source, ..scan })))
-        }
-        None => Ok(Transformed::no(LogicalPlan::TableScan(scan))),
     }
 }
 
