@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{Run, Work};
 use crate::engine::{Access, Engine, Files, Models, Options};
-use crate::narrators::RequestOptions;
+use crate::servers::RequestOptions;
 use crate::{packs, runs};
 
 /// Between two lines of progress, where there is no terminal to draw a bar on.

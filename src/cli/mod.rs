@@ -32,8 +32,7 @@ use datafusion::common::DataFusionError;
 
 use crate::database::{Database, EmbedderChoice};
 use crate::engine::{Error, Models};
-use crate::narrators::RequestOptions;
-use crate::narrators::openai::Limits;
+use crate::servers::{Limits, RequestOptions};
 
 /// An embedded database of synthetic people, drawn from official statistics.
 #[derive(Debug, Parser)]

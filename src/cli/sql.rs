@@ -11,7 +11,7 @@ use super::fit::Expanded;
 use super::output::{Format, Shown, print};
 use super::{AskingArguments, DatabaseArguments, Failure, ModelsArguments, read_text};
 use crate::engine::{Access, Engine, Files, Options, Statement};
-use crate::narrators::Asked;
+use crate::servers::Asked;
 
 #[derive(Debug, Args)]
 pub(super) struct SqlArguments {

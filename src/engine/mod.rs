@@ -34,8 +34,8 @@ use crate::catalog::{Catalog, Run};
 use crate::database::{
     Database, Harmonised, LanceSearch, Notices, SystemSchema, Tables, Unreadable, VIEW, late_columns,
 };
-use crate::narrators::openai::OpenCatalog;
-use crate::narrators::{Activity, NarratorContext, ReadTemplates, RequestOptions};
+use crate::narrators::{NarratorContext, ReadTemplates};
+use crate::servers::{Activity, OpenCatalog, RequestOptions};
 use crate::sql::access::{OUTLINE, refused_model};
 use crate::sql::{self, ByName, Kind, Needs, Prepared};
 use crate::{narrators, packs};

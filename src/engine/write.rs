@@ -21,7 +21,7 @@ use super::run_guard::RunGuard;
 use crate::catalog::{Run, Work};
 use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Table, counted, embedded_by, embedded_narrative};
 use crate::error::message;
-use crate::narrators::Asked;
+use crate::servers::Asked;
 use crate::{packs, sql};
 
 impl Engine {

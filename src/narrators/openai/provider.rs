@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Completion, clip, words_of};
-use super::server::{Failure, Server};
+use super::answer::Completion;
+use crate::servers::{Answer, Failure, Server, clip, words_of};
 
 /// What every request of a batch is sent to, as the provider writes it.
 const ENDPOINT: &str = "/v1/chat/completions";

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::*;
+use crate::servers::{Address, Limits};
 
 #[path = "../../../tests/support/stub.rs"]
 mod stub;

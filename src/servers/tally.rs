@@ -23,14 +23,14 @@ pub struct Asked {
 
 /// Counts what comes of asking.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<(Asked, HashMap<String, u64>)>);
+pub(crate) struct Tally(Mutex<(Asked, HashMap<String, u64>)>);
 
 impl Tally {
     fn lock(&self) -> MutexGuard<'_, (Asked, HashMap<String, u64>)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn called(&self, call: &Call) {
+    pub(crate) fn called(&self, call: &Call) {
         let mut tally = self.lock();
         match &call.error {
             None => tally.0.totals.answered += 1,
@@ -50,7 +50,7 @@ impl Tally {
     }
 
     /// An answer was in the catalogue since a time.
-    pub(super) fn knew(&self, at: &str) {
+    pub(crate) fn knew(&self, at: &str) {
         let day = at.split('T').next().unwrap_or_default();
         let asked = &mut self.lock().0;
         asked.known += 1;
@@ -64,7 +64,7 @@ impl Tally {
     }
 
     /// A text is missing, as nothing can be asked for now.
-    pub(super) fn missed(&self, why: &str) {
+    pub(crate) fn missed(&self, why: &str) {
         let asked = &mut self.lock().0;
         asked.missing += 1;
         asked.outage.get_or_insert_with(|| why.into());
