@@ -8,6 +8,7 @@ mod narratives;
 mod owners;
 mod runs;
 mod tables;
+mod vectors;
 mod writer;
 
 use std::path::Path;
@@ -125,6 +126,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE runs ADD COLUMN max_tokens INTEGER;
     ALTER TABLE runs ADD COLUMN max_cost_usd REAL;",
     labels::MIGRATION,
+    vectors::MIGRATION,
 ];
 
 /// Why the catalogue did not answer.

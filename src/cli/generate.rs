@@ -239,7 +239,9 @@ async fn draw(engine: &Engine, run: &Run, seed: u64, count: u64, chunk: Option<u
     let calls = engine.catalog()?.calls(&run.id)?;
     super::runs::known(out, &engine.asked())?;
     match calls.answered + calls.failed {
-        0 if run.narrator.starts_with("openai:") => writeln!(out, "calls     none: every answer was known")?,
+        0 if run.narrator.starts_with("openai:") || engine.database().embedder().asks().is_some() => {
+            writeln!(out, "calls     none: every answer was known")?
+        }
         0 => {}
         _ => super::runs::bill(out, &calls)?,
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::output::Progress;
-use super::{DatabaseArguments, Failure};
+use super::{AskingArguments, DatabaseArguments, Failure};
+use crate::engine::{Engine, Options};
 use crate::import::{Format, Import, Imported, OnError, prepare};
 
 #[derive(Debug, Args)]
@@ -57,6 +58,8 @@ pub(super) struct ImportArguments {
     /// Say which column would go where, and do nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    asking: AskingArguments,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,7 +96,8 @@ fn delimiter(text: &str) -> Result<u8, String> {
 }
 
 pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> Result<(), Failure> {
-    let database = database.open()?;
+    let options = Options { asking: arguments.asking.asking(), ..Options::default() };
+    let database = Engine::new(database.open()?, options)?.database().clone();
     let import = Import {
         files: arguments.files,
         table: arguments.into.clone(),

@@ -51,7 +51,8 @@ struct DatabaseArguments {
     #[arg(long, global = true, env = "POPULACE_DB", default_value = "populace-data", value_name = "DIR")]
     db: PathBuf,
     /// What makes vectors of texts: multilingual-e5-small, another model by its name (e5-base, bge-m3,
-    /// embeddinggemma …; fetched from the hub if it is not there), a folder with one, or hash (words alone, not meaning;
+    /// embeddinggemma …; fetched from the hub if it is not there), a folder with one, a model of the server at
+    /// OPENAI_BASE_URL as openai:MODEL (openai:MODEL@512 for vectors of 512 numbers), or hash (words alone, not meaning;
     /// for tests)
     #[arg(long, global = true, env = "POPULACE_EMBEDDER", value_name = "NAME")]
     embedder: Option<String>,

@@ -34,6 +34,7 @@ use crate::catalog::{Catalog, Run};
 use crate::database::{
     Database, Harmonised, LanceSearch, Notices, SystemSchema, Tables, Unreadable, VIEW, late_columns,
 };
+use crate::embedders::EmbedderContext;
 use crate::narrators::{NarratorContext, ReadTemplates};
 use crate::servers::{Activity, OpenCatalog, RequestOptions};
 use crate::sql::access::{OUTLINE, refused_model};
@@ -126,6 +127,16 @@ impl Engine {
     }
 
     fn open(database: Arc<Database>, options: Options, common: NarratorContext) -> Result<Engine> {
+        let embedder = database.embedder();
+        let allowed = embedder.asks().is_none_or(|name| options.access.models.allow(name, name));
+        let context = EmbedderContext {
+            catalog: common.catalog.clone(),
+            session: common.session.clone(),
+            statements: common.statements.clone(),
+            asking: options.asking.clone(),
+        };
+        let embedder = embedder.of_session(context, allowed);
+        let database = Arc::new(database.with_embedder(embedder));
         let mut config = SessionConfig::new().with_information_schema(true);
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
         config.options_mut().optimizer.enable_round_robin_repartition = false;
@@ -241,9 +252,13 @@ impl Engine {
     /// # Errors
     /// If the text is not one query, or it cannot be planned.
     pub async fn query_one(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+        self.query_one_as(sql, &Access::read()).await
+    }
+
+    async fn query_one_as(&self, sql: &str, access: &Access) -> Result<SendableRecordBatchStream> {
         let mut statements = self.parse(sql)?;
         match (statements.pop(), statements.is_empty()) {
-            (Some(query), true) if query.is_query() => self.run_as(query, None, &Access::read()).await,
+            (Some(query), true) if query.is_query() => self.run_as(query, None, access).await,
             _ => plan_err!("a single query is wanted, which this is not: {sql}"),
         }
     }
@@ -252,8 +267,10 @@ impl Engine {
     /// it, are told by what is returned, and apart from those of others.
     pub fn for_statement(&self) -> Engine {
         let notices = Notices::default();
-        let database = Arc::new(self.database.with_notices(notices.clone()));
-        Engine { activity: self.common.begin(), database, notices, ..self.clone() }
+        let activity = self.common.begin();
+        let database = self.database.with_embedder(self.database.embedder().for_statement(&activity.id));
+        let database = Arc::new(database.with_notices(notices.clone()));
+        Engine { activity, database, notices, ..self.clone() }
     }
 
     /// Plans and runs one statement; its rows come as they are made.
@@ -364,6 +381,7 @@ impl Engine {
         let mut needs = Needs::of_plan(&plan, self.narrator_name())?;
         // What stands in the arguments of table functions is in no plan yet.
         needs.narrate(writers, self.narrator_name());
+        needs.embedder = self.database.embedder().asks().filter(|_| needs.vectors).map(String::from);
         needs.name(state.resolve_table_references(&statement)?.iter().map(TableReference::table));
         access.check(&needs, self.narrator_name())?;
         match plan {
@@ -467,7 +485,9 @@ impl Engine {
             "SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter}{once})",
             search.k
         );
-        self.query_one(&sql).await
+        // Its text needs a vector.
+        let models = self.options.access.models.clone();
+        self.query_one_as(&sql, &Access { models, ..Access::read() }).await
     }
 
     /// Whether people are known by `uuid` in all tables of the view.

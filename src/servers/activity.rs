@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::limits::Budget;
 use super::tally::{Asked, Tally};
+use crate::catalog::Call;
 
 /// The run that a statement is at, for the calls that are made meanwhile.
 pub type CurrentRun = Arc<Mutex<Option<String>>>;
@@ -46,6 +47,11 @@ impl Activity {
             self.last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&run);
         }
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = run;
+    }
+
+    /// Counts what came of a call.
+    pub(crate) fn count(&self, call: &Call) {
+        self.tally.called(call);
     }
 
     /// What came of asking since this was last called.

@@ -41,6 +41,7 @@ pub use narratives::narrate::{OnOutage, Outage, narrate, narrated};
 pub use narratives::template::{bounded, render_bounded, template_names};
 pub use nodes::relation_function::{RelationFunctionPlanner, passed_column};
 pub use quality::checks;
+pub use search::is_embedding;
 pub use session::functions::{Function, FunctionKind, functions, is_table_function, reference, table_function};
 pub use session::register::{build_into, register};
 pub use session::rewrite::{drawn_from, narrators, rewrite, with_seeds};

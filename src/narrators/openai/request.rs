@@ -9,7 +9,7 @@ use crate::servers::{NEW_LIMIT, Server};
 
 impl Server {
     /// The body of a request.
-    pub fn body(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Value {
+    pub(super) fn body(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Value {
         let off = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let mut body = json!({
             "model": self.endpoint.model,

@@ -22,11 +22,17 @@ use self::rank::Fusion;
 use crate::host::Populace;
 use crate::host::words::Words;
 use crate::nodes::relation_function::{RelationFunction, Wanted};
+use crate::scalars::embed;
 
 pub(crate) use request::{text_column, vector_column};
 pub(crate) use run::vectors_of;
 
 const SCORE: &str = "score";
+
+/// Whether a function, by its name, turns texts into vectors: `embed`, and the searches by meaning.
+pub fn is_embedding(function: &str) -> bool {
+    [embed::NAME, "semantic_search", "hybrid_search", "fact_search"].contains(&function)
+}
 
 /// What a search goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

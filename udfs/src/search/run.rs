@@ -16,7 +16,7 @@ use super::facts::{Facts, Nearness, Usual};
 use super::rank::{Hit, Ranking, fuse, reciprocal};
 use super::request::is_text;
 use super::{By, Search, bm25};
-use crate::host::embedder::Purpose;
+use crate::host::embedder::{Embedder, Purpose, for_statement};
 use crate::host::facts::LANGUAGE;
 use crate::host::table_search::rows_of_table;
 use crate::host::table_search::{SearchRows, TextQuery};
@@ -61,10 +61,10 @@ impl Search {
         };
         let rows = self.open(&inputs[0], &state, &task).await?;
         let targets = match self.by {
-            By::Meaning | By::Both | By::Facts => self.meaning(rows.as_ref()).await?,
+            By::Meaning | By::Both | By::Facts => self.meaning(rows.as_ref(), self.embedder(&task)?.as_ref()).await?,
             _ => targets,
         };
-        let hits = self.found(rows.as_ref(), &targets).await?;
+        let hits = self.found(rows.as_ref(), &targets, &task).await?;
         self.output(rows.as_ref(), &hits, &shown, &projection, schema).await
     }
 
@@ -100,14 +100,18 @@ impl Search {
         }
     }
 
+    /// What turns texts into vectors, on behalf of the statement that searches.
+    fn embedder(&self, task: &TaskContext) -> Result<Arc<dyn Embedder>> {
+        match &self.populace.embedder {
+            Some(embedder) => Ok(for_statement(embedder.get()?, task.session_config().options())),
+            None => plan_err!("{}: this session has no embedder", self.function),
+        }
+    }
+
     /// The vector of the text, once for each column.
-    async fn meaning(&self, rows: &dyn SearchRows) -> Result<Vec<Option<Vec<f32>>>> {
-        let Some(embedder) = &self.populace.embedder else {
-            return plan_err!("{}: this session has no embedder", self.function);
-        };
-        let embedder = embedder.get()?;
-        rows.check_embedder(embedder.as_ref())?;
-        let vectors = embed(embedder.as_ref(), &[Some(&self.wanted)], Purpose::Query).await?;
+    async fn meaning(&self, rows: &dyn SearchRows, embedder: &dyn Embedder) -> Result<Vec<Option<Vec<f32>>>> {
+        rows.check_embedder(embedder)?;
+        let vectors = embed(embedder, &[Some(&self.wanted)], Purpose::Query).await?;
         let vector = vectors.value(0).as_primitive::<Float32Type>().values().to_vec();
         // A search by facts wants it without texts too.
         Ok(vec![Some(vector); self.vectors.len().max(1)])
@@ -138,7 +142,7 @@ impl Search {
     }
 
     /// The rows to show.
-    async fn found(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>]) -> Result<Vec<Hit>> {
+    async fn found(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>], task: &TaskContext) -> Result<Vec<Hit>> {
         let candidates = match self.diversity {
             Some(_) => self.k.saturating_mul(TIMES).clamp(LEAST, POOL).max(self.k),
             None => self.k,
@@ -147,7 +151,7 @@ impl Search {
         let mut depth = if plain { candidates } else { self.k.saturating_mul(TIMES).max(LEAST).max(candidates) };
         let mut scanned = None;
         let known = match self.by {
-            By::Facts => Some(self.known(rows, targets).await?),
+            By::Facts => Some(self.known(rows, targets, self.embedder(task)?.as_ref()).await?),
             _ => None,
         };
         loop {
@@ -250,16 +254,21 @@ impl Search {
     }
 
     /// What is known of all the rows, and how near it is.
-    async fn known(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>]) -> Result<Known> {
-        let (Some(embedder), Some(Some(query))) = (&self.populace.embedder, targets.first()) else {
-            return plan_err!("{}: this session has no embedder", self.function);
+    async fn known(
+        &self,
+        rows: &dyn SearchRows,
+        targets: &[Option<Vec<f32>>],
+        embedder: &dyn Embedder,
+    ) -> Result<Known> {
+        let Some(Some(query)) = targets.first() else {
+            return exec_err!("{}: the text has no vector", self.function);
         };
         let language = |pack: &str| self.populace.packs.get(pack).ok().map(|p| p.language().to_string());
         // Where nothing is known of people, something has to be read to learn which rows there are.
         let besides = self.vectors.first().filter(|_| self.facts.is_empty());
         let facts = Facts::read(self.function, rows, &self.facts, &self.telling(), besides, language).await?;
-        let (embedder, store) = (embedder.get()?, self.populace.labels.0.as_ref());
-        let mut rows_known = facts.nearness(embedder.as_ref(), store, query, &self.facts, &self.is_list).await?;
+        let store = self.populace.labels.0.as_ref();
+        let mut rows_known = facts.nearness(embedder, store, query, &self.facts, &self.is_list).await?;
         let of = |language: usize| rows_known.iter().filter(move |r| r.language == language);
         let mut usual = vec![];
         for language in 0..facts.languages_count() {
