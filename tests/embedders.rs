@@ -194,6 +194,11 @@ fn money_is_told_before_and_kept_within_limits() {
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
     let expected = told(&out);
+    // Nor is EXPLAIN paid for.
+    let insert = "EXPLAIN CREATE TABLE few AS SELECT * FROM generate_persona('usa', 40, seed => 7)";
+    let (code, out, error) = run(&["sql", "--format", "csv", "--prices", &prices, insert]);
+    assert!(code == 0 && out.contains("13 to be made") && out.contains("US dollars"), "{out}{error}");
+    assert_eq!(stub.count(), 0);
     // The limit holds, and the run goes on from there.
     let (code, _, error) = run(&[&generate[..], &["--max-cost", "0.5", "--concurrency", "1"]].concat());
     assert!(code == 1 && error.contains("the limit of 0.5 US dollars is reached"), "{error}");

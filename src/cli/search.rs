@@ -64,8 +64,9 @@ pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> R
         k: arguments.k as usize,
         predicate: arguments.r#where,
     };
+    let column = search.column.clone();
+    let shown = ["first_name", "last_name", "age", column.as_str(), "score", "fact"];
+    let shown = Shown::on_stdout(Expanded::Off).keeping(&shown);
     let runtime = super::runtime()?;
-    runtime.block_on(async {
-        print(engine.search(search).await?, arguments.format, Shown::on_stdout(Expanded::Off), &mut io::stdout()).await
-    })
+    runtime.block_on(async { print(engine.search(search).await?, arguments.format, shown, &mut io::stdout()).await })
 }
