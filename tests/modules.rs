@@ -23,19 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "arrow",
-            "catalog",
-            "database",
-            "engine",
-            "export",
-            "import",
-            "narrators",
-            "packs",
-            "recipes",
-            "report",
-            "runs",
-            "servers",
-            "sql",
+            "arrow", "catalog", "database", "engine", "export", "import", "packs", "recipes", "report", "runs",
+            "servers", "sql",
         ],
     ),
 ];
