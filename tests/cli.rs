@@ -305,7 +305,7 @@ fn without_a_command_statements_come_from_standard_input() {
     let directory = tempfile::tempdir().unwrap();
     let statements = directory.path().join("statements.sql");
     std::fs::write(&statements, "SELECT 40 + 2 AS answer;").unwrap();
-    let mut command = populace(directory.path());
+    let mut command = populace(&directory.path().join("db"));
     command.stdin(std::fs::File::open(&statements).unwrap());
     let (code, out, error) = support::output(&mut command);
     assert!(code == 0 && out.contains("| 42 "), "{out}{error}");
@@ -331,7 +331,7 @@ fn tables_are_listed_with_rows_country_and_size() {
     assert!(lines[2][0] == "notes" && lines[2][1].starts_with("2,,"), "{out}");
     assert!(lines[3][0] == "usa" && lines[3][1].starts_with("30,usa,"), "{out}");
     let (_, out, _) = run(&["tables"]);
-    assert!(out.contains(" kB |") && out.contains("| usa   | 30   | usa         |"), "{out}");
+    assert!(out.contains(" kB |") && out.contains("| both  | 3    | japan, usa |"), "{out}");
 }
 
 #[test]

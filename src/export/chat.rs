@@ -189,7 +189,7 @@ mod tests {
             "of California. Answer",
             "- Marital status: married, living with the spouse\n",
             "- Work: neither working nor looking for work\n",
-            "- Occupation: none\n",
+            "- Occupation: none",
         ] {
             assert!(said.contains(says), "{said}");
         }
