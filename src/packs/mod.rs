@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod harmonised;
+pub mod labels;
 pub mod path;
 pub mod skeleton;
 mod texts;
@@ -34,8 +35,11 @@ struct Country {
     outline: Dir<'static>,
     /// `harmonised.toml`, and the files that it names
     coded: &'static [(&'static str, &'static str)],
+    /// `labels.toml`: levels in plain words
+    words: &'static str,
     pack: OnceLock<Arc<Pack>>,
     harmonised: OnceLock<Arc<Harmonised>>,
+    labels: OnceLock<Arc<labels::Labels>>,
 }
 
 // `NAMES` and `COUNTRIES`, which `build.rs` makes from `datasets/`.
@@ -59,6 +63,11 @@ pub fn unknown(country: &str) -> String {
 
 fn built_in(name: &str) -> Option<&'static Country> {
     COUNTRIES.iter().find(|c| c.name == name)
+}
+
+/// The name of the built-in pack of a country, by its code in ISO 3166-1 alpha-2.
+pub fn of_alpha2(code: &str) -> Option<&'static str> {
+    COUNTRIES.iter().find(|c| c.codes[1] == code).map(|c| c.name)
 }
 
 /// The pack of a country by name, read once and only when asked for; `None` if there is no such country.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Subject;
 use super::charts::{Bar, Curve, Pair, bars, curves, pyramid};
 use super::numbers::{Rows, count, percent, wilson, words};
+use crate::packs;
 use crate::sql::quoted_name;
 
 /// What the division of a country is called that its people are told by.
@@ -212,7 +213,7 @@ impl Subject<'_> {
                     of(&|s| s.expected) / expected.max(f64::MIN_POSITIVE),
                 )
             };
-            Curve { title: words(status), points: bands.iter().map(point).collect() }
+            Curve { title: self.words("marital_status", status), points: bands.iter().map(point).collect() }
         };
         let all: Vec<Curve> = statuses.iter().map(curve).collect();
         chart.lead =
@@ -272,8 +273,12 @@ impl Subject<'_> {
             return Ok(Err("Nobody has an occupation.".into()));
         }
         let top = working.iter().take(OCCUPATIONS);
-        let top: Vec<Bar> =
-            top.map(|s| bar(words(&s.values[0]), s.observed, n, s.expected / all.max(f64::MIN_POSITIVE))).collect();
+        let top: Vec<Bar> = top
+            .map(|s| {
+                let label = self.words("occupation", &s.values[0]);
+                bar(label, s.observed, n, s.expected / all.max(f64::MIN_POSITIVE))
+            })
+            .collect();
         chart.lead = format!(
             "The {} commonest of {} occupations in the table, as shares of the {} people with one. Thin lines are what chance \
              leaves open (95\u{a0}%).",
@@ -292,13 +297,19 @@ impl Subject<'_> {
             Err(why) => return Ok(Err(why)),
         };
         let n: f64 = strata.iter().map(|s| s.observed).sum();
-        let mut all: Vec<Bar> = strata.iter().map(|s| bar(words(&s.values[0]), s.observed, n, s.expected)).collect();
+        let label = |s: &Stratum| self.words("race_ethnicity", &s.values[0]);
+        let mut all: Vec<Bar> = strata.iter().map(|s| bar(label(s), s.observed, n, s.expected)).collect();
         all.sort_by(|a, b| b.expected.total_cmp(&a.expected));
         chart.lead =
             "Whether each group is there in proportion. Thin lines are what chance leaves open (95\u{a0}%).".into();
         chart.head = vec!["Group".into(), "Table".into(), "Country".into()];
         chart.rows = all.iter().map(numbers).collect();
         Ok(bars("Race and ethnicity beside the country", &all))
+    }
+
+    /// A level in the words of the country, as a label begins.
+    fn words(&self, column: &str, level: &str) -> String {
+        words(&packs::labels::of_country(&self.country).words(column, level))
     }
 
     /// How many different values columns have, beside a draw of as many people.
@@ -427,11 +438,12 @@ impl Subject<'_> {
         let read =
             |columns: &[&str]| -> Result<Vec<Vec<Option<String>>>> { columns.iter().map(|c| rows.texts(c)).collect() };
         let (names, values, texts) = (read(&names)?, read(&shown)?, read(&narratives)?);
+        let labels = packs::labels::of_country(&self.country);
         let person = |row: usize| {
             let name: Vec<&str> = names.iter().filter_map(|n| n[row].as_deref()).collect();
             let told = values.iter().zip(&shown).filter_map(|(v, column)| {
                 let value = v[row].as_deref()?;
-                Some(if ["city", "state"].contains(column) { value.to_string() } else { words(value).to_lowercase() })
+                Some(labels.words(column, value))
             });
             let texts = texts.iter().zip(&narratives).filter_map(|(t, name)| Some((words(name), t[row].clone()?)));
             Person {

@@ -19,11 +19,11 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use self::codes::{COUNTRY, coded};
-use self::countries::Country;
 use self::member::Member;
 use super::strip_metadata::StripMetadataExec;
 use super::{Database, Table};
 
+pub(super) use self::countries::Country;
 pub(super) use self::rows::AllRows;
 
 /// Its name, which no table may have.
