@@ -13,6 +13,7 @@ mod message;
 mod newcomers;
 mod prepare;
 mod run_guard;
+mod weights;
 mod write;
 
 use std::collections::HashMap;
@@ -46,6 +47,7 @@ use self::labels::CatalogLabels;
 pub use crate::error::{Error, ErrorKind, message};
 pub use crate::sql::{Access, Files, Models, Statement};
 pub use run_guard::{Billed, RunGuard};
+pub use weights::Weights;
 
 /// What a search goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -454,7 +456,7 @@ impl Engine {
         };
         let filter = match &search.predicate {
             Some(predicate) => match sql::expression_text(predicate) {
-                Ok(predicate) => format!(", \"where\" => ({predicate})"),
+                Ok(predicate) => format!(", where => ({predicate})"),
                 Err(error) => return plan_err!("the condition {predicate} is no expression: {error}"),
             },
             None => String::new(),
@@ -464,7 +466,7 @@ impl Engine {
         let (shown, table) = (shown.join(", "), quoted(&table));
         let (wanted, column) = (text(&search.text), text(&search.column));
         let sql = format!(
-            "SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter}{once})",
+            "SELECT {shown} FROM {function}({table}, {wanted}, {}, column => {column}{filter}{once})",
             search.k
         );
         self.query_one(&sql).await
