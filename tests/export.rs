@@ -190,7 +190,7 @@ async fn the_card_of_a_sample_says_what_its_weights_are() {
     };
     let weighted = card("weighted", Card::default()).await.unwrap();
     for says in [
-        "are people of another table, `usa`, taken by `stratified_sample: n=400, strata=(sex, race_ethnicity)",
+        "are people of another table, `usa`, taken by `stratified_sample: n=400, strata=(usa.sex, usa.race_ethnicity)",
         "a stratified sample",
         "The weights add up to 3,000",
         "survey_mean(value, sampling_weight, stratum, stratum_size)",

@@ -169,7 +169,9 @@ fn a_panel_is_judged_by_its_weights() {
     }
     // The version, what it is a sample of, and a hash that goes by what the rows hold alone.
     let provenance = text(&html, "provenance");
-    for told in ["Version of the table", "Sample of", "people (stratified_sample: n=900, strata=(race_ethnicity)"] {
+    for told in
+        ["Version of the table", "Sample of", "people (stratified_sample: n=900, strata=(people.race_ethnicity)"]
+    {
         assert!(provenance.contains(told), "{told}: {provenance}");
     }
     let hash = |html: &str| {

@@ -116,6 +116,7 @@ struct Page {
 /// If there is no such table, it has no rows, or no country is named that its people are of.
 pub async fn write(engine: &Engine, options: &Options) -> Result<String> {
     let subject = Subject::of(engine, options).await?;
+    let weighting = subject.weighting().await?;
     let (charts, fidelity) = (subject.charts().await?, subject.fidelity().await?);
     let (texts, texts_of) = subject.texts().await?;
     let Fidelity { official, others, left_out, verdict, agrees } = fidelity;
@@ -123,7 +124,7 @@ pub async fn write(engine: &Engine, options: &Options) -> Result<String> {
         title: options.title.clone().unwrap_or_else(|| options.table.clone()),
         lead: subject.lead().await?,
         origin: subject.origin().await?,
-        weighting: subject.weighting().await?,
+        weighting,
         verdict,
         agrees,
         charts,
@@ -564,7 +565,7 @@ mod tests {
                     rows: nasty.clone(),
                     example: nasty.clone(),
                 }],
-                missing: Some(nasty.clone()),
+                missing: None,
             },
             columns: vec![Column { name: nasty.clone(), here: vec![nasty.clone()], drawn: vec![nasty.clone()] }],
             texts: vec![Diversity { name: nasty.clone(), numbers: vec![nasty.clone()] }],
