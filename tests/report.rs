@@ -207,6 +207,7 @@ fn a_report_on_people_of_a_condition() {
         "{}",
         &html[html.find("<h1>").unwrap()..][..900]
     );
+    assert!(html.contains("<h3>Official figures</h3>"));
     assert!(html.contains("people of whom this holds: age &lt; 40") && html.contains("<dt>Condition</dt>"));
     parsed(&html);
     for (given, says) in [

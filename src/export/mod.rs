@@ -121,12 +121,12 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
         Format::Parquet | Format::Datasets => marked_schema(&rows.schema()),
         _ => plain_schema(&rows.schema()),
     };
-    let place = place(export, &name)?;
-    let mut files =
-        Files::new(export.format, place, schema.clone(), metadata, chat, export.rows_per_file, export.overwrite)?;
     if export.format == Format::Datasets {
         card::check(export, &schema)?;
     }
+    let place = place(export, &name)?;
+    let mut files =
+        Files::new(export.format, place, schema.clone(), metadata, chat, export.rows_per_file, export.overwrite)?;
     let mut count = 0;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
