@@ -570,10 +570,7 @@ pub(crate) fn value_of_a_row(
     }
     let kind = expr.get_type(input.schema())?;
     if plain(&kind).is_nested() {
-        let what = match text.starts_with('(') {
-            true => "several values".to_string(),
-            false => kind.to_string(),
-        };
+        let what = if text.starts_with('(') { "several values".to_string() } else { kind.to_string() };
         return plan_err!("{function}: `{argument}`: `{text}` is {what}, where one value is wanted");
     }
     Ok(expr)
