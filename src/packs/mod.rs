@@ -79,6 +79,12 @@ pub fn open(name: &str) -> Option<Result<Arc<Pack>>> {
     Some(Pack::from_bytes(country.bytes).map(|pack| country.pack.get_or_init(|| pack).clone()))
 }
 
+/// The language of a country's texts, by its name or a code; BCP 47.
+pub fn language(said: &str) -> Option<String> {
+    let is = |c: &&Country| c.name.eq_ignore_ascii_case(said) || c.codes.iter().any(|c| c.eq_ignore_ascii_case(said));
+    COUNTRIES.iter().find(is).map(|c| c.language.to_string())
+}
+
 /// The pack that a person's texts go by: the one that the row was drawn from, or that of its country, by the name or
 /// the code of either; `usa` where the row says neither. A pack of one's own is called by its id, `atlantis@74ce7632`,
 /// since another of its name may be open as well.

@@ -28,6 +28,7 @@ pub use host::Populace;
 pub use host::embedder::{Embedder, Purpose};
 pub use host::facts::{LANGUAGE, facts, facts_of, language_of, pack_name, same_language};
 pub use host::labels::LabelStore;
+pub use host::language::{TELLING, languages_of};
 pub use host::narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, StatementOptions,
     narrative_field,
@@ -41,6 +42,7 @@ pub use narratives::narrate::{OnOutage, Outage, narrate, narrated};
 pub use narratives::template::{bounded, render_bounded, template_names};
 pub use nodes::relation_function::{RelationFunctionPlanner, passed_column};
 pub use quality::checks;
+pub use samples::lineage::sample_design;
 pub use search::is_embedding;
 pub use session::functions::{Function, FunctionKind, functions, is_table_function, reference, table_function};
 pub use session::register::{build_into, register};

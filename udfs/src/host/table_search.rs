@@ -109,6 +109,20 @@ pub(crate) async fn rows_of_table(
     host.open(state, &provider, conjunction(filters.into_iter().map(unnormalize_col))).await
 }
 
+/// All rows of the table that a relation is, whatever its filters: by the host, where the table is one of its.
+///
+/// # Errors
+/// If the table cannot be read.
+pub(crate) async fn whole_table(
+    host: Option<&dyn TableSearch>,
+    input: &LogicalPlan,
+    state: &SessionState,
+) -> Result<Option<Arc<dyn SearchRows>>> {
+    let (Some(host), Some((scan, _))) = (host, table_below(input)) else { return Ok(None) };
+    let Ok(provider) = source_as_provider(&scan.source) else { return Ok(None) };
+    host.open(state, &provider, None).await
+}
+
 /// Whether an expression cannot be told from a row alone.
 pub(crate) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|e| Ok(is_subquery(e))).unwrap_or(true)

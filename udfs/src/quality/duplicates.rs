@@ -1,4 +1,4 @@
-//! `duplicates(table, "column" => …, method => …, threshold => …)`: texts that nearly copy another.
+//! `duplicates(table, column => …, method => …, threshold => …)`: texts that nearly copy another.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
     ],
     positional: 1,
     description: "Texts that nearly copy another, one row a copy: the person's `uuid`, whose text it copies (`copy_of`), which `narrative`, and how alike the two are (`similarity`). By words, the estimated Jaccard similarity of runs of three words, without the people's names; by vectors, the cosine similarity. Rows come in the order of the table; the earlier of two texts is the one copied.",
-    example: "SELECT * FROM duplicates(usa, \"column\" => 'persona', threshold => 0.7)",
+    example: "SELECT * FROM duplicates(usa, column => persona, threshold => 0.7)",
     plan: |arguments, _, context| plan(arguments, context),
 };
 
@@ -59,12 +59,12 @@ fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> R
     let methods = [("words", Method::Words), ("vectors", Method::Vectors)];
     let method = arguments.choice("method", &methods, context)?.unwrap_or(Method::Words);
     let names: Vec<&str> = input.schema().fields().iter().map(|f| f.name().as_str()).collect();
-    let narratives = match arguments.texts("column", context)? {
+    let narratives = match arguments.columns("column", context)? {
         Some(narratives) => narratives,
         None => names.iter().filter_map(|n| n.strip_suffix("_embedding")).map(String::from).collect(),
     };
     if narratives.is_empty() {
-        return plan_err!("{NAME}: the table has no narratives; name columns of texts with \"column\" => …");
+        return plan_err!("{NAME}: the table has no narratives; name columns of texts with column => …");
     }
     let compared = narratives.iter().map(|n| match method {
         Method::Words => text_column(NAME, &input, n),
@@ -198,7 +198,7 @@ impl Work {
             if keys.len() > MOST {
                 return exec_err!(
                     "{NAME}: vectors are compared pair by pair, of {MOST} people at most; narrow them with \
-                     \"where\" => …, or use method => 'words'"
+                     where => …, or use method => 'words'"
                 );
             }
         }

@@ -6,7 +6,7 @@
 //! told by the tables themselves and followed here, through what is known to keep rows apart; whatever is not known does
 //! not.
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Constraint, JoinType, Result};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, TableScan};
@@ -116,6 +116,26 @@ pub(crate) fn samples_beneath(plan: &LogicalPlan) -> Result<u64> {
     Ok(most)
 }
 
+/// The sample that a relation is, if it has come through one: the function that took it last, with what EXPLAIN shows of
+/// its arguments.
+///
+/// # Errors
+/// None that a plan is known to have.
+pub fn sample_design(plan: &LogicalPlan) -> Result<Option<String>> {
+    let mut design = None;
+    plan.apply(|node| {
+        if let LogicalPlan::Extension(extension) = node
+            && let Some(node) = extension.node.as_any().downcast_ref::<RelationFunctionNode>()
+            && is_sample(node)
+        {
+            design = Some(format!("{}: {}", node.function().name(), node.function().details()));
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(design)
+}
+
 fn is_sample(node: &RelationFunctionNode) -> bool {
     [stratified_sample::NAME, table_sample::CLAUSE].contains(&node.function().name())
 }
@@ -173,7 +193,7 @@ mod tests {
             "SELECT * FROM t TABLESAMPLE BERNOULLI (50)",
             "SELECT * FROM stratified_sample((SELECT uuid, age FROM t), 2, strata => age)",
             "SELECT age, count(*) FROM other GROUP BY age",
-            "SELECT uuid, score FROM text_search((SELECT * FROM t), 'a', 2, \"column\" => 'uuid')",
+            "SELECT uuid, score FROM text_search((SELECT * FROM t), 'a', 2, column => 'uuid')",
         ] {
             assert!(apart(&context, sql).await, "{sql}");
         }

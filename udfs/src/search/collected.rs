@@ -36,7 +36,7 @@ impl Collected {
             if bytes > MOST {
                 return exec_err!(
                     "{function}: the query has more than {} GiB of rows to search; select fewer columns, or search the \
-                     table itself with \"where\" => …",
+                     table itself with where => …",
                     MOST >> 30
                 );
             }

@@ -8,6 +8,7 @@ pub(crate) mod functions;
 mod rank;
 mod request;
 mod run;
+mod usual;
 
 use std::sync::Arc;
 
