@@ -137,6 +137,10 @@ impl RelationFunction for Search {
         true
     }
 
+    fn carries(&self) -> bool {
+        true
+    }
+
     fn passes(&self) -> Vec<Option<(usize, String)>> {
         let table = self.table.fields().iter().map(|f| Some((0, f.name().clone())));
         table.chain(self.added().iter().map(|_| None)).collect()

@@ -51,10 +51,10 @@ const POOL: usize = 10_000;
 impl Search {
     /// The rows found, in the order in which they are shown: these columns of the table and the added ones.
     pub(super) async fn run(&self, wanted: Wanted) -> Result<RecordBatch> {
-        let Wanted { state, task, projection, schema, inputs, .. } = wanted;
+        let Wanted { state, task, projection, carried, schema, inputs } = wanted;
         let width = self.table.fields().len();
-        let shown: Vec<String> =
-            projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone()).collect();
+        let shown = projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone());
+        let shown: Vec<String> = shown.chain(carried).collect();
         let targets = match self.by {
             By::Person => self.person(&inputs[1], &state, &task).await?,
             _ => vec![],
@@ -396,6 +396,7 @@ impl Search {
                 None => return exec_err!("{}: a column is missing", self.function),
             }
         }
+        columns.extend(taken);
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         Ok(RecordBatch::try_new_with_options(to, columns, &options)?)
     }
