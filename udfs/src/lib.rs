@@ -41,6 +41,8 @@ pub use narratives::narrate::{OnOutage, Outage, narrate, narrated};
 pub use narratives::template::{bounded, render_bounded, template_names};
 pub use nodes::relation_function::{RelationFunctionPlanner, passed_column};
 pub use quality::checks;
+pub use session::expr_fn;
 pub use session::functions::{Function, FunctionKind, functions, is_table_function, reference, table_function};
 pub use session::register::{build_into, register};
 pub use session::rewrite::{drawn_from, narrators, rewrite, with_seeds};
+pub use session::table_call::{Argument, TableCall};

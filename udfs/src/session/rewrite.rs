@@ -262,7 +262,7 @@ fn as_subquery(table: &mut Expr) {
 
 /// A query like this one, of another relation. Put together of trees: a text that is printed and read again need not be
 /// the same, as sqlparser takes quotes in it for escaped ones.
-fn subquery(like: &str, name: &ObjectName, given: Option<Vec<FunctionArg>>) -> Option<Expr> {
+pub(crate) fn subquery(like: &str, name: &ObjectName, given: Option<Vec<FunctionArg>>) -> Option<Expr> {
     let mut expr = parse(like)?;
     let Expr::Subquery(query) = &mut expr else { return None };
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
