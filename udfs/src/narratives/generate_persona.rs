@@ -19,12 +19,10 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, TableProviderFilterPushDown, TableScan, TableType, lit,
 };
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
+use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::Pack;
 
@@ -36,6 +34,7 @@ use crate::host::narrator::Narrator;
 use crate::host::narrator::for_statement;
 use crate::host::table_search::has_subquery;
 use crate::narratives::narrate::{OnOutage, in_language_schema, narrate, narrated};
+use crate::nodes::properties::as_they_come;
 use crate::nodes::scan::scan;
 use crate::nodes::unbound_draw::UnboundDraw;
 use crate::people::sample_persona::Draw;
@@ -241,14 +240,9 @@ impl NarrateExec {
         (narrator, kinds): (Arc<dyn Narrator>, Vec<String>),
         schema: SchemaRef,
     ) -> NarrateExec {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
+        let properties = as_they_come(EquivalenceProperties::new(schema), 1);
         let metrics = ExecutionPlanMetricsSet::new();
-        NarrateExec { people, narrator, kinds, properties: Arc::new(properties), metrics }
+        NarrateExec { people, narrator, kinds, properties, metrics }
     }
 
     pub fn narrator(&self) -> &Arc<dyn Narrator> {

@@ -21,16 +21,17 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties, execute_stream,
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties, execute_stream,
 };
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use datafusion::sql::TableReference;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+
+use crate::nodes::properties::as_they_come;
 
 /// One call of a function over relations: what it was given beside them.
 ///
@@ -516,19 +517,13 @@ impl RelationFunctionExec {
             let expr = Arc::new(Column::new(column, at));
             equivalences.add_ordering([PhysicalSortExpr { expr, options }]);
         }
-        let properties = PlanProperties::new(
-            equivalences,
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
         Ok(RelationFunctionExec {
             function,
             projection: node.projection.clone(),
             carried: node.carried.clone(),
             inputs,
             state,
-            properties: Arc::new(properties),
+            properties: as_they_come(equivalences, 1),
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
