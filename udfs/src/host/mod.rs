@@ -6,6 +6,7 @@ pub(crate) mod labels;
 pub(crate) mod narrator;
 pub(crate) mod packs;
 pub(crate) mod table_search;
+#[cfg(feature = "search")]
 pub(crate) mod words;
 
 use std::fmt;

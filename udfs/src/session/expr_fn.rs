@@ -32,6 +32,7 @@ use crate::aggregates::diversity::self_similarity::SelfSimilarity;
 use crate::aggregates::diversity::value_diversity::{Measure, ValueDiversity};
 use crate::aggregates::diversity::vendi_score::VendiScore;
 use crate::aggregates::survey_mean::SurveyMean;
+#[cfg(feature = "narratives")]
 use crate::narratives::generate_narrative;
 use crate::scalars::age_band::AgeBand;
 use crate::scalars::cosine_similarity::CosineSimilarity;
@@ -67,6 +68,7 @@ pub fn embed(session: &dyn FunctionRegistry, text: Expr) -> Result<Expr> {
 ///
 /// # Errors
 /// If the functions are not registered with the session.
+#[cfg(feature = "narratives")]
 pub fn generate_narrative(session: &dyn FunctionRegistry, what: Expr, columns: Vec<Expr>) -> Result<Expr> {
     Ok(session.udf(generate_narrative::NAME)?.call([what].into_iter().chain(columns).collect()))
 }
@@ -75,6 +77,7 @@ pub fn generate_narrative(session: &dyn FunctionRegistry, what: Expr, columns: V
 ///
 /// # Errors
 /// If the functions are not registered with the session.
+#[cfg(feature = "narratives")]
 pub fn try_generate_narrative(session: &dyn FunctionRegistry, what: Expr, columns: Vec<Expr>) -> Result<Expr> {
     Ok(session.udf(generate_narrative::TRY_NAME)?.call([what].into_iter().chain(columns).collect()))
 }
@@ -137,7 +140,9 @@ mod tests {
             age_band(x(), vec![lit(30)]),
             cosine_similarity(x(), x()),
             embed(&context, x()).unwrap(),
+            #[cfg(feature = "narratives")]
             generate_narrative(&context, lit("persona"), vec![]).unwrap(),
+            #[cfg(feature = "narratives")]
             try_generate_narrative(&context, lit("persona"), vec![]).unwrap(),
             unaccent(x()),
             shannon_entropy(x()),

@@ -2,6 +2,7 @@
 
 pub mod expr_fn;
 pub(crate) mod functions;
+pub(crate) mod left_out;
 pub(crate) mod register;
 pub(crate) mod relations;
 pub(crate) mod rewrite;

@@ -15,12 +15,13 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Extension, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort,
-    SubqueryAlias, ident, lit,
+    ident, lit,
 };
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use crate::host::table_search::TableSearch;
+#[cfg(feature = "narratives")]
 use crate::narratives::generate_persona::first_of;
 use crate::nodes::relation_function::RelationFunctionNode;
 use crate::samples::lineage::tells_rows_apart;
@@ -46,6 +47,9 @@ impl OptimizerRule for LateCalls {
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         match plan {
+            #[cfg(not(feature = "narratives"))]
+            LogicalPlan::Sort(sort) => after_sort(sort),
+            #[cfg(feature = "narratives")]
             LogicalPlan::Sort(sort) => match written_after(&sort)? {
                 Some(input) => Ok(Transformed::yes(LogicalPlan::Sort(Sort { input: Arc::new(input), ..sort }))),
                 None => after_sort(sort),
@@ -257,6 +261,7 @@ fn projected(plan: &LogicalPlan) -> Option<(Vec<(String, Expr)>, LogicalPlan)> {
 }
 
 /// Of people who are written up whole those alone whom an order with a limit leaves.
+#[cfg(feature = "narratives")]
 fn written_after(sort: &Sort) -> Result<Option<LogicalPlan>> {
     let Some(fetch) = sort.fetch else { return Ok(None) };
     match sort.input.as_ref() {
@@ -265,7 +270,10 @@ fn written_after(sort: &Sort) -> Result<Option<LogicalPlan>> {
             LogicalPlan::TableScan(scan) => {
                 let Some(first) = first_of(scan, &sort.expr, fetch)? else { return Ok(None) };
                 let first = Arc::new(LogicalPlan::TableScan(first));
-                Ok(Some(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(first, alias.alias.clone())?)))
+                Ok(Some(LogicalPlan::SubqueryAlias(datafusion::logical_expr::SubqueryAlias::try_new(
+                    first,
+                    alias.alias.clone(),
+                )?)))
             }
             _ => Ok(None),
         },
