@@ -23,7 +23,9 @@ use crate::host::Populace;
 use crate::host::words::Words;
 use crate::nodes::relation_function::{RelationFunction, Wanted};
 
+#[cfg(feature = "checks")]
 pub(crate) use request::{text_column, vector_column};
+#[cfg(feature = "checks")]
 pub(crate) use run::vectors_of;
 
 const SCORE: &str = "score";
