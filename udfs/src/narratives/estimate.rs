@@ -24,7 +24,7 @@ use crate::narratives::narrate_calls::NarrateCalls;
 use crate::nodes::relation_function::RelationFunctionExec;
 
 /// Rows whose prompts are made to tell what those of all would come to.
-const SAMPLE: usize = 1_000;
+const SAMPLED_ROWS: usize = 1_000;
 
 /// Rows that are read of an input that says how many it has.
 const READ: u64 = 100_000;
@@ -219,10 +219,10 @@ impl RowSample {
         for row in rows {
             self.count += 1;
             let place = match usize::try_from(self.count) {
-                Ok(count) if count <= SAMPLE => count - 1,
+                Ok(count) if count <= SAMPLED_ROWS => count - 1,
                 _ => (permuted(u128::from(self.count), 0) % u128::from(self.count)) as usize,
             };
-            if place < SAMPLE {
+            if place < SAMPLED_ROWS {
                 places.push(place);
                 taken.push(*row);
             }
@@ -282,7 +282,7 @@ mod tests {
         }
         let kept = sample.rows().unwrap().unwrap();
         let kept: HashSet<i64> = kept.column(0).as_primitive::<Int64Type>().values().iter().copied().collect();
-        assert_eq!((kept.len(), sample.count()), (SAMPLE, 10_000));
+        assert_eq!((kept.len(), sample.count()), (SAMPLED_ROWS, 10_000));
         // Of each tenth of the rows a tenth: 100 with a standard deviation of 9.
         for tenth in 0..10 {
             let of = kept.iter().filter(|n| **n / 1_000 == tenth).count();

@@ -293,8 +293,8 @@ impl RelationFunctionNode {
     }
 
     /// Whether none of its columns is called so, shown or not.
-    pub fn is_free(&self, name: &String) -> bool {
-        self.function.schema().column_with_name(name).is_none() && !self.carried.contains(name)
+    pub fn is_free(&self, name: &str) -> bool {
+        self.function.schema().column_with_name(name).is_none() && self.carried.iter().all(|c| c != name)
     }
 
     /// The same call of another relation in the place of that one, of which it shows these columns besides those that it

@@ -27,8 +27,8 @@ use crate::scalars::embed::embed;
 
 /// Rows of each ranking that are fused at least, that quotas are filled from, and that diversity chooses among; at
 /// first so many times `k` of them.
-const LEAST: usize = 100;
-const TIMES: usize = 10;
+const LEAST_DEPTH: usize = 100;
+const DEPTH_TIMES: usize = 10;
 
 /// Texts of a language from which it is told how near they usually are to a query, and that are read together.
 const USUAL: usize = 1000;
@@ -140,11 +140,12 @@ impl Search {
     /// The rows to show.
     async fn found(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>]) -> Result<Vec<Hit>> {
         let candidates = match self.diversity {
-            Some(_) => self.k.saturating_mul(TIMES).clamp(LEAST, POOL).max(self.k),
+            Some(_) => self.k.saturating_mul(DEPTH_TIMES).clamp(LEAST_DEPTH, POOL).max(self.k),
             None => self.k,
         };
         let plain = !matches!(self.by, By::Both | By::Facts) && self.columns.len() == 1 && self.quotas.is_empty();
-        let mut depth = if plain { candidates } else { self.k.saturating_mul(TIMES).max(LEAST).max(candidates) };
+        let mut depth =
+            if plain { candidates } else { self.k.saturating_mul(DEPTH_TIMES).max(LEAST_DEPTH).max(candidates) };
         let mut scanned = None;
         let known = match self.by {
             By::Facts => Some(self.known(rows, targets).await?),
