@@ -7,6 +7,7 @@ pub(crate) mod language;
 pub(crate) mod narrator;
 pub(crate) mod packs;
 pub(crate) mod table_search;
+#[cfg(feature = "search")]
 pub(crate) mod words;
 
 use std::fmt;

@@ -16,9 +16,11 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 
 use crate::host::embedder::Embedder;
+#[cfg(feature = "search")]
 use crate::host::words::Words;
 
 /// The words that texts are searched for.
+#[cfg(feature = "search")]
 #[derive(Debug, Clone)]
 pub struct TextQuery {
     pub text: String,
@@ -72,6 +74,7 @@ pub trait SearchRows: Debug + Send + Sync {
     ///
     /// # Errors
     /// If the index cannot be read.
+    #[cfg(feature = "search")]
     async fn matching(&self, _column: &str, _query: &TextQuery, _k: usize) -> Result<Option<Vec<(u64, f32)>>> {
         Ok(None)
     }

@@ -12,7 +12,7 @@ use lance_tokenizer::{
 use crate::host::language::languages_of;
 
 /// Letters by which a language is told.
-const SAMPLE: usize = 4000;
+const SAMPLED_LETTERS: usize = 4000;
 
 /// Longer words are left out, in bytes; the limit of Lance's own indexes.
 pub const LONGEST_WORD: usize = 40;
@@ -83,7 +83,7 @@ impl Words {
         for column in &rows.columns()[..columns] {
             let texts = cast(column, &DataType::Utf8)?;
             for text in texts.as_string::<i32>().iter().flatten() {
-                if sample.len() >= SAMPLE {
+                if sample.len() >= SAMPLED_LETTERS {
                     break;
                 }
                 sample.push_str(text);

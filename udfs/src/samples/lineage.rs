@@ -14,6 +14,7 @@ use populace_population::permuted;
 
 use super::ranks::UUID;
 use crate::host::table_search::TableSearch;
+#[cfg(feature = "narratives")]
 use crate::narratives::generate_persona::Personas;
 use crate::nodes::relation_function::RelationFunctionNode;
 use crate::people::sample_persona::SamplePersona;
@@ -87,8 +88,11 @@ fn of_table(scan: &TableScan, at: usize, host: Option<&dyn TableSearch>) -> bool
         return true;
     }
     let Ok(table) = source_as_provider(&scan.source) else { return false };
-    scan.source.schema().field(at).name() == UUID
-        && (table.is::<SamplePersona>() || table.is::<Personas>() || host.is_some_and(|host| host.has_key(&table)))
+    #[cfg(feature = "narratives")]
+    let drawn = table.is::<SamplePersona>() || table.is::<Personas>();
+    #[cfg(not(feature = "narratives"))]
+    let drawn = table.is::<SamplePersona>();
+    scan.source.schema().field(at).name() == UUID && (drawn || host.is_some_and(|host| host.has_key(&table)))
 }
 
 /// How many samples lie beneath a relation, one over the other, wherever in it.

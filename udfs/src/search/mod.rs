@@ -25,7 +25,9 @@ use crate::host::words::Words;
 use crate::nodes::relation_function::{RelationFunction, Wanted};
 use crate::scalars::embed;
 
+#[cfg(feature = "checks")]
 pub(crate) use request::{text_column, vector_column};
+#[cfg(feature = "checks")]
 pub(crate) use run::vectors_of;
 
 const SCORE: &str = "score";
@@ -141,6 +143,10 @@ impl RelationFunction for Search {
     }
 
     fn is_subset(&self) -> bool {
+        true
+    }
+
+    fn carries(&self) -> bool {
         true
     }
 

@@ -28,8 +28,8 @@ use crate::scalars::embed::embed;
 
 /// Rows of each ranking that are fused at least, that quotas are filled from, and that diversity chooses among; at
 /// first so many times `k` of them.
-const LEAST: usize = 100;
-const TIMES: usize = 10;
+const LEAST_DEPTH: usize = 100;
+const DEPTH_TIMES: usize = 10;
 
 /// Texts of a language from which it is told how near they usually are to a query, and that are read together.
 pub(super) const USUAL: usize = 1000;
@@ -52,10 +52,10 @@ const POOL: usize = 10_000;
 impl Search {
     /// The rows found, in the order in which they are shown: these columns of the table and the added ones.
     pub(super) async fn run(&self, wanted: Wanted) -> Result<RecordBatch> {
-        let Wanted { state, task, projection, schema, inputs, .. } = wanted;
+        let Wanted { state, task, projection, carried, schema, inputs } = wanted;
         let width = self.table.fields().len();
-        let shown: Vec<String> =
-            projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone()).collect();
+        let shown = projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone());
+        let shown: Vec<String> = shown.chain(carried).collect();
         let targets = match self.by {
             By::Person => self.person(&inputs[1], &state, &task).await?,
             _ => vec![],
@@ -153,11 +153,12 @@ impl Search {
         task: &TaskContext,
     ) -> Result<Vec<Hit>> {
         let candidates = match self.diversity {
-            Some(_) => self.k.saturating_mul(TIMES).clamp(LEAST, POOL).max(self.k),
+            Some(_) => self.k.saturating_mul(DEPTH_TIMES).clamp(LEAST_DEPTH, POOL).max(self.k),
             None => self.k,
         };
         let plain = !matches!(self.by, By::Both | By::Facts) && self.columns.len() == 1 && self.quotas.is_empty();
-        let mut depth = if plain { candidates } else { self.k.saturating_mul(TIMES).max(LEAST).max(candidates) };
+        let mut depth =
+            if plain { candidates } else { self.k.saturating_mul(DEPTH_TIMES).max(LEAST_DEPTH).max(candidates) };
         let mut scanned = None;
         let known = match self.by {
             By::Facts => Some(self.known(rows, targets, self.embedder(task)?.as_ref()).await?),
@@ -446,6 +447,7 @@ impl Search {
                 None => return exec_err!("{}: a column is missing", self.function),
             }
         }
+        columns.extend(taken);
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         Ok(RecordBatch::try_new_with_options(to, columns, &options)?)
     }
