@@ -191,8 +191,9 @@ impl Subject<'_> {
         self.by_design(&mut shares).await?;
         let points: Vec<Bar> = shares.into_iter().map(|share| share.bar).collect();
         let of_statuses = statuses.iter().zip(points.chunks(bands.len().max(1)));
-        let all: Vec<Curve> =
-            of_statuses.map(|((status, _), points)| Curve { title: self.words("marital_status", status), points: points.into() }).collect();
+        let all: Vec<Curve> = of_statuses
+            .map(|((status, _), points)| Curve { title: self.words("marital_status", status), points: points.into() })
+            .collect();
         chart.lead =
             "The share of people from each age on, up to the next, that is of a status. Upright lines are what chance \
                       leaves open (95\u{a0}%)."
@@ -311,7 +312,12 @@ impl Subject<'_> {
         };
         let all: Group = strata.iter().map(|s| s.observed).sum();
         let share = |s: &Stratum| {
-            let label = of.iter().zip(&s.values).map(|((_, name), value)| self.words(name, value)).collect::<Vec<_>>().join(", ");
+            let label = of
+                .iter()
+                .zip(&s.values)
+                .map(|((_, name), value)| self.words(name, value))
+                .collect::<Vec<_>>()
+                .join(", ");
             let is = of
                 .iter()
                 .zip(&s.values)
