@@ -132,7 +132,9 @@ pub(super) fn plan(import: &Import, sources: &[Source], table: Option<&Schema>) 
         for (source, from) in &found {
             let read = if source.format == Format::Csv { &DataType::Utf8 } else { from.data_type() };
             let recoded = import.country.is_some() || !import.map_values.is_empty();
-            if !can_convert(read, field.data_type()) && !(recoded && can_convert(&DataType::Utf8, field.data_type())) {
+            let converts =
+                can_convert(read, field.data_type()) || recoded && can_convert(&DataType::Utf8, field.data_type());
+            if !converts {
                 let theirs = from.name();
                 return exec_err!(
                     "{}: column {theirs} holds {read}, and {name} holds {}: leave it out with --skip {theirs}, or mend the file",
