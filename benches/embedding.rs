@@ -18,7 +18,7 @@ use populace_udfs::Purpose;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let model = match embedders::open(None) {
+    let model = match embedders::open(None, None) {
         Ok(model) => model,
         Err(error) if std::env::var_os("POPULACE_REQUIRE_MODELS").is_some() => panic!("{error}"),
         Err(error) => return eprintln!("SKIPPED, no embedding model: {error}"),

@@ -17,4 +17,5 @@ pub mod packs;
 pub mod recipes;
 pub mod report;
 pub mod runs;
+pub mod servers;
 pub mod sql;

@@ -47,15 +47,18 @@ impl Catalog {
             let sql = "INSERT OR REPLACE INTO labels (embedder, purpose, label, vector) VALUES (?1, ?2, ?3, ?4)";
             let mut statement = connection.prepare_cached(sql)?;
             for (label, vector) in labels.iter().zip(vectors) {
-                let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-                statement.execute(params![embedder, purpose, label, bytes])?;
+                statement.execute(params![embedder, purpose, label, bytes(vector)])?;
             }
             Ok(())
         })
     }
 }
 
-fn numbers(bytes: &[u8]) -> Vec<f32> {
+pub(super) fn bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+pub(super) fn numbers(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]])).collect()
 }
 

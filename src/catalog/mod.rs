@@ -3,11 +3,13 @@
 mod batches;
 mod budgets;
 mod calls;
+mod failures;
 mod labels;
 mod narratives;
 mod owners;
 mod runs;
 mod tables;
+mod vectors;
 mod writer;
 
 use std::path::Path;
@@ -20,6 +22,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 pub use batches::{Batch, OpenBatch};
 pub use budgets::{Amount, Bounds, Exhausted};
 pub use calls::{Answer, Call, CallTotals, Claim, Claimed, Forget, Typical};
+pub use failures::Failures;
 pub use owners::AtWork;
 pub use runs::{Run, Status, Work};
 pub use tables::{Named, OnExisting, TableCountries, TableEntry, TableState};
@@ -125,6 +128,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE runs ADD COLUMN max_tokens INTEGER;
     ALTER TABLE runs ADD COLUMN max_cost_usd REAL;",
     labels::MIGRATION,
+    vectors::MIGRATION,
 ];
 
 /// Why the catalogue did not answer.

@@ -35,7 +35,8 @@ pub(super) fn terminal_width() -> usize {
     told.or_else(own).filter(|width| *width > 0).unwrap_or(80)
 }
 
-/// The rows as a terminal of this width shows them, and how many of the columns they have.
+/// The rows as a terminal of this width shows them, and how many of the columns they have; those that are `kept` are left
+/// out last.
 ///
 /// # Errors
 /// If a value cannot be shown.
@@ -43,7 +44,7 @@ pub(super) fn fitted(
     schema: &SchemaRef,
     rows: &[RecordBatch],
     width: usize,
-    expanded: Expanded,
+    (expanded, kept): (Expanded, &[String]),
 ) -> Result<(String, usize), ArrowError> {
     // Of vectors people read nothing: they are shown where nothing else was asked for.
     let vector = |kind: &DataType| matches!(kind, DataType::FixedSizeList(..));
@@ -64,7 +65,8 @@ pub(super) fn fitted(
         cells.iter().map(|cell| line(cell).width()).chain([name.width()]).max().unwrap_or(0)
     };
     let natural: Vec<usize> = names.iter().zip(&cells).map(longest).collect();
-    let shown = fitting(&natural, width);
+    let is_kept = |at: usize| kept.contains(fields[columns[at]].name());
+    let shown = fitting(&natural, width, is_kept);
     if expanded == Expanded::On || expanded == Expanded::Auto && shown.len() < names.len() {
         return Ok((lines(&names, &cells, width), names.len()));
     }
@@ -88,13 +90,15 @@ fn taken(widths: impl Iterator<Item = usize>, most: usize) -> usize {
     widths.map(|width| width.min(most) + 3).sum::<usize>() + 1
 }
 
-/// The columns that fit: the first ones, with one text at most unless all fit. At least one.
-fn fitting(natural: &[usize], width: usize) -> Vec<usize> {
+/// The columns that fit: the first ones and those that are kept, with one text at most unless all fit. At least one.
+fn fitting(natural: &[usize], width: usize, is_kept: impl Fn(usize) -> bool) -> Vec<usize> {
     let mut shown: Vec<usize> = (0..natural.len()).collect();
     while shown.len() > 1 && taken(shown.iter().map(|at| natural[*at]), LEAST) > width {
         let texts = shown.iter().enumerate().filter(|(_, at)| natural[**at] > TEXT);
-        let longest = texts.clone().max_by_key(|(_, at)| natural[**at]).filter(|_| texts.count() > 1);
-        shown.remove(longest.map_or(shown.len() - 1, |(place, _)| place));
+        let others = texts.clone().filter(|(_, at)| !is_kept(**at));
+        let longest = others.max_by_key(|(_, at)| natural[**at]).filter(|_| texts.count() > 1);
+        let last = || shown.iter().rposition(|at| !is_kept(*at)).unwrap_or(shown.len() - 1);
+        shown.remove(longest.map_or_else(last, |(place, _)| place));
     }
     shown
 }
@@ -234,21 +238,22 @@ mod tests {
     fn tables_are_as_wide_as_the_terminal() {
         let rows = people();
         for width in [20, 80, 113] {
-            let (text, shown) = fitted(&rows.schema(), std::slice::from_ref(&rows), width, Expanded::Off).unwrap();
+            let (text, shown) =
+                fitted(&rows.schema(), std::slice::from_ref(&rows), width, (Expanded::Off, &[])).unwrap();
             assert!((1..20).contains(&shown), "{shown}");
             assert!(text.lines().all(|line| line.width() <= width), "{text}");
             assert!(text.contains('…') && text.contains("NULL") && !text.contains("numbers"), "{text}");
             assert_eq!(text.lines().count(), 6, "{text}");
         }
-        let (text, shown) = fitted(&rows.schema(), std::slice::from_ref(&rows), 10_000, Expanded::Auto).unwrap();
+        let (text, shown) = fitted(&rows.schema(), std::slice::from_ref(&rows), 10_000, (Expanded::Auto, &[])).unwrap();
         // The vector is left out: it may be asked for alone.
         assert_eq!(shown, 20);
         assert!(text.starts_with("+--") && !text.contains('…'), "{text}");
-        let (text, _) = fitted(&rows.schema(), std::slice::from_ref(&rows), 80, Expanded::Auto).unwrap();
+        let (text, _) = fitted(&rows.schema(), std::slice::from_ref(&rows), 80, (Expanded::Auto, &[])).unwrap();
         assert!(text.starts_with("-[ 1 ]"), "{text}");
         let vector = rows.project(&[20]).unwrap();
         assert!(
-            fitted(&vector.schema(), std::slice::from_ref(&vector), 80, Expanded::Off)
+            fitted(&vector.schema(), std::slice::from_ref(&vector), 80, (Expanded::Off, &[]))
                 .unwrap()
                 .0
                 .contains("[2 numbers]")
@@ -263,7 +268,7 @@ mod tests {
         let facts = ["name", "age", "state", "work"].map(|name| (name, text("some value")));
         let rows = RecordBatch::try_from_iter(columns.into_iter().chain(facts)).unwrap();
         let head = |width| {
-            let (text, _) = fitted(&rows.schema(), std::slice::from_ref(&rows), width, Expanded::Off).unwrap();
+            let (text, _) = fitted(&rows.schema(), std::slice::from_ref(&rows), width, (Expanded::Off, &[])).unwrap();
             let names = text.lines().nth(1).unwrap().split('|').map(|name| name.trim().to_string());
             names.filter(|name| !name.is_empty()).collect::<Vec<_>>()
         };
@@ -272,14 +277,33 @@ mod tests {
         assert_eq!(head(400).len(), 8);
         let plan = [("plan_type", text("physical_plan")), ("plan", text("SortExec\n  SamplePersonaExec: rows=5\n"))];
         let plan = RecordBatch::try_from_iter(plan).unwrap();
-        let (text, _) = fitted(&plan.schema(), std::slice::from_ref(&plan), 20, Expanded::Off).unwrap();
+        let (text, _) = fitted(&plan.schema(), std::slice::from_ref(&plan), 20, (Expanded::Off, &[])).unwrap();
         assert_eq!(text, "physical_plan\nSortExec\n  SamplePersonaExec: rows=5\n");
+    }
+
+    #[test]
+    fn what_a_search_is_about_is_kept() {
+        let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+        let facts = ["uuid", "first_name", "last_name", "age", "city", "state", "occupation"];
+        let facts = facts.map(|name| (name, text("some longer value")));
+        let score = ("score", Arc::new(Float64Array::from(vec![2.345678])) as ArrayRef);
+        let last = [("persona", text(&"She keeps bees. ".repeat(20))), score, ("fact", text("hobbies: keeping bees"))];
+        let rows = RecordBatch::try_from_iter(facts.into_iter().chain(last)).unwrap();
+        let kept = ["first_name", "persona", "score", "fact"].map(String::from);
+        for width in [50, 80, 120] {
+            let (text, shown) =
+                fitted(&rows.schema(), std::slice::from_ref(&rows), width, (Expanded::Off, &kept)).unwrap();
+            let head = text.lines().nth(1).unwrap();
+            assert!(kept.iter().all(|name| width < 60 || head.contains(name.as_str())), "{text}");
+            assert!(text.contains("2.34568") && shown < 10, "{text}");
+            assert!(text.lines().all(|line| line.width() <= width), "{text}");
+        }
     }
 
     #[test]
     fn expanded_rows_have_a_line_a_column_and_whole_texts() {
         let rows = people();
-        let (text, shown) = fitted(&rows.schema(), std::slice::from_ref(&rows), 40, Expanded::On).unwrap();
+        let (text, shown) = fitted(&rows.schema(), std::slice::from_ref(&rows), 40, (Expanded::On, &[])).unwrap();
         assert_eq!(shown, 20);
         assert!(text.contains("c19 | 庭いじりが好きな退職した教師で、\n毎朝散歩をする\n"), "{text}");
         assert!(text.contains("-[ 2 ]") && text.contains("c0  | NULL"), "{text}");
@@ -303,7 +327,7 @@ mod tests {
         }
         let numbers = RecordBatch::try_from_iter([("x", Arc::new(Float64Array::from(vec![1.0 / 3.0])) as ArrayRef)]);
         let numbers = numbers.unwrap();
-        let (text, _) = fitted(&numbers.schema(), std::slice::from_ref(&numbers), 80, Expanded::Off).unwrap();
+        let (text, _) = fitted(&numbers.schema(), std::slice::from_ref(&numbers), 80, (Expanded::Off, &[])).unwrap();
         assert!(text.contains("| 0.333333 |"), "{text}");
     }
 

@@ -36,20 +36,30 @@ pub(super) enum Format {
 }
 
 /// How a table is shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Shown {
     /// All of each row, as programs and files have it
     Whole,
-    /// As a terminal of so many columns has room for
-    Fitted { width: usize, expanded: Expanded },
+    /// As a terminal of so many columns has room for; of the rows' columns those that are `kept` go last
+    Fitted { width: usize, expanded: Expanded, kept: Vec<String> },
 }
 
 impl Shown {
     /// As standard output has room for.
     pub fn on_stdout(expanded: Expanded) -> Shown {
         match io::stdout().is_terminal() {
-            true => Shown::Fitted { width: terminal_width(), expanded },
+            true => Shown::Fitted { width: terminal_width(), expanded, kept: vec![] },
             false => Shown::Whole,
+        }
+    }
+
+    /// The same, where other columns are left out before these.
+    pub fn keeping(self, columns: &[&str]) -> Shown {
+        match self {
+            Shown::Whole => Shown::Whole,
+            Shown::Fitted { width, expanded, .. } => {
+                Shown::Fitted { width, expanded, kept: columns.iter().map(ToString::to_string).collect() }
+            }
         }
     }
 }
@@ -157,8 +167,8 @@ async fn table(mut rows: SendableRecordBatchStream, as_: Shown, out: &mut impl W
             let options = FormatOptions::default().with_display_error(true).with_null("NULL");
             writeln!(out, "{}", pretty_format_batches_with_options(&shown, &options)?)?;
         }
-        Shown::Fitted { width, expanded } => {
-            let (text, columns) = fitted(&schema, &shown, width, expanded)?;
+        Shown::Fitted { width, expanded, kept } => {
+            let (text, columns) = fitted(&schema, &shown, width, (expanded, &kept))?;
             write!(out, "{text}")?;
             let all = schema.fields().len();
             if columns < all {

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::catalog::{Batch, Bounds, CallTotals, Catalog, Forget, Run, Work};
 use crate::engine::{Engine, Options};
-use crate::narrators::{Asked, RequestOptions};
 use crate::runs::{self, Retried};
+use crate::servers::{Asked, RequestOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct RunsArguments {

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::fit::Expanded;
 use super::output::{Format, Shown, print};
-use super::{DatabaseArguments, Failure};
-use crate::engine::{self, Access, Engine, Options, Search};
+use super::{AskingArguments, DatabaseArguments, Failure};
+use crate::engine::{self, Access, Engine, Models, Options, Search};
 
 /// What people are found by.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -42,10 +42,15 @@ pub(super) struct SearchArguments {
     by: By,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    #[command(flatten)]
+    asking: AskingArguments,
 }
 
 pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> Result<(), Failure> {
-    let engine = Engine::new(database.open()?, Options { access: Access::read(), ..Options::default() })?;
+    // The embedder that is named may be asked; nothing else is.
+    let access = Access { models: Models::OfSession, ..Access::read() };
+    let options = Options { access, asking: arguments.asking.asking(), ..Options::default() };
+    let engine = Engine::new(database.open()?, options)?;
     let search = Search {
         text: arguments.text,
         by: match arguments.by {
@@ -59,8 +64,9 @@ pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> R
         k: arguments.k as usize,
         predicate: arguments.r#where,
     };
+    let column = search.column.clone();
+    let shown = ["first_name", "last_name", "age", column.as_str(), "score", "fact"];
+    let shown = Shown::on_stdout(Expanded::Off).keeping(&shown);
     let runtime = super::runtime()?;
-    runtime.block_on(async {
-        print(engine.search(search).await?, arguments.format, Shown::on_stdout(Expanded::Off), &mut io::stdout()).await
-    })
+    runtime.block_on(async { print(engine.search(search).await?, arguments.format, shown, &mut io::stdout()).await })
 }

@@ -10,7 +10,7 @@ use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics, exec_err};
-use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::execution::memory_pool::{MemoryLimit, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -24,9 +24,12 @@ use tokio::sync::OnceCell;
 
 use super::{Database, Snapshot, memory};
 
-/// Bytes of columns that are kept, and of those that one scan may read.
+/// Bytes of columns that are kept at most, and of those that one scan may read.
 const KEPT: usize = 1 << 29;
 const LARGEST: usize = 1 << 28;
+
+/// The part of what statements may hold together that is kept of columns.
+const PART: usize = 8;
 
 /// Rows of a batch.
 const BATCH: usize = 65_536;
@@ -106,7 +109,11 @@ impl ColumnCache {
         let mut held = self.held();
         let Held { columns, clock, reservation, .. } = &mut *held;
         let reservation = reservation.get_or_insert_with(|| memory::reservation(&runtime, "columns kept in memory"));
-        while reservation.size() + bytes > KEPT {
+        let most = match runtime.memory_pool.memory_limit() {
+            MemoryLimit::Finite(limit) => KEPT.min(limit / PART),
+            _ => KEPT,
+        };
+        while reservation.size() + bytes > most {
             let oldest = columns.iter().min_by_key(|(_, column)| column.used).map(|(key, _)| key.clone());
             let Some(column) = oldest.and_then(|key| columns.remove(&key)) else { return Ok(()) };
             reservation.shrink(column.bytes);

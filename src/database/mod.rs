@@ -16,6 +16,7 @@ mod columns;
 mod create;
 mod durable;
 mod elsewhere;
+mod embedder;
 mod embedding;
 mod harmonised;
 mod indexes;
@@ -24,11 +25,13 @@ mod layout;
 mod locks;
 mod memory;
 mod rewrite;
+mod sample;
 mod schema;
 mod search;
 mod shape;
 mod sources;
 mod strip_metadata;
+mod summary;
 mod system_schema;
 mod table;
 mod vectors;
@@ -46,7 +49,6 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use lance::dataset::Dataset;
 use lance::dataset::builder::DatasetBuilder;
 use lance::session::Session;
-use populace_udfs::Embedder;
 
 use self::column_cache::ColumnCache;
 use self::locks::{ANY, Locks, ReadLease};
@@ -58,9 +60,11 @@ pub use change::Replaced;
 pub(crate) use change::counted;
 pub use create::{CreateTable, IfThere};
 pub(crate) use elsewhere::Elsewhere;
+pub use embedder::EmbedderChoice;
 pub(crate) use harmonised::{Harmonised, VIEW};
 pub use indexes::{Index, Kind as IndexKind};
 pub use keys::KeySet;
+pub use sample::{SampleOf, sample_of};
 pub use schema::Tables;
 pub use search::LanceSearch;
 use shape::has_key;
@@ -69,6 +73,7 @@ pub use shape::{Shape, embedding_column};
 pub(crate) use sources::{SOURCES, sources_in};
 pub use sources::{Source, sources_of};
 pub(crate) use strip_metadata::late_columns;
+pub use summary::TableSummary;
 pub use system_schema::SystemSchema;
 pub use table::Table;
 pub(crate) use table::{ROW_ADDRESS, Unreadable};
@@ -81,30 +86,6 @@ const LAYOUT: u32 = 2;
 /// Bytes that Lance may keep of indexes and of what it knows of files; its own defaults are 6 and 1 GiB.
 const INDEX_CACHE: usize = 1 << 30;
 const METADATA_CACHE: usize = 256 << 20;
-
-/// What fills the embedding columns.
-#[derive(Debug, Clone)]
-pub struct EmbedderChoice {
-    name: Option<String>,
-    opened: Arc<OnceLock<Arc<dyn Embedder>>>,
-}
-
-impl EmbedderChoice {
-    /// An embedder by name, opened when first needed; without a name, the default one.
-    pub fn named(name: Option<String>) -> EmbedderChoice {
-        EmbedderChoice { name, opened: Arc::default() }
-    }
-
-    /// # Errors
-    /// If there is no such embedder, or its model is not installed.
-    pub fn get(&self) -> Result<Arc<dyn Embedder>> {
-        if let Some(embedder) = self.opened.get() {
-            return Ok(embedder.clone());
-        }
-        let embedder = crate::embedders::open(self.name.as_deref()).map_err(DataFusionError::Execution)?;
-        Ok(self.opened.get_or_init(|| embedder).clone())
-    }
-}
 
 /// A table: what it is known by, what it is called, and where its files are. The name is that of the moment.
 #[derive(Debug, Clone)]
@@ -129,13 +110,13 @@ pub(crate) struct Snapshot {
 pub struct Database {
     shared: Arc<Shared>,
     notices: Notices,
+    embedder: EmbedderChoice,
 }
 
 /// What all sessions of the process share of a database.
 #[derive(Debug)]
 struct Shared {
     root: PathBuf,
-    embedder: EmbedderChoice,
     catalog: OnceLock<Arc<Catalog>>,
     locks: Locks,
     /// Lance's caches, shared by all tables
@@ -190,7 +171,6 @@ impl Database {
         let shared = Shared {
             locks: Locks::new(root.join("locks")),
             root,
-            embedder,
             catalog: OnceLock::new(),
             session: OnceLock::new(),
             vectors: VectorCache::default(),
@@ -198,7 +178,7 @@ impl Database {
             memory: memory.unwrap_or_else(memory::default_limit),
             runtime: OnceLock::new(),
         };
-        let database = Arc::new(Database { shared: Arc::new(shared), notices: Notices::default() });
+        let database = Arc::new(Database { shared: Arc::new(shared), notices: Notices::default(), embedder });
         if layout.is_some_and(|layout| layout < LAYOUT) {
             database.migrate()?;
         }
@@ -212,7 +192,12 @@ impl Database {
 
     /// The same database, with another place for what there is to say.
     pub(crate) fn with_notices(&self, notices: Notices) -> Database {
-        Database { shared: self.shared.clone(), notices }
+        Database { shared: self.shared.clone(), notices, embedder: self.embedder.clone() }
+    }
+
+    /// The same database, whose columns of vectors are filled by another embedder.
+    pub(crate) fn with_embedder(&self, embedder: EmbedderChoice) -> Database {
+        Database { shared: self.shared.clone(), notices: self.notices.clone(), embedder }
     }
 
     /// The memory and the room on the disk that all sessions of the process share.
@@ -234,7 +219,7 @@ impl Database {
 
     /// What fills the embedding columns.
     pub fn embedder(&self) -> &EmbedderChoice {
-        &self.shared.embedder
+        &self.embedder
     }
 
     /// Makes the directory where it is not there yet.

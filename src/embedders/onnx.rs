@@ -278,9 +278,9 @@ mod tests {
     async fn a_model_in_a_named_folder_is_read_from_there() {
         let Some(model) = installed() else { return };
         let folder = model.files.folder.to_string_lossy().into_owned();
-        let named = crate::embedders::open(Some(&folder)).unwrap();
+        let named = crate::embedders::open(Some(&folder), None).unwrap();
         assert_eq!((named.name(), named.dimension()), (model.name(), 384));
-        let stored = crate::embedders::open(Some(model.name())).unwrap();
+        let stored = crate::embedders::open(Some(model.name()), None).unwrap();
         assert_eq!(stored.name(), model.name());
     }
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use tracing::Span;
 
 use crate::error::{Error, ErrorKind};
-use crate::narrators::Activity;
+use crate::servers::Activity;
 
 /// When a statement is to be done.
 #[derive(Debug, Clone, Copy)]

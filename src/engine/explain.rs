@@ -2,22 +2,32 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::{Result, plan_err};
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{
-    DdlStatement, DmlStatement, Explain, LogicalPlan, PlanType, ToStringifiedPlan, WriteOp,
+    DdlStatement, DmlStatement, Explain, Expr, LogicalPlan, LogicalPlanBuilder, PlanType, ToStringifiedPlan, WriteOp,
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, stream};
+use datafusion::prelude::DataFrame;
+use futures::{StreamExt, TryStreamExt, stream};
 use populace_udfs::Estimate;
 
 use super::Engine;
 use super::change::changed_columns;
 use super::write::target;
+use crate::database::{embedded_narrative, is_narrative};
 use crate::sql::{Access, Command, Needs};
+
+/// Rows whose texts are read.
+const SAMPLE: usize = 1_000;
+
+/// Of a token, about.
+const LETTERS: u64 = 4;
 
 /// A statement that writes, in a sentence, and the query whose rows it writes.
 type Writes = (String, LogicalPlan);
@@ -26,6 +36,7 @@ impl Engine {
     /// The plan of a statement, and what its calls to models would come to.
     pub(super) async fn explain(&self, mut explain: Explain) -> Result<SendableRecordBatchStream> {
         let mut said = None;
+        let written = self.embedded_texts(&explain.plan);
         match explain.plan.as_ref() {
             // DataFusion has no operators for these: their queries are planned, as they are when they run.
             LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
@@ -44,17 +55,74 @@ impl Engine {
         }
         let asked = explain.plan.as_ref().clone();
         let state = self.context.state();
-        let estimate = match state.create_physical_plan(&asked).await {
+        let mut estimate = match state.create_physical_plan(&asked).await {
             Ok(plan) => populace_udfs::estimate(&plan, self.context.task_ctx()).await?,
             // EXPLAIN itself says what is wrong.
             Err(_) => None,
         };
+        if let Some((query, texts)) = written {
+            estimate = self.with_vectors(estimate, query, &texts).await?;
+        }
         let rows = self.rows(LogicalPlan::Explain(explain)).await?;
         let schema = rows.schema();
         let before = said.map(|(writes, _)| row(&schema, "statement", &writes));
         let after = estimate.map(|estimate| row(&schema, "calls_to_models", &told(&estimate)));
         let rows = stream::iter(before).chain(rows).chain(stream::iter(after));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    /// The query whose rows a statement writes, and those of its columns that get vectors of a model behind a server.
+    fn embedded_texts(&self, plan: &LogicalPlan) -> Option<(LogicalPlan, Vec<String>)> {
+        self.database.embedder().asks()?;
+        let (query, texts): (&LogicalPlan, Vec<String>) = match plan {
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
+                let fields = create.input.schema().fields().iter();
+                (&create.input, fields.filter(|f| is_narrative(f)).map(|f| f.name().clone()).collect())
+            }
+            LogicalPlan::Dml(dml) if matches!(dml.op, WriteOp::Insert(_)) => {
+                let table = target(dml)?.schema();
+                let embedded = table.fields().iter().filter_map(|f| embedded_narrative(f));
+                let come = |name: &&str| dml.input.schema().has_column_with_unqualified_name(name);
+                (&dml.input, embedded.filter(come).map(String::from).collect())
+            }
+            _ => return None,
+        };
+        (!texts.is_empty()).then(|| (query.clone(), texts))
+    }
+
+    /// What it would take with the vectors of these columns. The texts of some rows are read where no model writes them;
+    /// else their tokens are those of the answers.
+    async fn with_vectors(
+        &self,
+        estimate: Option<Estimate>,
+        query: LogicalPlan,
+        texts: &[String],
+    ) -> Result<Option<Estimate>> {
+        let mut total = estimate.unwrap_or_default();
+        let (mut count, mut letters) = (0, 0);
+        if total.calls + total.known == 0 {
+            let columns = texts.iter().map(|name| Expr::Column(Column::from_name(name)));
+            let people = DataFrame::new(self.context.state(), query.clone()).count().await?;
+            let some = LogicalPlanBuilder::from(query).project(columns)?.limit(0, Some(SAMPLE))?.build()?;
+            let mut rows = self.rows(some).await?;
+            while let Some(batch) = rows.try_next().await? {
+                for column in batch.columns() {
+                    let column = cast(column, &DataType::Utf8)?;
+                    count += (column.len() - column.null_count()) as u64;
+                    letters += column.as_string::<i32>().iter().flatten().map(|text| text.len() as u64).sum::<u64>();
+                }
+            }
+            if people > SAMPLE {
+                let scale = |number: u64| (number as f64 * people as f64 / SAMPLE as f64).round() as u64;
+                (count, letters, total.sampled) = (scale(count), scale(letters), true);
+            }
+        } else {
+            // An answer has one text at least.
+            count = total.calls + total.known;
+            letters = total.completion_tokens * LETTERS;
+        }
+        let any = self.database.embedder().estimate(count, letters / LETTERS, &mut total)?;
+        Ok(any.then_some(total))
     }
 
     /// What a statement about a table as a whole would do.

@@ -14,6 +14,8 @@ mod message;
 mod newcomers;
 mod prepare;
 mod run_guard;
+mod search;
+mod weights;
 mod write;
 
 use std::collections::HashMap;
@@ -32,11 +34,10 @@ use populace_udfs::{Function, FunctionKind, Narrator, Populace, StatementOptions
 use tracing::Instrument;
 
 use crate::catalog::{Catalog, Run};
-use crate::database::{
-    Database, Harmonised, LanceSearch, Notices, SystemSchema, Tables, Unreadable, VIEW, late_columns,
-};
-use crate::narrators::openai::OpenCatalog;
-use crate::narrators::{Activity, NarratorContext, ReadTemplates, RequestOptions};
+use crate::database::{Database, LanceSearch, Notices, SystemSchema, Tables, Unreadable, late_columns};
+use crate::embedders::EmbedderContext;
+use crate::narrators::{NarratorContext, ReadTemplates};
+use crate::servers::{Activity, OpenCatalog, RequestOptions};
 use crate::sql::access::{OUTLINE, refused_model};
 use crate::sql::{self, ByName, Kind, Needs, Prepared};
 use crate::{narrators, packs};
@@ -48,32 +49,8 @@ use self::labels::CatalogLabels;
 pub use crate::error::{Error, ErrorKind, message};
 pub use crate::sql::{Access, Files, Models, Statement};
 pub use run_guard::{Billed, RunGuard};
-
-/// What a search goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum By {
-    /// What is known of people, and the meaning of their texts
-    #[default]
-    Facts,
-    Meaning,
-    Words,
-    /// Meaning and words
-    Both,
-}
-
-/// A search for people by one of their narratives.
-#[derive(Debug, Clone)]
-pub struct Search {
-    pub text: String,
-    pub by: By,
-    /// All tables of people without it
-    pub table: Option<String>,
-    /// The narrative, `persona`
-    pub column: String,
-    pub k: usize,
-    /// What holds of the people, in SQL; applied before the search
-    pub predicate: Option<String>,
-}
+pub use search::{By, Search};
+pub use weights::Weights;
 
 /// How a session works.
 #[derive(Debug, Clone, Default)]
@@ -128,6 +105,16 @@ impl Engine {
     }
 
     fn open(database: Arc<Database>, options: Options, common: NarratorContext) -> Result<Engine> {
+        let embedder = database.embedder();
+        let allowed = embedder.asks().is_none_or(|name| options.access.models.allow(name, name));
+        let context = EmbedderContext {
+            catalog: common.catalog.clone(),
+            session: common.session.clone(),
+            statements: common.statements.clone(),
+            asking: options.asking.clone(),
+        };
+        let embedder = embedder.of_session(context, allowed);
+        let database = Arc::new(database.with_embedder(embedder));
         let mut config = SessionConfig::new().with_information_schema(true);
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
         config.options_mut().optimizer.enable_round_robin_repartition = false;
@@ -245,9 +232,13 @@ impl Engine {
     /// # Errors
     /// If the text is not one query, or it cannot be planned.
     pub async fn query_one(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+        self.query_one_as(sql, &Access::read()).await
+    }
+
+    async fn query_one_as(&self, sql: &str, access: &Access) -> Result<SendableRecordBatchStream> {
         let mut statements = self.parse(sql)?;
         match (statements.pop(), statements.is_empty()) {
-            (Some(query), true) if query.is_query() => self.run_as(query, None, &Access::read()).await,
+            (Some(query), true) if query.is_query() => self.run_as(query, None, access).await,
             _ => plan_err!("a single query is wanted, which this is not: {sql}"),
         }
     }
@@ -256,8 +247,10 @@ impl Engine {
     /// it, are told by what is returned, and apart from those of others.
     pub fn for_statement(&self) -> Engine {
         let notices = Notices::default();
-        let database = Arc::new(self.database.with_notices(notices.clone()));
-        Engine { activity: self.common.begin(), database, notices, ..self.clone() }
+        let activity = self.common.begin();
+        let database = self.database.with_embedder(self.database.embedder().for_statement(&activity.id));
+        let database = Arc::new(database.with_notices(notices.clone()));
+        Engine { activity, database, notices, ..self.clone() }
     }
 
     /// Plans and runs one statement; its rows come as they are made.
@@ -368,6 +361,7 @@ impl Engine {
         let mut needs = Needs::of_plan(&plan, self.narrator_name())?;
         // What stands in the arguments of table functions is in no plan yet.
         needs.narrate(writers, self.narrator_name());
+        needs.embedder = self.database.embedder().asks().filter(|_| needs.vectors).map(String::from);
         needs.name(state.resolve_table_references(&statement)?.iter().map(TableReference::table));
         access.check(&needs, self.narrator_name())?;
         match plan {
@@ -425,77 +419,6 @@ impl Engine {
             }
             ast::Statement::Deallocate { name, .. } => self.deallocate(name).map(Some),
             other => Box::pin(self.index(other)).await,
-        }
-    }
-
-    /// The people found, best first, with the narrative and the `score`.
-    ///
-    /// # Errors
-    /// If there is no such table or column, the predicate is no expression over its columns, or the table was made with
-    /// another embedder.
-    pub async fn search(&self, search: Search) -> Result<SendableRecordBatchStream> {
-        let table = match &search.table {
-            Some(table) => table.clone(),
-            None => self.people().await?,
-        };
-        let found = self.context.table_provider(TableReference::bare(table.as_str())).await;
-        let schema = found.map_err(|e| self.explained(e))?.schema();
-        let place: &[&str] = if table == VIEW { &["region_code"] } else { &["city", "state"] };
-        let before = ["table_name", "uuid", "first_name", "last_name", "age"];
-        let shown = before.iter().chain(place).chain(&["occupation"]).copied().chain([search.column.as_str()]);
-        let (quoted, text) = (sql::quoted_name, sql::quoted_text);
-        let shown: Vec<String> =
-            shown.filter(|n| schema.column_with_name(n).is_some()).map(quoted).chain(["score".into()]).collect();
-        let shown = match search.by {
-            By::Facts => [shown, vec!["fact".into()]].concat(),
-            _ => shown,
-        };
-        let function = match search.by {
-            By::Facts => "fact_search",
-            By::Meaning => "semantic_search",
-            By::Words => "text_search",
-            By::Both => "hybrid_search",
-        };
-        let filter = match &search.predicate {
-            Some(predicate) => match sql::expression_text(predicate) {
-                Ok(predicate) => format!(", \"where\" => ({predicate})"),
-                Err(error) => return plan_err!("the condition {predicate} is no expression: {error}"),
-            },
-            None => String::new(),
-        };
-        // A person may be in several tables, but shows once.
-        let once = if table == VIEW && self.all_have_uuids().await? { ", max_per => (uuid, 1)" } else { "" };
-        let (shown, table) = (shown.join(", "), quoted(&table));
-        let (wanted, column) = (text(&search.text), text(&search.column));
-        let sql = format!(
-            "SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter}{once})",
-            search.k
-        );
-        self.query_one(&sql).await
-    }
-
-    /// Whether people are known by `uuid` in all tables of the view.
-    async fn all_have_uuids(&self) -> Result<bool> {
-        for table in Harmonised::of(&self.database).await?.tables() {
-            let table = self.context.table_provider(TableReference::bare(table)).await?;
-            if table.schema().column_with_name("uuid").is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// The table of people, or the view over all of them where there are several.
-    async fn people(&self) -> Result<String> {
-        let view = Harmonised::of(&self.database).await?;
-        match (&view.tables()[..], &self.database.tables()[..]) {
-            ([one], _) => Ok(one.to_string()),
-            ([], [one]) => Ok(one.clone()),
-            ([], []) => plan_err!("the database has no tables yet, `populace generate` makes one"),
-            ([], tables) => {
-                plan_err!("no table has people of a known country: name one of {} with --table", tables.join(", "))
-            }
-            _ => Ok(VIEW.into()),
         }
     }
 

@@ -12,7 +12,7 @@ use super::Engine;
 use crate::catalog::{Catalog, Run, Status, Stop};
 use crate::database::Database;
 use crate::error::{Error, message};
-use crate::narrators::Activity;
+use crate::servers::Activity;
 
 impl Engine {
     /// Notes the start of a run.

@@ -1,50 +1,21 @@
 //! What writes narratives.
 
-mod activity;
-pub mod openai;
+mod openai;
 pub mod outline;
 mod own;
-mod tally;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use populace_population::there_are;
 use populace_udfs::Narrator;
 
-use self::activity::Activities;
-use self::openai::{Budget, Endpoint, Limits, Models, OpenAiNarrator, OpenCatalog};
+use self::openai::{Models, OpenAiNarrator};
+use crate::servers::{Activities, Activity, Budget, Endpoint, Limits, OpenCatalog, RequestOptions};
 
-pub use activity::Activity;
-use activity::CurrentRun;
 pub use own::ReadTemplates;
-pub use tally::Asked;
 
 /// What [`open`] takes.
 const NAMES: [&str; 2] = ["outline", "openai:MODEL"];
-
-/// How a model is asked; the outline narrator needs none of it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RequestOptions {
-    /// Requests in flight at once; 16 where it is not said
-    pub concurrency: Option<usize>,
-    /// Of one request
-    pub timeout: Option<Duration>,
-    /// The model's own where it is not said
-    pub temperature: Option<f64>,
-    /// Of one answer
-    pub max_answer_tokens: Option<u32>,
-    pub limits: Limits,
-    /// Whether requests are handed to the provider in batches, where a run can wait for them
-    pub batch: bool,
-    /// A file with the servers that share the requests; `OPENAI_BASE_URL` is the one where it is not said
-    pub servers: Option<PathBuf>,
-    /// A file with the prices of models
-    pub prices: Option<PathBuf>,
-    /// What the calls are told apart by from all others, where answers that are known are not to count
-    pub fresh: Option<String>,
-}
 
 /// What all narrators of a session share.
 #[derive(Clone)]
@@ -53,7 +24,7 @@ pub struct NarratorContext {
     pub templates: ReadTemplates,
     /// Of the session between statements, and of programs that are none
     pub session: Arc<Activity>,
-    statements: Arc<Activities>,
+    pub(crate) statements: Arc<Activities>,
     /// The models of all sessions of the process
     models: Arc<Models>,
 }
@@ -92,20 +63,7 @@ fn open_bare(name: &str, asking: &RequestOptions, common: &NarratorContext) -> R
     match name.split_once(':') {
         None if name == "outline" => Ok(Arc::new(outline::OutlineNarrator)),
         Some(("openai", model)) => {
-            let mut endpoint = Endpoint::open(model, asking.servers.as_deref())?;
-            endpoint.concurrency = asking.concurrency.unwrap_or(endpoint.concurrency);
-            endpoint.timeout = asking.timeout.unwrap_or(endpoint.timeout);
-            endpoint.temperature = asking.temperature;
-            endpoint.max_answer_tokens = asking.max_answer_tokens;
-            endpoint.limits = asking.limits;
-            endpoint.batch = asking.batch;
-            endpoint.fresh = asking.fresh.clone();
-            endpoint.price = openai::price(asking.prices.as_deref(), model)?;
-            if asking.limits.cost.is_some() && endpoint.price.is_none() {
-                return Err(format!(
-                    "--max-cost needs the price of {model}: write it into a file and name it with --prices"
-                ));
-            }
+            let endpoint = Endpoint::of(model, asking)?;
             // Sessions that ask alike share what they ask through: its pace, and what is on its way.
             let limits = Limits { calls: None, tokens: None, cost: None, time: None, ..asking.limits };
             let alike = format!("{name} {:?}", RequestOptions { limits, ..asking.clone() });

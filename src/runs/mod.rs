@@ -4,7 +4,6 @@ mod judge;
 mod retry;
 mod statement;
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +13,12 @@ use datafusion::arrow::compute::{filter_record_batch, is_null};
 use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::there_are;
 use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, RowSample, narrate, narrated};
 
-use crate::catalog::{Run, Work};
-use crate::database::{Append, Appended, CreateTable, IfThere, KeySet, Shape};
+use crate::catalog::{Failures, Run, Work};
+use crate::database::{Append, Appended, CreateTable, IfThere, KeySet, Shape, embedding_column};
 use crate::engine::{Engine, RunGuard};
 use crate::sql::quoted_text;
 use crate::{packs, sql};
@@ -77,11 +76,22 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
     recorded.end(written.map(|written| (written, *count)))
 }
 
+/// What a run would take.
+#[derive(Debug)]
+pub struct Expected {
+    /// Whom it would write
+    pub people: u64,
+    /// Its calls to a model, if it makes any
+    pub estimate: Option<Estimate>,
+    /// The texts that a model would write about each of them
+    pub texts: Vec<String>,
+}
+
 /// What a run would take: the people it would write, and its calls to a model, if it makes any.
 ///
 /// # Errors
 /// If the draw is refused, or the narrator cannot be opened.
-pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimate>)> {
+pub async fn estimate(engine: &Engine, run: &Run) -> Result<Expected> {
     let Work::Generate { country, seed, given, count, .. } = &run.work else {
         return exec_err!("run {} is a statement", run.id);
     };
@@ -90,22 +100,79 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
     let people = draw(engine, (country, language.as_deref()), 0..*count, *seed, given.as_deref()).await?;
     let known = engine.database().uuids(&run.table).await?;
     let (people, there) = unknown(people, known);
-    // One that calls nobody costs nothing.
-    let narrator = narrator.filter(|n| n.window() > 1);
     let judge = judge(engine, run).await?;
-    let mut asks: Vec<Writer> = vec![];
-    if let Some(narrator) = narrator {
-        let kinds = kinds(engine, run, Some(narrator.as_ref())).await?;
-        asks.push((narrator, kinds));
-    }
-    asks.extend(judge.map(|judge| (judge.narrator().clone(), judge.narrator().scores())));
+    let writer = match narrator {
+        Some(narrator) => Some((narrator.clone(), kinds(engine, run, Some(narrator.as_ref())).await?)),
+        None => None,
+    };
     let sample = RowSample::of(people, None).await?;
     let mut estimate = Estimate::default();
-    for (narrator, kinds) in &asks {
-        sample.estimate(narrator.as_ref(), kinds, &mut estimate)?;
+    let asks_model = match &writer {
+        // One that calls nobody costs nothing.
+        Some((narrator, kinds)) if narrator.window() > 1 => {
+            sample.estimate(narrator.as_ref(), kinds, &mut estimate)?;
+            true
+        }
+        _ => false,
+    };
+    // The tokens of the texts, by whom they are written.
+    let written = match &writer {
+        Some((narrator, _)) if narrator.window() > 1 => estimate.completion_tokens,
+        _ => 0,
+    };
+    if let Some(judge) = &judge {
+        sample.estimate(judge.narrator().as_ref(), &judge.narrator().scores(), &mut estimate)?;
     }
-    let estimate = (!asks.is_empty()).then_some(estimate);
-    Ok((count - there.load(Ordering::Relaxed), estimate))
+    let texts = writer.iter().filter(|_| asks_model).flat_map(|(_, kinds)| kinds.clone()).collect();
+    let people = count - there.load(Ordering::Relaxed);
+    let mut any = asks_model || judge.is_some();
+    if let Some((narrator, kinds)) = writer {
+        any |= estimate_vectors(engine, run, (people, narrator, kinds), written, &mut estimate).await?;
+    }
+    Ok(Expected { people, estimate: any.then_some(estimate), texts })
+}
+
+/// People who are written up without a model to tell how long texts are.
+const SAMPLE: u64 = 100;
+
+/// Adds what the vectors of the texts of so many people would take; false if nobody is asked for them. The texts are as
+/// long as their tokens in all, where these are known, or as those of some of the people.
+async fn estimate_vectors(
+    engine: &Engine,
+    run: &Run,
+    (people, narrator, kinds): (u64, Arc<dyn Narrator>, Vec<String>),
+    written: u64,
+    estimate: &mut Estimate,
+) -> Result<bool> {
+    let Work::Generate { country, seed, given, .. } = &run.work else { return Ok(false) };
+    let schema = engine.database().schema(&run.table).await?;
+    let embedded = match &schema {
+        Some(schema) => kinds.iter().filter(|k| schema.column_with_name(&embedding_column(k)).is_some()).count(),
+        None if run.embed => kinds.len(),
+        None => 0,
+    };
+    if engine.database().embedder().asks().is_none() || embedded == 0 || people == 0 {
+        return Ok(false);
+    }
+    let share = embedded as f64 / kinds.len() as f64;
+    let tokens = match written {
+        0 => {
+            let language = language(run, Some(narrator.as_ref()))?;
+            let some =
+                draw(engine, (country, language.as_deref()), 0..SAMPLE.min(people), *seed, given.as_deref()).await?;
+            let mut rows = narrate(narrator, kinds.clone(), some, OnOutage::Stop);
+            let (mut letters, mut count) = (0, 0);
+            while let Some(batch) = rows.try_next().await? {
+                count += batch.num_rows();
+                let texts = kinds.iter().filter_map(|k| batch.column_by_name(k)?.as_string_opt::<i32>());
+                letters += texts.map(|texts| texts.iter().flatten().map(str::len).sum::<usize>()).sum::<usize>();
+            }
+            // A token is some four letters.
+            letters as f64 / 4.0 * people as f64 / count.max(1) as f64
+        }
+        written => written as f64,
+    };
+    engine.database().embedder().estimate(people * embedded as u64, (tokens * share) as u64, estimate)
 }
 
 /// What writes the people of a run up; nothing for one without narratives.
@@ -256,7 +323,7 @@ async fn write(
         None => None,
     };
     let (mut people, mut drawn, mut before, mut written) = (people, *count, 0, 0);
-    let failures = Failures::default();
+    let failures = NotSound::default();
     loop {
         // Only those who are not in the table yet are written up.
         let (new, there) = unknown(people, database.uuids(&run.table).await?);
@@ -297,18 +364,17 @@ const DRAWN_FOR_ONE: u64 = 10;
 
 /// Why people did not pass, and how often.
 #[derive(Clone, Default)]
-struct Failures(Arc<Mutex<HashMap<String, u64>>>);
+struct NotSound(Arc<Mutex<Failures>>);
 
-impl Failures {
+impl NotSound {
     fn commonest(&self) -> String {
-        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = failures.iter().max_by_key(|(reason, count)| (**count, std::cmp::Reverse(*reason)));
-        most.map_or("none was told".into(), |(reason, count)| format!("{reason} ({count} times)"))
+        let commonest = self.0.lock().unwrap_or_else(PoisonError::into_inner).commonest();
+        commonest.first().map_or("none was told".into(), |(reason, count)| format!("{reason} ({count} times)"))
     }
 }
 
 /// The people whose texts all came.
-fn sound(people: SendableRecordBatchStream, failures: Failures) -> SendableRecordBatchStream {
+fn sound(people: SendableRecordBatchStream, failures: NotSound) -> SendableRecordBatchStream {
     let schema = people.schema();
     let sound = people.map(move |batch| {
         let batch = batch?;
@@ -317,13 +383,7 @@ fn sound(people: SendableRecordBatchStream, failures: Failures) -> SendableRecor
         };
         let mut tally = failures.0.lock().unwrap_or_else(PoisonError::into_inner);
         for error in errors.iter().flatten() {
-            let first = error.split("; ").next().unwrap_or_default();
-            // What differs between people comes after the name of a check, which is one word.
-            let reason = match first.splitn(3, ": ").collect::<Vec<_>>()[..] {
-                [kind, check, _] if !check.contains(' ') => format!("{kind}: {check}"),
-                _ => first.to_string(),
-            };
-            *tally.entry(reason).or_default() += 1;
+            tally.add(error, 1);
         }
         Ok(filter_record_batch(&batch, &is_null(errors)?)?)
     });

@@ -158,6 +158,10 @@ impl Access {
         if let Some(model) = needs.models.iter().find(|m| !self.models.allow(m, of_session)) {
             return Err(refused_model(model));
         }
+        // Whoever names an embedder for the session means it to be asked.
+        if let Some(name) = needs.embedder.as_deref().filter(|name| !self.models.allow(name, name)) {
+            return Err(refused_embedder(name));
+        }
         if let Scope::Named(tables) = &self.tables
             && let Some(table) = needs.tables.iter().find(|t| !tables.contains(*t))
         {
@@ -179,6 +183,13 @@ pub(crate) fn refused_model(model: &str) -> datafusion::common::DataFusionError 
         .into()
 }
 
+/// Why an embedder is not asked.
+pub(crate) fn refused_embedder(name: &str) -> datafusion::common::DataFusionError {
+    let text = format!("{name} would be asked for vectors, and this session may not spend on it");
+    let hint = "take an embedder that runs here, such as multilingual-e5-small, or let the session ask models";
+    Error::new(ErrorKind::Permission, text).hint(hint).into()
+}
+
 /// What a statement needs; `write`, `ddl` and `files` with what it is that does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -187,6 +198,10 @@ pub struct Needs {
     pub ddl: Option<&'static str>,
     /// Narrators that would write, by their names
     pub models: BTreeSet<String>,
+    /// Whether texts would get vectors, for `embed` or to be searched for
+    pub vectors: bool,
+    /// What would be asked for them, where that may have to be paid
+    pub embedder: Option<String>,
     pub files: Option<&'static str>,
     pub settings: BTreeSet<String>,
 }
@@ -237,6 +252,7 @@ impl Needs {
                     if matches!(e, Expr::ScalarFunction(f) if populace_udfs::is_narrating(f.name())) {
                         needs.models.insert(of_session.to_string());
                     }
+                    needs.vectors |= matches!(e, Expr::ScalarFunction(f) if populace_udfs::is_embedding(f.name()));
                     Ok(TreeNodeRecursion::Continue)
                 })
             })
@@ -259,7 +275,6 @@ impl Needs {
             | LogicalPlan::SubqueryAlias(_)
             | LogicalPlan::Limit(_)
             | LogicalPlan::Values(_)
-            | LogicalPlan::Extension(_)
             | LogicalPlan::Distinct(_)
             | LogicalPlan::DescribeTable(_)
             | LogicalPlan::Unnest(_)
@@ -267,6 +282,7 @@ impl Needs {
             // What they explain is their input.
             | LogicalPlan::Explain(_)
             | LogicalPlan::Analyze(_) => {}
+            LogicalPlan::Extension(node) => self.vectors |= populace_udfs::is_embedding(node.node.name()),
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Copy(_) => self.files = Some("COPY"),
             LogicalPlan::Dml(dml) => {
@@ -373,6 +389,10 @@ mod tests {
         assert!(told(&all, Needs { files: Some("COPY"), ..Needs::default() }).contains("--allow-files"));
         let model = Needs { models: BTreeSet::from(["openai:x".into()]), ..Needs::default() };
         assert!(told(&all, model).contains("--allow-models openai:x"));
+        let vectors = || Needs { vectors: true, embedder: Some("openai:e".into()), ..Needs::default() };
+        assert_eq!(told(&all, vectors()), "");
+        assert!(told(&read, vectors()).contains("openai:e would be asked for vectors"));
+        assert_eq!(told(&read, Needs { vectors: true, ..Needs::default() }), "");
         let set = |name: &str| Needs { settings: BTreeSet::from([name.into()]), ..Needs::default() };
         assert_eq!(told(&all, set("datafusion.execution.batch_size")), "");
         for refused in [

@@ -12,8 +12,8 @@ use futures::{StreamExt, TryStreamExt};
 use populace::database::{Database, EmbedderChoice};
 use populace::engine::{Engine, Options, message};
 use populace::import::{Import, prepare};
-use populace::narrators::RequestOptions;
 use populace::runs;
+use populace::servers::RequestOptions;
 
 use crate::support::stub::{Reply, Stub, texts};
 use crate::support::{asked, ran_on};

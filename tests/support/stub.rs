@@ -91,7 +91,8 @@ impl Stub {
                             seen.push(body.clone());
                             seen.len() - 1
                         };
-                        if !request.path.split('?').next().unwrap().ends_with("/chat/completions") {
+                        let path = request.path.split('?').next().unwrap();
+                        if !path.ends_with("/chat/completions") && !path.ends_with("/embeddings") {
                             let answered = |body: &Value| reply(number(body), body);
                             let told = given.lock().unwrap().tell(&request, answered);
                             if !answer(&mut stream, told) {
@@ -113,6 +114,11 @@ impl Stub {
             }
         });
         Stub { base, requests, peak, batches }
+    }
+
+    /// A server that makes vectors of so many numbers.
+    pub fn embedder(dimension: usize) -> Stub {
+        Stub::start(Duration::ZERO, move |_, body| Reply::Status(200, vec![], vectors(body, dimension).to_string()))
     }
 
     /// A server that writes every text that is asked for.
@@ -219,6 +225,22 @@ fn words(key: &str, facts: &str) -> String {
     let thing = |at: u32| THINGS[hash((key, facts, at)) as usize % THINGS.len()];
     let things: Vec<&str> = (0..24).map(thing).collect();
     things.chunks(3).map(|few| format!("the {}", few.join(" "))).collect::<Vec<_>>().join(", ")
+}
+
+/// Vectors of the texts of a request, of so many numbers: texts that share words are near.
+pub fn vectors(body: &Value, dimension: usize) -> Value {
+    let vector = |text: &str| {
+        let mut vector = vec![0.01; dimension];
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 3) {
+            vector[hash(("word", &word.to_lowercase(), 0)) as usize % dimension] += 1.0;
+        }
+        vector
+    };
+    let texts = body["input"].as_array().cloned().unwrap_or_default();
+    let one = |(at, text): (usize, &Value)| json!({ "index": at, "embedding": vector(text.as_str().unwrap()) });
+    let data: Vec<Value> = texts.iter().enumerate().map(one).collect();
+    let tokens = texts.iter().map(|t| t.as_str().unwrap().len() as u64 / 4).sum::<u64>();
+    json!({ "object": "list", "data": data, "usage": { "prompt_tokens": tokens, "total_tokens": tokens } })
 }
 
 fn request(reader: &mut BufReader<TcpStream>) -> Option<Request> {

@@ -1,9 +1,13 @@
 //! What comes back from a server: read tolerantly, believed sparingly.
 
+use async_openai::Client as Api;
+use async_openai::config::OpenAIConfig;
+use async_openai::error::OpenAIError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::prompts::Rendered;
+use crate::servers::{Answer, clip, words_of};
 
 /// A chat completion, as far as servers agree on one. Nothing is required, nothing is a closed list.
 #[derive(Debug, Default, Deserialize)]
@@ -40,26 +44,6 @@ impl Completion {
         self.choices.first()?.finish_reason.as_ref()?.as_str().filter(|r| !r.is_empty()).map(String::from)
     }
 
-    pub fn prompt_tokens(&self) -> Option<u64> {
-        self.usage?.prompt_tokens
-    }
-
-    pub fn completion_tokens(&self) -> Option<u64> {
-        self.usage?.completion_tokens
-    }
-
-    /// Of the answer.
-    pub fn letters(&self) -> usize {
-        let content = self.choices.first().and_then(|c| c.message.content.as_ref());
-        content.map_or(0, |c| c.as_str().map_or_else(|| c.to_string().len(), str::len))
-    }
-
-    /// The same, with what it says of an error in other words.
-    pub fn with_errors(self, said: impl Fn(&str) -> String) -> Completion {
-        let error = self.error.map(|error| Value::String(said(&words_of(&error))));
-        Completion { error, ..self }
-    }
-
     /// Whether the answer ends at a limit of tokens, rather than at its end.
     pub fn is_cut(&self) -> bool {
         matches!(self.finish_reason().as_deref(), Some("length" | "max_tokens"))
@@ -92,6 +76,26 @@ impl Completion {
             "" => Err("the answer is empty".into()),
             text => Ok(text.to_string()),
         }
+    }
+}
+
+impl Answer for Completion {
+    async fn ask(api: &Api<OpenAIConfig>, body: Value) -> Result<Completion, OpenAIError> {
+        api.chat().create_byot(body).await
+    }
+
+    fn told(&self) -> (Option<u64>, Option<u64>) {
+        self.usage.map_or((None, None), |usage| (usage.prompt_tokens, usage.completion_tokens))
+    }
+
+    fn letters(&self) -> usize {
+        let content = self.choices.first().and_then(|c| c.message.content.as_ref());
+        content.map_or(0, |c| c.as_str().map_or_else(|| c.to_string().len(), str::len))
+    }
+
+    fn with_errors(self, said: impl Fn(&str) -> String) -> Completion {
+        let error = self.error.map(|error| Value::String(said(&words_of(&error))));
+        Completion { error, ..self }
     }
 }
 
@@ -214,27 +218,6 @@ fn refusal(text: &str, free: bool) -> bool {
 /// A server's own words on an error, wherever it put them: as much as is told.
 pub(super) fn message(error: &Value) -> String {
     clip(&words_of(error))
-}
-
-/// The same, as long as they are.
-pub(super) fn words_of(error: &Value) -> String {
-    match error {
-        Value::String(text) => text.clone(),
-        other => match other.get("message").or_else(|| other.get("error")).or_else(|| other.get("detail")) {
-            Some(inner) => words_of(inner),
-            None => other.to_string(),
-        },
-    }
-}
-
-/// The beginning of a text, on one line.
-pub(super) fn clip(text: &str) -> String {
-    let line: Vec<&str> = text.split_whitespace().collect();
-    let line = line.join(" ");
-    match line.char_indices().nth(160) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }
 
 #[cfg(test)]

@@ -14,13 +14,12 @@ use populace_udfs::Prompt;
 use serde_json::{Map, Value};
 
 use super::answer::{Completion, texts};
-use super::limits::Usage;
 use super::pending::Pending;
 use super::prompts::{About, Prompts, Rendered, Step};
 use super::provider::{Standing, line};
-use super::server::{Failure, Server};
 use super::{OpenAiNarrator, key, lost};
 use crate::catalog::{Amount, Batch, Catalog, OpenBatch};
+use crate::servers::{Answer, Failure, Server, Usage, as_told};
 
 /// People whose requests are handed over together: their facts are in memory meanwhile.
 pub(super) const PEOPLE: usize = 20_000;
@@ -367,7 +366,7 @@ impl OpenAiNarrator {
         // What was not answered is not paid.
         let usage = answer.as_ref().ok().map(|a| {
             let (_, expected) = self.expecting(wanted.pending().asked());
-            expected.told((a.prompt_tokens(), a.completion_tokens()), a.letters())
+            expected.told(a.told(), a.letters())
         });
         let price = self.client.endpoint().price.map(|p| p.in_batch());
         let Usage { prompt, completion, .. } = usage.unwrap_or_default();
@@ -389,7 +388,7 @@ impl OpenAiNarrator {
         what: impl FnMut() -> F,
     ) -> Result<T, Failure> {
         let done = what.retry(self.client.policy()).when(|f: &Failure| f.passing);
-        done.adjust(super::client::as_told).await.map_err(|f| Failure { outage: true, ..f })
+        done.adjust(as_told).await.map_err(|f| Failure { outage: true, ..f })
     }
 }
 

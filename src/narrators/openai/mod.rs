@@ -6,17 +6,12 @@
 mod answer;
 mod batch;
 mod client;
-mod endpoint;
 mod estimate;
-mod gate;
-mod health;
-mod limits;
 mod model;
 mod pending;
-mod prices;
 mod prompts;
 mod provider;
-mod server;
+mod request;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -35,25 +30,15 @@ use serde_json::{Map, Value};
 use tokio::task::JoinError;
 
 use self::answer::{Completion, texts};
-use self::limits::Usage;
 use self::model::Model;
 use self::pending::Pending;
 use self::prompts::{About, Rendered, Step};
-use self::server::Failure;
-use super::activity::Activities;
-use super::{Activity, NarratorContext, ReadTemplates};
+use super::{NarratorContext, ReadTemplates};
 use crate::catalog::{Answer, Call, Catalog, Claim, Claimed};
 use crate::packs;
+use crate::servers::{Activities, Activity, Endpoint, Failure, Usage};
 
-pub use self::endpoint::{Address, Endpoint};
-pub(super) use self::limits::Budget;
-pub use self::limits::Limits;
 pub(super) use self::model::Models;
-pub use self::prices::Price;
-pub(super) use self::prices::price;
-
-/// Opens the catalogue that answers are kept in, when the first is asked for.
-pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Sync>;
 
 /// People in work for each call in flight, and besides: those before the slowest have been answered wait for it, not
 /// their calls.
@@ -344,7 +329,7 @@ impl OpenAiNarrator {
         drop(claim);
         let answer = answer.map(|((), unrecorded)| drop(unrecorded));
         match answer {
-            Err(failure) if failure.outage || !pending.has_some() => {
+            Err(failure) if failure.outage || !pending.says_of_texts() => {
                 let mut failure = failure;
                 failure.attempts = attempts;
                 // One that was not even sent because of an outage is no new one.

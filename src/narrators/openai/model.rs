@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use super::client::Client;
 use super::prompts::{Prompts, Rendered};
-use super::server::Failure;
-use super::{Endpoint, InFlight, NarratorContext, OpenCatalog, ReadTemplates};
+use super::{InFlight, NarratorContext, ReadTemplates};
 use crate::catalog::Typical;
 use crate::packs;
+use crate::servers::{Endpoint, Failure, OpenCatalog};
 
 /// How long an endpoint that cannot be used is left alone; until then requests fail at once.
 const REST: Duration = Duration::from_secs(30);

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Completion, clip, words_of};
-use super::server::{Failure, Server};
+use super::answer::Completion;
+use crate::servers::{Answer, Failure, Server, clip, words_of};
 
 /// What every request of a batch is sent to, as the provider writes it.
 const ENDPOINT: &str = "/v1/chat/completions";
@@ -110,7 +110,7 @@ impl Server {
     ///
     /// # Errors
     /// What the server said instead.
-    pub async fn submit(&self, name: &str, lines: &[u8]) -> Result<Standing, Failure> {
+    pub(super) async fn submit(&self, name: &str, lines: &[u8]) -> Result<Standing, Failure> {
         let (kind, form) = form(name, lines);
         let file: Value = self.read(self.at("files", Some((kind, form))).await?)?;
         let Some(file) = file["id"].as_str() else {
@@ -130,7 +130,7 @@ impl Server {
     ///
     /// # Errors
     /// What the server said instead.
-    pub async fn standing(&self, id: &str) -> Result<Standing, Failure> {
+    pub(super) async fn standing(&self, id: &str) -> Result<Standing, Failure> {
         self.read(self.at(&format!("batches/{id}"), None).await?)
     }
 
@@ -138,7 +138,7 @@ impl Server {
     ///
     /// # Errors
     /// What the server said instead.
-    pub async fn named(&self, name: &str) -> Result<Option<Standing>, Failure> {
+    pub(super) async fn named(&self, name: &str) -> Result<Option<Standing>, Failure> {
         let is = |s: &Standing| s.metadata.as_ref().is_some_and(|m| m.get("populace").is_some_and(|n| n == name));
         let mut after = String::new();
         for _ in 0..PAGES {
@@ -160,7 +160,7 @@ impl Server {
     ///
     /// # Errors
     /// What the server said instead.
-    pub async fn answers(&self, batch: &Standing) -> Result<Vec<(String, Result<Completion, String>)>, Failure> {
+    pub(super) async fn answers(&self, batch: &Standing) -> Result<Vec<(String, Result<Completion, String>)>, Failure> {
         let mut answers = vec![];
         for file in [&batch.output_file_id, &batch.error_file_id].into_iter().flatten() {
             let content = self.at(&format!("files/{file}/content"), None).await?;

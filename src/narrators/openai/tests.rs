@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::*;
+use crate::servers::{Address, Limits};
 
 #[path = "../../../tests/support/stub.rs"]
 mod stub;
@@ -212,6 +213,24 @@ async fn what_passed_is_not_lost_with_what_did_not() {
     assert_eq!(written[1].as_ref().unwrap().text, "Ada Moss mends what others have welded.");
     assert_eq!(written[0].as_ref().unwrap().text, "Ada Moss grew up in a house full of bees.");
     assert_eq!(stub.count(), 3);
+}
+
+#[tokio::test]
+async fn a_text_that_failed_alone_says_so_once() {
+    let stub = Stub::start(Duration::ZERO, |_, _| {
+        let text = "Somebody can weld, and mend what was welded.";
+        Reply::Content(json!({ "cultural_background": text, "skills_and_expertise": text }).to_string())
+    });
+    let session = session(&stub.base, |e| e.attempts = 2);
+    let both = vec![ask("Ada", "cultural_background"), ask("Ada", "skills_and_expertise")];
+    for error in session.narrator.narrate(both).await {
+        let error = error.unwrap_err();
+        assert!(error.message.starts_with("name_missing: ") && !error.message.contains("skills"), "{error}");
+        assert_eq!(error.attempts, 2);
+    }
+    let failures = session.catalog.calls("run").unwrap().failures;
+    let told = ["cultural_background: name_missing", "skills_and_expertise: name_missing"].map(|f| (f.to_string(), 1));
+    assert_eq!(failures, told);
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 pub(crate) mod embedder;
 pub(crate) mod facts;
 pub(crate) mod labels;
+pub(crate) mod language;
 pub(crate) mod narrator;
 pub(crate) mod packs;
 pub(crate) mod table_search;
+#[cfg(feature = "search")]
 pub(crate) mod words;
 
 use std::fmt;

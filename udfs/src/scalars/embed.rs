@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 use datafusion_macros::user_doc;
 
 use crate::host::LazyEmbedder;
-use crate::host::embedder::{Embedder, Purpose};
+use crate::host::embedder::{Embedder, Purpose, for_statement};
 
 pub(crate) const NAME: &str = "embed";
 
@@ -78,7 +78,7 @@ impl AsyncScalarUDFImpl for Embed {
                 purposes.as_string::<i32>().iter().map(purpose).collect::<Result<_>>()?
             }
         };
-        let embedder = self.embedder.get()?;
+        let embedder = for_statement(self.embedder.get()?, &args.config_options);
         let of = |wanted: Purpose| -> Vec<Option<&str>> {
             texts.iter().zip(&purposes).map(|(text, purpose)| text.filter(|_| *purpose == wanted)).collect()
         };

@@ -8,6 +8,7 @@ pub(crate) mod functions;
 mod rank;
 mod request;
 mod run;
+mod usual;
 
 use std::sync::Arc;
 
@@ -22,11 +23,19 @@ use self::rank::Fusion;
 use crate::host::Populace;
 use crate::host::words::Words;
 use crate::nodes::relation_function::{RelationFunction, Wanted};
+use crate::scalars::embed;
 
+#[cfg(feature = "checks")]
 pub(crate) use request::{text_column, vector_column};
+#[cfg(feature = "checks")]
 pub(crate) use run::vectors_of;
 
 const SCORE: &str = "score";
+
+/// Whether a function, by its name, turns texts into vectors: `embed`, and the searches by meaning.
+pub fn is_embedding(function: &str) -> bool {
+    [embed::NAME, "semantic_search", "hybrid_search", "fact_search"].contains(&function)
+}
 
 /// What a search goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +143,10 @@ impl RelationFunction for Search {
     }
 
     fn is_subset(&self) -> bool {
+        true
+    }
+
+    fn carries(&self) -> bool {
         true
     }
 

@@ -11,9 +11,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::OpenCatalog;
+use super::activity::CurrentRun;
 use super::prices::Price;
 use crate::catalog::{Amount, Bounds, Catalog, Exhausted};
-use crate::narrators::CurrentRun;
 
 /// What a run may take; nothing is limited where it is not said.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -47,7 +47,7 @@ impl Limits {
 
 /// Requests and tokens a minute.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     requests: Option<DefaultDirectRateLimiter>,
     tokens: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
 }
@@ -83,7 +83,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Tokens of a request and of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     pub prompt: u64,
     pub completion: u64,
     /// Whether the server did not tell all of it
@@ -121,7 +121,7 @@ impl Usage {
 
 /// What may be spent, and what has been, by the run that is at work; by the session where there is none.
 #[derive(Clone)]
-pub(in crate::narrators) struct Budget {
+pub(crate) struct Budget {
     spending: Arc<Spending>,
     run: CurrentRun,
 }
@@ -135,7 +135,7 @@ impl Deref for Budget {
 }
 
 /// What the statements of a session share of what they may spend.
-pub(in crate::narrators) struct Spending {
+pub(crate) struct Spending {
     limits: Limits,
     started: Instant,
     catalog: OpenCatalog,
@@ -187,7 +187,7 @@ impl Budget {
     ///
     /// # Errors
     /// If there is no room left; the message says which limit.
-    pub(super) async fn reserve(
+    pub(crate) async fn reserve(
         self: &Arc<Self>,
         expected: Usage,
         price: Option<Price>,
@@ -214,7 +214,7 @@ impl Budget {
     ///
     /// # Errors
     /// If there is no time left, or the catalogue cannot be written.
-    pub(super) async fn reserve_now(
+    pub(crate) async fn reserve_now(
         self: &Arc<Self>,
         expected: Usage,
         price: Option<Price>,
@@ -278,7 +278,7 @@ impl Drop for InFlight {
 
 /// What is set apart for a request that is about to be sent. It stays spent where nobody learns what became of that.
 #[derive(Debug)]
-pub(super) struct Reservation {
+pub(crate) struct Reservation {
     in_flight: InFlight,
     account: Option<(Arc<Catalog>, String)>,
     amount: Amount,

@@ -12,7 +12,7 @@ const ALONE: u32 = 6;
 /// A circuit breaker that pauses. It trips only for a server that has answered before: one that never did fails as it
 /// is, so that a slip in its address is told at once.
 #[derive(Debug)]
-pub(super) struct Health {
+pub(crate) struct Health {
     patience: Duration,
     /// Between one request that tries whether the server is back and the next
     pause: Duration,

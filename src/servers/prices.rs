@@ -49,7 +49,7 @@ struct Prices {
 ///
 /// # Errors
 /// If the file that is named is not there, or one is not of this form.
-pub(in crate::narrators) fn price(file: Option<&Path>, model: &str) -> Result<Option<Price>, String> {
+pub(crate) fn price(file: Option<&Path>, model: &str) -> Result<Option<Price>, String> {
     let path: PathBuf = match (file, dirs::config_dir()) {
         (Some(file), _) => file.into(),
         (None, Some(folder)) => folder.join("populace").join("prices.toml"),

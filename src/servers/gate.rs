@@ -24,7 +24,7 @@ const REST: u32 = 10;
 /// gate tries fewer requests for a round, and stays with them if as many answers came in a second: then those that it
 /// left out only stood in the queue.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     slots: Semaphore,
     state: Mutex<State>,
     most: usize,
@@ -73,7 +73,7 @@ impl Round {
 }
 
 /// A place among the requests in flight, until dropped.
-pub(super) struct Slot<'a> {
+pub(crate) struct Slot<'a> {
     gate: &'a Gate,
     permit: Option<SemaphorePermit<'a>>,
     entered: Instant,

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::openai::Budget;
+use super::limits::Budget;
 use super::tally::{Asked, Tally};
+use crate::catalog::Call;
 
 /// The run that a statement is at, for the calls that are made meanwhile.
 pub type CurrentRun = Arc<Mutex<Option<String>>>;
@@ -15,15 +16,15 @@ pub type CurrentRun = Arc<Mutex<Option<String>>>;
 pub struct Activity {
     /// What functions are told of the statement by
     pub id: String,
-    pub(super) run: CurrentRun,
+    pub(crate) run: CurrentRun,
     /// The run that was the last, also after its end
     last: Mutex<Option<String>>,
-    pub(super) tally: Tally,
-    pub(super) budget: Arc<Budget>,
+    pub(crate) tally: Tally,
+    pub(crate) budget: Arc<Budget>,
 }
 
 impl Activity {
-    pub(super) fn new(budget: &Budget) -> Arc<Activity> {
+    pub(crate) fn new(budget: &Budget) -> Arc<Activity> {
         let run = CurrentRun::default();
         let budget = Arc::new(budget.of(run.clone()));
         let id = uuid::Uuid::now_v7().simple().to_string();
@@ -48,6 +49,11 @@ impl Activity {
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = run;
     }
 
+    /// Counts what came of a call.
+    pub(crate) fn count(&self, call: &Call) {
+        self.tally.called(call);
+    }
+
     /// What came of asking since this was last called.
     pub fn asked(&self) -> Asked {
         self.tally.take()
@@ -56,7 +62,7 @@ impl Activity {
 
 /// The statements of a session that are at work, by their ids.
 #[derive(Debug, Default)]
-pub(super) struct Activities(Mutex<HashMap<String, Weak<Activity>>>);
+pub(crate) struct Activities(Mutex<HashMap<String, Weak<Activity>>>);
 
 impl Activities {
     pub fn begin(&self, budget: &Budget) -> Arc<Activity> {

@@ -8,17 +8,16 @@ use async_openai::Client as Api;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::answer::{Completion, clip, words_of};
 use super::endpoint::{Address, Endpoint};
 use super::gate::Gate;
 use super::health::Health;
 use super::limits::{Budget, Pace, Usage};
-use super::prompts::Rendered;
 
 /// What OpenAI calls the limit of an answer; it was `max_tokens` once, and is so at other servers still.
-const NEW_LIMIT: &str = "max_completion_tokens";
+pub(crate) const NEW_LIMIT: &str = "max_completion_tokens";
 
 /// The longest wait that a server may ask for; beyond it the run had better stop.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -28,9 +27,24 @@ const ANSWER: usize = 16 << 20;
 const FILE: usize = 1 << 30;
 const SAID: usize = 64 << 10;
 
+/// What a server answers, as far as servers agree on it.
+pub(crate) trait Answer: DeserializeOwned + Send + 'static {
+    /// Asks for one, by the interface that it belongs to.
+    fn ask(api: &Api<OpenAIConfig>, body: Value) -> impl Future<Output = Result<Self, OpenAIError>> + Send;
+
+    /// Tokens of what was asked and of the answer, as far as the server tells them.
+    fn told(&self) -> (Option<u64>, Option<u64>);
+
+    /// Of the answer.
+    fn letters(&self) -> usize;
+
+    /// The same, with what it says of an error in other words.
+    fn with_errors(self, said: impl Fn(&str) -> String) -> Self;
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     pub message: String,
     /// Whether another attempt may succeed
     pub passing: bool,
@@ -98,9 +112,9 @@ impl Silence {
 }
 
 /// A server that is asked for a model.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: Address,
-    endpoint: Arc<Endpoint>,
+    pub endpoint: Arc<Endpoint>,
     /// For answers; what it sends and reads goes through [`exchange`]
     api: Api<OpenAIConfig>,
     http: reqwest::Client,
@@ -109,12 +123,13 @@ pub(super) struct Server {
     /// Requests that are at it, or wait for their turn
     load: AtomicUsize,
     /// What the server was found not to take; each is left out from then on
-    no_schema: AtomicBool,
-    no_json: AtomicBool,
-    no_seed: AtomicBool,
-    no_temperature: AtomicBool,
+    pub no_schema: AtomicBool,
+    pub no_json: AtomicBool,
+    pub no_seed: AtomicBool,
+    pub no_temperature: AtomicBool,
+    pub no_dimensions: AtomicBool,
     /// Whether it knows the limit of an answer by its older name alone
-    old_limit: AtomicBool,
+    pub old_limit: AtomicBool,
 }
 
 /// A request among those that a server has to do, until dropped.
@@ -133,6 +148,7 @@ struct Sent {
     json: bool,
     seed: bool,
     temperature: bool,
+    dimensions: bool,
     new_limit: bool,
 }
 
@@ -145,6 +161,7 @@ impl Sent {
             json: form.is_some_and(|f| f != "json_schema"),
             seed: has("seed"),
             temperature: has("temperature"),
+            dimensions: has("dimensions"),
             new_limit: has(NEW_LIMIT),
         }
     }
@@ -156,7 +173,8 @@ impl Server {
         let weights: f64 = endpoint.addresses.iter().map(|a| a.weight).sum();
         let part = (endpoint.concurrency as f64 * address.weight / weights).ceil() as usize;
         let (gate, health) = (Gate::new(part), Health::new(endpoint.patience, endpoint.backoff * 10));
-        let [no_schema, no_json, no_seed, no_temperature, old_limit] = std::array::from_fn(|_| AtomicBool::new(false));
+        let [no_schema, no_json, no_seed, no_temperature, no_dimensions, old_limit] =
+            std::array::from_fn(|_| AtomicBool::new(false));
         let load = AtomicUsize::new(0);
         let http = http.clone();
         let api = api(&address, &http, endpoint.timeout);
@@ -172,6 +190,7 @@ impl Server {
             no_json,
             no_seed,
             no_temperature,
+            no_dimensions,
             old_limit,
         }
     }
@@ -187,21 +206,21 @@ impl Server {
     ///
     /// # Errors
     /// What the server said instead, or that a limit is reached.
-    pub async fn request(
+    pub async fn request<A: Answer>(
         &self,
-        (asked, seed, complaint): (&Rendered, u32, Option<&str>),
+        (tokens, body): (u64, &(dyn Fn(&Server) -> Value + Send + Sync)),
         (pace, budget, expected): (&Pace, &Arc<Budget>, Usage),
         elsewhere: bool,
         count: &(dyn Fn() + Sync),
-    ) -> Result<Option<(Completion, Usage)>, Failure> {
+    ) -> Result<Option<(A, Usage)>, Failure> {
         self.load.fetch_add(1, Ordering::Relaxed);
         let _load = Load(&self.load);
         let mut forms = 0;
         while forms < 5 {
             self.health.wait().await.map_err(|message| Failure::outage(message, false))?;
-            pace.turn(asked.tokens()).await;
+            pace.turn(tokens).await;
             // Made before there is a place for it, so that no place waits for it.
-            let body = self.body(asked, seed, complaint);
+            let body = body(self);
             let sent = Sent::of(&body);
             let slot = self.gate.enter().await;
             if elsewhere && !self.health.is_up() {
@@ -210,13 +229,12 @@ impl Server {
             let reserved = budget.reserve(expected, self.endpoint.price).await;
             let reserved = reserved.map_err(|limit| Failure { of_server: false, ..Failure::outage(limit, false) })?;
             count();
-            match self.completion(body).await {
-                Ok(completion) => {
+            match self.answer::<A>(body).await {
+                Ok(answer) => {
                     self.health.answered();
                     slot.answered();
-                    let told = (completion.prompt_tokens(), completion.completion_tokens());
-                    let usage = reserved.settle(told, completion.letters());
-                    return Ok(Some((completion, usage)));
+                    let usage = reserved.settle(answer.told(), answer.letters());
+                    return Ok(Some((answer, usage)));
                 }
                 Err(silence) => {
                     if silence.is_free() {
@@ -239,8 +257,8 @@ impl Server {
         Err(Failure::lasting(format!("{} takes no form of request that is known", self.shown())))
     }
 
-    async fn completion(&self, body: Value) -> Result<Completion, Silence> {
-        let completion = self.api.chat().create_byot::<_, Completion>(body).await.map_err(|error| match error {
+    async fn answer<A: Answer>(&self, body: Value) -> Result<A, Silence> {
+        let answer = A::ask(&self.api, body).await.map_err(|error| match error {
             OpenAIError::Boxed(error) => match error.downcast::<Silence>() {
                 Ok(silence) => *silence,
                 Err(other) => Silence::Nonsense(other.to_string()),
@@ -249,7 +267,7 @@ impl Server {
             OpenAIError::JSONDeserialize(_, said) => Silence::Nonsense(said),
             other => Silence::Nonsense(other.to_string()),
         });
-        Ok(completion?.with_errors(|said| self.address.without_secrets(said)))
+        Ok(answer?.with_errors(|said| self.address.without_secrets(said)))
     }
 
     /// What the server is called where people read it.
@@ -279,42 +297,13 @@ impl Server {
         })
     }
 
-    /// The body of a request.
-    pub fn body(&self, asked: &Rendered, seed: u32, complaint: Option<&str>) -> Value {
-        let off = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        let mut body = json!({
-            "model": self.endpoint.model,
-            "messages": [{ "role": "system", "content": asked.system }, { "role": "user", "content": asked.user }],
-            "stream": false,
-        });
-        if let (Some(complaint), Some(messages)) = (complaint, body["messages"].as_array_mut()) {
-            let again =
-                format!("An earlier answer to this could not be used: {complaint}. Mind that, and write it anew.");
-            messages.push(json!({ "role": "user", "content": again }));
-        }
-        if !off(&self.no_schema) {
-            let schema = json!({ "name": "texts", "strict": true, "schema": asked.schema() });
-            body["response_format"] = json!({ "type": "json_schema", "json_schema": schema });
-        } else if !off(&self.no_json) {
-            body["response_format"] = json!({ "type": "json_object" });
-        }
-        if !off(&self.no_seed) {
-            body["seed"] = json!(seed & i32::MAX as u32);
-        }
-        if let (Some(temperature), false) = (self.endpoint.temperature, off(&self.no_temperature)) {
-            body["temperature"] = json!(temperature);
-        }
-        if let Some(tokens) = self.endpoint.max_answer_tokens {
-            body[if off(&self.old_limit) { "max_tokens" } else { NEW_LIMIT }] = json!(tokens);
-        }
-        body
-    }
-
     /// Notes which parameter a server turned down; false if it cannot be told, or was not sent.
     fn leave_out(&self, sent: Sent, complaint: &str) -> bool {
         let complaint = complaint.to_lowercase();
         let about = |words: &[&str]| words.iter().any(|w| complaint.contains(w));
-        let flag = if about(&["temperature"]) && sent.temperature {
+        let flag = if about(&["dimensions"]) && sent.dimensions {
+            &self.no_dimensions
+        } else if about(&["temperature"]) && sent.temperature {
             &self.no_temperature
         } else if about(&[NEW_LIMIT]) && sent.new_limit {
             &self.old_limit
@@ -416,7 +405,9 @@ fn api(address: &Address, http: &reqwest::Client, timeout: Duration) -> Api<Open
         async move {
             let request = request.build().await?;
             let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
-            let sent = ("chat/completions", Some(("application/json".to_string(), body)));
+            // Where it goes below the address.
+            let path = request.url().path().trim_start_matches("/v1/");
+            let sent = (path, Some(("application/json".to_string(), body)));
             let said = exchange(&sender, &to, sent, timeout, ANSWER).await;
             let said = said.map_err(|silence| OpenAIError::Boxed(Box::new(silence)))?;
             Ok::<_, OpenAIError>(reqwest::Response::from(http::Response::new(said)))
@@ -475,12 +466,33 @@ fn wait(text: &str) -> Option<Duration> {
 }
 
 /// An error with what caused it: reqwest's own text says only that something failed.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(cause) = last.source() {
         last = cause;
     }
     last.to_string()
+}
+
+/// A server's own words on an error, wherever it put them.
+pub(crate) fn words_of(error: &Value) -> String {
+    match error {
+        Value::String(text) => text.clone(),
+        other => match other.get("message").or_else(|| other.get("error")).or_else(|| other.get("detail")) {
+            Some(inner) => words_of(inner),
+            None => other.to_string(),
+        },
+    }
+}
+
+/// The beginning of a text, on one line.
+pub(crate) fn clip(text: &str) -> String {
+    let line: Vec<&str> = text.split_whitespace().collect();
+    let line = line.join(" ");
+    match line.char_indices().nth(160) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::RequestOptions;
 use super::limits::Limits;
-use super::prices::Price;
+use super::prices::{Price, price};
 
 const DEFAULT_BASE: &str = "https://api.openai.com/v1";
 
@@ -17,10 +18,10 @@ const DEFAULT_BASE: &str = "https://api.openai.com/v1";
 #[derive(Clone, PartialEq)]
 pub struct Address {
     /// What requests go to, secrets and all
-    pub(super) url: reqwest::Url,
+    pub(crate) url: reqwest::Url,
     /// The same for people, tables and logs: no password, and no query
     pub shown: String,
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Its part of the requests, beside the other servers' weights
     pub weight: f64,
 }
@@ -86,7 +87,32 @@ impl Endpoint {
         Ok(Endpoint::new(model, vec![Address::new(&base, &key)?]))
     }
 
-    pub(super) fn new(model: &str, addresses: Vec<Address>) -> Endpoint {
+    /// The same, asked as it is said.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); if the file of prices is at fault, or money is limited and the price is not known.
+    pub fn of(model: &str, asking: &RequestOptions) -> Result<Endpoint, String> {
+        let endpoint = Endpoint::open(model, asking.servers.as_deref())?;
+        let price = price(asking.prices.as_deref(), model)?;
+        if asking.limits.cost.is_some() && price.is_none() {
+            return Err(format!(
+                "--max-cost needs the price of {model}: write it into a file and name it with --prices"
+            ));
+        }
+        Ok(Endpoint {
+            concurrency: asking.concurrency.unwrap_or(endpoint.concurrency),
+            timeout: asking.timeout.unwrap_or(endpoint.timeout),
+            temperature: asking.temperature,
+            max_answer_tokens: asking.max_answer_tokens,
+            limits: asking.limits,
+            batch: asking.batch,
+            fresh: asking.fresh.clone(),
+            price,
+            ..endpoint
+        })
+    }
+
+    pub(crate) fn new(model: &str, addresses: Vec<Address>) -> Endpoint {
         Endpoint {
             model: model.into(),
             addresses,
@@ -107,7 +133,7 @@ impl Endpoint {
     /// Whose answers they are, beside the model's name, for which anybody can be asked: those of a public host are its
     /// alone. Machines of one's own (this one, private addresses, names without a domain) are taken for one provider,
     /// whatever the port: they come and go, and run what one has put there.
-    pub(super) fn provider(&self) -> String {
+    pub(crate) fn provider(&self) -> String {
         let hosts: BTreeSet<String> = self.addresses.iter().filter_map(Address::public_host).collect();
         hosts.into_iter().collect::<Vec<_>>().join(" ")
     }
@@ -117,7 +143,7 @@ impl Endpoint {
 const IN_CLEAR: &str = "POPULACE_KEY_IN_CLEAR";
 
 impl Address {
-    pub(super) fn new(base: &str, key: &str) -> Result<Address, String> {
+    pub(crate) fn new(base: &str, key: &str) -> Result<Address, String> {
         let url = match reqwest::Url::parse(base) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
             _ => {
@@ -157,7 +183,7 @@ impl Address {
     }
 
     /// Where something of the server is.
-    pub(super) fn at(&self, path: &str) -> reqwest::Url {
+    pub(crate) fn at(&self, path: &str) -> reqwest::Url {
         let (path, asked) = path.split_once('?').unwrap_or((path, ""));
         let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_string();
@@ -206,7 +232,7 @@ impl Address {
     }
 
     /// A text without what servers repeat of it: before it is cut, so that no part of a secret is left.
-    pub(super) fn without_secrets(&self, text: &str) -> String {
+    pub(crate) fn without_secrets(&self, text: &str) -> String {
         let mut secrets: Vec<String> = self.secrets().collect();
         // The longest first: one may be in another.
         secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
