@@ -406,14 +406,16 @@ fn api(address: &Address, http: &reqwest::Client, timeout: Duration) -> Api<Open
             let request = request.build().await?;
             let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
             // Where it goes below the address.
-            let path = request.url().path().trim_start_matches("/v1/");
+            let path = request.url().path().trim_start_matches('/');
             let sent = (path, Some(("application/json".to_string(), body)));
             let said = exchange(&sender, &to, sent, timeout, ANSWER).await;
             let said = said.map_err(|silence| OpenAIError::Boxed(Box::new(silence)))?;
             Ok::<_, OpenAIError>(reqwest::Response::from(http::Response::new(said)))
         }
     });
-    Api::build(http.clone(), OpenAIConfig::new()).with_http_service(service)
+    // By itself it would take address and key from the environment: where requests go is said here only.
+    let nowhere = OpenAIConfig::new().with_api_base("http://address").with_api_key("");
+    Api::build(http.clone(), nowhere).with_http_service(service)
 }
 
 /// Sends something to a path, or asks for what is there; what is read of the answer is bounded.
