@@ -34,22 +34,6 @@ const PROBE: &str = "a person";
 const DIMENSIONS: [(&str, usize); 3] =
     [("text-embedding-3-small", 1536), ("text-embedding-3-large", 3072), ("text-embedding-ada-002", 1536)];
 
-/// What an embedder behind a server needs of the session that it is for: what narrators have of it.
-#[derive(Clone)]
-pub struct EmbedderContext {
-    pub catalog: OpenCatalog,
-    /// Of the session between statements
-    pub session: Arc<Activity>,
-    pub(crate) statements: Arc<Activities>,
-    pub asking: RequestOptions,
-}
-
-impl fmt::Debug for EmbedderContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.asking.fmt(f)
-    }
-}
-
 /// Makes vectors by a model behind servers, for a statement.
 #[derive(Clone)]
 pub(super) struct OpenAi {
@@ -101,7 +85,7 @@ impl OpenAi {
     ///
     /// # Errors
     /// If there is no such server or key, or it does not answer.
-    pub fn open(spec: &str, context: &EmbedderContext) -> Result<OpenAi, String> {
+    pub fn open(spec: &str, context: &ModelContext) -> Result<OpenAi, String> {
         let (model, declared) = parts(spec);
         let of = |dimension: usize| -> Result<OpenAi, String> {
             let model = Model {

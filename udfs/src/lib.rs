@@ -32,6 +32,7 @@ pub use host::narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, StatementOptions,
     narrative_field,
 };
+pub use host::reranker::Reranker;
 pub use host::table_search::{SearchRows, TableSearch, TextQuery};
 pub use host::words::{LONGEST_WORD, Words};
 pub use narratives::estimate::{RowSample, estimate};

@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub(crate) mod labels;
 pub(crate) mod narrator;
 pub(crate) mod packs;
+pub(crate) mod reranker;
 pub(crate) mod table_search;
 pub(crate) mod words;
 
@@ -19,6 +20,7 @@ use self::embedder::Embedder;
 use self::labels::{InMemory, LabelStore};
 use self::narrator::Narrator;
 use self::packs::Packs;
+use self::reranker::{Reranker, Rerankers};
 use self::table_search::TableSearch;
 
 type OpenEmbedder = dyn Fn() -> Result<Arc<dyn Embedder>> + Send + Sync;
@@ -128,6 +130,7 @@ pub struct Populace {
     pub(crate) search: Option<Arc<dyn TableSearch>>,
     pub(crate) labels: Labels,
     pub(crate) narrators: Narrators,
+    pub(crate) rerankers: Rerankers,
 }
 
 impl Populace {
@@ -147,6 +150,15 @@ impl Populace {
         open: impl Fn() -> Result<Arc<dyn Embedder>> + Send + Sync + 'static,
     ) -> Populace {
         self.embedder = Some(LazyEmbedder(Arc::new(open)));
+        self
+    }
+
+    /// What searches are reranked by, opened by its name when one is planned.
+    pub fn with_rerankers(
+        mut self,
+        open: impl Fn(&str) -> Result<Arc<dyn Reranker>> + Send + Sync + 'static,
+    ) -> Populace {
+        self.rerankers = Rerankers(Some(Arc::new(open)));
         self
     }
 

@@ -65,6 +65,7 @@ impl Search {
             _ => targets,
         };
         let hits = self.found(rows.as_ref(), &targets, &task).await?;
+        let hits = self.reranked(rows.as_ref(), hits, &task).await?;
         self.output(rows.as_ref(), &hits, &shown, &projection, schema).await
     }
 
@@ -87,7 +88,8 @@ impl Search {
             .chain(&self.facts)
             .chain(of_quotas)
             .chain(&telling)
-            .chain(&self.pool);
+            .chain(&self.pool)
+            .chain(self.rerank.iter().flat_map(|rerank| &rerank.texts));
         all.cloned().collect()
     }
 
