@@ -205,7 +205,16 @@ pub fn message(error: &DataFusionError) -> String {
         }
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => message(inner),
         DataFusionError::Shared(inner) => message(inner),
-        DataFusionError::Collection(errors) => errors.iter().map(message).collect::<Vec<_>>().join("\n"),
+        DataFusionError::Collection(errors) => {
+            // One slip may stand in several places.
+            let mut said: Vec<String> = vec![];
+            for text in errors.iter().map(message) {
+                if !said.contains(&text) {
+                    said.push(text);
+                }
+            }
+            said.join("\n")
+        }
         DataFusionError::External(error) => match error.downcast_ref::<DataFusionError>() {
             Some(inner) => message(inner),
             None => strip(&error.to_string()),
@@ -415,5 +424,13 @@ mod tests {
         assert_eq!((error.message.as_str(), error.position), ("odd", Some(Position { line: 2, column: 13 })));
         assert_eq!(error.to_string(), "odd at line 2, column 13");
         assert_eq!(ErrorKind::Interrupted.exit_code(), 130);
+    }
+
+    #[test]
+    fn a_slip_in_several_places_is_told_once() {
+        let slip = |text: &str| DataFusionError::Plan(text.into());
+        let errors =
+            DataFusionError::Collection(vec![slip("no column `a`"), slip("no column `b`"), slip("no column `a`")]);
+        assert_eq!(message(&errors), "no column `a`\nno column `b`");
     }
 }

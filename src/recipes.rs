@@ -11,7 +11,7 @@
 //! SELECT * FROM {{ table }} WHERE ({{ where }}) LIMIT {{ n }};
 //! ```
 //!
-//! A parameter without `=` has no default, and must be given. Kinds: `identifier` (a name of a table or column),
+//! `name|old` takes values by an older name too. A parameter without `=` has no default, and must be given. Kinds: `identifier` (a name of a table or column),
 //! `identifiers` (several, parted by commas), `number`, `text` (quoted where it stands), and `expression` (any SQL
 //! expression).
 
@@ -91,6 +91,8 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
     pub name: String,
+    /// What it was called before, and may still be
+    pub old_name: Option<String>,
     pub kind: Kind,
     pub default: Option<String>,
     pub description: String,
@@ -145,7 +147,11 @@ fn read(name: &'static str, text: &'static str) -> Result<Recipe, String> {
         };
         let (name, kind) = declared.trim().split_once(' ').ok_or_else(|| wrong(at, "no kind"))?;
         let kind = Kind::named(kind.trim()).ok_or_else(|| wrong(at, "no such kind of parameter"))?;
-        parameters.push(Parameter { name: name.into(), kind, default, description: what.trim().into() });
+        let (name, old_name) = match name.split_once('|') {
+            Some((name, old)) => (name, Some(old.to_string())),
+            None => (name, None),
+        };
+        parameters.push(Parameter { name: name.into(), old_name, kind, default, description: what.trim().into() });
     }
     let description = description.join("\n").trim().to_string();
     if description.is_empty() {
@@ -161,12 +167,14 @@ impl Recipe {
     /// If a parameter is unknown or missing, or a value is none of its kind.
     pub fn statements(&self, given: &[(String, String)]) -> Result<String, String> {
         let known: Vec<&str> = self.parameters.iter().map(|p| p.name.as_str()).collect();
-        if let Some((name, _)) = given.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        let is = |p: &Parameter, name: &str| p.name == name || p.old_name.as_deref() == Some(name);
+        if let Some((name, _)) = given.iter().find(|(name, _)| !self.parameters.iter().any(|p| is(p, name))) {
             return Err(format!("the recipe {} has no parameter `{name}`{}", self.name, there_are(name, &known)));
         }
         let mut values = BTreeMap::new();
-        for Parameter { name, kind, default, description } in &self.parameters {
-            let value = given.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v).or(default.as_ref());
+        for parameter in &self.parameters {
+            let Parameter { name, kind, default, description, .. } = parameter;
+            let value = given.iter().rev().find(|(n, _)| is(parameter, n)).map(|(_, v)| v).or(default.as_ref());
             let Some(value) = value else {
                 return Err(format!("the recipe {} needs --param {name}=…: {description}", self.name));
             };
@@ -200,6 +208,21 @@ mod tests {
         }
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/recipes")).unwrap();
         assert_eq!(files.count(), FILES.len(), "a file in sql/recipes is not in the list");
+    }
+
+    /// A parameter is called as the argument of SQL that it fills: `strata` of samples and weights, `by` after GROUP BY.
+    #[test]
+    fn strata_are_called_strata_everywhere() {
+        for recipe in all() {
+            let has = |name: &str| recipe.parameters.iter().any(|p| p.name == name);
+            let stratified = recipe.statements.contains("strata =>") || recipe.name == "bias_mitigation";
+            assert!(!(stratified && has("by")), "{}", recipe.name);
+        }
+        for name in ["representation", "bias_mitigation"] {
+            let recipe = find(name).unwrap();
+            let sql = |name: &str| recipe.statements(&[(name.to_string(), "sex".to_string())]).unwrap();
+            assert_eq!(sql("by"), sql("strata"));
+        }
     }
 
     #[test]

@@ -299,3 +299,105 @@ fn a_reader_that_goes_ends_nothing_in_error() {
         assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+#[test]
+fn without_a_command_statements_come_from_standard_input() {
+    let directory = tempfile::tempdir().unwrap();
+    let statements = directory.path().join("statements.sql");
+    std::fs::write(&statements, "SELECT 40 + 2 AS answer;").unwrap();
+    let mut command = populace(&directory.path().join("db"));
+    command.stdin(std::fs::File::open(&statements).unwrap());
+    let (code, out, error) = support::output(&mut command);
+    assert!(code == 0 && out.contains("| 42 "), "{out}{error}");
+}
+
+#[test]
+fn tables_are_listed_with_rows_country_and_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| ran_on(directory.path(), arguments);
+    assert_eq!(
+        run(&["tables"]).1,
+        "+-------+------+---------+------+\n| table | rows | country | size |\n+-------+------+---------+------+\n+-------+------+---------+------+\n0 rows\n"
+    );
+    assert_eq!(run(&["generate", "usa", "--count", "30", "--seed", "1", "--narrator", "none"]).0, 0);
+    assert_eq!(run(&["sql", "CREATE TABLE notes AS SELECT 1 AS a UNION ALL SELECT 2"]).0, 0);
+    let both = "CREATE TABLE both AS SELECT country FROM sample_persona('usa', 2) UNION ALL SELECT country FROM sample_persona('japan', 1)";
+    assert_eq!(run(&["sql", both]).0, 0);
+    let (code, out, error) = run(&["tables", "--format", "csv"]);
+    assert_eq!(code, 0, "{error}");
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.splitn(2, ',').collect()).collect();
+    assert_eq!(lines[0], ["table", "rows,country,bytes"]);
+    assert!(lines[1][0] == "both" && lines[1][1].starts_with("3,\"japan, usa\","), "{out}");
+    assert!(lines[2][0] == "notes" && lines[2][1].starts_with("2,,"), "{out}");
+    assert!(lines[3][0] == "usa" && lines[3][1].starts_with("30,usa,"), "{out}");
+    let (_, out, _) = run(&["tables"]);
+    assert!(out.contains(" kB |") && out.contains("| both  | 3    | japan, usa |"), "{out}");
+}
+
+#[test]
+fn own_codes_are_told_and_mapped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (db, csv, map) = (folder.path().join("db"), folder.path().join("p.csv"), folder.path().join("map.csv"));
+    let mut text = "id,gender,state,age,score\n".to_string();
+    for row in 0..60 {
+        let (gender, state) = (if row % 2 == 0 { 1 } else { 2 }, if row % 3 == 0 { "California" } else { "TX" });
+        text += &format!("p{row},{gender},{state},{},{row}\n", 20 + row);
+    }
+    std::fs::write(&csv, text).unwrap();
+    let (csv, map) = (csv.to_str().unwrap(), map.to_str().unwrap());
+    let import = |more: &[&str]| {
+        let fixed = ["import", csv, "--into", "people", "--map", "id=uuid", "--map", "gender=sex", "--country", "usa"];
+        ran_on(&db, &[&fixed[..], more].concat())
+    };
+    // Nothing is written of values that are no levels.
+    let (code, _, error) = import(&[]);
+    for says in
+        ["  sex: 1 (30), 2 (30)", "  state: California (20; CA?)", "sex has Male, Female", "--map-values sex.1=LEVEL"]
+    {
+        assert!(code == 1 && error.contains(says), "{says}: {error}");
+    }
+    assert!(!db.exists());
+    let (code, out, error) = import(&["--dry-run", "--template", map]);
+    assert!(code == 0 && out.contains("state: California (20; CA?)"), "{out}{error}");
+    let template = std::fs::read_to_string(map).unwrap();
+    assert_eq!(template, "column,from,to,rows,nearest\nsex,1,,30,\nsex,2,,30,\nstate,California,CA,20,CA\n");
+    // What is not filled in is not mapped.
+    let (code, _, error) = import(&["--map-values", map]);
+    assert!(code == 1 && error.contains("sex: 1 (30)") && !error.contains("California"), "{error}");
+    std::fs::write(map, template.replace("sex,1,", "sex,1,Male").replace("sex,2,", "sex,2,Female")).unwrap();
+    let (code, out, error) = import(&["--map-values", map]);
+    assert!(code == 0 && out.contains("60 rows written"), "{out}{error}");
+    let query = |sql: &str| {
+        let (code, out, error) = ran_on(&db, &["sql", "--format", "csv", sql]);
+        assert_eq!(code, 0, "{error}");
+        out
+    };
+    let sql = "SELECT sex, state, country, count(*) AS n FROM people GROUP BY 1, 2, 3 ORDER BY 1, 2";
+    assert_eq!(query(sql), "sex,state,country,n\nFemale,CA,USA,10\nFemale,TX,USA,20\nMale,CA,USA,10\nMale,TX,USA,20\n");
+    // The table knows whose people it has, and its values are levels.
+    let sql = "SELECT sum(weight)::INT AS people FROM rake(people, 'usa', margins => sex)";
+    assert_eq!(query(sql), "people\n60\n");
+    let sql = "SELECT sex, observed FROM rebalance(people, 'usa', strata => sex) ORDER BY 1";
+    assert_eq!(query(sql), "sex,observed\nFemale,30\nMale,30\n");
+    assert_eq!(
+        query("SELECT DISTINCT country_code, sex_code FROM personas_harmonised ORDER BY 2").lines().nth(1),
+        Some("US,female")
+    );
+    assert!(ran_on(&db, &["tables", "--format", "csv"]).1.contains("people,60,usa,"));
+    // Or they are NULL, or as they were.
+    let another = |into: &str, more: &[&str]| {
+        let fixed = ["import", csv, "--into", into, "--map", "gender=sex", "--country", "usa"];
+        ran_on(&db, &[&fixed[..], more].concat())
+    };
+    let (code, out, error) = another("some", &["--unmapped", "null", "--map-values", "sex.1=Male"]);
+    assert!(code == 0 && out.contains("50 values that are no levels are NULL"), "{out}{error}");
+    assert_eq!(query("SELECT count(sex) AS a, count(state) AS b FROM some"), "a,b\n30,40\n");
+    let (code, out, error) = another("kept", &["--unmapped", "keep"]);
+    assert!(code == 0 && out.contains("kept as they are, though no levels:\n  sex: 1 (30), 2 (30)"), "{out}{error}");
+    assert_eq!(query("SELECT DISTINCT sex FROM kept ORDER BY 1"), "sex\n1\n2\n");
+    let (code, _, error) = another("none", &["--map-values", "sex.1=Man"]);
+    assert!(
+        code == 1 && error.contains("`Man` is no level of sex") && error.contains("There are: Male, Female"),
+        "{error}"
+    );
+}

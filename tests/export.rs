@@ -170,6 +170,49 @@ async fn a_dataset_has_its_files_and_a_card() {
     assert!(card.contains("The rows do not say how they were made") && card.contains("\n1 row.\n"), "{card}");
 }
 
+/// The card of a panel says that it is one, of what and by what strata, and judges it by its weights.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_card_of_a_sample_says_what_its_weights_are() {
+    let place = Place::new();
+    place.sql("CREATE TABLE usa AS SELECT * FROM sample_persona('usa', 3000, seed => 7)").await;
+    place
+        .sql(
+            "CREATE TABLE panel AS SELECT * FROM stratified_sample(usa, 400, strata => (sex, race_ethnicity), \
+             allocation => 'equal', on_short => 'redistribute', seed => 1)",
+        )
+        .await;
+    let card = |name: &'static str, card: Card| {
+        let (folder, place) = (place.path(name), &place);
+        async move {
+            place.export(Export { card, ..out("panel", &folder, Out::Datasets) }).await?;
+            Ok::<_, String>(std::fs::read_to_string(folder.join("README.md")).unwrap())
+        }
+    };
+    let weighted = card("weighted", Card::default()).await.unwrap();
+    for says in [
+        "are people of another table, `usa`, taken by `stratified_sample: n=400, strata=(usa.sex, usa.race_ethnicity)",
+        "a stratified sample",
+        "The weights add up to 3,000",
+        "survey_mean(value, sampling_weight, stratum, stratum_size)",
+        "Rows are weighted by `sampling_weight`",
+    ] {
+        assert!(weighted.contains(says), "{says} is not in the card:\n{weighted}");
+    }
+    let differing = |card: &str| card.matches("| differs |").count();
+    let plain = card("plain", Card { weights: Some("none".into()), ..Card::default() }).await.unwrap();
+    assert!(differing(&weighted) == 0 && differing(&plain) > 3, "{weighted}");
+    assert!(!plain.contains("weighted by"), "{plain}");
+    let given = card("given", Card { given: Some("sex = 'Female'".into()), ..Card::default() }).await.unwrap();
+    assert!(given.contains("compared of whom `sex = 'Female'` holds") && differing(&given) == 0, "{given}");
+    for wrong in [
+        Card { given: Some("sex = ".into()), ..Card::default() },
+        Card { weights: Some("wieght".into()), ..Card::default() },
+    ] {
+        assert!(card("wrong", wrong).await.is_err());
+        assert!(!place.path("wrong").join("data").exists());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_is_of_the_files_that_were_written_wherever_they_are() {
     let place = Place::new();

@@ -371,6 +371,13 @@ fn a_judge_scores_texts_into_columns() {
     let add = |name: &str| ran_on(directory.path(), &["narratives", "add", name, file.to_str().unwrap()]);
     assert!(add("judge_money").2.contains("take another name"));
     assert_eq!(add("money").0, 0);
+    // It is in every run of the database: what that takes is told before, and how to leave it out.
+    let (_, out, error) = generate(&["--narrator", "openai:stub", "--into", "rich", "--dry-run"]);
+    assert!(out.contains("own       money: a call for each person"), "{out}{error}");
+    let without = out.split_once("--narratives ").and_then(|(_, rest)| rest.split_once(" leaves")).unwrap().0;
+    let (_, out, error) =
+        generate(&["--narrator", "openai:stub", "--into", "rich", "--dry-run", "--narratives", without]);
+    assert!(!out.contains("money") && out.contains("to be made"), "{out}{error}");
     assert_eq!(generate(&["--narrator", "openai:stub", "--into", "rich"]).0, 0);
     let requests = stub.requests.lock().unwrap().clone();
     let last = requests.iter().rev().find(|r| r["model"] == "judge").unwrap();

@@ -296,6 +296,8 @@ async fn what_a_file_calls_its_columns_is_a_name_to_every_command() {
         let options = report::Options {
             table: "theirs".into(),
             country: Some("usa".into()),
+            given: None,
+            weights: None,
             title: Some(name.into()),
             people: 3,
             seed: 1,

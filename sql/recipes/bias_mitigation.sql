@@ -5,15 +5,15 @@
 --
 -- param table identifier = usa -- the table of people
 -- param country text = usa -- the country whose population counts
--- param by identifier = race_ethnicity -- the groups
+-- param strata|by identifier = race_ethnicity -- the groups
 -- param measure expression = age -- what the mean is taken of
 WITH there AS (
-  SELECT {{ by }} AS level, count(*) / 300000.0 AS share FROM sample_persona({{ country }}, 300000, seed => 1) GROUP BY 1
+  SELECT {{ strata }} AS level, count(*) / 300000.0 AS share FROM sample_persona({{ country }}, 300000, seed => 1) GROUP BY 1
 ), here AS (
-  SELECT {{ by }} AS level, 1.0 * count(*) / sum(count(*)) OVER () AS share, avg({{ measure }}) AS mean
+  SELECT {{ strata }} AS level, 1.0 * count(*) / sum(count(*)) OVER () AS share, avg({{ measure }}) AS mean
   FROM {{ table }} GROUP BY 1
 )
-SELECT coalesce(CAST(here.level AS VARCHAR), 'all') AS {{ by }},
+SELECT coalesce(CAST(here.level AS VARCHAR), 'all') AS {{ strata }},
        round(100 * sum(here.share), 2) AS percent_before,
        round(100 * sum(there.share) / max(whole.share), 2) AS percent_after,
        round(sum(here.share * mean) / sum(here.share), 3) AS mean_before,

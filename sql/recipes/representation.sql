@@ -6,8 +6,8 @@
 --
 -- param table identifier = usa -- the table of people
 -- param country text = usa -- the country that it is to represent
--- param by expression = race_ethnicity -- what to group by: a column, or several and expressions in parentheses
+-- param strata|by expression = race_ethnicity -- what to group by: a column, or several and expressions in parentheses
 SELECT * EXCEPT (observed, observed_share, expected_share, residual, expected, missing, given), observed AS people,
        round(100 * observed_share, 2) AS percent, round(100 * expected_share, 2) AS percent_of_population, missing,
        round(residual, 1) AS z
-FROM rebalance({{ table }}, {{ country }}, strata => {{ by }}) ORDER BY expected_share DESC, 1;
+FROM rebalance({{ table }}, {{ country }}, strata => {{ strata }}) ORDER BY expected_share DESC, 1;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::failures::Failures;
 use super::owners::reap;
 use super::{Catalog, Error, explain};
 
@@ -105,7 +106,7 @@ pub struct CallTotals {
     pub estimated: u64,
     /// US dollars, of those calls whose price was known
     pub cost_usd: Option<f64>,
-    /// The commonest failures, with how often each happened
+    /// The commonest failures, by check, with how often each happened
     pub failures: Vec<(String, u64)>,
 }
 
@@ -222,11 +223,14 @@ impl Catalog {
                     failures: vec![],
                 })
             })?;
-            let sql = "SELECT error, count(*) FROM calls WHERE run = ?1 AND outcome <> 'answered'
-                       GROUP BY error ORDER BY 2 DESC, 1 LIMIT 5";
-            let mut failures = connection.prepare_cached(sql)?;
-            let failures = failures.query_map([run], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?;
-            totals.failures = failures.collect::<Result<_, _>>()?;
+            let sql = "SELECT error, count(*) FROM calls WHERE run = ?1 AND outcome <> 'answered' GROUP BY error";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query([run])?;
+            let mut failures = Failures::default();
+            while let Some(row) = rows.next()? {
+                failures.add(&row.get::<_, String>(0)?, row.get::<_, i64>(1)? as u64);
+            }
+            totals.failures = failures.commonest();
             Ok(totals)
         };
         read().map_err(|e| explain(&self.path, &e))

@@ -3,6 +3,7 @@
 mod batches;
 mod budgets;
 mod calls;
+mod failures;
 mod labels;
 mod narratives;
 mod owners;
@@ -21,6 +22,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 pub use batches::{Batch, OpenBatch};
 pub use budgets::{Amount, Bounds, Exhausted};
 pub use calls::{Answer, Call, CallTotals, Claim, Claimed, Forget, Typical};
+pub use failures::Failures;
 pub use owners::AtWork;
 pub use runs::{Run, Status, Work};
 pub use tables::{Named, OnExisting, TableCountries, TableEntry, TableState};

@@ -48,6 +48,13 @@ pub(super) struct ExportArguments {
     /// its path
     #[arg(long, value_name = "COUNTRY")]
     country: Option<String>,
+    /// datasets: the people whom the card judges the rows by, of the rows and of the country: "age >= 18"
+    #[arg(long, value_name = "PREDICATE")]
+    given: Option<String>,
+    /// datasets: the column that says how many people a row stands for, or `none`; sampling_weight or weight without it,
+    /// where the rows have such a column
+    #[arg(long, value_name = "COLUMN")]
+    weights: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -81,7 +88,13 @@ pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> R
         template: read(&arguments.template)?,
         user_template: read(&arguments.user_template)?,
         overwrite: arguments.overwrite,
-        card: Card { title: arguments.title, licence: arguments.licence, country: arguments.country },
+        card: Card {
+            title: arguments.title,
+            licence: arguments.licence,
+            country: arguments.country,
+            given: arguments.given,
+            weights: arguments.weights,
+        },
     };
     for (given, name) in [(&wanted.template, "--template"), (&wanted.user_template, "--user-template")] {
         if given.is_some() && format != Format::Chat {

@@ -25,9 +25,12 @@ pub(super) struct GenerateArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     #[arg(required_unless_present = "exactly")]
     count: Option<u64>,
-    /// The same, of people whose texts all came and passed the checks: others are left out, and more drawn until there
-    /// are so many
-    #[arg(long, value_name = "N", conflicts_with = "count")]
+    /// Count only people whose texts all came and passed the checks: others are left out, and more drawn until there are
+    /// so many
+    #[arg(long)]
+    sound: bool,
+    /// As `--count N --sound`, which is how it is said now
+    #[arg(long, value_name = "N", conflicts_with = "count", hide = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     exactly: Option<u64>,
     /// Draws the same people every time; without it a fresh one is taken, and said
@@ -95,7 +98,7 @@ pub(super) fn generate(arguments: GenerateArguments, database: &DatabaseArgument
         fresh: asking.fresh.clone(),
         narratives: arguments.narratives,
         language: arguments.language,
-        exactly: arguments.exactly.is_some(),
+        exactly: arguments.sound || arguments.exactly.is_some(),
         judge: arguments.judge,
         batch: arguments.batch,
         ..run
@@ -128,10 +131,19 @@ fn session(
 
 fn dry_run(run: &Run, asking: RequestOptions, database: &DatabaseArguments) -> Result<(), Failure> {
     let engine = session(run, asking, false, database)?;
-    let (people, estimate) = super::runtime()?.block_on(runs::estimate(&engine, run))?;
+    let runs::Expected { people, estimate, texts } = super::runtime()?.block_on(runs::estimate(&engine, run))?;
     engine.database().take_notices().iter().for_each(|notice| eprintln!("{notice}"));
     let out = &mut io::stdout();
     writeln!(out, "people    {people} to be written into {} by {}", run.table, run.narrator)?;
+    let (own, built_in): (Vec<String>, Vec<String>) = texts.into_iter().partition(|kind| !packs::is_narrative(kind));
+    if !own.is_empty() {
+        let (names, others) = (own.join(", "), built_in.join(","));
+        let others = match (run.narratives.is_some(), others.is_empty()) {
+            (false, false) => format!("; --narratives {others} leaves them out"),
+            _ => String::new(),
+        };
+        writeln!(out, "own       {names}: a call for each person, kept by `populace narratives add`{others}")?;
+    }
     match estimate {
         Some(estimate) => Ok(super::output::print_estimate(out, &estimate)?),
         None => Ok(writeln!(out, "calls     none: {} asks no model", run.narrator)?),

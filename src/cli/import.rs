@@ -1,14 +1,19 @@
 //! `populace import`.
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use clap::{Args, ValueEnum};
 
 use super::output::Progress;
 use super::{AskingArguments, DatabaseArguments, Failure};
 use crate::engine::{Engine, Options};
-use crate::import::{Format, Import, Imported, OnError, prepare};
+use crate::import::{
+    Format, Import, Imported, OnError, UnknownValue, UnknownValues, Unmapped, ValueMap, listed, prepare,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
@@ -46,6 +51,20 @@ pub(super) struct ImportArguments {
     /// The licence of the rows, likewise, as Hugging Face has it: cc-by-4.0
     #[arg(long, value_name = "ID")]
     licence: Option<String>,
+    /// The country whose people the rows are: values of columns that are called like its variables are then to be their
+    /// levels, and the table knows whose people it has; a pack of one's own by its path
+    #[arg(long, value_name = "COUNTRY")]
+    country: Option<String>,
+    /// Which level a value of the files stands for, by the column's name in the table (sex.M=Male, or sex.9=NULL); or a
+    /// file of CSV that says it for many, with the columns column,from,to. May be repeated
+    #[arg(long, value_name = "COLUMN.VALUE=LEVEL|FILE")]
+    map_values: Vec<ValueMap>,
+    /// What becomes of values that are no levels of the country's variables: an error that lists them, NULL, or nothing
+    #[arg(long, value_enum, default_value_t = NoLevel::Error, requires = "country")]
+    unmapped: NoLevel,
+    /// With --dry-run: write the values that are no levels into a file for --map-values, to be filled in
+    #[arg(long, value_name = "FILE", requires = "dry_run", requires = "country")]
+    template: Option<PathBuf>,
     /// What all the files are; told by their names without this
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
@@ -70,6 +89,13 @@ enum FileFormat {
     /// An object a line, or an array of objects
     #[value(alias = "jsonl", alias = "ndjson")]
     Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NoLevel {
+    Error,
+    Null,
+    Keep,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -115,6 +141,13 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
         narrator: arguments.narrator,
         source: arguments.source,
         licence: arguments.licence,
+        country: arguments.country.clone(),
+        map_values: arguments.map_values,
+        unmapped: match arguments.unmapped {
+            NoLevel::Error => Unmapped::Error,
+            NoLevel::Null => Unmapped::Null,
+            NoLevel::Keep => Unmapped::Keep,
+        },
         on_error: match arguments.on_error {
             Broken::Stop => OnError::Stop,
             Broken::Null => OnError::Null,
@@ -131,8 +164,13 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
                 let from = if from.is_empty() { from } else { format!("  from {from}") };
                 writeln!(out, "  {name:28} {kind}{from}")?;
             }
-            return Ok(());
+            let country = arguments.country.as_deref().unwrap_or_default();
+            return no_levels(out, country, prepared.unknown(), arguments.template.as_deref());
         }
+        let kept = match arguments.unmapped {
+            NoLevel::Keep => listed(prepared.unknown()),
+            _ => String::new(),
+        };
         let (progress, keyed) = (Progress::new(Some(prepared.rows()), "rows"), prepared.is_keyed());
         let imported = tokio::select! {
             // Heard of from the first, before the work that may take long until it can be left.
@@ -149,12 +187,48 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
         };
         progress.end();
         say(out, &arguments.into, &imported)?;
+        if !kept.is_empty() {
+            write!(out, "kept as they are, though no levels:\n{kept}")?;
+        }
         Ok(())
     })
 }
 
+/// Says which values are no levels, and writes what is to be filled in.
+fn no_levels(
+    out: &mut impl Write,
+    country: &str,
+    unknown: &[UnknownValues],
+    template: Option<&Path>,
+) -> Result<(), Failure> {
+    if !country.is_empty() {
+        match unknown {
+            [] => writeln!(out, "every value is a level of {country}")?,
+            _ => write!(out, "values that are no levels of {country} (rows; the nearest level):\n{}", listed(unknown))?,
+        }
+    }
+    let Some(path) = template else { return Ok(()) };
+    let lines: Vec<(&str, &UnknownValue)> =
+        unknown.iter().flat_map(|c| c.values.iter().map(|value| (c.column.as_str(), value))).collect();
+    let text = |of: &dyn Fn(&(&str, &UnknownValue)) -> Option<String>| -> ArrayRef {
+        Arc::new(lines.iter().map(of).collect::<StringArray>())
+    };
+    let rows = RecordBatch::try_from_iter_with_nullable([
+        ("column", text(&|(column, _)| Some(column.to_string())), false),
+        ("from", text(&|(_, value)| Some(value.value.clone())), false),
+        ("to", text(&|(_, value)| value.level.clone()), true),
+        ("rows", text(&|(_, value)| Some(value.rows.to_string())), false),
+        ("nearest", text(&|(_, value)| value.nearest.clone()), true),
+    ])?;
+    let file = File::create_new(path).map_err(|e| Failure(format!("{}: {e}", path.display())))?;
+    arrow::csv::Writer::new(file).write(&rows)?;
+    let path = path.display();
+    writeln!(out, "{path}: fill in the column `to` (NULL for none), and import with --map-values {path}")?;
+    Ok(())
+}
+
 fn say(out: &mut impl Write, table: &str, imported: &Imported) -> io::Result<()> {
-    let Imported { files, appended, nulled, keyed } = *imported;
+    let Imported { files, appended, nulled, unmapped, keyed } = *imported;
     let files = if files == 1 { "1 file".into() } else { format!("{files} files") };
     let rows = if appended.written == 1 { "1 row".into() } else { format!("{} rows", appended.written) };
     writeln!(out, "{table}: {rows} written, of {files}")?;
@@ -168,6 +242,9 @@ fn say(out: &mut impl Write, table: &str, imported: &Imported) -> io::Result<()>
     }
     if nulled > 0 {
         writeln!(out, "{nulled} broken values are NULL")?;
+    }
+    if unmapped > 0 {
+        writeln!(out, "{unmapped} values that are no levels are NULL")?;
     }
     if !keyed {
         writeln!(

@@ -10,6 +10,7 @@ mod index;
 mod log;
 mod narratives;
 mod optimize;
+mod options;
 mod output;
 mod prompt;
 mod recipes;
@@ -19,6 +20,7 @@ mod sample;
 mod search;
 mod signals;
 mod sql;
+mod tables;
 
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -27,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use datafusion::common::DataFusionError;
 
 use crate::database::{Database, EmbedderChoice};
@@ -35,13 +37,15 @@ use crate::engine::{Error, Models};
 use crate::servers::{Limits, RequestOptions};
 
 /// An embedded database of synthetic people, drawn from official statistics.
+///
+/// Without a command it is the prompt of `populace sql`, or runs the statements on standard input.
 #[derive(Debug, Parser)]
 #[command(name = "populace", version, max_term_width = 100)]
 struct Arguments {
     #[command(flatten)]
     database: DatabaseArguments,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// Which database.
@@ -209,6 +213,8 @@ enum Command {
     Narratives(narratives::NarrativesArguments),
     /// Run SQL: an argument, a file, what comes on standard input, or a prompt on a terminal
     Sql(sql::SqlArguments),
+    /// The tables: how many rows, whose people, how large
+    Tables(tables::TablesArguments),
     /// Draw people from a table by strata, each with the weight that it stands for
     Sample(sample::SampleArguments),
     /// Write one HTML file that shows a table's people beside the country's: charts, fidelity, diversity, persons
@@ -310,23 +316,29 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let parsed = options::told_where_used(Arguments::command()).try_get_matches().and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        // As psql, duckdb and sqlite3 do it.
+        let command = arguments.command.map_or_else(|| sql::SqlArguments::none().map(Command::Sql), Ok)?;
+        Ok((arguments.database, command))
+    });
+    let (database, command) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let database = arguments.database;
     if let Some(filter) = &database.log {
         log::start(filter);
     }
-    let done = match arguments.command {
+    let done = match command {
         Command::Generate(arguments) => generate::generate(arguments, &database),
         Command::Runs(arguments) => runs::run(arguments, &database),
         Command::Search(arguments) => search::run(arguments, &database),
         Command::Index(arguments) => index::run(&arguments, &database),
         Command::Sql(arguments) => sql::run(arguments, &database),
+        Command::Tables(arguments) => tables::run(&arguments, &database),
         Command::Narratives(arguments) => narratives::run(arguments, &database),
         Command::Sample(arguments) => sample::run(arguments, &database),
         Command::Report(arguments) => report::run(arguments, &database),

@@ -20,6 +20,13 @@ pub(super) struct ReportArguments {
     /// without it
     #[arg(long, value_name = "NAME")]
     country: Option<String>,
+    /// The people that it is about, of the table and of the country: "age >= 18 AND state IN ('CA', 'TX')"
+    #[arg(long, value_name = "PREDICATE")]
+    given: Option<String>,
+    /// The column that says how many people a row stands for, or `none`; sampling_weight or weight without it, where the
+    /// table has such a column
+    #[arg(long, value_name = "COLUMN")]
+    weights: Option<String>,
     /// What stands at its head; the table's name without it
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -32,10 +39,10 @@ pub(super) struct ReportArguments {
 }
 
 pub(super) fn run(arguments: ReportArguments, database: &DatabaseArguments) -> Result<(), Failure> {
-    let ReportArguments { table, out, country, title, people, seed } = arguments;
+    let ReportArguments { table, out, country, given, weights, title, people, seed } = arguments;
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{table}.html")));
     let packs = country.iter().cloned().collect();
-    let options = Options { table, country, title, people, seed };
+    let options = Options { table, country, given, weights, title, people, seed };
     let engine =
         Engine::new(database.open()?, engine::Options { packs, access: Access::read(), ..engine::Options::default() })?;
     let html = super::runtime()?.block_on_or(report::write(&engine, &options), "interrupted; no report was written")?;

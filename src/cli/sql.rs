@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Parser};
 
 use super::fit::Expanded;
 use super::output::{Format, Shown, print};
@@ -37,6 +37,23 @@ pub(super) struct SqlArguments {
     models: ModelsArguments,
     #[command(flatten)]
     asking: AskingArguments,
+}
+
+/// The arguments by themselves, to be parsed as those of a command line.
+#[derive(Debug, Parser)]
+struct Alone {
+    #[command(flatten)]
+    arguments: SqlArguments,
+}
+
+impl SqlArguments {
+    /// Those of a command line that says nothing: the environment may say something.
+    ///
+    /// # Errors
+    /// If what the environment says is not understood.
+    pub fn none() -> Result<SqlArguments, clap::Error> {
+        Alone::try_parse_from(["populace"]).map(|alone| alone.arguments)
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

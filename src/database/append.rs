@@ -27,7 +27,7 @@ use super::embedding::embed_columns;
 use super::keys::{KeySet, KnownPeople, uuids};
 use super::shape::{check_embedder, embedded_narrative};
 use super::versions::gather;
-use super::{Database, StoredTable, has_key};
+use super::{Database, StoredTable, has_key, sample_of};
 
 /// The property of a commit that names its run.
 pub(super) const RUN: &str = "populace:run";
@@ -82,7 +82,11 @@ impl Database {
     /// If there is no such table, the rows do not fit it, or it cannot be written.
     pub async fn append(&self, table: &str, rows: SendableRecordBatchStream, options: Append<'_>) -> Result<Appended> {
         let stored = self.existing(table)?;
-        let dataset = self.snapshot_at(stored.clone(), None).await?.dataset;
+        let mut dataset = self.snapshot_at(stored.clone(), None).await?.dataset;
+        if sample_of(&Schema::from(dataset.schema())).is_some() {
+            self.write_again(&stored).await?.takes_others().await?;
+            dataset = self.snapshot_at(stored.clone(), None).await?.dataset;
+        }
         let writer = self.row_writer(&dataset, table, &options, Twins::LeftOut).await?;
         if !has_key(&writer.schema) {
             let table = self.write_again(&stored).await?;

@@ -84,6 +84,7 @@ impl TableWriter<'_> {
     /// # Errors
     /// If the table has no key, two of the rows have the same, or they cannot be written. Then nothing is.
     pub async fn replace(&self, rows: SendableRecordBatchStream, options: &Append<'_>) -> Result<Replaced> {
+        self.takes_others().await?;
         let (dataset, table) = (self.newest().await?, self.name());
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         if !has_key(&schema) {

@@ -15,7 +15,7 @@ use super::append::{Twins, cannot_write};
 use super::durable::sync_since;
 use super::keys::MANY;
 use super::shape::{CODES, PACK_PATH, Shape, check_columns, embedded_narrative, is_narrative, no_key, with_writer};
-use super::{Append, Appended, Database, StoredTable, VIEW, check_name, in_catalog, whole};
+use super::{Append, Appended, Database, SampleOf, StoredTable, VIEW, check_name, in_catalog, whole};
 use crate::catalog::{Named, OnExisting};
 use crate::packs;
 
@@ -77,6 +77,10 @@ impl Database {
             let mut metadata = schema.metadata().clone();
             metadata.insert(PACK_PATH.into(), path.clone());
             metadata.extend(packs::harmonised::to_keep(path).map(|codes| (CODES.to_string(), codes)));
+            schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
+        }
+        if let Some(said) = options.sample.as_ref().and_then(SampleOf::metadata) {
+            let metadata = schema.metadata().clone().into_iter().chain([said]).collect();
             schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
         }
         check_columns(schema.fields().iter().map(AsRef::as_ref))?;
@@ -177,6 +181,8 @@ pub struct CreateTable {
     pub written: Vec<String>,
     /// As in [`Append`]
     pub embedded: Vec<String>,
+    /// Whose people its rows are, where they are all another table's
+    pub sample: Option<SampleOf>,
 }
 
 impl CreateTable {
@@ -193,6 +199,7 @@ impl CreateTable {
             narrator: None,
             written: vec![],
             embedded: vec![],
+            sample: None,
         }
     }
 }

@@ -14,6 +14,7 @@ mod newcomers;
 mod prepare;
 mod run_guard;
 mod search;
+mod weights;
 mod write;
 
 use std::collections::HashMap;
@@ -46,6 +47,7 @@ pub use crate::error::{Error, ErrorKind, message};
 pub use crate::sql::{Access, Files, Models, Statement};
 pub use run_guard::{Billed, RunGuard};
 pub use search::{By, Search};
+pub use weights::Weights;
 
 /// How a session works.
 #[derive(Debug, Clone, Default)]

@@ -74,7 +74,7 @@ impl Engine {
         };
         let filter = match &search.predicate {
             Some(predicate) => match sql::expression_text(predicate) {
-                Ok(predicate) => format!(", \"where\" => ({predicate})"),
+                Ok(predicate) => format!(", where => ({predicate})"),
                 Err(error) => return plan_err!("the condition {predicate} is no expression: {error}"),
             },
             None => String::new(),
@@ -85,7 +85,7 @@ impl Engine {
         let (shown, table) = (shown.join(", "), quoted(&table));
         let (wanted, column) = (text(&search.text), text(&search.column));
         let sql = format!(
-            "SELECT {shown} FROM {function}({table}, {wanted}, {}, \"column\" => {column}{filter}{rerank}{once})",
+            "SELECT {shown} FROM {function}({table}, {wanted}, {}, column => {column}{filter}{rerank}{once})",
             search.k
         );
         // Its text needs a vector.

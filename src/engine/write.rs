@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{
     CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, TableScan, Volatility,
@@ -19,7 +21,9 @@ use super::Engine;
 use super::newcomers::newcomers;
 use super::run_guard::RunGuard;
 use crate::catalog::{Run, Work};
-use crate::database::{Append, Appended, CreateTable, IfThere, Shape, Table, counted, embedded_by, embedded_narrative};
+use crate::database::{
+    Append, Appended, CreateTable, IfThere, SampleOf, Shape, Table, counted, embedded_by, embedded_narrative,
+};
 use crate::error::message;
 use crate::servers::Asked;
 use crate::{packs, sql};
@@ -57,7 +61,9 @@ impl Engine {
         let written = written_columns(&create.input);
         let own = own_pack(create.input.schema().as_arrow(), statement)?;
         let (pack, pack_path) = own.unzip();
+        let sample = sample(&create.input)?;
         let options = CreateTable {
+            sample,
             if_there,
             narratives,
             embedded,
@@ -320,6 +326,30 @@ fn embedded_columns(input: &LogicalPlan, embedder: &str) -> Vec<String> {
         }
     }
     come
+}
+
+/// Whose people the rows of a query are, where they are all those of one stored table, as it has them: each with its own
+/// `uuid`, and its own value in every column of that table's that the query has.
+fn sample(input: &LogicalPlan) -> Result<Option<SampleOf>> {
+    let fields = input.schema().fields();
+    let uuid = fields.iter().position(|f| f.name() == "uuid").and_then(|at| origin(input, at));
+    let Some(Origin::Scan(scan, uuid)) = uuid else { return Ok(None) };
+    let provider = source_as_provider(&scan.source)?;
+    let Some(table) = provider.downcast_ref::<Table>().filter(|t| t.has_key() && t.writable().is_ok()) else {
+        return Ok(None);
+    };
+    let as_it_was = |(at, field): (usize, &Arc<Field>)| match table.schema().column_with_name(field.name()) {
+        None => true,
+        Some(_) => matches!(
+            origin(input, at),
+            Some(Origin::Scan(of, column)) if std::ptr::eq(of, scan) && column.name() == field.name()
+        ),
+    };
+    let same = uuid.name() == "uuid" && fields.iter().enumerate().all(as_it_was);
+    match same {
+        true => Ok(Some(SampleOf::new(table, populace_udfs::sample_design(input)?))),
+        false => Ok(None),
+    }
 }
 
 /// Where the values of a column of a plan are from.

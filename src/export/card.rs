@@ -21,10 +21,10 @@ use url::Url;
 use super::files::beside;
 use super::{Export, described};
 use crate::catalog::Work;
-use crate::database::Source;
-use crate::engine::{Engine, message};
+use crate::database::{SampleOf, Source, sample_of, sources_of};
+use crate::engine::{Engine, Weights, message};
 use crate::packs;
-use crate::sql::{quoted_name, quoted_text};
+use crate::sql::{expression_text, quoted_name, quoted_text};
 
 /// What a card says beside what the rows tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub struct Card {
     pub licence: Option<String>,
     /// The country whose figures the rows are judged by, where they do not say themselves what they were drawn from
     pub country: Option<String>,
+    /// The people whom the rows are judged by, as a predicate over the country's variables and the rows
+    pub given: Option<String>,
+    /// The column that weighs the rows, or `none`; without it `sampling_weight` or `weight`, where they have it
+    pub weights: Option<String>,
 }
 
 /// The name of the card's file.
@@ -42,15 +46,28 @@ const FILE: &str = "README.md";
 /// What a card lists of many.
 const MOST: usize = 20;
 
-/// Refuses to write over another card.
+/// Refuses to write over another card, and what no card can be made by.
 ///
 /// # Errors
-/// If there is one.
-pub(super) fn check(folder: &Path, overwrite: bool) -> Result<()> {
-    let card = folder.join(FILE);
-    match card.exists() && !overwrite {
+/// If there is one, the rows have no such weights, or the condition is none.
+pub(super) fn check(export: &Export, schema: &Schema) -> Result<()> {
+    Weights::of(schema, export.card.weights.as_deref())?;
+    about(export.card.given.as_deref())?;
+    let card = export.to.join(FILE);
+    match card.exists() && !export.overwrite {
         true => exec_err!("{} is there already: --overwrite replaces it", card.display()),
         false => Ok(()),
+    }
+}
+
+/// A condition as a further argument of `fidelity`.
+fn about(given: Option<&str>) -> Result<String> {
+    match given {
+        None => Ok(String::new()),
+        Some(given) => match expression_text(given) {
+            Ok(text) => Ok(format!(", given => ({text})")),
+            Err(error) => plan_err!("--given {given}: {error}"),
+        },
     }
 }
 
@@ -62,13 +79,15 @@ pub(super) async fn write(
     engine: &Engine,
     export: &Export,
     name: &str,
-    (schema, from): (&Schema, &[Source]),
+    (schema, of): (&Schema, &Schema),
     files: &[PathBuf],
     rows: u64,
 ) -> Result<PathBuf> {
     let table = format!("_exported_{}", uuid::Uuid::now_v7().simple());
     engine.context().register_table(table.as_str(), Arc::new(written(files, schema)?))?;
-    let rows = Rows { engine, table: &table, schema, from, count: rows };
+    let weights = Weights::of(schema, export.card.weights.as_deref())?;
+    let from = &sources_of(of);
+    let rows = Rows { engine, table: &table, schema, from, sample: sample_of(of), weights, count: rows };
     let text = Box::pin(text(&rows, export, name)).await;
     engine.context().deregister_table(table.as_str())?;
     let (path, wrong) = (export.to.join(FILE), |path: &Path, e| exec_datafusion_err!("{}: {e}", path.display()));
@@ -104,6 +123,9 @@ struct Rows<'a> {
     schema: &'a Schema,
     /// Where they were imported from
     from: &'a [Source],
+    /// The table whose people they are all of
+    sample: Option<SampleOf>,
+    weights: Option<Weights>,
     count: u64,
 }
 
@@ -165,9 +187,10 @@ async fn text(rows: &Rows<'_>, export: &Export, name: &str) -> Result<String> {
         "```python\nfrom datasets import load_dataset\n\npeople = load_dataset(\"PATH\", split=\"train\")\n```\n"
     )?;
     made(&mut card, rows).await?;
+    sample(&mut card, rows).await?;
     columns(&mut card, rows, &countries).await?;
     for country in &countries {
-        fidelity(&mut card, rows, country).await?;
+        fidelity(&mut card, rows, country, export.card.given.as_deref()).await?;
         figures(&mut card, &country.pack)?;
     }
     if countries.is_empty() {
@@ -343,6 +366,54 @@ fn runs(card: &mut String, rows: &Rows<'_>, counts: &[(String, String)]) -> Resu
     Ok(())
 }
 
+/// Of what the rows are a sample, and what their weights mean, as far as they and their table know it.
+async fn sample(card: &mut String, rows: &Rows<'_>) -> Result<()> {
+    if rows.sample.is_none() && rows.weights.is_none() {
+        return Ok(());
+    }
+    writeln!(card, "## What the rows stand for\n")?;
+    if let Some(SampleOf { table, design, .. }) = &rows.sample {
+        let by = design.as_ref().map_or(String::new(), |design| format!(", taken by `{}`", one_line(design)));
+        writeln!(card, "- All of these people are people of another table, `{table}`{by}.")?;
+    }
+    let Some(Weights { column, by_design }) = &rows.weights else {
+        writeln!(card)?;
+        return Ok(());
+    };
+    let (weight, table) = (format!("CAST({} AS DOUBLE)", quoted_name(column)), rows.table);
+    let sql = format!(
+        "SELECT round(sum({weight})), round(sum({weight}) * sum({weight}) / sum({weight} * {weight})) FROM {table}"
+    );
+    let sums = rows.ask(&sql).await?.concat();
+    let number = |at: usize| grouped(sums.get(at).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) as u64);
+    if !by_design {
+        writeln!(
+            card,
+            "- `{column}` is the weight of a row. The weights add up to {}, and the rows tell as much as {} of equal weight.",
+            number(0),
+            number(1)
+        )?;
+    } else {
+        let strata = rows.ask(&format!("SELECT count(DISTINCT stratum), min(stratum) FROM {table}")).await?.concat();
+        let text = |at: usize| strata.get(at).map_or("", String::as_str);
+        writeln!(
+            card,
+            "- The rows are a stratified sample: of each of {} strata (`stratum`, such as `{}`) so many, of the \
+             `stratum_size` that there were.\n\
+             - `{column}` is how many of them a row stands for: its stratum's size by its rows in the sample. The weights add \
+             up to {}, and the rows tell as much as {} of equal weight. Shares and means of the rows alone are not those of \
+             the whole: weigh them, as `survey_mean(value, {column}, stratum, stratum_size)` in populace does, with standard \
+             errors by this design.",
+            text(0),
+            one_line(text(1)),
+            number(0),
+            number(1)
+        )?;
+    }
+    writeln!(card)?;
+    Ok(())
+}
+
 async fn columns(card: &mut String, rows: &Rows<'_>, countries: &[Country]) -> Result<()> {
     writeln!(card, "## Columns\n\n| column | type | missing | what it is |\n|---|---|---|---|")?;
     let counts = rows.schema.fields().iter().map(|f| format!("count({})", quoted_name(f.name()))).collect::<Vec<_>>();
@@ -358,7 +429,7 @@ async fn columns(card: &mut String, rows: &Rows<'_>, countries: &[Country]) -> R
 }
 
 /// The verdict of each figure on the rows.
-async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country) -> Result<()> {
+async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country, given: Option<&str>) -> Result<()> {
     let (pack, id) = (&country.pack, country.drawn.as_deref());
     writeln!(card, "## Agreement with the figures of {}\n", pack.title())?;
     if id.is_some_and(|id| id != pack.id()) {
@@ -368,8 +439,24 @@ async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country) -> Resu
         Some(_) => format!("(SELECT * FROM {} WHERE split_part(pack, '@', 1) = '{}')", rows.table, pack.name()),
         None => rows.table.to_string(),
     };
+    let about = about(given)?;
+    if let Some(given) = given {
+        writeln!(
+            card,
+            "Of the rows and of the country's people, those are compared of whom `{}` holds.\n",
+            one_line(given)
+        )?;
+    }
+    let weights = match &rows.weights {
+        Some(Weights { column, .. }) => {
+            writeln!(card, "Rows are weighted by `{column}`; how many there are is the effective number (Kish).\n")?;
+            format!(", weights => {}", quoted_name(column))
+        }
+        None => String::new(),
+    };
     let sql = format!(
-        "SELECT figure, status, \"rows\", round(tvd, 4), round(noise_floor, 4), verdict FROM fidelity({of}, {}) ORDER BY figure",
+        "SELECT figure, status, round(n), round(tvd, 4), round(noise_floor, 4), round(tvd - noise_floor, 4), \
+         round(adjusted_p_value, 4), verdict FROM fidelity({of}, {}{about}{weights}) ORDER BY figure",
         quoted_text(&country.called)
     );
     let judged = match rows.ask(&sql).await {
@@ -382,9 +469,11 @@ async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country) -> Resu
     };
     writeln!(
         card,
-        "`tvd` is the total variation distance between the rows and the country's network, `noise floor` the one that chance \
-         alone makes in a sample of this size. Rows that were drawn on conditions, or chosen, differ by design.\n\n\
-         | figure | status | rows | tvd | noise floor | verdict |\n|---|---|---|---|---|---|"
+        "`tvd` is the share of people who would have to be others for the rows to have the shares of the country's network (the \
+         total variation distance), `noise floor` the distance that chance alone makes in a sample of this size, `beyond` what \
+         there is beyond it, and `p` how often chance would come as far (chi-square, adjusted by Holm). Rows that were drawn on \
+         conditions, or chosen, differ by design.\n\n\
+         | figure | status | rows | tvd | noise floor | beyond | p | verdict |\n|---|---|---|---|---|---|---|---|"
     )?;
     for row in judged {
         writeln!(card, "| {} |", row.iter().map(|v| cell(v)).collect::<Vec<_>>().join(" | "))?;

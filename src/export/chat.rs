@@ -10,6 +10,8 @@ use populace_udfs::{facts_of, template_names};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::packs;
+
 /// The template of the system prompt where none is named.
 const SYSTEM: &str = include_str!("chat.j2");
 
@@ -17,6 +19,8 @@ const SYSTEM: &str = include_str!("chat.j2");
 #[derive(Debug)]
 pub(super) struct Chat {
     environment: Environment<'static>,
+    /// Whether the system prompt is the built-in one, which says levels in plain words
+    built_in: bool,
     user: bool,
     names: Vec<String>,
 }
@@ -64,12 +68,12 @@ impl Chat {
                 "the table has no column that the template names: take a table of people, or a template of your own"
             );
         }
-        if columns.contains(&"uuid") {
-            names.push("uuid".into());
-        }
+        // Whose words its levels have.
+        let told_by: &[&str] = if system.is_none() { &["uuid", "pack", "country"] } else { &["uuid"] };
+        names.extend(told_by.iter().filter(|name| columns.contains(name)).map(|name| name.to_string()));
         names.sort();
         names.dedup();
-        Ok(Chat { environment, user: user.is_some(), names })
+        Ok(Chat { environment, built_in: system.is_none(), user: user.is_some(), names })
     }
 
     /// The columns that the templates name, and the key.
@@ -83,7 +87,11 @@ impl Chat {
     /// If a template cannot be rendered for a row, or nothing can be written.
     pub fn write(&self, rows: &RecordBatch, out: &mut impl Write) -> Result<()> {
         for facts in facts_of(rows)? {
-            let mut messages = vec![Message { role: "system", content: self.render("system", &facts)? }];
+            let system = match self.built_in {
+                true => self.render("system", &in_words(&facts))?,
+                false => self.render("system", &facts)?,
+            };
+            let mut messages = vec![Message { role: "system", content: system }];
             if self.user {
                 messages.push(Message { role: "user", content: self.render("user", &facts)? });
             }
@@ -106,6 +114,16 @@ impl Chat {
             text => Ok(text.into()),
         }
     }
+}
+
+/// A row whose levels are in the plain words of its country, where it says which that is.
+fn in_words(facts: &Map<String, Value>) -> Map<String, Value> {
+    let Some(labels) = packs::labels::of_row(facts) else { return facts.clone() };
+    let worded = |(name, value): (&String, &Value)| {
+        let words = value.as_str().and_then(|level| labels.of(name, level));
+        (name.clone(), words.map_or_else(|| value.clone(), Value::from))
+    };
+    facts.iter().map(worded).collect()
 }
 
 #[cfg(test)]
@@ -146,6 +164,38 @@ mod tests {
         let prompt = lines[1]["messages"][0]["content"].as_str().unwrap();
         assert!(prompt.starts_with("You are the person described below. Answer"), "{prompt}");
         assert!(!prompt.contains("Occupation") && !prompt.contains("undefined"), "{prompt}");
+    }
+
+    #[test]
+    fn the_built_in_prompt_says_levels_in_words() {
+        let text = |value: &str| Arc::new(StringArray::from(vec![value])) as ArrayRef;
+        let facts = [
+            ("country", "USA"),
+            ("marital_status", "married_present"),
+            ("labour_status", "not_in_labor_force"),
+            ("occupation", "not_in_workforce"),
+            ("state", "CA"),
+        ];
+        let people = RecordBatch::try_from_iter(facts.map(|(name, value)| (name, text(value)))).unwrap();
+        let names = facts.map(|(name, _)| name);
+        let prompt = |chat: Chat| {
+            let mut out = Vec::new();
+            chat.write(&people, &mut out).unwrap();
+            let line: Value = serde_json::from_slice(&out).unwrap();
+            line["messages"][0]["content"].as_str().unwrap().to_string()
+        };
+        let said = prompt(Chat::new(None, None, &names).unwrap());
+        for says in [
+            "of California. Answer",
+            "- Marital status: married, living with the spouse\n",
+            "- Work: neither working nor looking for work\n",
+            "- Occupation: none",
+        ] {
+            assert!(said.contains(says), "{said}");
+        }
+        // Templates of one's own have the levels.
+        let own = Chat::new(Some("{{ marital_status }}, {{ state }}"), None, &names).unwrap();
+        assert_eq!(prompt(own), "married_present, CA");
     }
 
     #[test]

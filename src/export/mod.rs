@@ -14,7 +14,7 @@ use futures::StreamExt;
 use self::chat::Chat;
 use self::files::Files;
 use crate::arrow::{marked_schema, plain_schema};
-use crate::database::{PACK, SOURCES, sources_of};
+use crate::database::{PACK, SOURCES};
 use crate::engine::Engine;
 use crate::sql::quoted_name;
 
@@ -114,19 +114,19 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
         value.map(|value| KeyValue::new(key.to_string(), value))
     };
     let metadata = [PACK, SOURCES].into_iter().filter_map(told).collect();
-    let from = table.as_ref().map(sources_of).unwrap_or_default();
+    let of = table.unwrap_or_else(Schema::empty);
     let mut rows = engine.query_one(&format!("SELECT {selected} FROM {relation}")).await?;
     let schema = match export.format {
         // Whoever stores the rows again is told what was coded.
         Format::Parquet | Format::Datasets => marked_schema(&rows.schema()),
         _ => plain_schema(&rows.schema()),
     };
+    if export.format == Format::Datasets {
+        card::check(export, &schema)?;
+    }
     let place = place(export, &name)?;
     let mut files =
         Files::new(export.format, place, schema.clone(), metadata, chat, export.rows_per_file, export.overwrite)?;
-    if export.format == Format::Datasets {
-        card::check(&export.to, export.overwrite)?;
-    }
     let mut count = 0;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -136,7 +136,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
     }
     let mut files = files.finish()?;
     if export.format == Format::Datasets {
-        let card = Box::pin(card::write(engine, export, &name, (&schema, &from), &files, count)).await?;
+        let card = Box::pin(card::write(engine, export, &name, (&schema, &of), &files, count)).await?;
         files.push(card);
     }
     Ok(Exported { rows: count, files })

@@ -9,6 +9,7 @@ mod csv;
 mod json;
 mod kinds;
 mod lance;
+mod levels;
 mod lists;
 mod parquet;
 mod plan;
@@ -19,7 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
@@ -28,10 +30,13 @@ use futures::stream;
 use populace_population::there_are;
 
 use self::convert::{Place, is_text};
-use self::plan::{Plan, ours, plan};
+use self::levels::Recoding;
+use self::plan::{COUNTRY, Plan, ours, plan};
 use self::source::{Reading, Source, files};
 use crate::database::{self, Append, Appended, CreateTable, Database, Shape, embedded_narrative, is_narrative};
+use crate::packs;
 
+pub use self::levels::{UnknownValue, UnknownValues, Unmapped, ValueMap, listed};
 pub use self::source::{Format, OnError};
 
 /// Batches that wait while one is written.
@@ -63,6 +68,12 @@ pub struct Import {
     pub source: Option<String>,
     /// Their licence, likewise: cc-by-4.0
     pub licence: Option<String>,
+    /// The country whose people the rows are, by name or by the path of its pack: values of columns that are called like
+    /// its variables are to be levels of these, and the table knows whose people it has
+    pub country: Option<String>,
+    /// Which levels values stand for
+    pub map_values: Vec<ValueMap>,
+    pub unmapped: Unmapped,
     pub on_error: OnError,
 }
 
@@ -73,6 +84,8 @@ pub struct Imported {
     pub appended: Appended,
     /// Broken values that are NULL now
     pub nulled: u64,
+    /// Values that are NULL now as they are no levels of the country's variables
+    pub unmapped: u64,
     /// Whether rows can be told from each other, so that the same import again would write none twice
     pub keyed: bool,
 }
@@ -84,6 +97,8 @@ pub struct Prepared {
     sources: Vec<Source>,
     plan: Plan,
     exists: bool,
+    recoding: Recoding,
+    unknown: Vec<UnknownValues>,
 }
 
 /// Reads what the files hold, and plans where it goes. Nothing is written.
@@ -102,7 +117,10 @@ pub async fn prepare(database: &Database, import: Import) -> Result<Prepared> {
         if let Some(table) = &schema {
             agree(&import, table)?;
         }
-        Ok(Prepared { import, sources, plan, exists: schema.is_some() })
+        let recoding = Recoding::of(&import)?;
+        recoding.check(&plan)?;
+        let unknown = recoding.unknown(&sources, &plan, reading)?;
+        Ok(Prepared { import, sources, plan, exists: schema.is_some(), recoding, unknown })
     });
     planned.await.map_err(|e| DataFusionError::External(e.into()))?
 }
@@ -170,6 +188,11 @@ impl Prepared {
         self.plan.schema.column_with_name("uuid").is_some()
     }
 
+    /// The values that are no levels of the country's variables, and not mapped to any.
+    pub fn unknown(&self) -> &[UnknownValues] {
+        &self.unknown
+    }
+
     /// Whether the table is there already.
     pub fn exists(&self) -> bool {
         self.exists
@@ -179,11 +202,13 @@ impl Prepared {
     /// many rows are done with.
     ///
     /// # Errors
-    /// If a value does not fit its column, or the table cannot be written. What is committed stays, and the same import
+    /// If values are no levels of the country's variables and that is not allowed, a value does not fit its column, or
+    /// the table cannot be written. What is committed stays, and the same import
     /// goes on from there; a table that was made for it and got no row is gone again.
     pub async fn run(self, database: &Arc<Database>, progress: impl Fn(u64) + Sync) -> Result<Imported> {
         let keyed = self.is_keyed();
-        let Prepared { import, sources, plan, exists } = self;
+        let Prepared { import, sources, plan, exists, recoding, unknown } = self;
+        recoding.refuse(&unknown)?;
         let (table, schema) = (import.table.clone(), plan.schema.clone());
         if let Some(unknown) = import.embed.iter().flatten().find(|e| schema.column_with_name(e).is_none()) {
             let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
@@ -197,7 +222,11 @@ impl Prepared {
                 .and_then(|s| s.pack.clone())
                 .filter(|p| sources.iter().all(|s| s.pack.as_ref() == Some(p)));
             let vectors = import.embed.clone();
-            let options = CreateTable { embed, narratives, vectors, pack, ..CreateTable::new(Shape::of(&schema)) };
+            let pack = recoding.pack().or(pack);
+            let own = import.country.as_deref().filter(|country| packs::path::is_path(country));
+            let pack_path = own.map(packs::path::absolute);
+            let options =
+                CreateTable { embed, narratives, vectors, pack, pack_path, ..CreateTable::new(Shape::of(&schema)) };
             let none = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stream::empty()));
             Box::pin(database.create_table(&table, none, options)).await?;
         }
@@ -209,7 +238,8 @@ impl Prepared {
             .schema(&table)
             .await?
             .map_or(0, |s| s.fields().iter().filter(|f| embedded_narrative(f).is_some()).count());
-        let rows = rows(import, sources, plan, place, together(texts));
+        let recoding = Arc::new(recoding);
+        let rows = rows(import, sources, plan, (place, recoding.clone()), together(texts));
         let committed = AtomicBool::new(false);
         let noted = |a: Appended| committed.store(a.written > 0, Ordering::Relaxed);
         let append = Append { narrator: narrator.as_deref(), progress: &noted, ready: &progress, ..Append::default() };
@@ -220,7 +250,8 @@ impl Prepared {
                 _ = writer.drop_if_empty().await;
             }
         }
-        Ok(Imported { files: count, appended: appended?, nulled: nulled.load(Ordering::Relaxed), keyed })
+        let (nulled, unmapped) = (nulled.load(Ordering::Relaxed), recoding.nulled.load(Ordering::Relaxed));
+        Ok(Imported { files: count, appended: appended?, nulled, unmapped, keyed })
     }
 }
 
@@ -241,7 +272,13 @@ fn together(texts: usize) -> usize {
 }
 
 /// The rows of all files as the table has them, read ahead on a thread of their own.
-fn rows(import: Import, sources: Vec<Source>, plan: Plan, place: Place, most: usize) -> SendableRecordBatchStream {
+fn rows(
+    import: Import,
+    sources: Vec<Source>,
+    plan: Plan,
+    (place, recoding): (Place, Arc<Recoding>),
+    most: usize,
+) -> SendableRecordBatchStream {
     let mut builder = RecordBatchReceiverStream::builder(plan.schema.clone(), QUEUE);
     let sender = builder.tx();
     builder.spawn_blocking(move || {
@@ -252,7 +289,7 @@ fn rows(import: Import, sources: Vec<Source>, plan: Plan, place: Place, most: us
             let mut row = 0;
             for batch in source.read(&columns, reading)? {
                 let batch = batch?;
-                let typed = typed(&place, source, &plan.schema, places, &batch, row)?;
+                let typed = typed((&place, &recoding), source, &plan.schema, places, &batch, row)?;
                 row += batch.num_rows() as u64;
                 for at in (0..typed.num_rows()).step_by(most) {
                     let slice = typed.slice(at, most.min(typed.num_rows() - at));
@@ -267,9 +304,9 @@ fn rows(import: Import, sources: Vec<Source>, plan: Plan, place: Place, most: us
     builder.build()
 }
 
-/// A batch of a file as the table has it; columns that the file has not are NULL.
+/// A batch of a file as the table has it; columns that the file has not are NULL, but the country that was named.
 fn typed(
-    place: &Place,
+    (place, recoding): (&Place, &Recoding),
     source: &Source,
     schema: &SchemaRef,
     places: &[Option<usize>],
@@ -279,7 +316,14 @@ fn typed(
     let mut read = batch.columns().iter();
     let column = |(field, at): (&Arc<Field>, &Option<usize>)| -> Result<ArrayRef> {
         match at.and_then(|at| Some((at, read.next()?))) {
-            Some((at, column)) => place.convert(column, source.fields[at].name(), field.data_type(), first),
+            Some((at, column)) => {
+                let levels = recoding.recode(field.name(), column)?;
+                place.convert(levels.as_ref().unwrap_or(column), source.fields[at].name(), field.data_type(), first)
+            }
+            None if field.name() == COUNTRY && recoding.country().is_some() => {
+                let country = StringArray::from(vec![recoding.country(); batch.num_rows()]);
+                Ok(cast(&country, field.data_type())?)
+            }
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),
         }
     };

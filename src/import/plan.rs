@@ -55,6 +55,9 @@ const CATEGORIES: [&str; 36] = [
     "last_name",
 ];
 
+/// The column that says whose people the rows are.
+pub(super) const COUNTRY: &str = "country";
+
 /// Where the columns of the files go.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -107,6 +110,10 @@ pub(super) fn plan(import: &Import, sources: &[Source], table: Option<&Schema>) 
     if let Some(table) = table {
         unknown(import, &names, table)?;
     }
+    let says_country = |table: &Schema| table.field_with_name(COUNTRY).is_ok_and(|f| is_text(f.data_type()));
+    if import.country.is_some() && !names.iter().any(|n| n == COUNTRY) && table.is_none_or(says_country) {
+        names.push(COUNTRY.into());
+    }
     let files: Vec<Vec<Option<usize>>> = sources
         .iter()
         .map(|s| {
@@ -124,7 +131,10 @@ pub(super) fn plan(import: &Import, sources: &[Source], table: Option<&Schema>) 
         };
         for (source, from) in &found {
             let read = if source.format == Format::Csv { &DataType::Utf8 } else { from.data_type() };
-            if !can_convert(read, field.data_type()) {
+            let recoded = import.country.is_some() || !import.map_values.is_empty();
+            let converts =
+                can_convert(read, field.data_type()) || recoded && can_convert(&DataType::Utf8, field.data_type());
+            if !converts {
                 let theirs = from.name();
                 return exec_err!(
                     "{}: column {theirs} holds {read}, and {name} holds {}: leave it out with --skip {theirs}, or mend the file",
@@ -224,7 +234,10 @@ fn new_type(import: &Import, name: &str, found: &[(&Source, &Field)]) -> Result<
     }
     let coded = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let inferred = found.iter().any(|(s, _)| !matches!(s.format, Format::Parquet | Format::Lance));
-    if let Some(known) = known_type(name) {
+    if name == COUNTRY && found.is_empty() {
+        return Ok(coded());
+    }
+    if let Some(known) = of_country(import, name).or_else(|| known_type(name)) {
         match known {
             DataType::Dictionary(..) if !kind.is_nested() => return Ok(coded()),
             known if (inferred || !kind.is_integer()) && !kind.is_nested() => return Ok(known),
@@ -236,6 +249,12 @@ fn new_type(import: &Import, name: &str, found: &[(&Source, &Field)]) -> Result<
         return Ok(coded());
     }
     Ok(if kind == DataType::Null { text() } else { kind })
+}
+
+/// The type that draws of the country that was named give a column.
+fn of_country(import: &Import, name: &str) -> Option<DataType> {
+    let pack = packs::named(import.country.as_ref()?)?.ok()?;
+    Some(pack.schema().field_with_name(name).ok()?.data_type().clone())
 }
 
 /// The type that draws give a column, where those of all countries that have it give it the same.

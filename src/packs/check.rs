@@ -5,8 +5,10 @@ use std::path::Path;
 
 use minijinja::Environment;
 use populace_outline::{Outline, read_folder};
-use populace_population::{Error, there_are};
+use populace_population::{Error, Pack, there_are};
 use toml::de::DeTable;
+
+use super::labels::{FILE, Labels};
 
 const KINDS: &str = "kinds.toml";
 
@@ -22,7 +24,7 @@ pub struct Checked {
 /// Reads a pack's folder and says what is wrong with it: nothing where the pack is sound.
 pub fn check(dir: &Path) -> Checked {
     let mut checked = match populace_population::check(dir) {
-        Ok(compiled) => Checked { faults: vec![], notices: compiled.notices },
+        Ok(compiled) => Checked { faults: labels(dir, &compiled.pack), notices: compiled.notices },
         Err(Error::Sources(errors)) => {
             Checked { faults: errors.iter().map(Error::to_string).collect(), notices: vec![] }
         }
@@ -31,6 +33,15 @@ pub fn check(dir: &Path) -> Checked {
     prompts(dir, &mut checked.faults);
     outlines(dir, &mut checked.faults);
     checked
+}
+
+/// The words of levels, where the folder has any.
+fn labels(dir: &Path, pack: &Pack) -> Vec<String> {
+    let Ok(text) = std::fs::read_to_string(dir.join(FILE)) else { return vec![] };
+    match Labels::parse(&text) {
+        Ok(labels) => labels.faults(pack).into_iter().map(|fault| format!("{FILE}: {fault}")).collect(),
+        Err(fault) => vec![fault],
+    }
 }
 
 /// The grammars by which people are written up without a model, a folder a language.

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod harmonised;
+pub mod labels;
 pub mod path;
 pub mod skeleton;
 mod texts;
@@ -34,8 +35,11 @@ struct Country {
     outline: Dir<'static>,
     /// `harmonised.toml`, and the files that it names
     coded: &'static [(&'static str, &'static str)],
+    /// `labels.toml`: levels in plain words
+    words: &'static str,
     pack: OnceLock<Arc<Pack>>,
     harmonised: OnceLock<Arc<Harmonised>>,
+    labels: OnceLock<Arc<labels::Labels>>,
 }
 
 // `NAMES` and `COUNTRIES`, which `build.rs` makes from `datasets/`.
@@ -61,6 +65,11 @@ fn built_in(name: &str) -> Option<&'static Country> {
     COUNTRIES.iter().find(|c| c.name == name)
 }
 
+/// The name of the built-in pack of a country, by its code in ISO 3166-1 alpha-2.
+pub fn of_alpha2(code: &str) -> Option<&'static str> {
+    COUNTRIES.iter().find(|c| c.codes[1] == code).map(|c| c.name)
+}
+
 /// The pack of a country by name, read once and only when asked for; `None` if there is no such country.
 pub fn open(name: &str) -> Option<Result<Arc<Pack>>> {
     let country = built_in(name)?;
@@ -68,6 +77,12 @@ pub fn open(name: &str) -> Option<Result<Arc<Pack>>> {
         return Some(Ok(pack.clone()));
     }
     Some(Pack::from_bytes(country.bytes).map(|pack| country.pack.get_or_init(|| pack).clone()))
+}
+
+/// The language of a country's texts, by its name or a code; BCP 47.
+pub fn language(said: &str) -> Option<String> {
+    let is = |c: &&Country| c.name.eq_ignore_ascii_case(said) || c.codes.iter().any(|c| c.eq_ignore_ascii_case(said));
+    COUNTRIES.iter().find(is).map(|c| c.language.to_string())
 }
 
 /// The pack that a person's texts go by: the one that the row was drawn from, or that of its country, by the name or

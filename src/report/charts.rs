@@ -24,7 +24,9 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bar {
     pub label: String,
-    /// In the table, where it has anybody to tell
+    /// Of how many rows it is a share
+    pub rows: f64,
+    /// In the table, where it has people enough to tell
     pub observed: Option<f64>,
     /// What a sample like this leaves open
     pub interval: Option<(f64, f64)>,
@@ -232,7 +234,13 @@ mod tests {
     use super::*;
 
     fn bar(label: &str, observed: Option<f64>) -> Bar {
-        Bar { label: label.into(), observed, interval: observed.map(|o| (o * 0.9, o * 1.1)), expected: 12.0 }
+        Bar {
+            label: label.into(),
+            rows: 40.0,
+            observed,
+            interval: observed.map(|o| (o * 0.9, o * 1.1)),
+            expected: 12.0,
+        }
     }
 
     #[test]

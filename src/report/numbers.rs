@@ -79,7 +79,7 @@ pub(super) fn wilson(successes: f64, trials: f64) -> Option<(f64, f64)> {
     Some((((p + z2 / 2.0 - half) / scale).max(0.0), ((p + z2 / 2.0 + half) / scale).min(1.0)))
 }
 
-/// The words of a level: `not_in_labor_force` as `Not in labor force`.
+/// A name as a heading: `career_goals` as `Career goals`.
 pub(super) fn words(level: &str) -> String {
     let spaced = level.replace('_', " ");
     let mut letters = spaced.chars();

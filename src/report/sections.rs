@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::Subject;
 use super::charts::{Bar, Curve, Pair, bars, curves, pyramid};
-use super::numbers::{Rows, count, percent, wilson, words};
-use crate::sql::quoted_name;
+use super::numbers::{Rows, count, percent, words};
+use super::strata::{Group, Share, Stratum, head, numbers};
+use crate::packs;
+use crate::sql::{quoted_name, quoted_text};
 
 /// What the division of a country is called that its people are told by.
 const PLACES: [&str; 6] = ["state", "prefecture", "province", "region", "district", "zone"];
@@ -60,13 +62,6 @@ pub(super) struct Person {
     pub texts: Vec<(String, String)>,
 }
 
-/// A stratum: its values, the rows in it, and its share of the country's people.
-struct Stratum {
-    values: Vec<String>,
-    observed: f64,
-    expected: f64,
-}
-
 /// The lowest number of a band as `age_band` calls it: 0 of `under 20`.
 fn low(band: &str) -> u32 {
     band.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0)
@@ -86,11 +81,12 @@ fn band(label: &str) -> String {
 impl Subject<'_> {
     pub async fn charts(&self) -> Result<Vec<Chart>> {
         let place = PLACES.iter().find(|p| self.has(p)).copied().unwrap_or(PLACES[0]);
-        let wanted: [(&str, &str, &[&str]); 5] = [
+        let wanted: [(&str, &str, &[&str]); 6] = [
             ("age-sex", "Age and sex", &["sex", "age"]),
             ("marital", "Marital status by age", &["marital_status", "age"]),
             ("occupations", "Occupations", &["occupation"]),
             ("groups", "Race and ethnicity", &["race_ethnicity"]),
+            ("crossed", "Groups that cross", &["sex", "age"]),
             ("education", &format!("Degrees by {place}"), &["education_level", place, "age"]),
         ];
         let mut charts = vec![];
@@ -112,6 +108,7 @@ impl Subject<'_> {
                 (true, "marital") => self.marital(&mut chart).await?,
                 (true, "education") => self.education(&mut chart, place).await?,
                 (true, "occupations") => self.occupations(&mut chart).await?,
+                (true, "crossed") => self.crossed(&mut chart).await?,
                 (true, _) => self.groups(&mut chart).await?,
             };
             match drawn {
@@ -123,28 +120,10 @@ impl Subject<'_> {
         Ok(charts)
     }
 
-    /// The strata of some expressions, named as `rebalance` names them; or why they cannot be compared.
-    async fn strata(&self, expressions: &str, names: &[&str]) -> Result<std::result::Result<Vec<Stratum>, String>> {
-        let sql =
-            format!("SELECT * FROM rebalance({}, {}, strata => ({expressions}))", self.table, self.quoted_country());
-        let rows = match self.read(&sql).await {
-            Ok(rows) => rows,
-            Err(error) => return Ok(Err(format!("It cannot be compared: {}.", crate::engine::message(&error)))),
-        };
-        let columns = names.iter().map(|name| rows.texts(name)).collect::<Result<Vec<_>>>()?;
-        let (observed, expected) = (rows.numbers("observed")?, rows.numbers("expected_share")?);
-        let stratum = |at: usize| Stratum {
-            values: columns.iter().map(|c| c[at].clone().unwrap_or_default()).collect(),
-            observed: observed[at].unwrap_or(0.0),
-            expected: expected[at].unwrap_or(0.0),
-        };
-        Ok(Ok((0..rows.len()).map(stratum).collect()))
-    }
-
     async fn age_and_sex(&self, chart: &mut Chart) -> Result<std::result::Result<String, String>> {
         let cuts: Vec<String> = (20..=85).step_by(5).map(|cut| cut.to_string()).collect();
-        let strata = format!("sex, age_band(age, {})", cuts.join(", "));
-        let strata = match self.strata(&strata, &["sex", "age_band"]).await? {
+        let bands = format!("age_band(age, {})", cuts.join(", "));
+        let strata = match self.strata(&[("sex", "sex"), (&bands, "age_band")]).await? {
             Ok(strata) => strata,
             Err(why) => return Ok(Err(why)),
         };
@@ -155,7 +134,7 @@ impl Subject<'_> {
         sexes.truncate(2);
         sexes.sort_by(|a, b| b.0.cmp(a.0));
         let [(left, _), (right, _)] = sexes[..] else { return Ok(Err("There are not two sexes to compare.".into())) };
-        let n: f64 = strata.iter().map(|s| s.observed).sum();
+        let n: f64 = strata.iter().map(|s| s.observed.weight).sum();
         let mut pairs: BTreeMap<u32, Pair> = BTreeMap::new();
         for stratum in &strata {
             let Some(side) = [left, right].iter().position(|s| *s == stratum.values[0]) else { continue };
@@ -164,7 +143,7 @@ impl Subject<'_> {
                 observed: [0.0; 2],
                 expected: [0.0; 2],
             });
-            pair.observed[side] += 100.0 * stratum.observed / n;
+            pair.observed[side] += 100.0 * stratum.observed.weight / n;
             pair.expected[side] += 100.0 * stratum.expected;
         }
         let pairs: Vec<Pair> = pairs.into_values().collect();
@@ -180,125 +159,183 @@ impl Subject<'_> {
     }
 
     async fn marital(&self, chart: &mut Chart) -> Result<std::result::Result<String, String>> {
-        let strata = "marital_status, age_band(age, 25, 35, 45, 55, 65, 75, 85)";
-        let strata = match self.strata(strata, &["marital_status", "age_band"]).await? {
+        const BANDS: &str = "age_band(age, 25, 35, 45, 55, 65, 75, 85)";
+        let strata = match self.strata(&[("marital_status", "marital_status"), (BANDS, "age_band")]).await? {
             Ok(strata) => strata,
             Err(why) => return Ok(Err(why)),
         };
-        let mut bands: BTreeMap<u32, (String, f64, f64)> = BTreeMap::new();
-        for stratum in &strata {
-            // Under small charts there is room for the lowest age alone.
-            let label = || match low(&stratum.values[1]) {
-                0 => (band(&stratum.values[1]), 0.0, 0.0),
-                age => (age.to_string(), 0.0, 0.0),
-            };
-            let all = bands.entry(low(&stratum.values[1])).or_insert_with(label);
-            (all.1, all.2) = (all.1 + stratum.observed, all.2 + stratum.expected);
-        }
+        let mut bands: BTreeMap<u32, (&str, Group, f64)> = BTreeMap::new();
         let mut statuses: BTreeMap<&str, f64> = BTreeMap::new();
-        strata.iter().for_each(|s| *statuses.entry(&s.values[0]).or_default() += s.expected);
+        for stratum in &strata {
+            let all = bands.entry(low(&stratum.values[1])).or_insert((&stratum.values[1], Group::default(), 0.0));
+            (all.1, all.2) = (all.1 + stratum.observed, all.2 + stratum.expected);
+            *statuses.entry(&stratum.values[0]).or_default() += stratum.expected;
+        }
         let mut statuses: Vec<(&str, f64)> = statuses.into_iter().collect();
         statuses.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let curve = |(status, _): &(&str, f64)| {
-            let point = |(at, (label, observed, expected)): (&u32, &(String, f64, f64))| {
-                let of = |of: &dyn Fn(&Stratum) -> f64| -> f64 {
-                    let here = strata.iter().filter(|s| s.values[0] == *status && low(&s.values[1]) == *at);
-                    here.map(of).sum()
-                };
-                bar(
-                    label.clone(),
-                    of(&|s| s.observed),
-                    *observed,
-                    of(&|s| s.expected) / expected.max(f64::MIN_POSITIVE),
-                )
-            };
-            Curve { title: words(status), points: bands.iter().map(point).collect() }
-        };
-        let all: Vec<Curve> = statuses.iter().map(curve).collect();
+        let mut shares = vec![];
+        for (status, _) in &statuses {
+            for (at, (name, all, expected)) in &bands {
+                let here = || strata.iter().filter(|s| s.values[0] == *status && low(&s.values[1]) == *at);
+                // Under small charts there is room for the lowest age alone.
+                let label = if *at == 0 { band(name) } else { at.to_string() };
+                shares.push(Share::of(
+                    label,
+                    (here().map(|s| s.observed).sum(), *all),
+                    here().map(|s| s.expected).sum::<f64>() / expected.max(f64::MIN_POSITIVE),
+                    format!("marital_status = {}", quoted_text(status)),
+                    format!("{BANDS} = {}", quoted_text(name)),
+                ));
+            }
+        }
+        self.by_design(&mut shares).await?;
+        let points: Vec<Bar> = shares.into_iter().map(|share| share.bar).collect();
+        let of_statuses = statuses.iter().zip(points.chunks(bands.len().max(1)));
+        let all: Vec<Curve> = of_statuses
+            .map(|((status, _), points)| Curve { title: self.words("marital_status", status), points: points.into() })
+            .collect();
         chart.lead =
             "The share of people from each age on, up to the next, that is of a status. Upright lines are what chance \
                       leaves open (95\u{a0}%)."
                 .into();
-        chart.head = vec!["Status".into(), "Age".into(), "Table".into(), "Country".into()];
+        chart.head = head(&["Status", "Age"]);
         let rows = all.iter().flat_map(|c| c.points.iter().map(|p| [vec![c.title.clone()], numbers(p)].concat()));
         chart.rows = rows.collect();
         Ok(curves("Marital status by age beside the country", &all))
     }
 
     async fn education(&self, chart: &mut Chart, place: &str) -> Result<std::result::Result<String, String>> {
-        let strata = format!("education_level, {place}, age_band(age, 25)");
-        let strata = match self.strata(&strata, &["education_level", place, "age_band"]).await? {
+        let of = [("education_level", "education_level"), (place, place), ("age_band(age, 25)", "age_band")];
+        let strata = match self.strata(&of).await? {
             Ok(strata) => strata,
             Err(why) => return Ok(Err(why)),
         };
-        let mut places: BTreeMap<&str, [f64; 4]> = BTreeMap::new();
+        // Of each place those with a degree and all, in the table and in the country.
+        let mut places: BTreeMap<&str, (Group, Group, f64, f64)> = BTreeMap::new();
         for stratum in strata.iter().filter(|s| low(&s.values[2]) == 25) {
             let of = places.entry(&stratum.values[1]).or_default();
-            let degree = f64::from(u8::from(DEGREES.contains(&stratum.values[0].as_str())));
-            of[0] += stratum.observed * degree;
-            of[1] += stratum.observed;
-            of[2] += stratum.expected * degree;
-            of[3] += stratum.expected;
+            if DEGREES.contains(&stratum.values[0].as_str()) {
+                (of.0, of.2) = (of.0 + stratum.observed, of.2 + stratum.expected);
+            }
+            (of.1, of.3) = (of.1 + stratum.observed, of.3 + stratum.expected);
         }
-        if places.values().all(|of| of[2] <= 0.0) {
+        if places.values().all(|of| of.2 <= 0.0) {
             return Ok(Err("No level of education is known as a degree.".into()));
         }
-        let mut all: Vec<Bar> = places
-            .iter()
-            .map(|(place, of)| bar(place.to_string(), of[0], of[1], of[2] / of[3].max(f64::MIN_POSITIVE)))
-            .collect();
+        let degrees = DEGREES.map(quoted_text).join(", ");
+        let share = |(name, (some, all, some_expected, all_expected)): (&&str, &(Group, Group, f64, f64))| {
+            Share::of(
+                name.to_string(),
+                (*some, *all),
+                some_expected / all_expected.max(f64::MIN_POSITIVE),
+                format!("education_level IN ({degrees})"),
+                format!("age >= 25 AND {} = {}", quoted_name(place), quoted_text(name)),
+            )
+        };
+        let mut shares: Vec<Share> = places.iter().map(share).collect();
+        self.by_design(&mut shares).await?;
+        let mut all: Vec<Bar> = shares.into_iter().map(|share| share.bar).collect();
         all.sort_by(|a, b| b.expected.total_cmp(&a.expected));
         chart.lead = format!(
             "People of 25 and over with a bachelor's degree or more, by {place}, ranked by the country. Thin lines are what \
-             chance leaves open (95\u{a0}%)."
+             chance leaves open (95\u{a0}%); of fewer than five people they stand alone."
         );
-        chart.head = vec![words(place), "Table".into(), "Country".into()];
+        chart.head = head(&[&words(place)]);
         chart.rows = all.iter().map(numbers).collect();
         Ok(bars("Degrees beside the country", &all))
     }
 
     async fn occupations(&self, chart: &mut Chart) -> Result<std::result::Result<String, String>> {
-        let strata = match self.strata("occupation", &["occupation"]).await? {
+        let strata = match self.strata(&[("occupation", "occupation")]).await? {
             Ok(strata) => strata,
             Err(why) => return Ok(Err(why)),
         };
         let mut working: Vec<&Stratum> =
             strata.iter().filter(|s| !NO_WORK.contains(&s.values[0].as_str()) && !s.values[0].is_empty()).collect();
-        let (n, all) = working.iter().fold((0.0, 0.0), |(n, all), s| (n + s.observed, all + s.expected));
-        working.sort_by(|a, b| {
-            (b.observed, b.expected).partial_cmp(&(a.observed, a.expected)).unwrap_or(std::cmp::Ordering::Equal)
-        });
-        if n <= 0.0 {
+        let (n, all): (Group, f64) =
+            (working.iter().map(|s| s.observed).sum(), working.iter().map(|s| s.expected).sum());
+        working.sort_by(|a, b| b.observed.weight.total_cmp(&a.observed.weight).then(b.expected.total_cmp(&a.expected)));
+        if n.weight <= 0.0 {
             return Ok(Err("Nobody has an occupation.".into()));
         }
-        let top = working.iter().take(OCCUPATIONS);
-        let top: Vec<Bar> =
-            top.map(|s| bar(words(&s.values[0]), s.observed, n, s.expected / all.max(f64::MIN_POSITIVE))).collect();
+        let among = format!("occupation NOT IN ({}, '')", NO_WORK.map(quoted_text).join(", "));
+        let share = |s: &&Stratum| {
+            let counted = format!("occupation = {}", quoted_text(&s.values[0]));
+            let expected = s.expected / all.max(f64::MIN_POSITIVE);
+            Share::of(self.words("occupation", &s.values[0]), (s.observed, n), expected, counted, among.clone())
+        };
+        let mut top: Vec<Share> = working.iter().take(OCCUPATIONS).map(share).collect();
+        self.by_design(&mut top).await?;
+        let top: Vec<Bar> = top.into_iter().map(|share| share.bar).collect();
         chart.lead = format!(
             "The {} commonest of {} occupations in the table, as shares of the {} people with one. Thin lines are what chance \
              leaves open (95\u{a0}%).",
             top.len(),
-            working.iter().filter(|s| s.observed > 0.0).count(),
-            count(n)
+            working.iter().filter(|s| s.observed.rows > 0.0).count(),
+            count(n.rows)
         );
-        chart.head = vec!["Occupation".into(), "Table".into(), "Country".into()];
+        chart.head = head(&["Occupation"]);
         chart.rows = top.iter().map(numbers).collect();
         Ok(bars("Commonest occupations beside the country", &top))
     }
 
     async fn groups(&self, chart: &mut Chart) -> Result<std::result::Result<String, String>> {
-        let strata = match self.strata("race_ethnicity", &["race_ethnicity"]).await? {
+        chart.lead =
+            "Whether each group is there in proportion. Thin lines are what chance leaves open (95\u{a0}%).".into();
+        self.parts(chart, &[("race_ethnicity", "race_ethnicity")], "Race and ethnicity beside the country").await
+    }
+
+    /// Groups that are each other's parts: one in proportion by sex and by ethnicity may still lack the women of one.
+    async fn crossed(&self, chart: &mut Chart) -> Result<std::result::Result<String, String>> {
+        const BANDS: &str = "age_band(age, 35, 65)";
+        let with = match self.has("race_ethnicity") {
+            true => ("race_ethnicity", "race_ethnicity"),
+            false => (BANDS, "age_band"),
+        };
+        chart.lead =
+            "Whether the groups that two facts make together are there in proportion. Thin lines are what chance \
+                      leaves open (95\u{a0}%)."
+                .into();
+        self.parts(chart, &[("sex", "sex"), with], "Groups that cross beside the country").await
+    }
+
+    /// The shares of all people that are in the strata of some expressions, the largest in the country first.
+    async fn parts(
+        &self,
+        chart: &mut Chart,
+        of: &[(&str, &str)],
+        title: &str,
+    ) -> Result<std::result::Result<String, String>> {
+        let strata = match self.strata(of).await? {
             Ok(strata) => strata,
             Err(why) => return Ok(Err(why)),
         };
-        let n: f64 = strata.iter().map(|s| s.observed).sum();
-        let mut all: Vec<Bar> = strata.iter().map(|s| bar(words(&s.values[0]), s.observed, n, s.expected)).collect();
-        all.sort_by(|a, b| b.expected.total_cmp(&a.expected));
-        chart.lead =
-            "Whether each group is there in proportion. Thin lines are what chance leaves open (95\u{a0}%).".into();
-        chart.head = vec!["Group".into(), "Table".into(), "Country".into()];
-        chart.rows = all.iter().map(numbers).collect();
-        Ok(bars("Race and ethnicity beside the country", &all))
+        let all: Group = strata.iter().map(|s| s.observed).sum();
+        let share = |s: &Stratum| {
+            let label = of
+                .iter()
+                .zip(&s.values)
+                .map(|((_, name), value)| self.words(name, value))
+                .collect::<Vec<_>>()
+                .join(", ");
+            let is = of
+                .iter()
+                .zip(&s.values)
+                .map(|((expression, _), value)| format!("CAST({expression} AS VARCHAR) = {}", quoted_text(value)));
+            Share::of(label, (s.observed, all), s.expected, is.collect::<Vec<_>>().join(" AND "), "true".into())
+        };
+        let mut shares: Vec<Share> = strata.iter().map(share).collect();
+        self.by_design(&mut shares).await?;
+        let mut shown: Vec<Bar> = shares.into_iter().map(|share| share.bar).collect();
+        shown.sort_by(|a, b| b.expected.total_cmp(&a.expected));
+        chart.head = head(&["Group"]);
+        chart.rows = shown.iter().map(numbers).collect();
+        Ok(bars(title, &shown))
+    }
+
+    /// A level in the words of the country, as a label begins.
+    fn words(&self, column: &str, level: &str) -> String {
+        words(&packs::labels::of_country(&self.country).words(column, level))
     }
 
     /// How many different values columns have, beside a draw of as many people.
@@ -334,9 +371,10 @@ impl Subject<'_> {
             ]
         });
         let asked = asked.collect::<Vec<_>>().join(", ");
-        let here = self.read(&format!("SELECT {asked} FROM {}", self.table)).await?;
+        let here = self.read(&format!("SELECT {asked} FROM {}", self.people)).await?;
         let people = self.rows.min(DRAWN);
-        let drawn = format!("SELECT {asked} FROM sample_persona({}, {people}, seed => 1)", self.quoted_country());
+        let (country, given) = (self.quoted_country(), self.given_argument());
+        let drawn = format!("SELECT {asked} FROM sample_persona({country}, {people}, seed => 1{given})");
         let drawn = self.read(&drawn).await?;
         let numbers = |rows: &Rows, at: usize| -> Result<Vec<String>> {
             let one = |name: &str| -> Result<Option<f64>> {
@@ -358,10 +396,9 @@ impl Subject<'_> {
 
     /// The diversity of the narratives, and of how many people's.
     pub async fn texts(&self) -> Result<(Vec<Diversity>, String)> {
-        let narratives: Vec<&str> = self.columns.iter().filter(|(_, n)| *n).map(|(name, _)| name.as_str()).collect();
-        let some = format!("{} TABLESAMPLE ({TEXTS} ROWS) REPEATABLE ({})", self.table, self.options.seed);
+        let some = format!("{} TABLESAMPLE ({TEXTS} ROWS) REPEATABLE ({})", self.people, self.options.seed);
         let mut texts = vec![];
-        for name in narratives {
+        for name in self.narratives() {
             let quoted = quoted_name(name);
             let mut asked = vec![
                 format!("count({quoted}) AS texts"),
@@ -398,9 +435,7 @@ impl Subject<'_> {
 
     /// Some of the people, as many of each sex, with their texts: that of the person as a whole first.
     pub async fn people(&self) -> Result<Vec<Person>> {
-        let mut narratives: Vec<&str> =
-            self.columns.iter().filter(|(_, n)| *n).map(|(name, _)| name.as_str()).collect();
-        narratives.sort_by_key(|name| *name != "persona");
+        let narratives = self.narratives();
         let facts = ["age", "sex", "race_ethnicity", "marital_status", "education_level", "occupation", "city"];
         let place = PLACES.iter().find(|p| self.has(p));
         let shown: Vec<&str> = facts.into_iter().chain(place.copied()).filter(|f| self.has(f)).collect();
@@ -418,20 +453,21 @@ impl Subject<'_> {
                 "stratified_sample((SELECT {} FROM {}), {n}, strata => sex, allocation => 'equal', \
                  on_short => 'redistribute', seed => {seed})",
                 key.iter().chain(&columns).map(String::as_str).collect::<Vec<_>>().join(", "),
-                self.table
+                self.people
             ),
-            false => format!("{} TABLESAMPLE ({n} ROWS) REPEATABLE ({seed})", self.table),
+            false => format!("{} TABLESAMPLE ({n} ROWS) REPEATABLE ({seed})", self.people),
         };
         let sql = format!("SELECT {} FROM {from}", columns.join(", "));
         let rows = self.read(&sql).await?;
         let read =
             |columns: &[&str]| -> Result<Vec<Vec<Option<String>>>> { columns.iter().map(|c| rows.texts(c)).collect() };
         let (names, values, texts) = (read(&names)?, read(&shown)?, read(&narratives)?);
+        let labels = packs::labels::of_country(&self.country);
         let person = |row: usize| {
             let name: Vec<&str> = names.iter().filter_map(|n| n[row].as_deref()).collect();
             let told = values.iter().zip(&shown).filter_map(|(v, column)| {
                 let value = v[row].as_deref()?;
-                Some(if ["city", "state"].contains(column) { value.to_string() } else { words(value).to_lowercase() })
+                Some(labels.words(column, value))
             });
             let texts = texts.iter().zip(&narratives).filter_map(|(t, name)| Some((words(name), t[row].clone()?)));
             Person {
@@ -442,17 +478,6 @@ impl Subject<'_> {
         };
         Ok((0..rows.len()).map(person).collect())
     }
-}
-
-/// A bar of a share, with what chance leaves open of it.
-fn bar(label: String, rows: f64, of: f64, expected: f64) -> Bar {
-    let interval = wilson(rows, of).map(|(low, high)| (100.0 * low, 100.0 * high));
-    Bar { label, observed: (of > 0.0).then(|| 100.0 * rows / of), interval, expected: 100.0 * expected }
-}
-
-fn numbers(bar: &Bar) -> Vec<String> {
-    let observed = bar.observed.map_or("–".to_string(), |o| percent(o / 100.0));
-    vec![bar.label.clone(), observed, percent(bar.expected / 100.0)]
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ mod judge;
 mod retry;
 mod statement;
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::there_are;
 use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, RowSample, narrate, narrated};
 
-use crate::catalog::{Run, Work};
+use crate::catalog::{Failures, Run, Work};
 use crate::database::{Append, Appended, CreateTable, IfThere, KeySet, Shape, embedding_column};
 use crate::engine::{Engine, RunGuard};
 use crate::sql::quoted_text;
@@ -77,11 +76,22 @@ pub async fn run(engine: &Engine, run: &Run, chunk: Option<usize>, progress: imp
     recorded.end(written.map(|written| (written, *count)))
 }
 
+/// What a run would take.
+#[derive(Debug)]
+pub struct Expected {
+    /// Whom it would write
+    pub people: u64,
+    /// Its calls to a model, if it makes any
+    pub estimate: Option<Estimate>,
+    /// The texts that a model would write about each of them
+    pub texts: Vec<String>,
+}
+
 /// What a run would take: the people it would write, and its calls to a model, if it makes any.
 ///
 /// # Errors
 /// If the draw is refused, or the narrator cannot be opened.
-pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimate>)> {
+pub async fn estimate(engine: &Engine, run: &Run) -> Result<Expected> {
     let Work::Generate { country, seed, given, count, .. } = &run.work else {
         return exec_err!("run {} is a statement", run.id);
     };
@@ -113,12 +123,13 @@ pub async fn estimate(engine: &Engine, run: &Run) -> Result<(u64, Option<Estimat
     if let Some(judge) = &judge {
         sample.estimate(judge.narrator().as_ref(), &judge.narrator().scores(), &mut estimate)?;
     }
+    let texts = writer.iter().filter(|_| asks_model).flat_map(|(_, kinds)| kinds.clone()).collect();
     let people = count - there.load(Ordering::Relaxed);
     let mut any = asks_model || judge.is_some();
     if let Some((narrator, kinds)) = writer {
         any |= estimate_vectors(engine, run, (people, narrator, kinds), written, &mut estimate).await?;
     }
-    Ok((people, any.then_some(estimate)))
+    Ok(Expected { people, estimate: any.then_some(estimate), texts })
 }
 
 /// People who are written up without a model to tell how long texts are.
@@ -312,7 +323,7 @@ async fn write(
         None => None,
     };
     let (mut people, mut drawn, mut before, mut written) = (people, *count, 0, 0);
-    let failures = Failures::default();
+    let failures = NotSound::default();
     loop {
         // Only those who are not in the table yet are written up.
         let (new, there) = unknown(people, database.uuids(&run.table).await?);
@@ -353,18 +364,17 @@ const DRAWN_FOR_ONE: u64 = 10;
 
 /// Why people did not pass, and how often.
 #[derive(Clone, Default)]
-struct Failures(Arc<Mutex<HashMap<String, u64>>>);
+struct NotSound(Arc<Mutex<Failures>>);
 
-impl Failures {
+impl NotSound {
     fn commonest(&self) -> String {
-        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = failures.iter().max_by_key(|(reason, count)| (**count, std::cmp::Reverse(*reason)));
-        most.map_or("none was told".into(), |(reason, count)| format!("{reason} ({count} times)"))
+        let commonest = self.0.lock().unwrap_or_else(PoisonError::into_inner).commonest();
+        commonest.first().map_or("none was told".into(), |(reason, count)| format!("{reason} ({count} times)"))
     }
 }
 
 /// The people whose texts all came.
-fn sound(people: SendableRecordBatchStream, failures: Failures) -> SendableRecordBatchStream {
+fn sound(people: SendableRecordBatchStream, failures: NotSound) -> SendableRecordBatchStream {
     let schema = people.schema();
     let sound = people.map(move |batch| {
         let batch = batch?;
@@ -373,13 +383,7 @@ fn sound(people: SendableRecordBatchStream, failures: Failures) -> SendableRecor
         };
         let mut tally = failures.0.lock().unwrap_or_else(PoisonError::into_inner);
         for error in errors.iter().flatten() {
-            let first = error.split("; ").next().unwrap_or_default();
-            // What differs between people comes after the name of a check, which is one word.
-            let reason = match first.splitn(3, ": ").collect::<Vec<_>>()[..] {
-                [kind, check, _] if !check.contains(' ') => format!("{kind}: {check}"),
-                _ => first.to_string(),
-            };
-            *tally.entry(reason).or_default() += 1;
+            tally.add(error, 1);
         }
         Ok(filter_record_batch(&batch, &is_null(errors)?)?)
     });

@@ -1,12 +1,8 @@
 //! What came of asking models, for whoever ran the statement.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::catalog::{Call, CallTotals};
-
-/// The commonest failures that are told.
-const TOLD: usize = 5;
+use crate::catalog::{Call, CallTotals, Failures};
 
 /// What the calls of a statement came to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,10 +19,10 @@ pub struct Asked {
 
 /// Counts what comes of asking.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<(Asked, HashMap<String, u64>)>);
+pub(crate) struct Tally(Mutex<(Asked, Failures)>);
 
 impl Tally {
-    fn lock(&self) -> MutexGuard<'_, (Asked, HashMap<String, u64>)> {
+    fn lock(&self) -> MutexGuard<'_, (Asked, Failures)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -36,7 +32,7 @@ impl Tally {
             None => tally.0.totals.answered += 1,
             Some(error) => {
                 tally.0.totals.failed += 1;
-                *tally.1.entry(error.clone()).or_default() += 1;
+                tally.1.add(error, 1);
             }
         }
         let totals = &mut tally.0.totals;
@@ -73,10 +69,7 @@ impl Tally {
     /// What was counted since the last time.
     pub fn take(&self) -> Asked {
         let (mut asked, failures) = std::mem::take(&mut *self.lock());
-        let mut failures: Vec<(String, u64)> = failures.into_iter().collect();
-        failures.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
-        failures.truncate(TOLD);
-        asked.totals.failures = failures;
+        asked.totals.failures = failures.commonest();
         asked
     }
 }

@@ -13,7 +13,7 @@ use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
 use populace_udfs::{
     Embedder, Estimate, Narrative, NarrativeError, NarrativeRequest, Narrator, Populace, Prompt, Purpose, bounded,
-    register, render_bounded, rewrite, template_names,
+    estimate, register, render_bounded, rewrite, template_names,
 };
 
 /// A model behind a network, which answers with what it is asked, and keeps what it has answered.
@@ -115,6 +115,7 @@ impl Session {
         session.run("CREATE TABLE p AS SELECT * FROM sample_persona('tinyland', 400, seed => 42)").await.unwrap();
         let old = "CREATE TABLE old (uuid VARCHAR NOT NULL, PRIMARY KEY (uuid)) AS SELECT uuid FROM p WHERE age > 27";
         session.run(old).await.unwrap();
+        session.run("CREATE TABLE v AS SELECT *, embed(first_name) AS name_embedding FROM p").await.unwrap();
         session
     }
 
@@ -142,7 +143,7 @@ impl Session {
 }
 
 /// A statement, and a query for the most requests that it may make.
-const STATEMENTS: [(&str, &str); 49] = [
+const STATEMENTS: [(&str, &str); 59] = [
     ("SELECT generate_narrative('persona') FROM p", "400"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7", "7"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7 OFFSET 3", "7"),
@@ -288,6 +289,43 @@ const STATEMENTS: [(&str, &str); 49] = [
         "SELECT persona FROM stratified_sample((SELECT * FROM generate_persona('tinyland', 400, seed => 42)), 6, strata => sex)",
         "6",
     ),
+    (
+        "SELECT * FROM semantic_search((SELECT *, generate_narrative('persona') AS t FROM v), 'Ada', 3, \"column\" => 'name')",
+        "3",
+    ),
+    (
+        "SELECT uuid, upper(t) FROM semantic_search((SELECT uuid, name_embedding, generate_narrative('persona') AS t FROM v AS people), 'Ada', 5, \"column\" => 'name', \"where\" => uuid > '4', max_per => (uuid, 1)) AS found ORDER BY score DESC LIMIT 2",
+        "2",
+    ),
+    (
+        "SELECT t FROM semantic_search((SELECT *, generate_narrative('persona') AS t FROM v), 'Ada', 400, \"column\" => 'name', \"where\" => age > 27)",
+        "SELECT count(*) FROM p WHERE age > 27",
+    ),
+    (
+        "SELECT t FROM semantic_search((SELECT *, generate_narrative('persona') AS t FROM v), 'Ada', 3, \"column\" => 'name', \"where\" => t LIKE '%a%')",
+        "400",
+    ),
+    (
+        "SELECT uuid FROM semantic_search((SELECT *, generate_narrative('persona') AS t FROM v), 'Ada', 3, \"column\" => 'name') WHERE t LIKE '%a%'",
+        "3",
+    ),
+    ("SELECT upper(t) FROM (SELECT age, generate_narrative('persona') AS t FROM p) AS s ORDER BY age LIMIT 2", "2"),
+    (
+        "SELECT * FROM similar_to((SELECT *, generate_narrative('persona') AS t FROM v), '003d5b1940345e06fb3f8145d2000c8f', 3, \"column\" => 'name')",
+        "3",
+    ),
+    (
+        "SELECT * FROM text_search((SELECT *, generate_narrative('persona') AS t, generate_narrative('{{state}} ') AS s FROM v), 'Ada', 3, \"column\" => first_name)",
+        "SELECT 3 + count(DISTINCT state) FROM text_search((SELECT * FROM v), 'Ada', 3, \"column\" => first_name)",
+    ),
+    (
+        "SELECT * FROM text_search((SELECT uuid, generate_narrative('{{state}} ') AS s FROM p), 'Yukon', 3, \"column\" => s)",
+        "3",
+    ),
+    (
+        "SELECT t, fact FROM fact_search((SELECT *, generate_narrative('persona') AS t FROM v), 'nurse', 3, facts => job, \"column\" => 'name')",
+        "3",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -307,6 +345,29 @@ async fn statements_ask_only_for_what_they_need() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Calls are told of as many people as are written up, also where a sample takes few of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn estimates_count_the_rows_that_are_taken() {
+    let session = Session::new().await;
+    let whole = "(SELECT * FROM generate_persona('tinyland', 400, seed => 42))";
+    for (sql, calls) in [
+        (format!("SELECT persona FROM {whole}"), 400),
+        (format!("SELECT persona FROM stratified_sample({whole}, 6, strata => sex)"), 6),
+        (format!("SELECT persona FROM stratified_sample({whole}, 6, strata => sex) WHERE age > 20"), 6),
+        (format!("SELECT persona FROM {whole} TABLESAMPLE (7 ROWS)"), 7),
+        (format!("SELECT persona FROM {whole} TABLESAMPLE BERNOULLI (10)"), 400),
+        (
+            "SELECT t FROM stratified_sample((SELECT uuid, sex, generate_narrative('persona') AS t FROM sample_persona('tinyland', 400, seed => 42)), 6, strata => sex)"
+                .to_string(),
+            6,
+        ),
+    ] {
+        let plan = session.context.sql(&sql).await.unwrap().create_physical_plan().await.unwrap();
+        let estimate = estimate(&plan, session.context.task_ctx()).await.unwrap().unwrap();
+        assert_eq!(estimate.calls, calls, "{sql}");
+    }
 }
 
 /// What a LIMIT leaves cannot be known before the texts are there: few more are asked for than it takes.
@@ -390,6 +451,14 @@ async fn calls_give_each_expression_its_own_text() {
         (
             "SELECT * FROM (SELECT generate_narrative('{{first_name}} ') AS t, age, uuid FROM sample_persona('tinyland', 400, seed => 42) AS people) AS s TABLESAMPLE (5 PERCENT) REPEATABLE (3) ORDER BY uuid",
             "SELECT first_name || ' ', age, uuid FROM sample_persona('tinyland', 400, seed => 42) TABLESAMPLE (5 PERCENT) REPEATABLE (3) ORDER BY uuid",
+        ),
+        (
+            "SELECT t, uuid, s, score FROM semantic_search((SELECT generate_narrative('{{first_name}} ') AS t, uuid, name_embedding, generate_narrative('{{age}} {{state}}') AS s FROM v), 'Ada', 9, \"column\" => 'name')",
+            "SELECT first_name || ' ', uuid, age || ' ' || state, score FROM semantic_search(v, 'Ada', 9, \"column\" => 'name')",
+        ),
+        (
+            "SELECT t, carried_0, matched FROM similar_to((SELECT uuid, age AS carried_0, name_embedding, name_embedding AS other_embedding, generate_narrative('{{x}} {{y}}', x, y) AS t FROM (SELECT *, first_name AS x, state AS y FROM v)), '003d5b1940345e06fb3f8145d2000c8f', 9, \"column\" => (name, other)) ORDER BY uuid",
+            "SELECT first_name || ' ' || state, age, matched FROM similar_to((SELECT *, name_embedding AS other_embedding FROM v), '003d5b1940345e06fb3f8145d2000c8f', 9, \"column\" => (name, other)) ORDER BY uuid",
         ),
         (
             "SELECT x, round(CAST(cosine_similarity(embed('bees', x), embed('bees', 'passage')) AS DOUBLE), 4) FROM (VALUES ('query'), ('passage')) AS v(x) ORDER BY x",

@@ -21,7 +21,7 @@ use crate::packs;
 
 /// A country among the people of a table.
 #[derive(Debug)]
-pub(super) struct Country {
+pub(in crate::database) struct Country {
     /// What the column `country` says of its people; nothing where the table has no such column
     pub name: Option<String>,
     /// ISO 3166-1 alpha-2

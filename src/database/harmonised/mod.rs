@@ -19,11 +19,11 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use self::codes::{COUNTRY, coded};
-use self::countries::Country;
 use self::member::Member;
 use super::strip_metadata::StripMetadataExec;
-use super::{Database, Table};
+use super::{Database, Table, sample_of};
 
+pub(super) use self::countries::Country;
 pub(super) use self::rows::AllRows;
 
 /// Its name, which no table may have.
@@ -79,6 +79,12 @@ impl Harmonised {
                 tables.push((Table::new(database.clone(), snapshot, true), countries));
             }
         }
+        // Nobody is there twice: of a table and its samples, the table.
+        let ids: Vec<String> = tables.iter().map(|(table, _)| table.snapshot().table.id.clone()).collect();
+        tables.retain(|(table, _)| {
+            let sample = sample_of(&Schema::from(table.snapshot().dataset.schema()));
+            sample.is_none_or(|sample| !sample.is_among(&ids))
+        });
         let mut natives: Vec<(String, Vec<DataType>)> = vec![];
         for (table, _) in &tables {
             for field in table.schema().fields() {

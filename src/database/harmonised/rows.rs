@@ -1,12 +1,11 @@
 //! Search within all tables: each by its own vectors and indexes, and what they find merged by score.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{AsArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use datafusion::arrow::compute::interleave_record_batch;
-use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
@@ -14,30 +13,19 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::future::try_join_all;
 use futures::{StreamExt, stream};
 use lance::dataset::ROW_ID;
-use populace_udfs::{Embedder, LANGUAGE, SearchRows, TableSearch, TextQuery, facts_of, language_of, pack_name};
-use serde_json::{Map, Value};
+use populace_udfs::{Embedder, SearchRows, TableSearch, TextQuery};
 
 use super::Harmonised;
 use super::member::evaluated;
 use crate::database::LanceSearch;
-use crate::database::vectors::{keep_nearest, similarities};
-
-/// The language of a person's texts, as the row says it, or its pack.
-fn language_of_row(facts: &Map<String, Value>) -> String {
-    let own = || crate::packs::prompt_languages(pack_name(facts)?).into_iter().next();
-    language_of(facts).map(String::from).or_else(own).unwrap_or_default()
-}
+use crate::database::vectors::keep_nearest;
 
 /// A row's number has its table's place above these bits, and below them its number in the table: Lance's are a
 /// fragment's number, counted from 0 and never given twice, times 2³², and a place in the fragment: a million commits of
 /// a table, and 4,096 tables.
 const BITS: u32 = 52;
-
-/// Texts of a table from which it is told how near they usually are to a query.
-const USUAL: usize = 1000;
 
 #[derive(Debug, Clone)]
 struct Part {
@@ -82,49 +70,6 @@ impl AllRows {
             true => Ok((at as u64) << BITS | row),
             false => exec_err!("too many tables or rows to search at once: search one table"),
         }
-    }
-
-    /// The rows of a table whatever the filter, with these columns.
-    async fn all(&self, part: &Part, columns: &[String]) -> Result<Option<SendableRecordBatchStream>> {
-        let table: Arc<dyn TableProvider> = self.view.members[part.at].table().clone();
-        match LanceSearch.open(self.session.as_ref(), &table, None).await? {
-            Some(rows) if !columns.is_empty() => rows.scan(columns).await.map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// The language of a table's texts, as its first row says it.
-    async fn language(&self, part: &Part) -> Result<String> {
-        let told: Vec<String> = ["pack", LANGUAGE].map(String::from).into();
-        let told: Vec<String> = told.into_iter().filter(|c| self.has(part, c)).collect();
-        let places: Vec<usize> = (0..told.len()).collect();
-        let Some(mut batches) = self.all(part, &told).await? else { return Ok(String::new()) };
-        while let Some(batch) = batches.next().await {
-            let batch = batch?;
-            if batch.num_rows() > 0 {
-                let facts = facts_of(&batch.slice(0, 1).project(&places)?)?;
-                return Ok(facts.first().map(language_of_row).unwrap_or_default());
-            }
-        }
-        Ok(String::new())
-    }
-
-    /// The mean similarity of the first texts of a table to a query.
-    async fn usual(&self, part: &Part, column: &str, query: &[f32]) -> Result<f32> {
-        let Some(mut batches) = self.all(part, &[column.to_string()]).await? else { return Ok(0.0) };
-        let (mut sum, mut count) = (0.0, 0);
-        while count < USUAL
-            && let Some(batch) = batches.next().await
-        {
-            let batch = batch?;
-            let batch = batch.slice(0, batch.num_rows().min(USUAL - count));
-            let vectors = batch.column(0).as_fixed_size_list();
-            let numbers = vectors.values().as_primitive::<Float32Type>().values();
-            let similarities = similarities(vectors, numbers, query);
-            sum += similarities.iter().flatten().map(|s| f64::from(*s)).sum::<f64>();
-            count += similarities.iter().flatten().count().max(1);
-        }
-        Ok((sum / count.max(1) as f64) as f32)
     }
 
     /// The columns that a table has of its own, of a name.
@@ -182,32 +127,10 @@ impl SearchRows for AllRows {
         self.parts.iter().try_for_each(|part| part.rows.check_embedder(embedder))
     }
 
-    /// Similarities of tables in several languages are made comparable: each is less what texts of its language usually
-    /// have, and more what is usual over the languages. Texts in the language of the query are nearer to it than others
-    /// whatever they say, so that without this they alone would be found (the means of languages are what sets their
-    /// vectors apart: Libovický, Rosa and Fraser, "On the Language Neutrality of Pre-trained Multilingual
-    /// Representations", 2020).
     async fn nearest(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
-        let parts: Vec<&Part> = self.parts.iter().filter(|p| self.has(p, column)).collect();
-        let mut found = Vec::with_capacity(parts.len());
-        for part in &parts {
-            found.push((*part, part.rows.nearest(column, query, k).await?));
-        }
-        let languages = match parts.len() {
-            0 | 1 => vec![],
-            _ => try_join_all(parts.iter().map(|part| self.language(part))).await?,
-        };
-        let mut usual: BTreeMap<&String, Vec<f32>> = languages.iter().map(|language| (language, vec![])).collect();
-        if usual.len() > 1 {
-            for (part, language) in parts.iter().zip(&languages) {
-                usual.entry(language).or_default().push(self.usual(part, column, query).await?);
-            }
-            let mean = |of: &[f32]| of.iter().sum::<f32>() / of.len().max(1) as f32;
-            let over_all = mean(&usual.values().map(|of| mean(of)).collect::<Vec<_>>());
-            for ((_, rows), language) in found.iter_mut().zip(&languages) {
-                let less = over_all - usual.get(language).map_or(over_all, |of| mean(of));
-                rows.iter_mut().for_each(|(_, score)| *score += less);
-            }
+        let mut found = vec![];
+        for part in self.parts.iter().filter(|p| self.has(p, column)) {
+            found.push((part, part.rows.nearest(column, query, k).await?));
         }
         AllRows::merged(found, k)
     }

@@ -14,7 +14,7 @@ use lance_index::optimize::OptimizeOptions;
 use lance_index::scalar::inverted::tokenizer::Language;
 use lance_index::scalar::{BuiltinIndexType, InvertedIndexParams, ScalarIndexParams};
 use populace_population::there_are;
-use populace_udfs::{LANGUAGE, LONGEST_WORD, Words};
+use populace_udfs::{LONGEST_WORD, TELLING, Words};
 
 use super::versions::plain;
 use super::{Database, TableWriter, embedding_column, has_key, keys};
@@ -324,7 +324,7 @@ fn text_params(words: Words) -> InvertedIndexParams {
 
 /// How the texts of a column are taken apart, as its first rows tell.
 async fn words_of(dataset: &Dataset, column: &str) -> Result<Words> {
-    let telling = [LANGUAGE, "pack"].into_iter().filter(|name| dataset.schema().field(name).is_some());
+    let telling = TELLING.into_iter().filter(|name| dataset.schema().field(name).is_some());
     let telling: Vec<String> = telling.map(String::from).collect();
     let columns: Vec<&str> = [column].into_iter().chain(telling.iter().map(String::as_str)).collect();
     let mut scan = dataset.scan();
@@ -332,8 +332,7 @@ async fn words_of(dataset: &Dataset, column: &str) -> Result<Words> {
     let rows = scan.try_into_batch().await?;
     let places = columns.iter().map(|name| rows.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
     let rows = rows.project(&places)?;
-    let language = |pack: &str| Some(crate::packs::open(pack)?.ok()?.language().to_string());
-    Words::of_rows(&rows, 1, &telling, language)
+    Words::of_rows(&rows, 1, &telling, crate::packs::language)
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ impl OpenAiNarrator {
         drop(claim);
         let answer = answer.map(|((), unrecorded)| drop(unrecorded));
         match answer {
-            Err(failure) if failure.outage || !pending.has_some() => {
+            Err(failure) if failure.outage || !pending.says_of_texts() => {
                 let mut failure = failure;
                 failure.attempts = attempts;
                 // One that was not even sent because of an outage is no new one.

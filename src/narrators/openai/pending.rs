@@ -63,6 +63,11 @@ impl Pending {
         !self.kept.is_empty()
     }
 
+    /// Whether anything is known of a text: that it is there, or what is wrong with it.
+    pub fn says_of_texts(&self) -> bool {
+        self.has_some() || !self.failed.is_empty()
+    }
+
     /// What the catalogue is to keep of it.
     pub fn answer(&self) -> Option<String> {
         let kept = || self.has_some().then(|| serde_json::to_string(&self.kept).unwrap_or_default());

@@ -216,6 +216,24 @@ async fn what_passed_is_not_lost_with_what_did_not() {
 }
 
 #[tokio::test]
+async fn a_text_that_failed_alone_says_so_once() {
+    let stub = Stub::start(Duration::ZERO, |_, _| {
+        let text = "Somebody can weld, and mend what was welded.";
+        Reply::Content(json!({ "cultural_background": text, "skills_and_expertise": text }).to_string())
+    });
+    let session = session(&stub.base, |e| e.attempts = 2);
+    let both = vec![ask("Ada", "cultural_background"), ask("Ada", "skills_and_expertise")];
+    for error in session.narrator.narrate(both).await {
+        let error = error.unwrap_err();
+        assert!(error.message.starts_with("name_missing: ") && !error.message.contains("skills"), "{error}");
+        assert_eq!(error.attempts, 2);
+    }
+    let failures = session.catalog.calls("run").unwrap().failures;
+    let told = ["cultural_background: name_missing", "skills_and_expertise: name_missing"].map(|f| (f.to_string(), 1));
+    assert_eq!(failures, told);
+}
+
+#[tokio::test]
 async fn what_does_not_pass_is_an_error_of_the_row() {
     let nonsense = Stub::start(Duration::ZERO, |_, _| Reply::Status(200, vec![], "<html>".into()));
     let failed = session(&nonsense.base, |e| e.attempts = 2);

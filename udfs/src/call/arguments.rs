@@ -9,7 +9,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, SchemaError, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, binary_expr, cast, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
@@ -219,34 +219,36 @@ impl Arguments {
         }
     }
 
-    /// A text, or several in parentheses.
-    pub fn texts(
-        &mut self,
-        name: &'static str,
-        context: &mut dyn RelationPlannerContext,
-    ) -> Result<Option<Vec<String>>> {
-        let Some(values) = self.constants(name, context)? else { return Ok(None) };
-        values.iter().map(|v| self.text_of(name, v)).collect::<Result<_>>().map(Some)
-    }
-
     /// The name of a column, as such or as a text, or several in parentheses.
     pub fn columns(
         &mut self,
         name: &'static str,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<Option<Vec<String>>> {
-        let quoted = |sql: &mut SqlExpr| {
-            if let SqlExpr::Identifier(column) = sql {
-                *sql = SqlExpr::value(SqlValue::SingleQuotedString(folded(column)));
-            }
-        };
-        match self.given.get_mut(name) {
-            Some(SqlExpr::Tuple(elements)) => elements.iter_mut().for_each(quoted),
-            Some(SqlExpr::Nested(element)) => quoted(element),
-            Some(element) => quoted(element),
-            None => {}
+        let Some(sql) = self.take(name) else { return Ok(None) };
+        let mut names = vec![];
+        for element in elements(sql) {
+            let text = element.to_string();
+            let named = match column_name(&element) {
+                Some(named) => Some(named),
+                None => match self.constant_of(name, element, context) {
+                    Ok(Some(value)) => value.try_as_str().flatten().map(String::from),
+                    _ => None,
+                },
+            };
+            let Some(named) = named else {
+                return plan_err!(
+                    "{}: `{name}` names columns, as in {name} => persona or {name} => (persona, background): `{text}` is \
+                     none",
+                    self.function
+                );
+            };
+            names.push(named);
         }
-        self.texts(name, context)
+        match names.is_empty() {
+            true => plan_err!("{}: `{name}` has nothing in its parentheses", self.function),
+            false => Ok(Some(names)),
+        }
     }
 
     /// A number, or several in parentheses.
@@ -431,6 +433,17 @@ pub(crate) fn column_name(sql: &SqlExpr) -> Option<String> {
     }
 }
 
+/// The column whose name a text is, where it stands by itself: a constant would say the same of every row.
+pub(crate) fn by_name(sql: SqlExpr) -> SqlExpr {
+    match sql {
+        SqlExpr::Value(value) => match value.value {
+            SqlValue::SingleQuotedString(name) => SqlExpr::Identifier(Ident::with_quote('"', name)),
+            _ => SqlExpr::Value(value),
+        },
+        sql => sql,
+    }
+}
+
 /// A name as SQL has it: in small letters, unless it stands in quotes.
 pub(crate) fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
@@ -522,7 +535,7 @@ pub(crate) fn elements(sql: SqlExpr) -> Vec<SqlExpr> {
     }
 }
 
-/// An expression that a row has one value of, the same whenever it is asked.
+/// An expression that a row has one value of, the same whenever it is asked. A text by itself is the name of a column.
 pub(crate) fn value_of_a_row(
     function: &str,
     argument: &str,
@@ -530,6 +543,7 @@ pub(crate) fn value_of_a_row(
     input: &LogicalPlan,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Expr> {
+    let sql = by_name(sql);
     let text = sql.to_string();
     let expr = expression(function, argument, sql, input.schema(), context)?;
     let mut of_rows = true;
@@ -556,7 +570,29 @@ pub(crate) fn value_of_a_row(
     }
     let kind = expr.get_type(input.schema())?;
     if plain(&kind).is_nested() {
-        return plan_err!("{function}: `{argument}`: `{text}` is {kind}, where one value is wanted");
+        let what = if text.starts_with('(') { "several values".to_string() } else { kind.to_string() };
+        return plan_err!("{function}: `{argument}`: `{text}` is {what}, where one value is wanted");
     }
     Ok(expr)
+}
+
+/// What tells groups of rows apart: one expression as a text, or several in parentheses as their combination, `Male, 30
+/// to 44`. NULL where one of them is.
+pub(crate) fn combination(
+    function: &str,
+    argument: &str,
+    sql: SqlExpr,
+    input: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Expr> {
+    let texts = elements(sql).into_iter().map(|element| {
+        let value = value_of_a_row(function, argument, element, input, context)?;
+        Ok(cast(value, DataType::Utf8))
+    });
+    let join =
+        |a: Expr, b: Expr| binary_expr(binary_expr(a, Operator::StringConcat, lit(", ")), Operator::StringConcat, b);
+    match texts.collect::<Result<Vec<_>>>()?.into_iter().reduce(join) {
+        Some(expr) => Ok(expr),
+        None => plan_err!("{function}: `{argument}` has nothing in its parentheses"),
+    }
 }

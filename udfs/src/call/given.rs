@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Like};
@@ -14,7 +15,7 @@ use datafusion::physical_expr::create_physical_expr;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::unparser::expr_to_sql;
+use datafusion::sql::unparser::Unparser;
 use populace_population::{Comparison, Levels, Pack, Predicate, Value, Variable, there_are};
 
 use crate::call::arguments::{fold, of_one_relation};
@@ -57,7 +58,7 @@ pub(crate) fn expression(
 /// If a draw cannot be conditioned on it.
 pub(crate) fn predicate(function: &str, expr: Expr, schema: &Arc<DFSchema>, pack: &Pack) -> Result<Predicate> {
     let expr = fold(expr, schema).map_err(|e| plan_datafusion_err!("{function}: `given`: {}", e.strip_backtrace()))?;
-    Given { function, pack }.predicate(&expr, 0)
+    Given { function, pack, schema }.predicate(&expr, 0)
 }
 
 /// Parses an expression from a text, as the command line has it.
@@ -111,6 +112,8 @@ fn explain(
 struct Given<'a> {
     function: &'a str,
     pack: &'a Pack,
+    /// The columns that the predicate may name
+    schema: &'a Arc<DFSchema>,
 }
 
 /// The operands of a chain of one operator, in order: chains are long, expressions hardly ever deep.
@@ -225,7 +228,9 @@ impl Given<'_> {
         }
         let answers = self.answers(expr, &variables)?;
         let variables = names.into_iter().map(String::from).collect();
-        let text = expr_to_sql(expr).map_or_else(|_| expr.to_string(), |sql| sql.to_string());
+        let told = as_written(expr, self.schema);
+        let sql = Unparser::default().with_pretty(true).expr_to_sql(&told);
+        let text = sql.map_or_else(|_| told.to_string(), |sql| sql.to_string());
         Ok(Predicate::Table { variables, answers: answers.into(), text })
     }
 
@@ -237,6 +242,18 @@ impl Given<'_> {
         }
         let answers = cast(&answers, &DataType::Boolean)?;
         Ok(answers.as_boolean().iter().collect())
+    }
+}
+
+/// An expression as a person writes it: without the casts that planning puts around columns, and would put there again.
+fn as_written(expr: &Expr, schema: &Arc<DFSchema>) -> Expr {
+    let bare = expr.clone().transform(|expr| match expr {
+        Expr::Cast(cast) if matches!(*cast.expr, Expr::Column(_)) => Ok(Transformed::yes(*cast.expr)),
+        expr => Ok(Transformed::no(expr)),
+    });
+    match bare {
+        Ok(bare) if fold(bare.data.clone(), schema).is_ok_and(|again| again == *expr) => bare.data,
+        _ => expr.clone(),
     }
 }
 

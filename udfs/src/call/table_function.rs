@@ -83,9 +83,7 @@ impl TableFunction {
     pub fn syntax(&self) -> String {
         let mut syntax = format!("{}(", self.name);
         for (at, parameter) in self.parameters.iter().filter(|p| !p.hidden).enumerate() {
-            // Words that SQL has for itself stand in quotes.
-            let reserved = ["column", "where"].contains(&parameter.name);
-            let name = if reserved { format!("\"{}\"", parameter.name) } else { parameter.name.to_string() };
+            let name = parameter.name.to_string();
             let shown = match (parameter.shown, parameter.takes) {
                 (Some(shown), _) => shown.to_string(),
                 (None, "") => name,

@@ -3,10 +3,13 @@
 pub(crate) mod embedder;
 pub(crate) mod facts;
 pub(crate) mod labels;
+pub(crate) mod language;
 pub(crate) mod narrator;
 pub(crate) mod packs;
+#[cfg(feature = "search")]
 pub(crate) mod reranker;
 pub(crate) mod table_search;
+#[cfg(feature = "search")]
 pub(crate) mod words;
 
 use std::fmt;
@@ -20,6 +23,7 @@ use self::embedder::Embedder;
 use self::labels::{InMemory, LabelStore};
 use self::narrator::Narrator;
 use self::packs::Packs;
+#[cfg(feature = "search")]
 use self::reranker::{Reranker, Rerankers};
 use self::table_search::TableSearch;
 
@@ -130,6 +134,7 @@ pub struct Populace {
     pub(crate) search: Option<Arc<dyn TableSearch>>,
     pub(crate) labels: Labels,
     pub(crate) narrators: Narrators,
+    #[cfg(feature = "search")]
     pub(crate) rerankers: Rerankers,
 }
 
@@ -153,7 +158,8 @@ impl Populace {
         self
     }
 
-    /// What searches are reranked by, opened by its name when one is planned.
+    /// What searches are reranked by (feature `search`), opened by its name when one is planned.
+    #[cfg(feature = "search")]
     pub fn with_rerankers(
         mut self,
         open: impl Fn(&str) -> Result<Arc<dyn Reranker>> + Send + Sync + 'static,

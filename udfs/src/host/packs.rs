@@ -51,6 +51,14 @@ impl Packs {
         self.known.iter().map(|p| p.name.clone()).collect()
     }
 
+    /// The language of a country's texts, by the name of its pack, or by what the column `country` says; BCP 47.
+    pub fn language(&self, said: &str) -> Option<String> {
+        let of_country =
+            |pack: &Arc<Pack>| pack.country().eq_ignore_ascii_case(said) || pack.title().eq_ignore_ascii_case(said);
+        let by_country = || self.known.iter().filter_map(|p| self.get(&p.name).ok()).find(of_country);
+        self.get(said).ok().or_else(by_country).map(|pack| pack.language().to_string())
+    }
+
     pub fn get(&self, name: &str) -> Result<Arc<Pack>> {
         let Some(lazy) = self.known.iter().find(|p| p.name.eq_ignore_ascii_case(name)) else {
             if let Some(opened) = self.open.as_ref().and_then(|open| open(name)) {

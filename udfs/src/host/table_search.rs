@@ -16,9 +16,11 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 
 use crate::host::embedder::Embedder;
+#[cfg(feature = "search")]
 use crate::host::words::Words;
 
 /// The words that texts are searched for.
+#[cfg(feature = "search")]
 #[derive(Debug, Clone)]
 pub struct TextQuery {
     pub text: String,
@@ -72,6 +74,7 @@ pub trait SearchRows: Debug + Send + Sync {
     ///
     /// # Errors
     /// If the index cannot be read.
+    #[cfg(feature = "search")]
     async fn matching(&self, _column: &str, _query: &TextQuery, _k: usize) -> Result<Option<Vec<(u64, f32)>>> {
         Ok(None)
     }
@@ -107,6 +110,20 @@ pub(crate) async fn rows_of_table(
         return Ok(None);
     }
     host.open(state, &provider, conjunction(filters.into_iter().map(unnormalize_col))).await
+}
+
+/// All rows of the table that a relation is, whatever its filters: by the host, where the table is one of its.
+///
+/// # Errors
+/// If the table cannot be read.
+pub(crate) async fn whole_table(
+    host: Option<&dyn TableSearch>,
+    input: &LogicalPlan,
+    state: &SessionState,
+) -> Result<Option<Arc<dyn SearchRows>>> {
+    let (Some(host), Some((scan, _))) = (host, table_below(input)) else { return Ok(None) };
+    let Ok(provider) = source_as_provider(&scan.source) else { return Ok(None) };
+    host.open(state, &provider, None).await
 }
 
 /// Whether an expression cannot be told from a row alone.

@@ -9,10 +9,10 @@ use lance_tokenizer::{
     TextAnalyzer,
 };
 
-use crate::host::facts::LANGUAGE;
+use crate::host::language::languages_of;
 
 /// Letters by which a language is told.
-const SAMPLE: usize = 4000;
+const SAMPLED_LETTERS: usize = 4000;
 
 /// Longer words are left out, in bytes; the limit of Lance's own indexes.
 pub const LONGEST_WORD: usize = 40;
@@ -63,9 +63,9 @@ const SEGMENTED: [(&str, &str); 8] = [
 ];
 
 impl Words {
-    /// How the texts of some rows are taken apart: by the language that the first row names, or that of its pack, or else
-    /// the one that the first texts are plainly in. The first `columns` of the batch are texts, those after them what
-    /// `telling` names: [`LANGUAGE`], or the pack. `language` is that of a pack by its name.
+    /// How the texts of some rows are taken apart: by the language that the first row says, or else the one that the first
+    /// texts are plainly in. The first `columns` of the batch are texts, those after them what `telling` names, as
+    /// [`languages_of`] has it.
     ///
     /// # Errors
     /// If a column is no text.
@@ -75,22 +75,15 @@ impl Words {
         telling: &[String],
         language: impl Fn(&str) -> Option<String>,
     ) -> Result<Words> {
-        for (name, column) in telling.iter().zip(&rows.columns()[columns..]) {
-            let told = cast(column, &DataType::Utf8)?;
-            let told = told.as_string::<i32>().iter().flatten().next();
-            let told = match name == LANGUAGE {
-                true => told.map(String::from),
-                false => told.and_then(|pack| language(pack.split('@').next()?)),
-            };
-            if let Some(words) = told.and_then(|language| Words::of(&language)) {
-                return Ok(words);
-            }
+        let told = languages_of(telling, &rows.columns()[columns..], rows.num_rows(), language)?;
+        if let Some(words) = told.into_iter().flatten().find_map(|language| Words::of(&language)) {
+            return Ok(words);
         }
         let mut sample = String::new();
         for column in &rows.columns()[..columns] {
             let texts = cast(column, &DataType::Utf8)?;
             for text in texts.as_string::<i32>().iter().flatten() {
-                if sample.len() >= SAMPLE {
+                if sample.len() >= SAMPLED_LETTERS {
                     break;
                 }
                 sample.push_str(text);
@@ -154,6 +147,7 @@ mod tests {
     use lance_tokenizer::TokenStream;
 
     use super::*;
+    use crate::host::facts::LANGUAGE;
 
     fn words(language: &str, text: &str) -> Vec<String> {
         let mut analyzer = Words::of(language).unwrap().analyzer();

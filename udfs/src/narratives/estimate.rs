@@ -8,9 +8,11 @@ use arrow::compute::take_record_batch;
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
 use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::config::ConfigOptions;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use populace_population::permuted;
@@ -19,9 +21,10 @@ use crate::host::facts::facts_of;
 use crate::host::narrator::{Estimate, NarrativeRequest, Narrator};
 use crate::narratives::generate_persona::NarrateExec;
 use crate::narratives::narrate_calls::NarrateCalls;
+use crate::nodes::relation_function::RelationFunctionExec;
 
 /// Rows whose prompts are made to tell what those of all would come to.
-const SAMPLE: usize = 1_000;
+const SAMPLED_ROWS: usize = 1_000;
 
 /// Rows that are read of an input that says how many it has.
 const READ: u64 = 100_000;
@@ -33,15 +36,10 @@ const READ: u64 = 100_000;
 /// # Errors
 /// If what they are made from cannot be computed.
 pub async fn estimate(plan: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<Option<Estimate>> {
-    let mut paying: Vec<Arc<dyn ExecutionPlan>> = vec![];
-    plan.apply(|node| {
-        if asks(node) {
-            paying.push(node.clone());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
+    let mut paying = vec![];
+    find_paying(plan, None, &mut paying);
     let (mut total, mut any) = (Estimate::default(), false);
-    for node in paying {
+    for (node, most) in paying {
         let (input, calls) = match (node.downcast_ref::<NarrateCalls>(), node.downcast_ref::<NarrateExec>()) {
             (Some(calls), _) => (calls.input(), Some(calls)),
             (None, Some(people)) => (people.input(), None),
@@ -56,9 +54,10 @@ pub async fn estimate(plan: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) 
         };
         let rows = execute_stream(input.clone(), context.clone())?;
         match (calls, node.downcast_ref::<NarrateExec>()) {
-            (Some(calls), _) => any |= of_calls(calls, rows, known, &context, &mut total).await?,
+            (Some(calls), _) => any |= of_calls(calls, rows, (known, most), &context, &mut total).await?,
             (None, Some(people)) => {
-                let sample = RowSample::of(rows, known).await?;
+                let mut sample = RowSample::of(rows, known).await?;
+                sample.count = sample.count.min(most.unwrap_or(u64::MAX));
                 any |= sample.estimate(people.narrator().as_ref(), people.kinds(), &mut total)?;
             }
             (None, None) => {}
@@ -67,15 +66,35 @@ pub async fn estimate(plan: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) 
     Ok(any.then_some(total))
 }
 
+/// The operators that ask a model, and of how many rows at most, where a function above asks for so many alone.
+fn find_paying(
+    node: &Arc<dyn ExecutionPlan>,
+    most: Option<u64>,
+    found: &mut Vec<(Arc<dyn ExecutionPlan>, Option<u64>)>,
+) {
+    if asks(node) {
+        found.push((node.clone(), most));
+    }
+    // What a condition from above reaches through.
+    let passes = node.is::<FilterExec>() || matches!(node.cardinality_effect(), CardinalityEffect::Equal);
+    for (at, child) in node.children().into_iter().enumerate() {
+        let most = match node.downcast_ref::<RelationFunctionExec>() {
+            Some(call) => call.function().most_rows_of(at),
+            None => most.filter(|_| passes),
+        };
+        find_paying(child, most, found);
+    }
+}
+
 fn asks(node: &Arc<dyn ExecutionPlan>) -> bool {
     node.is::<NarrateCalls>() || node.is::<NarrateExec>()
 }
 
-/// Calls about rows: those about the same values are made once.
+/// Calls about rows, `most` of them, of which there are `known`: those about the same values are made once.
 async fn of_calls(
     calls: &NarrateCalls,
     mut rows: SendableRecordBatchStream,
-    known: Option<u64>,
+    (known, most): (Option<u64>, Option<u64>),
     context: &Arc<TaskContext>,
     total: &mut Estimate,
 ) -> Result<bool> {
@@ -99,7 +118,7 @@ async fn of_calls(
     let share = known.map_or(1.0, |known| known as f64 / read.max(1) as f64);
     let mut any = false;
     for (at, (_, sample)) in samples.into_iter().enumerate() {
-        let count = (sample.count as f64 * share).round() as u64;
+        let count = ((sample.count as f64 * share).round() as u64).min(most.unwrap_or(u64::MAX));
         let Some(rows) = sample.rows()? else { continue };
         let asked = calls.asked(&rows, &options)?.swap_remove(at);
         any |= scaled(count, rows.num_rows(), total, |part| calls.narrator().estimate(&asked, part))?;
@@ -114,7 +133,7 @@ fn scaled(
     total: &mut Estimate,
     of: impl FnOnce(&mut Estimate) -> Result<bool>,
 ) -> Result<bool> {
-    if count <= sampled as u64 {
+    if count == sampled as u64 {
         return of(total);
     }
     let mut part = Estimate::default();
@@ -200,10 +219,10 @@ impl RowSample {
         for row in rows {
             self.count += 1;
             let place = match usize::try_from(self.count) {
-                Ok(count) if count <= SAMPLE => count - 1,
+                Ok(count) if count <= SAMPLED_ROWS => count - 1,
                 _ => (permuted(u128::from(self.count), 0) % u128::from(self.count)) as usize,
             };
-            if place < SAMPLE {
+            if place < SAMPLED_ROWS {
                 places.push(place);
                 taken.push(*row);
             }
@@ -263,7 +282,7 @@ mod tests {
         }
         let kept = sample.rows().unwrap().unwrap();
         let kept: HashSet<i64> = kept.column(0).as_primitive::<Int64Type>().values().iter().copied().collect();
-        assert_eq!((kept.len(), sample.count()), (SAMPLE, 10_000));
+        assert_eq!((kept.len(), sample.count()), (SAMPLED_ROWS, 10_000));
         // Of each tenth of the rows a tenth: 100 with a standard deviation of 9.
         for tenth in 0..10 {
             let of = kept.iter().filter(|n| **n / 1_000 == tenth).count();

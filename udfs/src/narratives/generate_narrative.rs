@@ -31,7 +31,7 @@ pub fn is_narrating(function: &str) -> bool {
 }
 
 /// A text, or why there is none.
-pub(crate) type Written = Result<Narrative, NarrativeError>;
+pub(crate) type NarrativeOrError = Result<Narrative, NarrativeError>;
 
 /// What a first argument asks for: a kind by its name, or a template, which has spaces or braces.
 pub(crate) fn prompt(narrator: &dyn Narrator, text: &str) -> Result<Prompt> {
@@ -99,7 +99,7 @@ pub(crate) fn requests(narrator: &dyn Narrator, args: &ScalarFunctionArgs) -> Re
 }
 
 /// Writes one text a row.
-pub(crate) async fn write(narrator: &dyn Narrator, args: ScalarFunctionArgs) -> Result<Vec<Written>> {
+pub(crate) async fn write(narrator: &dyn Narrator, args: ScalarFunctionArgs) -> Result<Vec<NarrativeOrError>> {
     let Asked { requests, place_of } = requests(narrator, &args)?;
     let wanted = requests.len();
     let written = narrator.narrate(requests).await;
@@ -226,13 +226,13 @@ fn fields() -> Fields {
 }
 
 /// What `generate_narrative` returns.
-pub(crate) fn texts(written: &[Written]) -> ArrayRef {
+pub(crate) fn texts(written: &[NarrativeOrError]) -> ArrayRef {
     let texts: StringArray = written.iter().map(|w| w.as_ref().ok().map(|n| n.text.as_str())).collect();
     Arc::new(texts)
 }
 
 /// What `try_generate_narrative` returns.
-pub(crate) fn outcomes(written: &[Written]) -> Result<ArrayRef> {
+pub(crate) fn outcomes(written: &[NarrativeOrError]) -> Result<ArrayRef> {
     let (mut text, mut error, mut model) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
     let (mut attempts, mut asked, mut answered) = (UInt32Builder::new(), UInt64Builder::new(), UInt64Builder::new());
     let mut cost = Float64Builder::new();

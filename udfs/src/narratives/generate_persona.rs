@@ -19,12 +19,10 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, TableProviderFilterPushDown, TableScan, TableType, lit,
 };
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
+use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::Pack;
 
@@ -36,6 +34,7 @@ use crate::host::narrator::Narrator;
 use crate::host::narrator::for_statement;
 use crate::host::table_search::has_subquery;
 use crate::narratives::narrate::{OnOutage, in_language_schema, narrate, narrated};
+use crate::nodes::properties::as_they_come;
 use crate::nodes::scan::scan;
 use crate::nodes::unbound_draw::UnboundDraw;
 use crate::people::sample_persona::Draw;
@@ -43,7 +42,7 @@ use crate::people::sample_persona::Draw;
 pub(crate) const NAME: &str = "generate_persona";
 
 /// People who are written up together: bounds the texts in memory, and how long the first of them take.
-const BATCH: usize = 256;
+const PEOPLE_AT_ONCE: usize = 256;
 
 /// The function, as a session has it.
 pub(crate) const FUNCTION: TableFunction = TableFunction {
@@ -70,10 +69,10 @@ fn plan(
     let narrator = arguments.text("narrator", context)?;
     let narrator = populace.narrators.get(narrator.as_deref())?;
     let language = arguments.text("language", context)?;
-    let of = |pack: &Pack| -> Result<Written> {
+    let of = |pack: &Pack| -> Result<PersonaTexts> {
         let language = language.as_ref().map(|asked| narrator.language(pack.name(), asked)).transpose()?;
         let kinds = narrator.kinds_of(pack.name(), language.as_deref())?;
-        Ok(Written { narrator: narrator.clone(), language, kinds })
+        Ok(PersonaTexts { narrator: narrator.clone(), language, kinds })
     };
     if arguments.have_parameters(&["count", "seed", "given"]) {
         let pack = populace.packs.get(&arguments.required_text("country", context)?)?;
@@ -91,7 +90,7 @@ fn plan(
 
 /// What is written of people.
 #[derive(Debug, Clone)]
-struct Written {
+struct PersonaTexts {
     narrator: Arc<dyn Narrator>,
     /// Where it was asked for
     language: Option<String>,
@@ -99,7 +98,7 @@ struct Written {
     kinds: Vec<String>,
 }
 
-impl Written {
+impl PersonaTexts {
     fn schema(&self, drawn: &SchemaRef) -> SchemaRef {
         match self.language {
             Some(_) => narrated(&in_language_schema(drawn), &self.kinds),
@@ -108,7 +107,7 @@ impl Written {
     }
 
     fn relation(&self, draw: &Draw) -> Result<LogicalPlan> {
-        let Written { narrator, language, kinds } = self.clone();
+        let PersonaTexts { narrator, language, kinds } = self.clone();
         let schema = self.schema(&draw.sampler.schema());
         let drawn = draw.relation()?;
         let people = match &language {
@@ -241,14 +240,9 @@ impl NarrateExec {
         (narrator, kinds): (Arc<dyn Narrator>, Vec<String>),
         schema: SchemaRef,
     ) -> NarrateExec {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
+        let properties = as_they_come(EquivalenceProperties::new(schema), 1);
         let metrics = ExecutionPlanMetricsSet::new();
-        NarrateExec { people, narrator, kinds, properties: Arc::new(properties), metrics }
+        NarrateExec { people, narrator, kinds, properties, metrics }
     }
 
     pub fn narrator(&self) -> &Arc<dyn Narrator> {
@@ -317,8 +311,8 @@ impl ExecutionPlan for NarrateExec {
         let people = self.people.execute(partition, context)?;
         let of_people = people.schema();
         let people = people.map_ok(|batch| {
-            let parts = (0..batch.num_rows()).step_by(BATCH);
-            stream::iter(parts.map(move |at| Ok(batch.slice(at, BATCH.min(batch.num_rows() - at)))))
+            let parts = (0..batch.num_rows()).step_by(PEOPLE_AT_ONCE);
+            stream::iter(parts.map(move |at| Ok(batch.slice(at, PEOPLE_AT_ONCE.min(batch.num_rows() - at)))))
         });
         let people = Box::pin(RecordBatchStreamAdapter::new(of_people, people.try_flatten()));
         let written = narrate(narrator, self.kinds.clone(), people, on_outage);

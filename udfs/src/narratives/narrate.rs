@@ -19,7 +19,7 @@ use crate::host::facts::{LANGUAGE, facts_of};
 use crate::host::narrator::{Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, narrative_field};
 
 /// People who leave together.
-const BATCH: usize = 64;
+const PEOPLE_PER_BATCH: usize = 64;
 
 /// The narrator can write nothing for now: its endpoint is down, or refuses the key.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -121,7 +121,7 @@ pub fn narrate(
             })
             .buffered(window)
             .boxed();
-        let (mut done, mut missing) = (Vec::with_capacity(BATCH), Missing::default());
+        let (mut done, mut missing) = (Vec::with_capacity(PEOPLE_PER_BATCH), Missing::default());
         loop {
             let next = written.next().await;
             let ended = match next {
@@ -133,7 +133,7 @@ pub fn narrate(
                 Some(Err(error)) => Some(Err(error)),
                 None => Some(missing.told()),
             };
-            if !done.is_empty() && (done.len() == BATCH || ended.is_some()) {
+            if !done.is_empty() && (done.len() == PEOPLE_PER_BATCH || ended.is_some()) {
                 let batch = assemble(&schema, std::mem::take(&mut done), kinds.len());
                 if sender.send(batch).await.is_err() {
                     return Ok(());
@@ -185,12 +185,12 @@ fn prepared(
 type Row = (Arc<RecordBatch>, usize);
 
 /// A person: one row, and the same as facts.
-type Person = (Row, Map<String, Value>);
+type FactsOfRow = (Row, Map<String, Value>);
 
 /// The people of a batch, a few at a time: facts take many times the room of rows.
-fn rows(batch: RecordBatch) -> impl Iterator<Item = Result<Person>> {
-    (0..batch.num_rows()).step_by(BATCH).flat_map(move |at| {
-        let some = Arc::new(batch.slice(at, BATCH.min(batch.num_rows() - at)));
+fn rows(batch: RecordBatch) -> impl Iterator<Item = Result<FactsOfRow>> {
+    (0..batch.num_rows()).step_by(PEOPLE_PER_BATCH).flat_map(move |at| {
+        let some = Arc::new(batch.slice(at, PEOPLE_PER_BATCH.min(batch.num_rows() - at)));
         match facts_of(&some) {
             Ok(facts) => facts.into_iter().enumerate().map(|(i, facts)| Ok(((some.clone(), i), facts))).collect(),
             Err(error) => vec![Err(error)],
@@ -198,14 +198,14 @@ fn rows(batch: RecordBatch) -> impl Iterator<Item = Result<Person>> {
     })
 }
 
-type Written = (Row, Vec<Result<Narrative, NarrativeError>>);
+type WrittenPerson = (Row, Vec<Result<Narrative, NarrativeError>>);
 
 async fn write(
     narrator: Arc<dyn Narrator>,
     kinds: Arc<[String]>,
-    person: Result<Person>,
+    person: Result<FactsOfRow>,
     on_outage: OnOutage,
-) -> Result<Written> {
+) -> Result<WrittenPerson> {
     let (row, facts) = person?;
     let written = narrator.narrate(NarrativeRequest::of_kinds(&kinds, facts)).await;
     if written.len() != kinds.len() {
@@ -219,7 +219,7 @@ async fn write(
 }
 
 /// Rows with their texts, as a batch.
-fn assemble(schema: &SchemaRef, people: Vec<Written>, kinds: usize) -> Result<RecordBatch> {
+fn assemble(schema: &SchemaRef, people: Vec<WrittenPerson>, kinds: usize) -> Result<RecordBatch> {
     if people.is_empty() {
         return Ok(RecordBatch::new_empty(schema.clone()));
     }

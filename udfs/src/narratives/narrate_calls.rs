@@ -37,11 +37,11 @@ use tokio::sync::Semaphore;
 use crate::host::Narrators;
 use crate::host::narrator::for_statement;
 use crate::host::narrator::{NarrativeRequest, Narrator};
-use crate::narratives::generate_narrative::{NAME, TRY_NAME, Written, outcomes, requests, texts, write};
+use crate::narratives::generate_narrative::{NAME, NarrativeOrError, TRY_NAME, outcomes, requests, texts, write};
 use crate::narratives::narrate::{Missing, OnOutage, Outage};
 
 /// Rows that leave together, if so many are ready.
-const BATCH: usize = 64;
+const ROWS_PER_BATCH: usize = 64;
 
 /// Puts [`NarrateCalls`] where DataFusion planned its own operator for calls to a narrator.
 #[derive(Debug)]
@@ -266,14 +266,14 @@ impl ExecutionPlan for NarrateCalls {
                             permit.forget();
                         }
                         let texts = calls.iter().map(|c| call(c, &narrator, &row, &options, on_outage));
-                        let (columns, written): (Vec<ArrayRef>, Vec<Vec<Written>>) =
+                        let (columns, written): (Vec<ArrayRef>, Vec<Vec<NarrativeOrError>>) =
                             try_join_all(texts).await?.into_iter().unzip();
                         let columns = row.columns().iter().cloned().chain(columns).collect();
                         Ok::<_, DataFusionError>((RecordBatch::try_new(to, columns)?, written))
                     }
                 })
                 .buffered(window);
-            let mut written = Box::pin(written.ready_chunks(BATCH));
+            let mut written = Box::pin(written.ready_chunks(ROWS_PER_BATCH));
             let mut missing = Missing::default();
             while let Some(rows) = written.next().await {
                 let (mut batches, mut failed) = (vec![], None);
@@ -319,7 +319,7 @@ async fn call(
     row: &RecordBatch,
     options: &Arc<ConfigOptions>,
     on_outage: OnOutage,
-) -> Result<(ArrayRef, Vec<Written>)> {
+) -> Result<(ArrayRef, Vec<NarrativeOrError>)> {
     let Some(function) = call.func.downcast_ref::<ScalarFunctionExpr>() else {
         return exec_err!("{} is no function", call.name());
     };

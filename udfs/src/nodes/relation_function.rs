@@ -21,16 +21,17 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties, execute_stream,
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties, execute_stream,
 };
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use datafusion::sql::TableReference;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+
+use crate::nodes::properties::as_they_come;
 
 /// One call of a function over relations: what it was given beside them.
 ///
@@ -74,6 +75,11 @@ pub(crate) trait RelationFunction: fmt::Debug + Send + Sync + 'static {
     /// Whether it shows columns of that input besides its own, where these are asked for: [`Wanted::carried`].
     fn carries(&self) -> bool {
         false
+    }
+
+    /// How many rows of an input are worked out at most, where it asks for those alone by a condition.
+    fn most_rows_of(&self, _input: usize) -> Option<u64> {
+        None
     }
 
     /// A column of its own in which no two rows have the same value.
@@ -275,25 +281,42 @@ impl RelationFunctionNode {
         self.function.passes().iter().flatten().any(is_it) && !self.function.reads().iter().any(is_it)
     }
 
-    /// The same call of another relation in the place of that one, of which it carries these columns besides those that
-    /// it carries already; what it passed of columns that are not there any more, it does not show.
+    /// What it shows a column of that relation as, if it passes it.
+    pub fn shows_as(&self, column: &str) -> Option<String> {
+        Some(self.function.schema().field(self.passed_at(column)?).name().clone())
+    }
+
+    fn passed_at(&self, column: &str) -> Option<usize> {
+        let of = passing(self.function.as_ref());
+        let is_it = |(input, name): &(usize, String)| Some(*input) == of && name == column;
+        self.function.passes().iter().position(|passed| passed.as_ref().is_some_and(is_it))
+    }
+
+    /// Whether none of its columns is called so, shown or not.
+    pub fn is_free(&self, name: &str) -> bool {
+        self.function.schema().column_with_name(name).is_none() && self.carried.iter().all(|c| c != name)
+    }
+
+    /// The same call of another relation in the place of that one, of which it shows these columns besides those that it
+    /// shows already: what it does not pass, it carries. What it passed of columns that are not there any more, it does
+    /// not show.
     ///
     /// # Errors
     /// If the relation has not these columns.
-    pub fn carrying(&self, relation: LogicalPlan, columns: Vec<String>) -> Result<RelationFunctionNode> {
-        let mut inputs = self.inputs.clone();
-        match passing(self.function.as_ref()).and_then(|input| inputs.get_mut(input)) {
+    pub fn showing(&self, relation: LogicalPlan, columns: Vec<String>) -> Result<RelationFunctionNode> {
+        let mut node = self.clone();
+        match passing(self.function.as_ref()).and_then(|input| node.inputs.get_mut(input)) {
             Some(input) => *input = relation,
             None => return plan_err!("{} carries no columns", self.function.name()),
         }
-        let carried = self.carried.iter().cloned().chain(columns).collect();
-        let node = RelationFunctionNode { carried, ..self.clone() };
-        UserDefinedLogicalNodeCore::with_exprs_and_inputs(&node, vec![], inputs)
-    }
-
-    /// So many columns are carried.
-    pub fn carried(&self) -> usize {
-        self.carried.len()
+        for column in columns {
+            match self.passed_at(&column) {
+                Some(at) if node.projection.contains(&at) => {}
+                Some(at) => node.projection.push(at),
+                None => node.carried.push(column),
+            }
+        }
+        UserDefinedLogicalNodeCore::with_exprs_and_inputs(&node, vec![], node.inputs.clone())
     }
 
     /// The call.
@@ -494,21 +517,22 @@ impl RelationFunctionExec {
             let expr = Arc::new(Column::new(column, at));
             equivalences.add_ordering([PhysicalSortExpr { expr, options }]);
         }
-        let properties = PlanProperties::new(
-            equivalences,
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
         Ok(RelationFunctionExec {
             function,
             projection: node.projection.clone(),
             carried: node.carried.clone(),
             inputs,
             state,
-            properties: Arc::new(properties),
+            properties: as_they_come(equivalences, 1),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+}
+
+impl RelationFunctionExec {
+    /// The call.
+    pub fn function(&self) -> &dyn RelationFunction {
+        self.function.as_ref()
     }
 }
 

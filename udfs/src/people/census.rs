@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result, plan_err};
-use datafusion::datasource::MemTable;
+use datafusion::datasource::{MemTable, TableType};
 use populace_population::{Levels, Pack, did_you_mean};
 
 use crate::host::Populace;
@@ -62,6 +62,11 @@ impl SchemaProvider for Country {
             },
         };
         Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
+    }
+
+    // Asked by whoever lists tables, for which no figure need be read.
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        Ok(self.table_exist(name).then_some(TableType::Base))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -48,7 +48,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
         None => Ok((name, Value::Null)),
     };
     let set = assignments(set)?.into_iter().map(value).collect::<Result<Vec<_>>>()?;
-    let keep = arguments.take("keep").map_or(Ok(vec![]), columns)?;
+    let keep = arguments.columns("keep", context)?.unwrap_or_default();
     let counterfactual = Counterfactual::new(pack, &set, &keep).map_err(population_error)?;
     let set: Vec<String> = set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     relation(Twins { uuid, counterfactual, set: set.join(", ") }, vec![people], None)
@@ -81,20 +81,6 @@ fn assignments(sql: SqlExpr) -> Result<Vec<(String, Option<SqlExpr>)>> {
         }
     }
     Ok(found)
-}
-
-/// The names of columns: one, or several in parentheses.
-fn columns(sql: SqlExpr) -> Result<Vec<String>> {
-    let parts = match sql {
-        SqlExpr::Tuple(parts) => parts,
-        SqlExpr::Nested(part) => vec![*part],
-        part => vec![part],
-    };
-    let name = |part| match part {
-        SqlExpr::Identifier(name) => Ok(name.value),
-        other => plan_err!("{NAME}: `keep`: `{other}` is no column's name, as in keep => (occupation, city)"),
-    };
-    parts.into_iter().map(name).collect()
 }
 
 /// One call.

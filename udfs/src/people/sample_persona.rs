@@ -18,10 +18,9 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Margins, Pack, Plan, Predicate, Sampler};
@@ -31,6 +30,7 @@ use crate::call::arguments::{Arguments, fold, whole};
 use crate::call::seed::fresh_seed;
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::packs::{Packs, population_error};
+use crate::nodes::properties::as_they_come;
 use crate::nodes::relation_function::{RelationFunction, Wanted, relation};
 use crate::nodes::scan::scan;
 use crate::nodes::unbound_draw::{DrawExpressions, UnboundDraw, typed};
@@ -289,14 +289,9 @@ impl SamplePersonaExec {
             Some(columns) => Arc::new(draw.sampler.schema().project(columns)?),
             None => draw.sampler.schema(),
         };
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(partitions),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
+        let properties = as_they_come(EquivalenceProperties::new(schema), partitions);
         let metrics = ExecutionPlanMetricsSet::new();
-        Ok(SamplePersonaExec { draw, projection, properties: Arc::new(properties), metrics })
+        Ok(SamplePersonaExec { draw, projection, properties, metrics })
     }
 
     fn partitions(&self) -> usize {

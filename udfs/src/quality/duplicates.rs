@@ -1,4 +1,4 @@
-//! `duplicates(table, "column" => …, method => …, threshold => …)`: texts that nearly copy another.
+//! `duplicates(table, column => …, method => …, threshold => …)`: texts that nearly copy another.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::search::{text_column, vector_column, vectors_of};
 pub(crate) const NAME: &str = "duplicates";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Method {
+enum DuplicateMethod {
     Words,
     Vectors,
 }
@@ -30,10 +30,10 @@ enum Method {
 /// to be found.
 const BY_WORDS: f64 = 0.8;
 const BY_VECTORS: f64 = 0.98;
-const LEAST: f64 = 0.5;
+const LEAST_THRESHOLD: f64 = 0.5;
 
 /// People whose vectors are compared pair by pair.
-const MOST: usize = 50_000;
+const MOST_COMPARED: usize = 50_000;
 
 /// Vectors that one thread compares with all before them.
 const CHUNK: usize = 256;
@@ -50,36 +50,38 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
     ],
     positional: 1,
     description: "Texts that nearly copy another, one row a copy: the person's `uuid`, whose text it copies (`copy_of`), which `narrative`, and how alike the two are (`similarity`). By words, the estimated Jaccard similarity of runs of three words, without the people's names; by vectors, the cosine similarity. Rows come in the order of the table; the earlier of two texts is the one copied.",
-    example: "SELECT * FROM duplicates(usa, \"column\" => 'persona', threshold => 0.7)",
+    example: "SELECT * FROM duplicates(usa, column => persona, threshold => 0.7)",
     plan: |arguments, _, context| plan(arguments, context),
 };
 
 fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let input = arguments.table("table", context)?;
-    let methods = [("words", Method::Words), ("vectors", Method::Vectors)];
-    let method = arguments.choice("method", &methods, context)?.unwrap_or(Method::Words);
+    let methods = [("words", DuplicateMethod::Words), ("vectors", DuplicateMethod::Vectors)];
+    let method = arguments.choice("method", &methods, context)?.unwrap_or(DuplicateMethod::Words);
     let names: Vec<&str> = input.schema().fields().iter().map(|f| f.name().as_str()).collect();
-    let narratives = match arguments.texts("column", context)? {
+    let narratives = match arguments.columns("column", context)? {
         Some(narratives) => narratives,
         None => names.iter().filter_map(|n| n.strip_suffix("_embedding")).map(String::from).collect(),
     };
     if narratives.is_empty() {
-        return plan_err!("{NAME}: the table has no narratives; name columns of texts with \"column\" => …");
+        return plan_err!("{NAME}: the table has no narratives; name columns of texts with column => …");
     }
     let compared = narratives.iter().map(|n| match method {
-        Method::Words => text_column(NAME, &input, n),
-        Method::Vectors => vector_column(NAME, &input, n),
+        DuplicateMethod::Words => text_column(NAME, &input, n),
+        DuplicateMethod::Vectors => vector_column(NAME, &input, n),
     });
     let compared = compared.collect::<Result<Vec<String>>>()?;
     if !names.contains(&"uuid") {
         return plan_err!("{NAME}: the table has no column `uuid` to know people by");
     }
     let threshold = arguments.fraction("threshold", context)?.unwrap_or(match method {
-        Method::Words => BY_WORDS,
-        Method::Vectors => BY_VECTORS,
+        DuplicateMethod::Words => BY_WORDS,
+        DuplicateMethod::Vectors => BY_VECTORS,
     });
-    if threshold < LEAST {
-        return plan_err!("{NAME}: `threshold` must be at least {LEAST}, {threshold} is less: that is no near-copy");
+    if threshold < LEAST_THRESHOLD {
+        return plan_err!(
+            "{NAME}: `threshold` must be at least {LEAST_THRESHOLD}, {threshold} is less: that is no near-copy"
+        );
     }
     let filter = match arguments.take("where") {
         Some(sql) => Some(expression(NAME, "where", sql, input.schema(), context)?),
@@ -132,21 +134,21 @@ struct Work {
     narratives: Vec<String>,
     /// How many columns are read: the key, the names that there are, and what is compared of each narrative
     read: usize,
-    method: Method,
+    method: DuplicateMethod,
     threshold: f64,
 }
 
 /// A person, whose text theirs copies, which narrative, and how alike the two are.
-type Found = (Option<String>, Option<String>, usize, f64);
+type DuplicatePair = (Option<String>, Option<String>, usize, f64);
 
 impl Work {
     async fn found(&self, rows: SendableRecordBatchStream) -> Result<RecordBatch> {
         let first = self.read - self.narratives.len();
         let found = match self.method {
-            Method::Words => self.by_words(rows, first).await?,
-            Method::Vectors => self.by_vectors(rows, first).await?,
+            DuplicateMethod::Words => self.by_words(rows, first).await?,
+            DuplicateMethod::Vectors => self.by_vectors(rows, first).await?,
         };
-        let text = |of: &dyn Fn(&Found) -> Option<String>| -> ArrayRef {
+        let text = |of: &dyn Fn(&DuplicatePair) -> Option<String>| -> ArrayRef {
             Arc::new(found.iter().map(of).collect::<StringArray>())
         };
         let columns = vec![
@@ -158,7 +160,7 @@ impl Work {
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 
-    async fn by_words(&self, mut rows: SendableRecordBatchStream, first: usize) -> Result<Vec<Found>> {
+    async fn by_words(&self, mut rows: SendableRecordBatchStream, first: usize) -> Result<Vec<DuplicatePair>> {
         let mut copies: Vec<Copies> = self.narratives.iter().map(|_| Copies::above(self.threshold)).collect();
         let mut found = vec![];
         while let Some(batch) = rows.try_next().await? {
@@ -184,7 +186,7 @@ impl Work {
         Ok(found)
     }
 
-    async fn by_vectors(&self, mut rows: SendableRecordBatchStream, first: usize) -> Result<Vec<Found>> {
+    async fn by_vectors(&self, mut rows: SendableRecordBatchStream, first: usize) -> Result<Vec<DuplicatePair>> {
         let mut keys: Vec<Option<String>> = vec![];
         let mut columns: Vec<Units> = self.narratives.iter().map(|_| Units::default()).collect();
         while let Some(batch) = rows.try_next().await? {
@@ -195,10 +197,10 @@ impl Work {
                 }
             }
             keys.extend(uuids.as_string::<i32>().iter().map(|k| k.map(String::from)));
-            if keys.len() > MOST {
+            if keys.len() > MOST_COMPARED {
                 return exec_err!(
-                    "{NAME}: vectors are compared pair by pair, of {MOST} people at most; narrow them with \
-                     \"where\" => …, or use method => 'words'"
+                    "{NAME}: vectors are compared pair by pair, of {MOST_COMPARED} people at most; narrow them with \
+                     where => …, or use method => 'words'"
                 );
             }
         }

@@ -117,7 +117,7 @@ impl RelationFunction for Validation {
 }
 
 /// A person, the narrative if it is one, and what is wrong.
-type Found = (Option<String>, Option<String>, Violation);
+type ViolationOfRow = (Option<String>, Option<String>, Violation);
 
 struct Validator {
     texts: Vec<String>,
@@ -140,7 +140,7 @@ impl Validator {
             let keys = keys.as_ref()?.as_string::<i32>();
             keys.is_valid(row).then(|| keys.value(row).to_string())
         };
-        let mut found: Vec<Found> = vec![];
+        let mut found: Vec<ViolationOfRow> = vec![];
         let countries = self.countries(rows)?;
         for (row, violation) in self.columns(rows, &countries)? {
             found.push((key(row), None, violation));
@@ -160,8 +160,9 @@ impl Validator {
                 }
             }
         }
-        let column =
-            |of: &dyn Fn(&Found) -> Option<String>| Arc::new(found.iter().map(of).collect::<StringArray>()) as ArrayRef;
+        let column = |of: &dyn Fn(&ViolationOfRow) -> Option<String>| {
+            Arc::new(found.iter().map(of).collect::<StringArray>()) as ArrayRef
+        };
         let columns = vec![
             column(&|(key, ..)| key.clone()),
             column(&|(_, kind, _)| kind.clone()),

@@ -6,7 +6,7 @@
 //! told by the tables themselves and followed here, through what is known to keep rows apart; whatever is not known does
 //! not.
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Constraint, JoinType, Result};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, TableScan};
@@ -14,6 +14,7 @@ use populace_population::permuted;
 
 use super::ranks::UUID;
 use crate::host::table_search::TableSearch;
+#[cfg(feature = "narratives")]
 use crate::narratives::generate_persona::Personas;
 use crate::nodes::relation_function::RelationFunctionNode;
 use crate::people::sample_persona::SamplePersona;
@@ -87,8 +88,11 @@ fn of_table(scan: &TableScan, at: usize, host: Option<&dyn TableSearch>) -> bool
         return true;
     }
     let Ok(table) = source_as_provider(&scan.source) else { return false };
-    scan.source.schema().field(at).name() == UUID
-        && (table.is::<SamplePersona>() || table.is::<Personas>() || host.is_some_and(|host| host.has_key(&table)))
+    #[cfg(feature = "narratives")]
+    let drawn = table.is::<SamplePersona>() || table.is::<Personas>();
+    #[cfg(not(feature = "narratives"))]
+    let drawn = table.is::<SamplePersona>();
+    scan.source.schema().field(at).name() == UUID && (drawn || host.is_some_and(|host| host.has_key(&table)))
 }
 
 /// How many samples lie beneath a relation, one over the other, wherever in it.
@@ -114,6 +118,26 @@ pub(crate) fn samples_beneath(plan: &LogicalPlan) -> Result<u64> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(most)
+}
+
+/// The sample that a relation is, if it has come through one: the function that took it last, with what EXPLAIN shows of
+/// its arguments.
+///
+/// # Errors
+/// None that a plan is known to have.
+pub fn sample_design(plan: &LogicalPlan) -> Result<Option<String>> {
+    let mut design = None;
+    plan.apply(|node| {
+        if let LogicalPlan::Extension(extension) = node
+            && let Some(node) = extension.node.as_any().downcast_ref::<RelationFunctionNode>()
+            && is_sample(node)
+        {
+            design = Some(format!("{}: {}", node.function().name(), node.function().details()));
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(design)
 }
 
 fn is_sample(node: &RelationFunctionNode) -> bool {
@@ -173,7 +197,7 @@ mod tests {
             "SELECT * FROM t TABLESAMPLE BERNOULLI (50)",
             "SELECT * FROM stratified_sample((SELECT uuid, age FROM t), 2, strata => age)",
             "SELECT age, count(*) FROM other GROUP BY age",
-            "SELECT uuid, score FROM text_search((SELECT * FROM t), 'a', 2, \"column\" => 'uuid')",
+            "SELECT uuid, score FROM text_search((SELECT * FROM t), 'a', 2, column => 'uuid')",
         ] {
             assert!(apart(&context, sql).await, "{sql}");
         }

@@ -13,17 +13,15 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
 use crate::host::table_search::{SearchRows, TableSearch, has_subquery, rows_of_table, table_below};
+use crate::nodes::properties::as_they_come;
 use crate::nodes::relation_function::measured;
 
 /// What is read of one version of a stored table.
@@ -158,13 +156,8 @@ struct NumberedRowsExec {
 
 impl NumberedRowsExec {
     fn new(numbered: Arc<Numbered>) -> NumberedRowsExec {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(numbered.schema.clone()),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        NumberedRowsExec { numbered, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+        let properties = as_they_come(EquivalenceProperties::new(numbered.schema.clone()), 1);
+        NumberedRowsExec { numbered, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 }
 

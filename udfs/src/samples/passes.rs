@@ -328,6 +328,11 @@ impl RelationFunction for Sample {
         true
     }
 
+    fn most_rows_of(&self, input: usize) -> Option<u64> {
+        let by_keys = input == 1 && matches!(self.key, Key::Uuid(_));
+        self.n.filter(|n| by_keys && *n <= MOST_KEYS)
+    }
+
     fn planned(&self, inputs: &[Input], state: &Arc<SessionState>) -> Result<Option<Planned>> {
         let (Key::Uuid(_), Some(host)) = (&self.key, &self.host) else { return Ok(None) };
         let computed: Vec<String> = (0..self.keys() + self.strata).map(column).collect();

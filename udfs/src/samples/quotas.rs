@@ -15,7 +15,7 @@ use super::strata::Strata;
 const QUOTA: &str = "quota";
 
 /// The quotas of one stratum cannot be more than this.
-const MOST: f64 = 1e12;
+const MOST_ROWS: f64 = 1e12;
 
 /// Brings a table of quotas into the form of one column for each element of the strata and one with the quota: found by
 /// name, if all are, or else by place.
@@ -86,7 +86,7 @@ impl Quotas {
             return exec_err!("{function}: the stratum `{}` has two quotas", label()?);
         }
         match quota {
-            Some(quota) if quota.fract() == 0.0 && (0.0..=MOST).contains(&quota) => self.quotas.push(quota as u64),
+            Some(quota) if quota.fract() == 0.0 && (0.0..=MOST_ROWS).contains(&quota) => self.quotas.push(quota as u64),
             other => {
                 let told = other.map_or("NULL".to_string(), |q| q.to_string());
                 return exec_err!("{function}: a quota is a whole number from 0, that of `{}` is {told}", label()?);

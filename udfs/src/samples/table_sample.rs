@@ -72,22 +72,22 @@ pub(crate) fn plan(
     let key = Key::of(&input, host.as_deref());
     key.check(CLAUSE, &input)?;
     // How rows are stored says nothing of them here, so that blocks of rows, as of SYSTEM and BLOCK, are rows.
-    let method = match quantity {
+    let size = match quantity {
         Some(TableSampleQuantity { value, unit: Some(TableSampleUnit::Rows), .. }) => {
             let n = number(value, 1.0..=MAX_COUNT as f64, "number of rows", context)?;
             if n.fract() != 0.0 {
                 return plan_err!("{CLAUSE}: the number of rows must be whole, {n} is not");
             }
-            Method::Rows(n as u64)
+            SampleSize::Rows(n as u64)
         }
         Some(TableSampleQuantity { value, unit, .. }) if unit.is_some() || clause.name.is_some() => {
-            Method::Share(number(value, 0.0..=100.0, "percentage", context)? / 100.0)
+            SampleSize::Share(number(value, 0.0..=100.0, "percentage", context)? / 100.0)
         }
         _ => return plan_err!("{CLAUSE}: how much? Write BERNOULLI (5), (5 PERCENT) or (100 ROWS)"),
     };
     let (table, of_ranks) = (input.schema().inner().clone(), seed_over(&input, seed)?);
-    match method {
-        Method::Rows(n) => {
+    match size {
+        SampleSize::Rows(n) => {
             let sample = Sample {
                 function: CLAUSE,
                 operator: OPERATOR,
@@ -110,7 +110,7 @@ pub(crate) fn plan(
             let inputs = sample.inputs(&input, vec![], None, None)?;
             relation(sample, inputs, Some(name))
         }
-        Method::Share(share) => {
+        SampleSize::Share(share) => {
             let columns_of_table = input.schema().columns();
             let keys = key.columns(columns_of_table.len()).into_iter();
             let keys = keys.map(|at| Expr::Column(columns_of_table[at].clone())).chain(all(&input));
@@ -150,7 +150,7 @@ fn number(
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Method {
+enum SampleSize {
     /// Each row with this chance, by itself
     Share(f64),
     /// So many rows; all of them, if there are fewer

@@ -10,11 +10,11 @@ pub(crate) type Ranked = (u128, u64);
 #[derive(Debug, Clone)]
 pub(crate) struct Tally {
     keep: usize,
-    strata: Vec<Stratum>,
+    strata: Vec<StratumTally>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Stratum {
+struct StratumTally {
     population: u64,
     /// The lowest ranks among others, in no order
     lowest: Vec<Ranked>,
@@ -33,15 +33,15 @@ impl Tally {
     /// Memory that it holds, about.
     pub fn bytes(&self) -> usize {
         let ranks: usize = self.strata.iter().map(|s| s.lowest.capacity()).sum();
-        ranks * size_of::<Ranked>() + self.strata.capacity() * size_of::<Stratum>()
+        ranks * size_of::<Ranked>() + self.strata.capacity() * size_of::<StratumTally>()
     }
 
     /// Counts a row; `value` is that of the study variable.
     pub fn add(&mut self, stratum: usize, (rank, number): Ranked, value: Option<f64>) {
         if stratum >= self.strata.len() {
-            self.strata.resize_with(stratum + 1, Stratum::default);
+            self.strata.resize_with(stratum + 1, StratumTally::default);
         }
-        let Stratum { population, lowest, highest, moments } = &mut self.strata[stratum];
+        let StratumTally { population, lowest, highest, moments } = &mut self.strata[stratum];
         *population += 1;
         if let Some(value) = value {
             moments.add(value);
@@ -59,8 +59,8 @@ impl Tally {
 
     /// Puts the strata into another order: each where `before` has its old number.
     pub fn reorder(&mut self, before: &[usize]) {
-        let mut strata: Vec<Stratum> = before.iter().map(|_| Stratum::default()).collect();
-        self.strata.resize_with(before.len().max(self.strata.len()), Stratum::default);
+        let mut strata: Vec<StratumTally> = before.iter().map(|_| StratumTally::default()).collect();
+        self.strata.resize_with(before.len().max(self.strata.len()), StratumTally::default);
         for (stratum, before) in strata.iter_mut().zip(before) {
             std::mem::swap(stratum, &mut self.strata[*before]);
         }
@@ -74,7 +74,7 @@ impl Tally {
 
     /// The ranks that are taken, lowest first, if so many rows of each stratum are; `None` if two of them are equal.
     pub fn lowest(self, quotas: &[u64]) -> Option<Vec<Vec<Ranked>>> {
-        let taken = |(stratum, quota): (Stratum, &u64)| {
+        let taken = |(stratum, quota): (StratumTally, &u64)| {
             let mut ranks = stratum.lowest;
             let quota = usize::try_from(*quota).unwrap_or(usize::MAX);
             if quota < ranks.len() {

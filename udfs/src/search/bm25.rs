@@ -79,7 +79,7 @@ impl Terms {
 }
 
 /// A text with words of the query.
-struct Found {
+struct MatchingText {
     row: u64,
     words: u32,
     /// Of each word of the query, how many
@@ -92,7 +92,7 @@ struct Column {
     words: u64,
     /// Of each word of the query, how many texts have it
     containing: Vec<u64>,
-    found: Vec<Found>,
+    found: Vec<MatchingText>,
 }
 
 fn count_words(batch: &RecordBatch, columns: usize, terms: &Terms, words: Words) -> Result<Vec<Column>> {
@@ -118,7 +118,7 @@ fn count_words(batch: &RecordBatch, columns: usize, terms: &Terms, words: Words)
             counted.words += u64::from(length);
             if counts.iter().any(|c| *c > 0) {
                 counted.containing.iter_mut().zip(&counts).for_each(|(n, c)| *n += u64::from(*c > 0));
-                counted.found.push(Found { row: ids.value(at), words: length, counts: counts.clone() });
+                counted.found.push(MatchingText { row: ids.value(at), words: length, counts: counts.clone() });
             }
         }
         Ok(counted)
@@ -143,7 +143,7 @@ impl Column {
         let mean = self.words as f64 / texts;
         let rarity = |n: &u64| ((texts - *n as f64 + 0.5) / (*n as f64 + 0.5) + 1.0).ln();
         let rarities: Vec<f64> = self.containing.iter().map(rarity).collect();
-        let score = |found: &Found| {
+        let score = |found: &MatchingText| {
             let length = K1 * (1.0 - B + B * f64::from(found.words) / mean);
             let of =
                 |(count, rarity): (&u32, &f64)| rarity * (K1 + 1.0) * f64::from(*count) / (f64::from(*count) + length);

@@ -16,7 +16,7 @@ use crate::host::table_search::SearchRows;
 use crate::scalars::cosine_similarity::similarity;
 
 /// Memory for the rows of a query that is searched.
-const MOST: usize = 4 << 30;
+const MOST_BYTES: usize = 4 << 30;
 
 /// Rows in memory; they are numbered in their order.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ impl Collected {
         let (mut batches, mut starts, mut next, mut bytes) = (vec![], vec![], 0, 0);
         while let Some(batch) = rows.try_next().await? {
             bytes += batch.get_array_memory_size();
-            if bytes > MOST {
+            if bytes > MOST_BYTES {
                 return exec_err!(
                     "{function}: the query has more than {} GiB of rows to search; select fewer columns, or search the \
-                     table itself with \"where\" => …",
-                    MOST >> 30
+                     table itself with where => …",
+                    MOST_BYTES >> 30
                 );
             }
             starts.push(next);

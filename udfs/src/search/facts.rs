@@ -11,9 +11,9 @@ use futures::TryStreamExt;
 
 use super::request::is_text;
 use crate::host::embedder::{Embedder, Purpose};
-use crate::host::facts::LANGUAGE;
 use crate::host::labels::LabelStore;
 use crate::host::labels::label_vectors;
+use crate::host::language::languages_of;
 use crate::host::table_search::SearchRows;
 use crate::scalars::cosine_similarity::similarity;
 use crate::types::plain;
@@ -127,7 +127,7 @@ impl Facts {
             if facts.of_rows.len() > MOST_FACTS {
                 return exec_err!(
                     "{function}: there are more than {MOST_FACTS} facts of these people; name the columns that matter, \
-                     as in facts => (occupation, hobbies_and_interests_list), or search among fewer with \"where\" => …"
+                     as in facts => (occupation, hobbies_and_interests_list), or search among fewer with where => …"
                 );
             }
         }
@@ -169,26 +169,11 @@ impl Facts {
         telling: &[String],
         language: &impl Fn(&str) -> Option<String>,
     ) -> Result<Vec<usize>> {
-        let mut told: Vec<Option<String>> = vec![None; batch.num_rows()];
-        let mut packs: HashMap<String, Option<String>> = HashMap::new();
-        for (name, column) in telling.iter().zip(&batch.columns()[columns..]) {
-            let column = cast(column, &DataType::Utf8)?;
-            for (told, value) in told.iter_mut().zip(column.as_string::<i32>()) {
-                if let (None, Some(value)) = (&told, value.filter(|v| !v.is_empty())) {
-                    *told = match name == LANGUAGE {
-                        true => Some(value.to_string()),
-                        false => {
-                            let pack = value.split('@').next().unwrap_or_default();
-                            packs.entry(pack.to_string()).or_insert_with(|| language(pack)).clone()
-                        }
-                    };
-                }
-            }
-        }
-        let mut place = |told: Option<String>| {
-            let told = told.unwrap_or_default();
-            self.languages.iter().position(|known| *known == told).unwrap_or_else(|| {
-                self.languages.push(told);
+        let told = languages_of(telling, &batch.columns()[columns..], batch.num_rows(), language)?;
+        let mut place = |told: Option<Arc<str>>| {
+            let told = told.unwrap_or_else(|| "".into());
+            self.languages.iter().position(|known| **known == *told).unwrap_or_else(|| {
+                self.languages.push(told.to_string());
                 self.languages.len() - 1
             })
         };

@@ -9,6 +9,7 @@ mod rank;
 mod request;
 mod rerank;
 mod run;
+mod usual;
 
 use std::sync::Arc;
 
@@ -26,7 +27,9 @@ use crate::host::words::Words;
 use crate::nodes::relation_function::{RelationFunction, Wanted};
 use crate::scalars::embed;
 
+#[cfg(feature = "checks")]
 pub(crate) use request::{text_column, vector_column};
+#[cfg(feature = "checks")]
 pub(crate) use run::vectors_of;
 
 const SCORE: &str = "score";
@@ -147,6 +150,10 @@ impl RelationFunction for Search {
     }
 
     fn is_subset(&self) -> bool {
+        true
+    }
+
+    fn carries(&self) -> bool {
         true
     }
 

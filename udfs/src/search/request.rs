@@ -15,7 +15,7 @@ use super::facts::{fact_columns, is_fact};
 use super::rank::Fusion;
 use super::rerank::{DEEP, Rerank};
 use super::{By, Search};
-use crate::call::arguments::{Arguments, expression};
+use crate::call::arguments::{Arguments, by_name, expression};
 use crate::host::Populace;
 use crate::host::words::Words;
 use crate::nodes::relation_function::relation;
@@ -268,6 +268,7 @@ fn quotas(
                 "{function}: `max_per` is a column and a number, as in max_per => (city, 1); `{text}` is not"
             );
         };
+        let column = by_name(column);
         let name = column.to_string();
         let Expr::Column(column) = expression(function, "max_per", column, input.schema(), context)? else {
             return plan_err!("{function}: `max_per` names a column; compute `{name}` in a subquery");

@@ -15,9 +15,10 @@ use super::collected::{Collected, as_vectors};
 use super::facts::{Facts, Nearness, Usual};
 use super::rank::{Hit, Ranking, fuse, reciprocal};
 use super::request::is_text;
+use super::usual::UsualByLanguage;
 use super::{By, Search, bm25};
 use crate::host::embedder::{Embedder, Purpose, for_statement};
-use crate::host::facts::LANGUAGE;
+use crate::host::language::TELLING;
 use crate::host::table_search::rows_of_table;
 use crate::host::table_search::{SearchRows, TextQuery};
 use crate::nodes::relation_function::{Input, Wanted};
@@ -27,11 +28,11 @@ use crate::scalars::embed::embed;
 
 /// Rows of each ranking that are fused at least, that quotas are filled from, and that diversity chooses among; at
 /// first so many times `k` of them.
-const LEAST: usize = 100;
-const TIMES: usize = 10;
+const LEAST_DEPTH: usize = 100;
+const DEPTH_TIMES: usize = 10;
 
 /// Texts of a language from which it is told how near they usually are to a query, and that are read together.
-const USUAL: usize = 1000;
+pub(super) const USUAL: usize = 1000;
 
 /// What the texts count beside the facts.
 const OF_TEXTS: f32 = 0.5;
@@ -51,10 +52,10 @@ const POOL: usize = 10_000;
 impl Search {
     /// The rows found, in the order in which they are shown: these columns of the table and the added ones.
     pub(super) async fn run(&self, wanted: Wanted) -> Result<RecordBatch> {
-        let Wanted { state, task, projection, schema, inputs, .. } = wanted;
+        let Wanted { state, task, projection, carried, schema, inputs } = wanted;
         let width = self.table.fields().len();
-        let shown: Vec<String> =
-            projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone()).collect();
+        let shown = projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone());
+        let shown: Vec<String> = shown.chain(carried).collect();
         let targets = match self.by {
             By::Person => self.person(&inputs[1], &state, &task).await?,
             _ => vec![],
@@ -64,17 +65,19 @@ impl Search {
             By::Meaning | By::Both | By::Facts => self.meaning(rows.as_ref(), self.embedder(&task)?.as_ref()).await?,
             _ => targets,
         };
-        let hits = self.found(rows.as_ref(), &targets, &task).await?;
+        let usual = match self.by {
+            By::Meaning | By::Both | By::Person => self.usual(&inputs[0], rows.as_ref(), &targets, &state).await?,
+            By::Words | By::Facts => None,
+        };
+        let hits = self.found(rows.as_ref(), &targets, usual.as_ref(), &task).await?;
         let hits = self.reranked(rows.as_ref(), hits, &task).await?;
         self.output(rows.as_ref(), &hits, &shown, &projection, schema).await
     }
 
-    /// The columns that say what language a row's texts are in: it itself, or the pack its person was drawn from.
-    fn telling(&self) -> Vec<String> {
+    /// The columns that say what language a row's texts are in.
+    pub(super) fn telling(&self) -> Vec<String> {
         let has = |name: &&str| self.table.fields().iter().any(|f| f.name() == name && is_text(f.data_type()));
-        let telling =
-            [LANGUAGE, "pack"].into_iter().filter(|name| (!self.texts.is_empty() || self.by == By::Facts) && has(name));
-        telling.map(String::from).collect()
+        TELLING.into_iter().filter(has).map(String::from).collect()
     }
 
     /// The columns that are read of the rows, shown or not.
@@ -144,13 +147,20 @@ impl Search {
     }
 
     /// The rows to show.
-    async fn found(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>], task: &TaskContext) -> Result<Vec<Hit>> {
+    async fn found(
+        &self,
+        rows: &dyn SearchRows,
+        targets: &[Option<Vec<f32>>],
+        usual: Option<&UsualByLanguage>,
+        task: &TaskContext,
+    ) -> Result<Vec<Hit>> {
         let candidates = match self.diversity {
-            Some(_) => self.k.saturating_mul(TIMES).clamp(LEAST, POOL).max(self.k),
+            Some(_) => self.k.saturating_mul(DEPTH_TIMES).clamp(LEAST_DEPTH, POOL).max(self.k),
             None => self.k,
         };
         let plain = !matches!(self.by, By::Both | By::Facts) && self.columns.len() == 1 && self.quotas.is_empty();
-        let mut depth = if plain { candidates } else { self.k.saturating_mul(TIMES).max(LEAST).max(candidates) };
+        let mut depth =
+            if plain { candidates } else { self.k.saturating_mul(DEPTH_TIMES).max(LEAST_DEPTH).max(candidates) };
         let mut scanned = None;
         let known = match self.by {
             By::Facts => Some(self.known(rows, targets, self.embedder(task)?.as_ref()).await?),
@@ -162,11 +172,11 @@ impl Search {
                     Some(known) => self.by_facts(rows, known, targets, depth).await?,
                     None => Ranking::default(),
                 },
-                By::Meaning | By::Person => self.by_meaning(rows, targets, depth).await?,
+                By::Meaning | By::Person => self.by_meaning(rows, targets, usual, depth).await?,
                 By::Words => self.by_words(rows, depth, &mut scanned).await?,
                 By::Both => {
                     let text = self.by_words(rows, depth, &mut scanned).await?;
-                    reciprocal(&text, &self.by_meaning(rows, targets, depth).await?)
+                    reciprocal(&text, &self.by_meaning(rows, targets, usual, depth).await?)
                 }
             };
             if found.complete || found.hits.len() >= candidates {
@@ -181,7 +191,13 @@ impl Search {
         }
     }
 
-    async fn by_meaning(&self, rows: &dyn SearchRows, targets: &[Option<Vec<f32>>], depth: usize) -> Result<Ranking> {
+    async fn by_meaning(
+        &self,
+        rows: &dyn SearchRows,
+        targets: &[Option<Vec<f32>>],
+        usual: Option<&UsualByLanguage>,
+        depth: usize,
+    ) -> Result<Ranking> {
         let columns = self.vectors.iter().zip(targets).enumerate();
         let mut scores: HashMap<u64, Vec<Option<f32>>> = HashMap::new();
         let mut bounds = vec![None; targets.len()];
@@ -210,6 +226,9 @@ impl Search {
                 }
             }
         }
+        if let Some(usual) = usual {
+            self.corrected(rows, usual, &mut scores, &mut bounds).await?;
+        }
         Ok(fuse(scores, &bounds, &self.fusion))
     }
 
@@ -237,7 +256,7 @@ impl Search {
             &found
         } else {
             if scanned.is_none() {
-                let language = |pack: &str| self.populace.packs.get(pack).ok().map(|p| p.language().to_string());
+                let language = |said: &str| self.populace.packs.language(said);
                 *scanned = Some(bm25::scan(rows, &self.texts, &self.telling(), &query, language).await?);
             }
             scanned.get_or_insert_default()
@@ -265,7 +284,7 @@ impl Search {
         let Some(Some(query)) = targets.first() else {
             return exec_err!("{}: the text has no vector", self.function);
         };
-        let language = |pack: &str| self.populace.packs.get(pack).ok().map(|p| p.language().to_string());
+        let language = |said: &str| self.populace.packs.language(said);
         // Where nothing is known of people, something has to be read to learn which rows there are.
         let besides = self.vectors.first().filter(|_| self.facts.is_empty());
         let facts = Facts::read(self.function, rows, &self.facts, &self.telling(), besides, language).await?;
@@ -324,7 +343,7 @@ impl Search {
             let mut more: HashSet<usize> = HashSet::new();
             for (column, target) in self.vectors.iter().zip(targets) {
                 let Some(target) = target else { continue };
-                let found = rows.nearest(column, target, depth).await?;
+                let found = self.nearest_of_each_language(rows, known, (column, target), depth).await?;
                 more.extend(found.iter().filter_map(|(row, _)| known.places.get(row)).filter(|at| **at >= nearest));
             }
             taken.extend(more);
@@ -342,6 +361,29 @@ impl Search {
         let mut hits: Vec<Hit> = taken.iter().map(hit).collect();
         hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
         Ok(Ranking { complete: hits.len() == known.rows.len(), hits })
+    }
+
+    /// Nearest rows, among them so many of each language, or all that there are: texts in that of the query come first.
+    async fn nearest_of_each_language(
+        &self,
+        rows: &dyn SearchRows,
+        known: &Known,
+        (column, target): (&str, &[f32]),
+        depth: usize,
+    ) -> Result<Vec<(u64, f32)>> {
+        let mut least = vec![0; known.usual.len()];
+        known.rows.iter().for_each(|row| least[row.language] = depth.min(least[row.language] + 1));
+        let mut deep = depth;
+        loop {
+            let found = rows.nearest(column, target, deep).await?;
+            let mut counts = vec![0; least.len()];
+            let languages = found.iter().filter_map(|(row, _)| Some(known.rows[*known.places.get(row)?].language));
+            languages.for_each(|language| counts[language] += 1);
+            if found.len() < deep || counts.iter().zip(&least).all(|(count, least)| count >= least) {
+                return Ok(found);
+            }
+            deep = deep.saturating_mul(4);
+        }
     }
 
     /// The groups of the rows, for each quota.
@@ -407,6 +449,7 @@ impl Search {
                 None => return exec_err!("{}: a column is missing", self.function),
             }
         }
+        columns.extend(taken);
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         Ok(RecordBatch::try_new_with_options(to, columns, &options)?)
     }

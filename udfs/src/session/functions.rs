@@ -14,32 +14,43 @@ use crate::call::table_function::TableFunction;
 use crate::host::Populace;
 use crate::judgement::weighting::{rake, rebalance};
 use crate::judgement::{compare, fidelity, stereotype_index};
+#[cfg(feature = "narratives")]
 use crate::narratives::generate_persona;
 use crate::people::{assumed_independences, complete_persona, counterfactual, persona_probability, sample_persona};
+#[cfg(feature = "checks")]
 use crate::quality::{duplicates, validate};
 use crate::samples::{stratified_sample, table_sample};
+#[cfg(feature = "search")]
 use crate::search::functions as search;
 
 /// All of them, in the order of their names.
-pub(crate) const FUNCTIONS: [&TableFunction; 19] = [
+pub(crate) const FUNCTIONS: &[&TableFunction] = &[
     &assumed_independences::FUNCTION,
     &compare::FUNCTION,
     &complete_persona::FUNCTION,
     &counterfactual::FUNCTION,
+    #[cfg(feature = "checks")]
     &duplicates::FUNCTION,
+    #[cfg(feature = "search")]
     &search::FACT_SEARCH,
     &fidelity::FUNCTION,
+    #[cfg(feature = "narratives")]
     &generate_persona::FUNCTION,
+    #[cfg(feature = "search")]
     &search::HYBRID_SEARCH,
     &persona_probability::FUNCTION,
     &rake::FUNCTION,
     &rebalance::FUNCTION,
     &sample_persona::FUNCTION,
+    #[cfg(feature = "search")]
     &search::SEMANTIC_SEARCH,
+    #[cfg(feature = "search")]
     &search::SIMILAR_TO,
     &stereotype_index::FUNCTION,
     &stratified_sample::FUNCTION,
+    #[cfg(feature = "search")]
     &search::TEXT_SEARCH,
+    #[cfg(feature = "checks")]
     &validate::FUNCTION,
 ];
 
@@ -140,7 +151,7 @@ impl Function {
 pub fn functions() -> Vec<Function> {
     let table = routines().map(|r| Function::new(r.name, FunctionKind::Table, &r.documentation));
     let documented = |name: &str, kind, of: Option<&Documentation>| of.map(|d| Function::new(name, kind, d));
-    let scalars = crate::session::register::scalars(&Populace::new());
+    let scalars = crate::session::register::scalars_of(&Populace::new());
     let scalars = scalars.iter().filter_map(|f| documented(f.name(), FunctionKind::Scalar, f.documentation()));
     let aggregates = crate::session::register::aggregates();
     let aggregates = aggregates.iter().filter_map(|f| documented(f.name(), FunctionKind::Aggregate, f.documentation()));
@@ -211,6 +222,7 @@ mod tests {
     use std::path::Path;
 
     /// `make docs` writes it anew.
+    #[cfg(all(feature = "checks", feature = "narratives"))]
     #[test]
     fn the_reference_is_what_the_functions_say() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/functions.md");

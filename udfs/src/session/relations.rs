@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::ast::TableFactor;
 use crate::call::arguments::function_name;
 use crate::host::Populace;
 use crate::samples::table_sample;
-use crate::session::functions;
 use crate::session::rewrite::call;
+use crate::session::{functions, left_out};
 
 #[derive(Debug)]
 pub(crate) struct Relations(pub Arc<Populace>);
@@ -33,7 +33,9 @@ impl RelationPlanner for Relations {
         let Some((name, args, alias)) = call(&mut relation) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
-        let Some(function) = function_name(name).and_then(|name| functions::named(&name)) else {
+        let name = function_name(name).unwrap_or_default();
+        let Some(function) = functions::named(&name) else {
+            left_out::refuse(&name)?;
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         if numbered {

@@ -11,7 +11,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::call::arguments::function_name;
 use crate::call::seed::fresh_seed;
-use crate::narratives::generate_persona;
+#[cfg(feature = "narratives")]
+use crate::narratives::{generate_narrative, generate_persona};
 use crate::people::{counterfactual, persona_probability, sample_persona};
 use crate::samples::{stratified_sample, table_sample};
 use crate::session::functions;
@@ -42,14 +43,17 @@ pub fn drawn_from(statement: &mut Statement) -> Vec<String> {
 }
 
 /// Who writes texts in a statement, wherever in it: a narrator by its name, or `None` for the session's own.
+#[cfg(feature = "narratives")]
 pub fn narrators(statement: &mut Statement) -> Vec<Option<String>> {
     let mut writers = Writers(vec![]);
     let _: ControlFlow<()> = statement.visit(&mut writers);
     writers.0
 }
 
+#[cfg(feature = "narratives")]
 struct Writers(Vec<Option<String>>);
 
+#[cfg(feature = "narratives")]
 impl VisitorMut for Writers {
     type Break = ();
 
@@ -70,8 +74,7 @@ impl VisitorMut for Writers {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Function(function) = expr
-            && function_name(&function.name)
-                .is_some_and(|name| crate::narratives::generate_narrative::is_narrating(&name))
+            && function_name(&function.name).is_some_and(|name| generate_narrative::is_narrating(&name))
         {
             self.0.push(None);
         }
@@ -87,7 +90,7 @@ impl VisitorMut for Countries {
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
         let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
         let name = function_name(name).unwrap_or_default();
-        if (name == sample_persona::NAME || name == generate_persona::NAME)
+        if matches!(name.as_str(), sample_persona::NAME | "generate_persona")
             && let Some(Expr::Value(value)) = table_argument(args, "country", 0)
             && let Value::SingleQuotedString(country) = &value.value
             && !self.0.contains(country)
@@ -262,7 +265,7 @@ fn as_subquery(table: &mut Expr) {
 
 /// A query like this one, of another relation. Put together of trees: a text that is printed and read again need not be
 /// the same, as sqlparser takes quotes in it for escaped ones.
-fn subquery(like: &str, name: &ObjectName, given: Option<Vec<FunctionArg>>) -> Option<Expr> {
+pub(crate) fn subquery(like: &str, name: &ObjectName, given: Option<Vec<FunctionArg>>) -> Option<Expr> {
     let mut expr = parse(like)?;
     let Expr::Subquery(query) = &mut expr else { return None };
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
@@ -370,6 +373,7 @@ mod tests {
         assert!(texts.0.contains(&r#"a\""#.to_string()), "{:?}", texts.0);
     }
 
+    #[cfg(feature = "narratives")]
     #[test]
     fn whoever_writes_is_found() {
         let sql = "INSERT INTO t SELECT generate_narrative('persona') FROM stratified_sample((SELECT * FROM \

@@ -4,7 +4,7 @@ use super::gamma::upper_gamma;
 
 /// The fewest rows that a cell is expected to have; cells of fewer are pooled with their neighbours (Cochran, "Some
 /// methods for strengthening the common χ² tests", Biometrics 10, 1954).
-const LEAST: f64 = 5.0;
+const LEAST_EXPECTED: f64 = 5.0;
 
 /// The outcome of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,12 +59,12 @@ pub(crate) fn two_samples((n, p): (f64, &[f64]), (m, q): (f64, &[f64])) -> Optio
 fn pooled(cells: impl Iterator<Item = (f64, f64)>, rows: impl Fn((f64, f64)) -> f64) -> Vec<(f64, f64)> {
     let (mut pools, mut open) = (vec![], (0.0, 0.0));
     for cell in cells {
-        if rows(cell) >= LEAST {
+        if rows(cell) >= LEAST_EXPECTED {
             pools.push(cell);
             continue;
         }
         open = (open.0 + cell.0, open.1 + cell.1);
-        if rows(open) >= LEAST {
+        if rows(open) >= LEAST_EXPECTED {
             pools.push(open);
             open = (0.0, 0.0);
         }

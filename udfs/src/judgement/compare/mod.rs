@@ -17,7 +17,7 @@ use futures::stream::BoxStream;
 use populace_population::there_are;
 
 use self::numbers::{Cells, Numbers};
-use crate::call::arguments::{Arguments, column_name};
+use crate::call::arguments::{Arguments, by_name, column_name};
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::judgement::fidelity::{WEIGHTS, named_columns, weight_values, weights as weights_of};
 use crate::nodes::relation_function::{Input, RelationFunction, Wanted, columns_of, relation};
@@ -107,7 +107,7 @@ fn columns(sql: SqlExpr) -> Result<Vec<Vec<String>>> {
         SqlExpr::Nested(element) => vec![*element],
         element => vec![element],
     };
-    let name = |sql: SqlExpr| match column_name(&sql) {
+    let name = |sql: SqlExpr| match column_name(&by_name(sql.clone())) {
         Some(name) => Ok(name),
         None => plan_err!("{NAME}: `columns`: `{sql}` is not the name of a column; compute it in a subquery"),
     };

@@ -4,6 +4,8 @@
 //! naive Bayes text classification", 1998); the classes are equally likely beforehand, and a class's words are smoothed
 //! towards those of all texts, so that a rare class is not taken for one of rare words.
 
+use std::collections::BTreeMap;
+
 /// Texts as sets of words, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Corpus {
@@ -112,19 +114,86 @@ pub(crate) fn telling(
                 - (there / (elsewhere - there).max(f64::MIN_POSITIVE)).ln();
             odds / (1.0 / here + 1.0 / there).sqrt()
         };
-        let mut words: Vec<(u32, f64)> =
-            (0..vocabulary).map(|word| (word as u32, z(word))).filter(|(_, z)| *z > least).collect();
-        words.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        words.truncate(most);
-        words
+        best((0..vocabulary).map(|word| (word as u32, z(word))), least, most)
     };
     (0..classes).map(of_class).collect()
+}
+
+/// The words that tell most of each class beyond what the group of a text tells: those whose number of texts in the class
+/// is furthest above what the classes of each group leave to expect, in standard errors, and by more than `least` of them
+/// (N. Mantel and W. Haenszel, "Statistical aspects of the analysis of data from retrospective studies of disease",
+/// Journal of the National Cancer Institute 22, 1959).
+pub(crate) fn telling_within(
+    corpus: &Corpus,
+    labels: &[u16],
+    groups: &[Vec<usize>],
+    classes: usize,
+    least: f64,
+    most: usize,
+) -> Vec<Vec<(u32, f64)>> {
+    // Of each word and class, the texts above what is expected, and the variance of their number.
+    let mut sums = vec![(0.0, 0.0); corpus.counts.len() * classes];
+    for group in groups.iter().filter(|group| group.len() > 1) {
+        let n = group.len() as f64;
+        let mut of_class = vec![0.0; classes];
+        let mut words: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for text in group {
+            let class = usize::from(labels[*text]);
+            of_class[class] += 1.0;
+            for word in corpus.text(*text) {
+                words.entry(*word).or_insert_with(|| vec![0.0; classes])[class] += 1.0;
+            }
+        }
+        for (word, found) in words {
+            let with: f64 = found.iter().sum();
+            for class in 0..classes {
+                let share = of_class[class] / n;
+                let (sum, variance) = &mut sums[word as usize * classes + class];
+                *sum += found[class] - with * share;
+                *variance += with * share * (1.0 - share) * (n - with) / (n - 1.0);
+            }
+        }
+    }
+    let of_class = |class: usize| {
+        let z = |word: usize| {
+            let (sum, variance) = sums[word * classes + class];
+            if variance > 0.0 { sum / variance.sqrt() } else { 0.0 }
+        };
+        best((0..corpus.counts.len()).map(|word| (word as u32, z(word))), least, most)
+    };
+    (0..classes).map(of_class).collect()
+}
+
+fn best(words: impl Iterator<Item = (u32, f64)>, least: f64, most: usize) -> Vec<(u32, f64)> {
+    let mut words: Vec<(u32, f64)> = words.filter(|(_, z)| *z > least).collect();
+    words.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    words.truncate(most);
+    words
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use populace_population::permuted;
+    use std::collections::BTreeSet;
+
+    /// A word that goes by the group is none of the class's, however the classes are spread over the groups; one that goes
+    /// by the class within each group is.
+    #[test]
+    fn what_a_group_tells_is_not_the_class_s() {
+        // Nine of ten texts of the first group are of class 0, one of ten of the second.
+        let labels: Vec<u16> = (0..200).map(|i| u16::from((i % 10 == 0) == (i < 100))).collect();
+        let text = |i: u16| vec![u32::from(i >= 100), 2 + u32::from(labels[usize::from(i)])];
+        let corpus = Corpus::new((0..200).map(text), 4);
+        let groups = [(0..100).collect::<Vec<usize>>(), (100..200).collect()];
+        let told = |words: Vec<Vec<(u32, f64)>>| -> Vec<Vec<u32>> {
+            let sorted =
+                |of: Vec<(u32, f64)>| BTreeSet::from_iter(of.into_iter().map(|(word, _)| word)).into_iter().collect();
+            words.into_iter().map(sorted).collect()
+        };
+        assert_eq!(told(telling_within(&corpus, &labels, &groups, 2, 2.5, 5)), [[2], [3]]);
+        assert_eq!(told(telling(&corpus, &labels, 2, 2.5, 5)), [[0, 2], [1, 3]]);
+    }
 
     /// 200 texts of a common word and one of 20 others; the first half of those is used by the first class alone.
     fn told(strength: u32) -> (Corpus, Vec<u16>, Vec<u16>) {

@@ -18,11 +18,9 @@ use futures::future::try_join_all;
 use futures::stream::BoxStream;
 use populace_population::{permuted, there_are};
 
-use self::bayes::{Corpus, accuracy, telling};
+use self::bayes::{Corpus, accuracy, telling, telling_within};
 use self::words::{Ignored, words};
-use crate::call::arguments::elements;
-use crate::call::arguments::value_of_a_row;
-use crate::call::arguments::{Arguments, column_name};
+use crate::call::arguments::{Arguments, combination, elements};
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::Populace;
 use crate::host::narrator::NARRATIVE;
@@ -38,8 +36,10 @@ use crate::types::plain;
 pub(crate) const NAME: &str = "stereotype_index";
 
 const ATTRIBUTE: &str = "attribute";
+const WITHIN: &str = "within";
 /// What a person is called; a name gives sex and origin away.
 const NAMES: [&str; 3] = ["first_name", "middle_name", "last_name"];
+const NAMES_COUNT: &str = "people's names count, as no column has them: names => (…) says which do";
 
 /// Rows that are read; beyond them the index hardly moves.
 const SIZE: i128 = 4000;
@@ -63,6 +63,8 @@ struct Index {
     /// The people who are read: of a relation with a key where the table has one, `attribute`, names, and the narratives
     sample: Arc<Sample>,
     attribute: String,
+    /// Whether its second column is what the attribute is held against
+    within: bool,
     names: Vec<String>,
     narratives: Vec<String>,
     ignore: Vec<String>,
@@ -77,8 +79,10 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
     name: NAME,
     parameters: &[
         Parameter::required("table", "").relation(),
-        Parameter::required("attribute", "expression"),
-        Parameter::optional("narratives", "(column [, …])"),
+        Parameter::required("attribute", "expression | (expression, …)"),
+        Parameter::optional("within", "expression | (expression, …)"),
+        Parameter::optional("narratives", "column | (column, …)"),
+        Parameter::optional("names", "column | (column, …)"),
         Parameter::optional("ignore", "(word [, …])"),
         Parameter::optional("permutations", "number"),
         Parameter::optional("folds", "number"),
@@ -87,7 +91,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::optional("alpha", "number"),
     ],
     positional: 2,
-    description: "How well the narratives of a table tell an attribute of the people, one row a narrative: the `accuracy`, averaged over the attribute's values, with which naive Bayes on words names the value of people it has not seen, the `baseline` of a guess, and the `stereotype_index` between them: 0 is a guess, 1 certainty. People's names, pronouns, titles and numbers are left out, and what `ignore` names. `noise_floor` is the index that nineteen of twenty tables without any association stay under, by drawing the attribute's values at random `permutations` times; a narrative `tells` where Holm's correction over all narratives keeps false alarms at `alpha`. `words` has those that tell most of each value, where a narrative tells.",
+    description: "How well the narratives of a table tell an attribute of the people, one row a narrative: the `accuracy`, averaged over the attribute's values, with which naive Bayes on words names the value of people it has not seen, the `baseline` of a guess, and the `stereotype_index` between them: 0 is a guess, 1 certainty. Several expressions in parentheses are one attribute, whose values are their combinations. People's names, pronouns, titles and numbers are left out, and what `ignore` names; names are those in `first_name`, `middle_name` and `last_name`, or in the columns that `names` says, and where there are none `notice` says that they count. `noise_floor` is the index that nineteen of twenty tables without any association stay under, by drawing the attribute's values at random `permutations` times; with `within => occupation` among people of the same occupation alone, so that only what a text tells beyond that fact is above the floor, and only such words are named; a narrative `tells` where Holm's correction over all narratives keeps false alarms at `alpha`. `words` has those that tell most of each value, where a narrative tells.",
     example: "SELECT narrative, stereotype_index, noise_floor, verdict, words FROM stereotype_index(usa, attribute => sex)",
     plan: |arguments, populace, context| plan(arguments, populace, context),
 };
@@ -102,9 +106,13 @@ fn plan(
         return plan_err!("{NAME}: the argument `attribute` is missing, as in attribute => sex");
     };
     let text = sql.to_string();
-    let attribute = value_of_a_row(NAME, ATTRIBUTE, sql, &input, context)?;
-    let narratives = match arguments.take("narratives") {
-        Some(sql) => named(elements(sql), &input)?,
+    let attribute = combination(NAME, ATTRIBUTE, sql, &input, context)?;
+    let within = match arguments.take(WITHIN) {
+        Some(sql) => Some(combination(NAME, WITHIN, sql, &input, context)?),
+        None => None,
+    };
+    let narratives = match arguments.columns("narratives", context)? {
+        Some(named) => of_texts(named, &input)?,
         None => narratives(&input, populace),
     };
     if narratives.is_empty() {
@@ -125,15 +133,17 @@ fn plan(
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
     let permutations = permutations_for(narratives.len(), alpha, permutations)?;
 
-    let names: Vec<String> = NAMES
-        .iter()
-        .filter(|n| column(&input, n).is_some_and(|k| plain(&k).is_string()))
-        .map(|n| n.to_string())
-        .collect();
+    let is_text = |name: &&str| column(&input, name).is_some_and(|kind| plain(&kind).is_string());
+    let names = match arguments.columns("names", context)? {
+        Some(named) => of_texts(named, &input)?,
+        None => NAMES.into_iter().filter(is_text).map(String::from).collect(),
+    };
     let columns = input.schema().columns();
     let of = |name: &str| columns.iter().find(|c| c.name == name).map(|c| Expr::Column(c.clone()));
     let mut selected: Vec<Expr> = of("uuid").map(|uuid| uuid.alias("uuid")).into_iter().collect();
-    selected.push(cast(attribute, DataType::Utf8).alias(ATTRIBUTE));
+    let within_facts = within.is_some();
+    selected.extend(within.map(|within| within.alias(WITHIN)));
+    selected.push(attribute.alias(ATTRIBUTE));
     for (at, name) in names.iter().chain(&narratives).enumerate() {
         selected.extend(of(name).map(|column| cast(column, DataType::Utf8).alias(format!("text_{at}"))));
     }
@@ -145,7 +155,18 @@ fn plan(
     let sample = of_size(input.schema().inner().clone(), key, size, seed, host);
     let inputs = sample.inputs(&input, vec![], None, None)?;
     let sample = Arc::new(sample);
-    let index = Index { sample, attribute: text, names, narratives, ignore, permutations, folds, seed, alpha };
+    let index = Index {
+        sample,
+        attribute: text,
+        within: within_facts,
+        names,
+        narratives,
+        ignore,
+        permutations,
+        folds,
+        seed,
+        alpha,
+    };
     relation(index, inputs, None)
 }
 
@@ -190,8 +211,8 @@ fn permutations_for(narratives: usize, alpha: f64, given: Option<i128>) -> Resul
     }
 }
 
-/// Narratives as they are named.
-fn named(columns: Vec<SqlExpr>, input: &LogicalPlan) -> Result<Vec<String>> {
+/// Columns of texts by their names.
+fn of_texts(columns: Vec<String>, input: &LogicalPlan) -> Result<Vec<String>> {
     let texts: Vec<&str> = input
         .schema()
         .fields()
@@ -199,12 +220,9 @@ fn named(columns: Vec<SqlExpr>, input: &LogicalPlan) -> Result<Vec<String>> {
         .filter(|f| plain(f.data_type()).is_string())
         .map(|f| f.name().as_str())
         .collect();
-    let name = |sql: SqlExpr| match column_name(&sql) {
-        Some(name) if texts.contains(&name.as_str()) => Ok(name),
-        name => {
-            let name = name.unwrap_or_else(|| sql.to_string());
-            plan_err!("{NAME}: the table has no column of texts `{name}`{}", there_are(&name, &texts))
-        }
+    let name = |name: String| match texts.contains(&name.as_str()) {
+        true => Ok(name),
+        false => plan_err!("{NAME}: the table has no column of texts `{name}`{}", there_are(&name, &texts)),
     };
     columns.into_iter().map(name).collect()
 }
@@ -250,6 +268,7 @@ fn schema() -> SchemaRef {
         number("adjusted_p_value"),
         text("verdict", false),
         text("words", true),
+        text("notice", true),
     ]))
 }
 
@@ -297,10 +316,11 @@ struct Found {
     words: Option<String>,
 }
 
-/// A person: the value of the attribute, and the words of each narrative.
+/// A person: the value of the attribute, what it is held against, and the words of each narrative.
 struct Person {
     order: [u8; 32],
     value: String,
+    within: Option<String>,
     texts: Vec<Option<HashSet<String>>>,
 }
 
@@ -346,6 +366,7 @@ impl Index {
             Arc::new(adjusted.iter().map(|p| Some(verdict(p))).collect::<StringArray>()),
             // What tells by chance alone has no words for it.
             Arc::new(words.collect::<StringArray>()),
+            Arc::new(told.iter().map(|_| self.names.is_empty().then_some(NAMES_COUNT)).collect::<StringArray>()),
         ];
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
@@ -368,7 +389,7 @@ impl Index {
             for row in 0..batch.num_rows() {
                 let mut hash = blake3::Hasher::new();
                 // By the key where there is one, and else by all that a row holds.
-                let key = if first > 1 && text(0, row).is_some() { 0..1 } else { 0..width };
+                let key = if first > 1 + usize::from(self.within) && text(0, row).is_some() { 0..1 } else { 0..width };
                 for column in key {
                     hash.update(text(column, row).unwrap_or_default().as_bytes()).update(&[0]);
                 }
@@ -379,6 +400,7 @@ impl Index {
                 people.push(Person {
                     order: *hash.finalize().as_bytes(),
                     value: text(first - 1, row).unwrap_or_default().to_string(),
+                    within: self.within.then(|| text(first - 2, row).map(String::from)).flatten(),
                     texts: texts.collect(),
                 });
             }
@@ -387,10 +409,10 @@ impl Index {
     }
 
     fn told(&self, people: &[Person], narrative: usize) -> Result<Told> {
-        let written: Vec<(&str, &HashSet<String>)> =
-            people.iter().filter_map(|p| Some((p.value.as_str(), p.texts[narrative].as_ref()?))).collect();
+        let written: Vec<(&Person, &HashSet<String>)> =
+            people.iter().filter_map(|p| Some((p, p.texts[narrative].as_ref()?))).collect();
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
-        written.iter().for_each(|(value, _)| *values.entry(value).or_default() += 1);
+        written.iter().for_each(|(person, _)| *values.entry(&person.value).or_default() += 1);
         values.retain(|_, texts| *texts >= LEAST_TEXTS);
         if values.len() > MOST_CLASSES {
             return exec_err!(
@@ -402,29 +424,42 @@ impl Index {
         }
         let names: Vec<&str> = values.keys().copied().collect();
         let class = |value: &str| names.binary_search(&value).ok().map(|class| class as u16);
-        let written: Vec<(u16, &HashSet<String>)> =
-            written.into_iter().filter_map(|(value, words)| Some((class(value)?, words))).collect();
+        let written: Vec<(u16, &Person, &HashSet<String>)> =
+            written.into_iter().filter_map(|(person, words)| Some((class(&person.value)?, person, words))).collect();
         let (classes, texts) = (names.len(), written.len());
         if classes < 2 {
             return Ok(Told { values: classes, texts, found: None });
         }
         let mut counts: HashMap<&str, u32> = HashMap::new();
-        written.iter().flat_map(|(_, words)| *words).for_each(|word| *counts.entry(word).or_default() += 1);
+        written.iter().flat_map(|(.., words)| *words).for_each(|word| *counts.entry(word).or_default() += 1);
         let mut vocabulary: Vec<&str> = counts.into_iter().filter(|(_, n)| *n >= LEAST_COUNT).map(|(w, _)| w).collect();
         vocabulary.sort_unstable();
         let numbers: HashMap<&str, u32> = vocabulary.iter().enumerate().map(|(at, word)| (*word, at as u32)).collect();
-        let numbered = written.iter().map(|(_, words)| {
+        let numbered = written.iter().map(|(.., words)| {
             let mut words: Vec<u32> = words.iter().filter_map(|w| numbers.get(w.as_str()).copied()).collect();
             words.sort_unstable();
             words
         });
         let corpus = Corpus::new(numbered, vocabulary.len());
-        let labels: Vec<u16> = written.iter().map(|(class, _)| *class).collect();
-        let found = self.found(&corpus, labels, &names, &vocabulary, narrative as u64);
+        let labels: Vec<u16> = written.iter().map(|(class, ..)| *class).collect();
+        let mut groups: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+        for (at, (_, person, _)) in written.iter().enumerate() {
+            groups.entry(person.within.as_deref()).or_default().push(at);
+        }
+        let groups: Vec<Vec<usize>> = groups.into_values().collect();
+        let found = self.found(&corpus, (labels, &groups), &names, &vocabulary, narrative as u64);
         Ok(Told { values: classes, texts, found: Some(found) })
     }
 
-    fn found(&self, corpus: &Corpus, labels: Vec<u16>, names: &[&str], vocabulary: &[&str], narrative: u64) -> Found {
+    /// `groups` are the places of the texts whose labels are drawn among each other.
+    fn found(
+        &self,
+        corpus: &Corpus,
+        (labels, groups): (Vec<u16>, &[Vec<usize>]),
+        names: &[&str],
+        vocabulary: &[&str],
+        narrative: u64,
+    ) -> Found {
         let (classes, baseline) = (names.len(), 1.0 / names.len() as f64);
         let index = |accuracy: f64| (accuracy - baseline) / (1.0 - baseline);
         // Each fold has its part of each value.
@@ -440,7 +475,7 @@ impl Index {
         let observed = accuracy(corpus, &labels, classes, &folds(&labels), self.folds);
         let (mut shuffled, mut by_chance, mut as_good) = (labels.clone(), vec![], 0);
         for permutation in 0..self.permutations as u64 {
-            shuffle(&mut shuffled, self.seed, narrative << 32 | permutation);
+            shuffle(&mut shuffled, groups, self.seed, narrative << 32 | permutation);
             let accuracy = accuracy(corpus, &shuffled, classes, &folds(&shuffled), self.folds);
             as_good += usize::from(accuracy >= observed);
             by_chance.push(accuracy);
@@ -450,7 +485,10 @@ impl Index {
         }
         by_chance.sort_by(f64::total_cmp);
         let floor = by_chance[(by_chance.len() * 19 / 20).min(by_chance.len() - 1)];
-        let telling = telling(corpus, &labels, classes, TELLING, WORDS);
+        let telling = match groups {
+            [_] => telling(corpus, &labels, classes, TELLING, WORDS),
+            groups => telling_within(corpus, &labels, groups, classes, TELLING, WORDS),
+        };
         let told = names.iter().zip(telling).filter(|(_, words)| !words.is_empty()).map(|(value, words)| {
             let words: Vec<&str> = words.iter().map(|(word, _)| vocabulary[*word as usize]).collect();
             format!("{value}: {}", words.join(", "))
@@ -466,13 +504,15 @@ impl Index {
     }
 }
 
-/// Puts labels into a random order, another one for each number (R. Durstenfeld, "Algorithm 235: random permutation",
-/// Communications of the ACM 7, 1964).
-fn shuffle(labels: &mut [u16], seed: u64, number: u64) {
-    for at in (1..labels.len()).rev() {
-        let random = permuted(u128::from(number) << 64 | at as u128, seed);
-        // The bias is below 2⁻⁶⁴.
-        labels.swap(at, (random % (at as u128 + 1)) as usize);
+/// Puts the labels of each group into a random order, another one for each number (R. Durstenfeld, "Algorithm 235: random
+/// permutation", Communications of the ACM 7, 1964).
+fn shuffle(labels: &mut [u16], groups: &[Vec<usize>], seed: u64, number: u64) {
+    for group in groups {
+        for at in (1..group.len()).rev() {
+            let random = permuted(u128::from(number) << 64 | group[at] as u128, seed);
+            // The bias is below 2⁻⁶⁴.
+            labels.swap(group[at], group[(random % (at as u128 + 1)) as usize]);
+        }
     }
 }
 
@@ -484,12 +524,19 @@ mod tests {
     fn shuffles_keep_the_labels() {
         let labels: Vec<u16> = (0..100).map(|i| i % 3).collect();
         let (mut one, mut two, mut again) = (labels.clone(), labels.clone(), labels.clone());
-        shuffle(&mut one, 1, 0);
-        shuffle(&mut two, 1, 1);
-        shuffle(&mut again, 1, 0);
+        let all = [(0..100).collect::<Vec<usize>>()];
+        shuffle(&mut one, &all, 1, 0);
+        shuffle(&mut two, &all, 1, 1);
+        shuffle(&mut again, &all, 1, 0);
         assert!(one == again && one != two && one != labels);
         one.sort_unstable();
         assert_eq!(one.iter().filter(|l| **l == 0).count(), labels.iter().filter(|l| **l == 0).count());
+        // Each group keeps its own.
+        let groups = [(0..50).collect::<Vec<usize>>(), (50..100).collect()];
+        let halves: Vec<u16> = (0..100).map(|i| u16::from(i >= 50) * 10 + i % 3).collect();
+        let mut within = halves.clone();
+        shuffle(&mut within, &groups, 1, 0);
+        assert!(within != halves && within[..50].iter().all(|l| *l < 3) && within[50..].iter().all(|l| *l >= 10));
     }
 
     /// Of 100 tables whose words go by chance, at most 5 + 3·√(100 · 0.05 · 0.95) = 11 may tell (a right procedure fails
@@ -499,6 +546,7 @@ mod tests {
         let index = Index {
             sample: Arc::new(of_size(Arc::new(Schema::empty()), Key::Content, 80, 1, None)),
             attribute: "sex".into(),
+            within: false,
             names: vec![],
             narratives: vec![],
             ignore: vec![],
@@ -510,6 +558,7 @@ mod tests {
         let vocabulary: Vec<String> = (0..32).map(|word| format!("word{word}")).collect();
         let vocabulary: Vec<&str> = vocabulary.iter().map(String::as_str).collect();
         let labels: Vec<u16> = (0..80).map(|i| i % 2).collect();
+        let all = [(0..80).collect::<Vec<usize>>()];
         let tells = |table: u64, by_value: bool| {
             let text = |i: u64| {
                 let word = |k: u64| (permuted(u128::from((table * 80 + i) * 6 + k), 5) % 30) as u32;
@@ -522,7 +571,7 @@ mod tests {
                 words
             };
             let corpus = Corpus::new((0..80).map(text), 32);
-            index.found(&corpus, labels.clone(), &["a", "b"], &vocabulary, table).p_value <= 0.05
+            index.found(&corpus, (labels.clone(), &all), &["a", "b"], &vocabulary, table).p_value <= 0.05
         };
         let alarms = (0..100).filter(|table| tells(*table, false)).count();
         assert!(alarms <= 11, "{alarms} of 100 tables tell by chance");

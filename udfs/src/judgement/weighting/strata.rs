@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use populace_population::{Levels, Pack, Variable, there_are};
 
 use crate::call::arguments::value_of_a_row;
-use crate::call::arguments::{column_name, expression, fold, without_tables};
+use crate::call::arguments::{by_name, column_name, expression, fold, without_tables};
 use crate::call::given;
 use crate::judgement::domain::Domain;
 use crate::samples::strata::Strata;
@@ -139,6 +139,7 @@ impl Element {
         pack: &Pack,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<Element> {
+        let sql = by_name(sql);
         let text = sql.to_string();
         let on_table = value_of_a_row(function, argument, sql.clone(), input, context)?;
         let mut names: Vec<String> = on_table.column_refs().into_iter().map(|c| c.name.clone()).collect();

@@ -15,12 +15,13 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Extension, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort,
-    SubqueryAlias, ident, lit,
+    ident, lit,
 };
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use crate::host::table_search::TableSearch;
+#[cfg(feature = "narratives")]
 use crate::narratives::generate_persona::first_of;
 use crate::nodes::relation_function::RelationFunctionNode;
 use crate::samples::lineage::tells_rows_apart;
@@ -46,6 +47,9 @@ impl OptimizerRule for LateCalls {
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         match plan {
+            #[cfg(not(feature = "narratives"))]
+            LogicalPlan::Sort(sort) => after_sort(sort),
+            #[cfg(feature = "narratives")]
             LogicalPlan::Sort(sort) => match written_after(&sort)? {
                 Some(input) => Ok(Transformed::yes(LogicalPlan::Sort(Sort { input: Arc::new(input), ..sort }))),
                 None => after_sort(sort),
@@ -53,7 +57,7 @@ impl OptimizerRule for LateCalls {
             LogicalPlan::Limit(limit) => after_limit(limit),
             LogicalPlan::Filter(filter) => one_by_one(filter),
             LogicalPlan::Join(join) => after_join(join, self.0.as_deref()),
-            LogicalPlan::Extension(extension) => after_sample(extension),
+            LogicalPlan::Extension(extension) => after_choice(extension),
             other => Ok(Transformed::no(other)),
         }
     }
@@ -69,11 +73,17 @@ struct Calls {
 impl Calls {
     fn of(plan: &LogicalPlan) -> Option<Calls> {
         match plan {
-            LogicalPlan::Projection(Projection { expr, input, schema, .. })
-                if expr.iter().any(|e| call(e).is_some()) =>
-            {
-                let columns = schema.columns().into_iter().zip(expr.iter().cloned()).collect();
-                Some(Calls { columns, input: input.clone() })
+            LogicalPlan::Projection(Projection { expr, input, schema, .. }) => {
+                let makes = |exprs: &[Expr]| exprs.iter().any(|e| call(e).is_some());
+                let (exprs, input) = match makes(expr) {
+                    true => (expr.clone(), input.clone()),
+                    false => {
+                        let below = Calls::of(input)?;
+                        (below.under(expr)?, below.input)
+                    }
+                };
+                let columns = schema.columns().into_iter().zip(exprs.iter().cloned()).collect();
+                makes(&exprs).then_some(Calls { columns, input })
             }
             LogicalPlan::SubqueryAlias(alias) => {
                 let mut calls = Calls::of(&alias.input)?;
@@ -88,14 +98,25 @@ impl Calls {
 
     /// An expression over what is shown, as one over the input; `None` if it depends on a call.
     fn beneath(&self, expr: Expr) -> Result<Option<Expr>> {
-        let replaced = expr.transform_up(|e| {
-            let Expr::Column(column) = &e else { return Ok(Transformed::no(e)) };
-            match self.columns.iter().find(|(shown, _)| shown == column) {
-                Some((_, expr)) => Ok(Transformed::yes(expr.clone().unalias())),
-                None => Ok(Transformed::no(e)),
+        let expr = with_columns(expr, |column| self.made(column).cloned())?;
+        Ok(if expr.is_volatile() { None } else { Some(expr) })
+    }
+
+    /// Expressions over what is shown, as ones over the input; `None` if a call would stand there twice.
+    fn under(&self, exprs: &[Expr]) -> Option<Vec<Expr>> {
+        let mut met = HashSet::new();
+        for column in exprs.iter().flat_map(|e| e.column_refs()) {
+            if self.made(column).is_some_and(|e| e.is_volatile()) && !met.insert(column) {
+                return None;
             }
-        })?;
-        Ok(if replaced.data.is_volatile() { None } else { Some(replaced.data) })
+        }
+        let over = |e: &Expr| with_columns(e.clone().unalias(), |column| self.made(column).cloned()).ok();
+        exprs.iter().map(over).collect()
+    }
+
+    /// What a column is made by.
+    fn made(&self, column: &Column) -> Option<&Expr> {
+        self.columns.iter().find(|(shown, _)| shown == column).map(|(_, expr)| expr)
     }
 
     /// The projection above a plan that has the columns of its input, and shows others after its own.
@@ -111,6 +132,17 @@ impl Calls {
         let projection = Projection::try_new(shown.chain(others).collect(), Arc::new(plan))?;
         Ok(Transformed::yes(LogicalPlan::Projection(projection)))
     }
+}
+
+/// An expression with others in the place of its columns, where they have any.
+fn with_columns(expr: Expr, of: impl Fn(&Column) -> Option<Expr>) -> Result<Expr> {
+    let replaced = expr.transform_up(|e| match &e {
+        Expr::Column(column) => {
+            Ok(of(column).map_or_else(|| Transformed::no(e.clone()), |e| Transformed::yes(e.unalias())))
+        }
+        _ => Ok(Transformed::no(e)),
+    });
+    Ok(replaced?.data)
 }
 
 /// Takes the first rows before calls are made, and sorts again after: operators between the two need not keep an order.
@@ -158,8 +190,9 @@ fn after_limit(mut limit: Limit) -> Result<Transformed<LogicalPlan>> {
     }
 }
 
-/// Calls about rows of a sample are made for those taken. Where it depends on what a call returns, that one is not moved.
-fn after_sample(extension: Extension) -> Result<Transformed<LogicalPlan>> {
+/// Calls about rows that a sample is of, or a search is among, are made for those taken. Where it depends on what a call
+/// returns, that one is not moved.
+fn after_choice(extension: Extension) -> Result<Transformed<LogicalPlan>> {
     let node = extension.node.as_any().downcast_ref::<RelationFunctionNode>();
     let lifted = node.and_then(|node| {
         let (exprs, below) = projected(node.carried_of()?)?;
@@ -170,66 +203,65 @@ fn after_sample(extension: Extension) -> Result<Transformed<LogicalPlan>> {
     let Some((node, lifted, rest, below)) = lifted else {
         return Ok(Transformed::no(LogicalPlan::Extension(extension)));
     };
-    let mut carried: Vec<Column> = vec![];
-    for column in lifted.iter().flat_map(|(_, expr)| expr.column_refs()) {
-        if !carried.contains(column) {
-            carried.push(column.clone());
-        }
-    }
+    let mut columns: Vec<Column> = lifted.iter().flat_map(|(_, expr)| expr.column_refs()).cloned().collect();
     // In an order that does not depend on hashes.
-    carried.sort();
-    let name = |at: usize| format!("carried_{}", node.carried() + at);
-    let shown = rest.into_iter().map(|(name, expr)| expr.unalias().alias(name));
-    let columns = carried.iter().enumerate().map(|(at, column)| Expr::Column(column.clone()).alias(name(at)));
-    let relation = LogicalPlanBuilder::from(below).project(shown.chain(columns).collect::<Vec<_>>())?.build()?;
-    let sample = node.carrying(relation, (0..carried.len()).map(name).collect())?;
+    columns.sort();
+    columns.dedup();
+    // What is passed is shown; the others are carried, by their own names where they are free.
+    let (mut shown, mut carried) = (vec![], vec![]);
+    for column in columns {
+        let same = |expr: &Expr| matches!(expr, Expr::Column(c) if *c == column);
+        let passed = rest.iter().find(|(name, expr)| same(expr) && node.shows_as(name).is_some());
+        let (name, shows) = match passed {
+            Some((name, _)) => (name.clone(), node.shows_as(name)),
+            None => {
+                let is_free = |name: &String| {
+                    node.is_free(name) && rest.iter().all(|(n, _)| n != name) && carried.iter().all(|(n, _)| n != name)
+                };
+                let names = std::iter::once(column.name.clone()).chain((0..).map(|at| format!("carried_{at}")));
+                let Some(name) = names.into_iter().find(is_free) else { continue };
+                carried.push((name.clone(), column.clone()));
+                (name.clone(), Some(name))
+            }
+        };
+        shown.extend(shows.map(|shows| (column, name, shows)));
+    }
+    let named = |(name, expr): (String, Expr)| match expr {
+        Expr::Column(column) if column.name == name => Expr::Column(column),
+        expr => expr.unalias().alias(name),
+    };
+    let exprs = rest.into_iter().chain(carried.into_iter().map(|(name, column)| (name, Expr::Column(column))));
+    let relation = LogicalPlanBuilder::from(below).project(exprs.map(named).collect::<Vec<_>>())?.build()?;
+    let choice = node.showing(relation, shown.iter().map(|(_, name, _)| name.clone()).collect())?;
     let above = |(at, field): (usize, &FieldRef)| {
         let of = node.passed(at).map(|(relation, at)| relation.schema().field(at).name());
         let Some((_, expr)) = lifted.iter().find(|(name, _)| of == Some(name)) else { return Ok(ident(field.name())) };
-        let expr = expr.clone().unalias().transform_up(|e| match &e {
-            Expr::Column(column) => match carried.iter().position(|c| c == column) {
-                Some(at) => Ok(Transformed::yes(ident(name(at)))),
-                None => Ok(Transformed::no(e)),
-            },
-            _ => Ok(Transformed::no(e)),
-        })?;
-        Ok::<_, DataFusionError>(expr.data.alias(field.name()))
+        let shows = |column: &Column| shown.iter().find(|(c, ..)| c == column).map(|(.., shows)| ident(shows));
+        Ok::<_, DataFusionError>(with_columns(expr.clone().unalias(), shows)?.alias(field.name()))
     };
     let above = node.schema().fields().iter().enumerate().map(above).collect::<Result<Vec<_>>>()?;
-    let sample = LogicalPlan::Extension(Extension { node: Arc::new(sample) });
-    Ok(Transformed::yes(LogicalPlanBuilder::from(sample).project(above)?.build()?))
+    let choice = LogicalPlan::Extension(Extension { node: Arc::new(choice) });
+    Ok(Transformed::yes(LogicalPlanBuilder::from(choice).project(above)?.build()?))
 }
 
 /// The names and expressions of a projection, and what they are over; where it is over another one that makes calls, over
-/// what is below that, unless a call would stand there twice.
+/// what is below that.
 fn projected(plan: &LogicalPlan) -> Option<(Vec<(String, Expr)>, LogicalPlan)> {
-    let LogicalPlan::Projection(Projection { expr, input, schema, .. }) = plan else { return None };
-    let names = schema.fields().iter().map(|f| f.name().clone());
-    let Some(calls) = Calls::of(input) else {
-        return Some((names.zip(expr.iter().cloned()).collect(), input.as_ref().clone()));
+    let LogicalPlan::Projection(Projection { expr, input, schema, .. }) = plan else {
+        let calls = Calls::of(plan)?;
+        let named = calls.columns.into_iter().map(|(column, expr)| (column.name, expr));
+        return Some((named.collect(), calls.input.as_ref().clone()));
     };
-    let made = |column: &Column| calls.columns.iter().find(|(shown, _)| shown == column).map(|(_, e)| e);
-    let mut met = HashSet::new();
-    for column in expr.iter().flat_map(|e| e.column_refs()) {
-        if made(column).is_some_and(|e| e.is_volatile()) && !met.insert(column) {
-            return None;
-        }
-    }
-    let over = expr.iter().map(|e| {
-        let replaced = e.clone().unalias().transform_up(|e| match &e {
-            Expr::Column(column) => Ok(match made(column) {
-                Some(expr) => Transformed::yes(expr.clone().unalias()),
-                None => Transformed::no(e),
-            }),
-            _ => Ok(Transformed::no(e)),
-        });
-        replaced.map(|replaced| replaced.data).ok()
-    });
-    let over = over.collect::<Option<Vec<Expr>>>()?;
-    Some((names.zip(over).collect(), calls.input.as_ref().clone()))
+    let names = schema.fields().iter().map(|f| f.name().clone());
+    let (exprs, below) = match Calls::of(input) {
+        None => (expr.clone(), input.clone()),
+        Some(calls) => (calls.under(expr)?, calls.input),
+    };
+    Some((names.zip(exprs).collect(), below.as_ref().clone()))
 }
 
 /// Of people who are written up whole those alone whom an order with a limit leaves.
+#[cfg(feature = "narratives")]
 fn written_after(sort: &Sort) -> Result<Option<LogicalPlan>> {
     let Some(fetch) = sort.fetch else { return Ok(None) };
     match sort.input.as_ref() {
@@ -238,7 +270,10 @@ fn written_after(sort: &Sort) -> Result<Option<LogicalPlan>> {
             LogicalPlan::TableScan(scan) => {
                 let Some(first) = first_of(scan, &sort.expr, fetch)? else { return Ok(None) };
                 let first = Arc::new(LogicalPlan::TableScan(first));
-                Ok(Some(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(first, alias.alias.clone())?)))
+                Ok(Some(LogicalPlan::SubqueryAlias(datafusion::logical_expr::SubqueryAlias::try_new(
+                    first,
+                    alias.alias.clone(),
+                )?)))
             }
             _ => Ok(None),
         },

@@ -3,4 +3,5 @@
 pub(crate) mod async_calls;
 pub(crate) mod draws_in_any_order;
 pub(crate) mod lazy_calls;
+#[cfg(feature = "narratives")]
 pub(crate) mod row_facts;
