@@ -21,7 +21,7 @@ use self::answer::Embeddings;
 use super::models;
 use crate::catalog::{Call, Catalog};
 use crate::servers::{
-    Activities, Activity, Endpoint, Failure, OpenCatalog, Pool, RequestOptions, Server, Usage, as_told,
+    Activities, Activity, Endpoint, Failure, ModelContext, OpenCatalog, Pool, RequestOptions, Server, Usage, as_told,
 };
 
 /// Texts in a request: what Text Embeddings Inference takes by default, and others do too.
