@@ -16,6 +16,7 @@ pub mod narrators;
 pub mod packs;
 pub mod recipes;
 pub mod report;
+pub mod rerankers;
 pub mod runs;
 pub mod servers;
 pub mod sql;

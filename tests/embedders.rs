@@ -215,6 +215,59 @@ fn money_is_told_before_and_kept_within_limits() {
     assert!(code == 1 && error.contains("--max-cost needs the price of stub"), "{error}");
 }
 
+#[test]
+fn a_search_is_reranked_by_a_server() {
+    let directory = tempfile::tempdir().unwrap();
+    // The longest texts are the best; a server of the other sort wants them as `texts`.
+    let stub = Stub::start(Duration::ZERO, |_, body| match (body.get("documents"), body["texts"].as_array()) {
+        (None, Some(texts)) => {
+            let score = |(at, text): (usize, &Value)| json!({ "index": at, "score": text.as_str().unwrap().len() });
+            let scores: Vec<Value> = texts.iter().enumerate().map(score).collect();
+            Reply::Status(200, vec![], Value::Array(scores).to_string())
+        }
+        _ => Reply::Status(422, vec![], r#"{"error": "missing field `texts`", "error_type": "Validation"}"#.into()),
+    });
+    let run = |arguments: &[&str]| ran(directory.path(), &stub.base, "hash", arguments);
+    assert_eq!(run(&["generate", "usa", "--count", "30", "--seed", "7"]).0, 0);
+    let sql = |sql: &str| run(&["sql", "--format", "csv", sql]);
+    let longest = sql("SELECT octet_length(persona) AS n FROM usa ORDER BY n DESC LIMIT 3").1;
+    for by in ["meaning", "words", "both"] {
+        let search = ["search", "keeps bees and sings", "--by", by, "-k", "3", "--format", "ndjson"];
+        let (code, out, error) = run(&[&search[..], &["--rerank", "openai:stub"]].concat());
+        assert!(code == 0 && out.lines().count() == 3, "{by}: {out}{error}");
+        let rows = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found: Vec<(usize, f64)> =
+            rows.map(|row| (row["persona"].as_str().unwrap().len(), row["score"].as_f64().unwrap())).collect();
+        assert!(found.iter().all(|(length, score)| *length as f64 == *score), "{found:?}");
+        assert!(found.is_sorted_by(|a, b| a.1 >= b.1), "{found:?}");
+        if by == "meaning" {
+            let found: String = found.iter().map(|(length, _)| format!("{length}\n")).collect();
+            assert_eq!(format!("n\n{found}"), longest);
+        }
+    }
+    // Facts are read with the text.
+    let asked = stub.count();
+    let (code, _, error) = run(&["search", "keeps bees", "-k", "3", "--rerank", "openai:stub"]);
+    let last = stub.requests.lock().unwrap()[asked + 1].clone();
+    assert!(code == 0 && last["query"] == "keeps bees", "{error}");
+    assert!(last["texts"][0].as_str().unwrap().contains('\n'), "{last}");
+    // A statement asks no model that was not named, and says what is wrong before anything is read.
+    let before = stub.count();
+    for (rerank, says) in [
+        ("'openai:stub'", "this session may not spend on it"),
+        ("'bge-reranker-bse'", "did you mean `bge-reranker-base`?"),
+        ("'openai:stub', diversity => 0.5", "take one of them"),
+    ] {
+        let (code, _, error) = sql(&format!("SELECT * FROM semantic_search(usa, 'bees', 3, rerank => {rerank})"));
+        assert!(code == 1 && error.contains(says), "{error}");
+    }
+    let empty = directory.path().join("bge-reranker-base");
+    std::fs::create_dir(&empty).unwrap();
+    let (code, _, error) = run(&["search", "bees", "--rerank", empty.to_str().unwrap()]);
+    assert!(code == 1 && error.contains("no reranker bge-reranker-base (") && error.contains("is missing"), "{error}");
+    assert_eq!(stub.count(), before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_may_ask_nobody_gets_no_vectors() {
     let directory = tempfile::tempdir().unwrap();

@@ -12,11 +12,11 @@ mod support;
 use support::stub::{self, Reply, Stub};
 use support::{asked, output, populace, ran_on};
 
-/// A process that asks a server, and says nothing.
+/// A process that asks a server; what it says of errors is there to be read.
 fn started(database: &Path, base: &str, arguments: &[&str]) -> Child {
     let mut command = populace(database);
     command.env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "sk-secret").args(arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits until something holds.
@@ -103,9 +103,12 @@ fn two_processes_with_batches_hand_each_call_over_once() {
     let stub = Stub::writer(Duration::ZERO);
     stub.batches.lock().unwrap().looks = 2;
     let generate = ["generate", "usa", "--count", "60", "--seed", "7", "--narrator", "openai:stub", "--batch"];
-    let mut processes = ["one", "two"]
+    let processes = ["one", "two"]
         .map(|table| started(directory.path(), &stub.base, &[&generate[..], &["--into", table]].concat()));
-    assert!(processes.iter_mut().all(|p| p.wait().unwrap().success()));
+    for process in processes {
+        let ended = process.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
     assert_eq!(requests(&stub), (120, 120));
     let sql = "SELECT count(persona) FROM one UNION ALL SELECT count(persona) FROM two";
     assert!(query(directory.path(), sql).ends_with("\n60\n60\n"));

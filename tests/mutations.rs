@@ -282,6 +282,7 @@ async fn what_a_file_calls_its_columns_is_a_name_to_every_command() {
             column: text.clone(),
             k: 3,
             predicate: Some(format!("{q_number} < 6")),
+            rerank: None,
         };
         for by in [By::Facts, By::Meaning, By::Words, By::Both] {
             let found = place.engine.search(search(by)).await.unwrap_or_else(|e| panic!("{name:?}: {}", message(&e)));

@@ -175,20 +175,14 @@ fn a_panel_is_judged_by_its_weights() {
         assert!(provenance.contains(told), "{told}: {provenance}");
     }
     let hash = |html: &str| {
-        text(html, "provenance")
-            .split_once("Hash of the rows")
-            .unwrap()
-            .1
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .to_string()
+        let told = text(html, "provenance");
+        let is_hash = |word: &&str| word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit());
+        told.split_whitespace().find(is_hash).unwrap_or_else(|| panic!("no hash in {told}")).to_string()
     };
     let again = "CREATE TABLE again AS SELECT * FROM panel ORDER BY age; CREATE TABLE altered AS SELECT * REPLACE (age + 1 AS age) FROM panel;";
     assert_eq!(ran_on(directory.path(), &["sql", again]).0, 0);
     assert_eq!(hash(&report(&["again"]).1), hash(&html));
     assert_ne!(hash(&report(&["altered"]).1), hash(&html));
-    assert_eq!(hash(&html).len(), 64);
 }
 
 #[test]

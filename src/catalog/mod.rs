@@ -14,7 +14,8 @@ mod writer;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -238,11 +239,25 @@ impl Catalog {
     }
 }
 
+/// How long others are waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 fn connect(path: &str) -> Result<Connection, Error> {
     let sql = |e: rusqlite::Error| explain(path, &e);
     let connection = Connection::open(path).map_err(sql)?;
-    connection.busy_timeout(Duration::from_secs(10)).map_err(sql)?;
-    connection.pragma_update(None, "journal_mode", "wal").map_err(sql)?;
+    connection.busy_timeout(PATIENCE).map_err(sql)?;
+    // Of two that make a new file one to be written ahead, SQLite turns one away at once, whatever the timeout.
+    let started = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error)
+                if started.elapsed() < PATIENCE && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            done => break done.map_err(sql)?,
+        }
+    }
     connection.pragma_update(None, "synchronous", "normal").map_err(sql)?;
     Ok(connection)
 }
@@ -288,6 +303,22 @@ mod tests {
         let connection = Connection::open(folder.path().join("catalog.sqlite")).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Catalog::open(folder.path()), Err(Error::Newer(_))));
+    }
+
+    #[test]
+    fn many_make_a_catalogue_at_once() {
+        for _ in 0..40 {
+            let folder = tempfile::tempdir().unwrap();
+            let together = std::sync::Barrier::new(8);
+            let open = || {
+                together.wait();
+                Catalog::open(folder.path()).map(drop)
+            };
+            thread::scope(|scope| {
+                let opened: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                opened.into_iter().for_each(|one| one.join().unwrap().unwrap());
+            });
+        }
     }
 
     #[test]

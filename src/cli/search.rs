@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use super::fit::Expanded;
 use super::output::{Format, Shown, print};
 use super::{AskingArguments, DatabaseArguments, Failure};
-use crate::engine::{self, Access, Engine, Models, Options, Search};
+use crate::engine::{self, Access, Engine, Files, Models, Options, Search};
+use crate::rerankers;
 
 /// What people are found by.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -40,6 +41,10 @@ pub(super) struct SearchArguments {
     column: String,
     #[arg(long, value_enum, default_value_t = By::Facts)]
     by: By,
+    /// Have a model read the first 50 found, and order them: bge-reranker-v2-m3 (without a name), another that fastembed
+    /// knows, a folder with one, or a model of the server at OPENAI_BASE_URL as openai:MODEL
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = rerankers::DEFAULT)]
+    rerank: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
@@ -47,8 +52,14 @@ pub(super) struct SearchArguments {
 }
 
 pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> Result<(), Failure> {
-    // The embedder that is named may be asked; nothing else is.
-    let access = Access { models: Models::OfSession, ..Access::read() };
+    // The embedder and the reranker that are named may be asked; nothing else is.
+    let models = match &arguments.rerank {
+        Some(name) if rerankers::asks(name) => Models::Named([name.clone()].into()),
+        _ => Models::OfSession,
+    };
+    let is_folder = arguments.rerank.as_deref().is_some_and(rerankers::is_folder);
+    let files = if is_folder { Files::Allowed } else { Files::Forbidden };
+    let access = Access { models, files, ..Access::read() };
     let options = Options { access, asking: arguments.asking.asking(), ..Options::default() };
     let engine = Engine::new(database.open()?, options)?;
     let search = Search {
@@ -63,6 +74,7 @@ pub(super) fn run(arguments: SearchArguments, database: &DatabaseArguments) -> R
         column: arguments.column,
         k: arguments.k as usize,
         predicate: arguments.r#where,
+        rerank: arguments.rerank,
     };
     let column = search.column.clone();
     let shown = ["first_name", "last_name", "age", column.as_str(), "score", "fact"];

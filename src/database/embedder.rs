@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use datafusion::common::{DataFusionError, Result};
 use populace_udfs::{Embedder, Estimate};
 
-use crate::embedders::{self, EmbedderContext};
+use crate::embedders;
+use crate::servers::ModelContext;
 use crate::sql::access::refused_embedder;
 
 /// What fills the embedding columns.
@@ -14,7 +15,7 @@ pub struct EmbedderChoice {
     name: Option<String>,
     opened: Arc<OnceLock<Arc<dyn Embedder>>>,
     /// The session that pays for one behind a server
-    context: Option<EmbedderContext>,
+    context: Option<ModelContext>,
     /// Whether the session may spend on it
     allowed: bool,
     /// On whose behalf it is asked
@@ -33,7 +34,7 @@ impl EmbedderChoice {
     }
 
     /// The same for a session: one behind a server is asked within its limits, if it is `allowed` to spend on it.
-    pub(crate) fn of_session(&self, context: EmbedderContext, allowed: bool) -> EmbedderChoice {
+    pub(crate) fn of_session(&self, context: ModelContext, allowed: bool) -> EmbedderChoice {
         match self.asks() {
             Some(_) => EmbedderChoice { context: Some(context), allowed, ..EmbedderChoice::named(self.name.clone()) },
             None => self.clone(),

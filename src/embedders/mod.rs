@@ -11,11 +11,10 @@ use std::sync::Arc;
 use populace_population::there_are;
 use populace_udfs::{Embedder, Estimate};
 
-use crate::servers::RequestOptions;
+use crate::servers::{ModelContext, RequestOptions};
 
 pub use hash::Hash;
 pub use onnx::Onnx;
-pub use openai::EmbedderContext;
 
 /// The model that `make setup` installs.
 const DEFAULT: &str = "multilingual-e5-small";
@@ -55,7 +54,7 @@ pub fn estimate(
 ///
 /// # Errors
 /// If there is no such embedder, its model is not installed, or its server is not there; the message says what to do.
-pub fn open(name: Option<&str>, context: Option<&EmbedderContext>) -> Result<Arc<dyn Embedder>, String> {
+pub fn open(name: Option<&str>, context: Option<&ModelContext>) -> Result<Arc<dyn Embedder>, String> {
     let name = name.unwrap_or(DEFAULT);
     if name == "hash" {
         return Ok(Arc::new(Hash));

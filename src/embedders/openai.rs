@@ -21,7 +21,7 @@ use self::answer::Embeddings;
 use super::models;
 use crate::catalog::{Call, Catalog};
 use crate::servers::{
-    Activities, Activity, Endpoint, Failure, OpenCatalog, Pool, RequestOptions, Server, Usage, as_told,
+    Activities, Activity, Endpoint, Failure, ModelContext, OpenCatalog, Pool, RequestOptions, Server, Usage, as_told,
 };
 
 /// Texts in a request: what Text Embeddings Inference takes by default, and others do too.
@@ -33,22 +33,6 @@ const PROBE: &str = "a person";
 /// What OpenAI's own models have, beside those that fastembed knows.
 const DIMENSIONS: [(&str, usize); 3] =
     [("text-embedding-3-small", 1536), ("text-embedding-3-large", 3072), ("text-embedding-ada-002", 1536)];
-
-/// What an embedder behind a server needs of the session that it is for: what narrators have of it.
-#[derive(Clone)]
-pub struct EmbedderContext {
-    pub catalog: OpenCatalog,
-    /// Of the session between statements
-    pub session: Arc<Activity>,
-    pub(crate) statements: Arc<Activities>,
-    pub asking: RequestOptions,
-}
-
-impl fmt::Debug for EmbedderContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.asking.fmt(f)
-    }
-}
 
 /// Makes vectors by a model behind servers, for a statement.
 #[derive(Clone)]
@@ -101,7 +85,7 @@ impl OpenAi {
     ///
     /// # Errors
     /// If there is no such server or key, or it does not answer.
-    pub fn open(spec: &str, context: &EmbedderContext) -> Result<OpenAi, String> {
+    pub fn open(spec: &str, context: &ModelContext) -> Result<OpenAi, String> {
         let (model, declared) = parts(spec);
         let of = |dimension: usize| -> Result<OpenAi, String> {
             let model = Model {

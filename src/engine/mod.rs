@@ -35,9 +35,8 @@ use tracing::Instrument;
 
 use crate::catalog::{Catalog, Run};
 use crate::database::{Database, LanceSearch, Notices, SystemSchema, Tables, Unreadable, late_columns};
-use crate::embedders::EmbedderContext;
 use crate::narrators::{NarratorContext, ReadTemplates};
-use crate::servers::{Activity, OpenCatalog, RequestOptions};
+use crate::servers::{Activity, ModelContext, OpenCatalog, RequestOptions};
 use crate::sql::access::{OUTLINE, refused_model};
 use crate::sql::{self, ByName, Kind, Needs, Prepared};
 use crate::{narrators, packs};
@@ -107,13 +106,13 @@ impl Engine {
     fn open(database: Arc<Database>, options: Options, common: NarratorContext) -> Result<Engine> {
         let embedder = database.embedder();
         let allowed = embedder.asks().is_none_or(|name| options.access.models.allow(name, name));
-        let context = EmbedderContext {
+        let model_context = ModelContext {
             catalog: common.catalog.clone(),
             session: common.session.clone(),
             statements: common.statements.clone(),
             asking: options.asking.clone(),
         };
-        let embedder = embedder.of_session(context, allowed);
+        let embedder = embedder.of_session(model_context.clone(), allowed);
         let database = Arc::new(database.with_embedder(embedder));
         let mut config = SessionConfig::new().with_information_schema(true);
         // Draws run on all cores within one partition; dealing their rows out to others would lose their order.
@@ -129,6 +128,7 @@ impl Engine {
         let embedder = database.embedder().clone();
         let of_session = options.narrator.clone().unwrap_or_else(|| OUTLINE.into());
         let narrator = narrators::open(&of_session, &options.asking, &common).map_err(DataFusionError::Plan)?;
+        let of_reranker = of_session.clone();
         let open = {
             let (asking, common, models) = (options.asking.clone(), common.clone(), options.access.models.clone());
             move |name: &str| match models.allow(name, &of_session) {
@@ -141,7 +141,8 @@ impl Engine {
             .with_label_store(Arc::new(CatalogLabels(database.clone())))
             .with_lazy_embedder(move || embedder.get())
             .with_narrator(narrator)
-            .with_narrators(open);
+            .with_narrators(open)
+            .with_rerankers(search::rerankers_of(model_context, options.access.clone(), of_reranker));
         for name in packs::NAMES {
             populace = populace.with_lazy_pack(name, move || {
                 packs::open(name).unwrap_or_else(|| Err(populace_population::Error::NotAPack(name.into())))

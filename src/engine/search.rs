@@ -1,12 +1,19 @@
-//! Searches of the program's own for people.
+//! Searches of the program's own for people, and what they are reranked by.
 
-use datafusion::common::{Result, plan_err};
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::sql::TableReference;
+use populace_udfs::Reranker;
 
 use super::Engine;
 use crate::database::{Harmonised, VIEW};
-use crate::sql::{self, Access};
+use crate::error::{Error, ErrorKind};
+use crate::servers::ModelContext;
+use crate::sql::access::refused_model;
+use crate::sql::{self, Access, Files};
+use crate::{embedders, rerankers};
 
 /// What a search goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +39,8 @@ pub struct Search {
     pub k: usize,
     /// What holds of the people, in SQL; applied before the search
     pub predicate: Option<String>,
+    /// The model that reads the first of those found, and orders them
+    pub rerank: Option<String>,
 }
 
 impl Engine {
@@ -70,12 +79,13 @@ impl Engine {
             },
             None => String::new(),
         };
+        let rerank = search.rerank.as_ref().map(|name| format!(", rerank => {}", text(name))).unwrap_or_default();
         // A person may be in several tables, but shows once.
         let once = if table == VIEW && self.all_have_uuids().await? { ", max_per => (uuid, 1)" } else { "" };
         let (shown, table) = (shown.join(", "), quoted(&table));
         let (wanted, column) = (text(&search.text), text(&search.column));
         let sql = format!(
-            "SELECT {shown} FROM {function}({table}, {wanted}, {}, column => {column}{filter}{once})",
+            "SELECT {shown} FROM {function}({table}, {wanted}, {}, column => {column}{filter}{rerank}{once})",
             search.k
         );
         // Its text needs a vector.
@@ -106,5 +116,23 @@ impl Engine {
             }
             _ => Ok(VIEW.into()),
         }
+    }
+}
+
+/// Opens what searches are reranked by, as far as a session may ask it.
+pub(super) fn rerankers_of(
+    context: ModelContext,
+    access: Access,
+    of_session: String,
+) -> impl Fn(&str) -> Result<Arc<dyn Reranker>> + Send + Sync + 'static {
+    move |name| {
+        if rerankers::asks(name) && !access.models.allow(name, &of_session) {
+            return Err(refused_model(name));
+        }
+        if rerankers::is_folder(name) && access.files == Files::Forbidden {
+            let text = format!("the reranker {name} is a folder outside of the database");
+            return Err(Error::new(ErrorKind::Permission, text).hint("start with --allow-files to allow it").into());
+        }
+        rerankers::open(name, &embedders::folder(), &context).map_err(DataFusionError::Plan)
     }
 }

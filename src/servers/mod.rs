@@ -11,6 +11,7 @@ mod prices;
 mod server;
 mod tally;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,22 @@ pub use tally::Asked;
 
 /// Opens the catalogue that answers are kept in, when the first is asked for.
 pub type OpenCatalog = Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Sync>;
+
+/// What embedders and rerankers behind a server need of the session that they are for: what narrators have of it.
+#[derive(Clone)]
+pub struct ModelContext {
+    pub catalog: OpenCatalog,
+    /// Of the session between statements
+    pub session: Arc<Activity>,
+    pub(crate) statements: Arc<Activities>,
+    pub asking: RequestOptions,
+}
+
+impl fmt::Debug for ModelContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.asking.fmt(f)
+    }
+}
 
 /// How a model is asked; what asks none needs none of it.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -30,7 +30,7 @@ const SAID: usize = 64 << 10;
 /// What a server answers, as far as servers agree on it.
 pub(crate) trait Answer: DeserializeOwned + Send + 'static {
     /// Asks for one, by the interface that it belongs to.
-    fn ask(api: &Api<OpenAIConfig>, body: Value) -> impl Future<Output = Result<Self, OpenAIError>> + Send;
+    fn ask(server: &Server, body: Value) -> impl Future<Output = Result<Self, OpenAIError>> + Send;
 
     /// Tokens of what was asked and of the answer, as far as the server tells them.
     fn told(&self) -> (Option<u64>, Option<u64>);
@@ -116,7 +116,7 @@ pub(crate) struct Server {
     address: Address,
     pub endpoint: Arc<Endpoint>,
     /// For answers; what it sends and reads goes through [`exchange`]
-    api: Api<OpenAIConfig>,
+    pub api: Api<OpenAIConfig>,
     http: reqwest::Client,
     gate: Gate,
     pub health: Health,
@@ -128,6 +128,7 @@ pub(crate) struct Server {
     pub no_seed: AtomicBool,
     pub no_temperature: AtomicBool,
     pub no_dimensions: AtomicBool,
+    pub no_documents: AtomicBool,
     /// Whether it knows the limit of an answer by its older name alone
     pub old_limit: AtomicBool,
 }
@@ -149,6 +150,7 @@ struct Sent {
     seed: bool,
     temperature: bool,
     dimensions: bool,
+    documents: bool,
     new_limit: bool,
 }
 
@@ -162,6 +164,7 @@ impl Sent {
             seed: has("seed"),
             temperature: has("temperature"),
             dimensions: has("dimensions"),
+            documents: has("documents"),
             new_limit: has(NEW_LIMIT),
         }
     }
@@ -173,7 +176,7 @@ impl Server {
         let weights: f64 = endpoint.addresses.iter().map(|a| a.weight).sum();
         let part = (endpoint.concurrency as f64 * address.weight / weights).ceil() as usize;
         let (gate, health) = (Gate::new(part), Health::new(endpoint.patience, endpoint.backoff * 10));
-        let [no_schema, no_json, no_seed, no_temperature, no_dimensions, old_limit] =
+        let [no_schema, no_json, no_seed, no_temperature, no_dimensions, no_documents, old_limit] =
             std::array::from_fn(|_| AtomicBool::new(false));
         let load = AtomicUsize::new(0);
         let http = http.clone();
@@ -191,6 +194,7 @@ impl Server {
             no_seed,
             no_temperature,
             no_dimensions,
+            no_documents,
             old_limit,
         }
     }
@@ -258,7 +262,7 @@ impl Server {
     }
 
     async fn answer<A: Answer>(&self, body: Value) -> Result<A, Silence> {
-        let answer = A::ask(&self.api, body).await.map_err(|error| match error {
+        let answer = A::ask(self, body).await.map_err(|error| match error {
             OpenAIError::Boxed(error) => match error.downcast::<Silence>() {
                 Ok(silence) => *silence,
                 Err(other) => Silence::Nonsense(other.to_string()),
@@ -268,6 +272,15 @@ impl Server {
             other => Silence::Nonsense(other.to_string()),
         });
         Ok(answer?.with_errors(|said| self.address.without_secrets(said)))
+    }
+
+    /// What it answers to a body that is sent to a path which is not of OpenAI's interface.
+    pub async fn post<A: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<A, OpenAIError> {
+        let sent = Some(("application/json".to_string(), body.to_string().into_bytes()));
+        let said = exchange(&self.http, &self.address, (path, sent), self.endpoint.timeout, ANSWER).await;
+        let said = said.map_err(|silence| OpenAIError::Boxed(Box::new(silence)))?;
+        let nonsense = |e| OpenAIError::JSONDeserialize(e, String::from_utf8_lossy(&said).into_owned());
+        serde_json::from_slice(&said).map_err(nonsense)
     }
 
     /// What the server is called where people read it.
@@ -301,7 +314,9 @@ impl Server {
     fn leave_out(&self, sent: Sent, complaint: &str) -> bool {
         let complaint = complaint.to_lowercase();
         let about = |words: &[&str]| words.iter().any(|w| complaint.contains(w));
-        let flag = if about(&["dimensions"]) && sent.dimensions {
+        let flag = if about(&["texts", "documents"]) && sent.documents {
+            &self.no_documents
+        } else if about(&["dimensions"]) && sent.dimensions {
             &self.no_dimensions
         } else if about(&["temperature"]) && sent.temperature {
             &self.no_temperature
@@ -406,14 +421,16 @@ fn api(address: &Address, http: &reqwest::Client, timeout: Duration) -> Api<Open
             let request = request.build().await?;
             let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
             // Where it goes below the address.
-            let path = request.url().path().trim_start_matches("/v1/");
+            let path = request.url().path().trim_start_matches('/');
             let sent = (path, Some(("application/json".to_string(), body)));
             let said = exchange(&sender, &to, sent, timeout, ANSWER).await;
             let said = said.map_err(|silence| OpenAIError::Boxed(Box::new(silence)))?;
             Ok::<_, OpenAIError>(reqwest::Response::from(http::Response::new(said)))
         }
     });
-    Api::build(http.clone(), OpenAIConfig::new()).with_http_service(service)
+    // By itself it would take address and key from the environment: where requests go is said here only.
+    let nowhere = OpenAIConfig::new().with_api_base("http://address").with_api_key("");
+    Api::build(http.clone(), nowhere).with_http_service(service)
 }
 
 /// Sends something to a path, or asks for what is there; what is read of the answer is bounded.

@@ -92,7 +92,7 @@ impl Stub {
                             seen.len() - 1
                         };
                         let path = request.path.split('?').next().unwrap();
-                        if !path.ends_with("/chat/completions") && !path.ends_with("/embeddings") {
+                        if !["/chat/completions", "/embeddings", "/rerank"].iter().any(|end| path.ends_with(end)) {
                             let answered = |body: &Value| reply(number(body), body);
                             let told = given.lock().unwrap().tell(&request, answered);
                             if !answer(&mut stream, told) {

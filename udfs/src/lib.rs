@@ -44,6 +44,8 @@ pub use host::narrator::{
     narrative_field,
 };
 #[cfg(feature = "search")]
+pub use host::reranker::Reranker;
+#[cfg(feature = "search")]
 pub use host::table_search::TextQuery;
 pub use host::table_search::{SearchRows, TableSearch};
 #[cfg(feature = "search")]

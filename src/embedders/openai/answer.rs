@@ -1,12 +1,10 @@
 //! Vectors as servers answer them: read tolerantly, believed sparingly.
 
-use async_openai::Client as Api;
-use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::servers::{Answer, clip, words_of};
+use crate::servers::{Answer, Server, clip, words_of};
 
 /// An answer to `/v1/embeddings`, as far as servers agree on it.
 #[derive(Debug, Default, Deserialize)]
@@ -33,8 +31,8 @@ struct Tokens {
 }
 
 impl Answer for Embeddings {
-    async fn ask(api: &Api<OpenAIConfig>, body: Value) -> Result<Embeddings, OpenAIError> {
-        api.embeddings().create_byot(body).await
+    async fn ask(server: &Server, body: Value) -> Result<Embeddings, OpenAIError> {
+        server.api.embeddings().create_byot(body).await
     }
 
     fn told(&self) -> (Option<u64>, Option<u64>) {

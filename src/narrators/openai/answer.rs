@@ -1,13 +1,11 @@
 //! What comes back from a server: read tolerantly, believed sparingly.
 
-use async_openai::Client as Api;
-use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::prompts::Rendered;
-use crate::servers::{Answer, clip, words_of};
+use crate::servers::{Answer, Server, clip, words_of};
 
 /// A chat completion, as far as servers agree on one. Nothing is required, nothing is a closed list.
 #[derive(Debug, Default, Deserialize)]
@@ -80,8 +78,8 @@ impl Completion {
 }
 
 impl Answer for Completion {
-    async fn ask(api: &Api<OpenAIConfig>, body: Value) -> Result<Completion, OpenAIError> {
-        api.chat().create_byot(body).await
+    async fn ask(server: &Server, body: Value) -> Result<Completion, OpenAIError> {
+        server.api.chat().create_byot(body).await
     }
 
     fn told(&self) -> (Option<u64>, Option<u64>) {

@@ -6,6 +6,8 @@ pub(crate) mod labels;
 pub(crate) mod language;
 pub(crate) mod narrator;
 pub(crate) mod packs;
+#[cfg(feature = "search")]
+pub(crate) mod reranker;
 pub(crate) mod table_search;
 #[cfg(feature = "search")]
 pub(crate) mod words;
@@ -21,6 +23,8 @@ use self::embedder::Embedder;
 use self::labels::{InMemory, LabelStore};
 use self::narrator::Narrator;
 use self::packs::Packs;
+#[cfg(feature = "search")]
+use self::reranker::{Reranker, Rerankers};
 use self::table_search::TableSearch;
 
 type OpenEmbedder = dyn Fn() -> Result<Arc<dyn Embedder>> + Send + Sync;
@@ -130,6 +134,8 @@ pub struct Populace {
     pub(crate) search: Option<Arc<dyn TableSearch>>,
     pub(crate) labels: Labels,
     pub(crate) narrators: Narrators,
+    #[cfg(feature = "search")]
+    pub(crate) rerankers: Rerankers,
 }
 
 impl Populace {
@@ -149,6 +155,16 @@ impl Populace {
         open: impl Fn() -> Result<Arc<dyn Embedder>> + Send + Sync + 'static,
     ) -> Populace {
         self.embedder = Some(LazyEmbedder(Arc::new(open)));
+        self
+    }
+
+    /// What searches are reranked by (feature `search`), opened by its name when one is planned.
+    #[cfg(feature = "search")]
+    pub fn with_rerankers(
+        mut self,
+        open: impl Fn(&str) -> Result<Arc<dyn Reranker>> + Send + Sync + 'static,
+    ) -> Populace {
+        self.rerankers = Rerankers(Some(Arc::new(open)));
         self
     }
 

@@ -7,6 +7,7 @@ mod facts;
 pub(crate) mod functions;
 mod rank;
 mod request;
+mod rerank;
 mod run;
 mod usual;
 
@@ -20,6 +21,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use self::rank::Fusion;
+use self::rerank::Rerank;
 use crate::host::Populace;
 use crate::host::words::Words;
 use crate::nodes::relation_function::{RelationFunction, Wanted};
@@ -78,6 +80,7 @@ struct Search {
     /// The vectors by which rows are told apart, where diversity is asked for
     pool: Option<String>,
     diversity: Option<f32>,
+    rerank: Option<Rerank>,
     populace: Arc<Populace>,
 }
 
@@ -122,7 +125,8 @@ impl RelationFunction for Search {
     }
 
     fn details(&self) -> String {
-        let mut details = format!("k={}, columns=({})", self.k, self.columns.join(", "));
+        let k = self.rerank.as_ref().map_or(self.k, |rerank| rerank.k);
+        let mut details = format!("k={k}, columns=({})", self.columns.join(", "));
         if let Some(condition) = &self.condition {
             details.push_str(&format!(", where={condition}"));
         }
@@ -134,6 +138,9 @@ impl RelationFunction for Search {
         }
         if let Some(weight) = self.diversity {
             details.push_str(&format!(", diversity={weight}"));
+        }
+        if let Some(Rerank { by, .. }) = &self.rerank {
+            details.push_str(&format!(", rerank={} of {}", by.name(), self.k));
         }
         details
     }

@@ -13,6 +13,7 @@ use populace_population::there_are;
 
 use super::facts::{fact_columns, is_fact};
 use super::rank::Fusion;
+use super::rerank::{DEEP, Rerank};
 use super::{By, Search};
 use crate::call::arguments::{Arguments, by_name, expression};
 use crate::host::Populace;
@@ -93,6 +94,21 @@ pub(super) fn plan(
     if matches!(by, By::Meaning | By::Both | By::Facts) && populace.embedder.is_none() {
         return plan_err!("{function}: this session has no embedder");
     }
+    let rerank = match arguments.text("rerank", context)? {
+        Some(_) if diversity.is_some() => {
+            return plan_err!("{function}: `rerank` orders by one score, `diversity` by many: take one of them");
+        }
+        Some(name) => {
+            let texts = match columns.is_empty() {
+                true => vec![DEFAULT.to_string()],
+                false => columns.clone(),
+            };
+            let texts = texts.iter().map(|c| text_column(function, &input, c)).collect::<Result<_>>()?;
+            Some(Rerank { by: populace.rerankers.get(&name)?, texts, k })
+        }
+        None => None,
+    };
+    let k = if rerank.is_some() { k.max(DEEP) } else { k };
     let pool = match diversity {
         Some(_) => Some(vector_column(function, &input, columns.first().map_or(DEFAULT, String::as_str))?),
         None => None,
@@ -115,6 +131,7 @@ pub(super) fn plan(
         quotas,
         pool,
         diversity,
+        rerank,
         populace: populace.clone(),
     };
     for added in search.added() {

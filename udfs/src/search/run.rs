@@ -70,6 +70,7 @@ impl Search {
             By::Words | By::Facts => None,
         };
         let hits = self.found(rows.as_ref(), &targets, usual.as_ref(), &task).await?;
+        let hits = self.reranked(rows.as_ref(), hits, &task).await?;
         self.output(rows.as_ref(), &hits, &shown, &projection, schema).await
     }
 
@@ -90,7 +91,8 @@ impl Search {
             .chain(&self.facts)
             .chain(of_quotas)
             .chain(&telling)
-            .chain(&self.pool);
+            .chain(&self.pool)
+            .chain(self.rerank.iter().flat_map(|rerank| &rerank.texts));
         all.cloned().collect()
     }
 
