@@ -1,13 +1,15 @@
 //! Columns of codes and numbers in memory, for statements one after another: decoding them takes longer than most of what
 //! is asked of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
+};
 use datafusion::arrow::compute::concat;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Int32Type, SchemaRef};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics, exec_err};
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryReservation};
@@ -34,7 +36,7 @@ const PART: usize = 8;
 /// Rows of a batch.
 const BATCH: usize = 65_536;
 
-/// How many columns are remembered that were read once.
+/// How many columns are remembered that were read.
 const REMEMBERED: usize = 4096;
 
 /// Columns of fragments. A fragment's files are never written again, so that nothing here grows stale.
@@ -45,7 +47,7 @@ pub(super) struct ColumnCache(Mutex<Held>);
 struct Held {
     columns: HashMap<Key, Column>,
     /// Tables and their columns that were read before
-    read: Vec<(String, String)>,
+    read: HashSet<(String, String)>,
     /// How many columns were asked for so far
     clock: u64,
     reservation: Option<MemoryReservation>,
@@ -74,22 +76,19 @@ impl ColumnCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether columns are worth keeping: all of them were asked for before. What is read once passes through.
-    fn are_read_again(&self, table: &str, columns: &[String]) -> bool {
+    /// Notes that columns are read, for the next time.
+    pub fn note_read(&self, table: &str, columns: &[String]) {
         let mut held = self.held();
-        let read = columns.iter().filter(|c| held.read.iter().any(|(t, name)| t == table && name == *c)).count();
-        if read < columns.len() {
-            if held.read.len() > REMEMBERED {
-                held.read.clear();
-            }
-            for column in columns {
-                let column = (table.to_string(), column.clone());
-                if !held.read.contains(&column) {
-                    held.read.push(column);
-                }
-            }
+        if held.read.len() > REMEMBERED {
+            held.read.clear();
         }
-        read == columns.len()
+        held.read.extend(columns.iter().map(|column| (table.to_string(), column.clone())));
+    }
+
+    /// Whether columns are worth keeping: all of them were read before. What is read once passes through.
+    fn were_read(&self, table: &str, columns: &[String]) -> bool {
+        let held = self.held();
+        columns.iter().all(|column| held.read.contains(&(table.to_string(), column.clone())))
     }
 
     fn known(&self, key: &Key) -> Option<Arc<Vec<ArrayRef>>> {
@@ -174,7 +173,7 @@ async fn read(of: &Columns, fragment: &Fragment, places: &[usize]) -> Result<Vec
         if arrays.is_empty() {
             return Ok(vec![]);
         }
-        let whole = concat(&arrays)?;
+        let whole = once(concat(&arrays)?);
         if whole.data_type() != of.schema.field(*at).data_type() {
             return exec_err!("column {} has another type in its files", of.schema.field(*at).name());
         }
@@ -182,6 +181,26 @@ async fn read(of: &Columns, fragment: &Fragment, places: &[usize]) -> Result<Vec
         Ok((0..whole.len()).step_by(BATCH).map(cut).collect())
     };
     places.iter().enumerate().map(column).collect()
+}
+
+/// The same column, whose dictionary has each text once: those of several pages come one behind the other.
+fn once(column: ArrayRef) -> ArrayRef {
+    let Some(coded) = column.as_dictionary_opt::<Int32Type>() else { return column };
+    let Some(values) = coded.values().as_string_opt::<i32>() else { return column };
+    let (mut texts, mut places) = (vec![], HashMap::new());
+    let key = |value: Option<&str>| {
+        let text = value?.to_string();
+        Some(*places.entry(text.clone()).or_insert_with(|| {
+            texts.push(text);
+            texts.len() as i32 - 1
+        }))
+    };
+    let new: Vec<Option<i32>> = values.iter().map(key).collect();
+    let keys: Int32Array = coded.keys().unary_opt(|key| new.get(usize::try_from(key).ok()?).copied().flatten());
+    match DictionaryArray::try_new(keys, Arc::new(StringArray::from(texts))) {
+        Ok(coded) => Arc::new(coded),
+        Err(_) => column,
+    }
 }
 
 /// Some columns of a version of a table.
@@ -212,7 +231,7 @@ pub(super) struct CachedScanExec {
 
 impl CachedScanExec {
     /// A scan of columns of codes and numbers. `None` where it is not worth keeping them: they are too many, or were not
-    /// asked for before. Of one partition, the rows come in their order.
+    /// read before. Of one partition, the rows come in their order.
     pub fn new(
         database: &Arc<Database>,
         snapshot: &Arc<Snapshot>,
@@ -227,7 +246,7 @@ impl CachedScanExec {
         if rows < 2 * BATCH || names.is_empty() || rows * width > LARGEST || !are_there {
             return None;
         }
-        if !database.shared.columns.are_read_again(dataset.uri(), &names) {
+        if !database.shared.columns.were_read(dataset.uri(), &names) {
             return None;
         }
         let fragments = dataset.fragments().iter().map(|f| (f.clone(), OnceCell::new())).collect();

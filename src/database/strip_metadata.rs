@@ -15,7 +15,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::StreamExt;
 use lance::io::exec::topk_late_materialization::TopKLateMaterialization;
 
-use super::Snapshot;
+use super::{Database, Snapshot};
 
 /// Lance's scan carries the table's metadata in its schema. DataFusion drops it above asynchronous functions and then
 /// finds that its plans differ, so that it is dropped here already.
@@ -25,14 +25,29 @@ pub(super) struct StripMetadataExec {
     /// The table in the view over all of them, whose columns the rows have
     of: Option<(String, SchemaRef)>,
     /// What is read, whose files stay while it is
-    snapshot: Option<Arc<Snapshot>>,
+    read: Option<Arc<Reading>>,
     properties: Arc<PlanProperties>,
 }
 
+/// Columns of codes and numbers of a version.
+#[derive(Debug)]
+struct Reading {
+    database: Arc<Database>,
+    snapshot: Arc<Snapshot>,
+    columns: Vec<String>,
+}
+
 impl StripMetadataExec {
-    pub fn new(rows: Arc<dyn ExecutionPlan>, snapshot: Arc<Snapshot>) -> StripMetadataExec {
+    /// A scan of a version, and the columns of codes and numbers that it reads: it is noted that they are.
+    pub fn new(
+        rows: Arc<dyn ExecutionPlan>,
+        database: Arc<Database>,
+        snapshot: Arc<Snapshot>,
+        columns: Vec<String>,
+    ) -> StripMetadataExec {
         let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
-        StripMetadataExec { snapshot: Some(snapshot), ..StripMetadataExec::with_schema(rows, None, schema) }
+        let read = Some(Arc::new(Reading { database, snapshot, columns }));
+        StripMetadataExec { read, ..StripMetadataExec::with_schema(rows, None, schema) }
     }
 
     /// Rows of a table with the names and types of a schema, under that schema.
@@ -54,7 +69,7 @@ impl StripMetadataExec {
             of.emission_type,
             of.boundedness,
         );
-        StripMetadataExec { rows, of: table, snapshot: None, properties: Arc::new(properties) }
+        StripMetadataExec { rows, of: table, read: None, properties: Arc::new(properties) }
     }
 }
 
@@ -94,10 +109,7 @@ impl ExecutionPlan for StripMetadataExec {
                 Some((table, schema)) => StripMetadataExec::under(table, rows, schema.clone()),
                 None => {
                     let schema = Arc::new(Schema::new(rows.schema().fields().clone()));
-                    StripMetadataExec {
-                        snapshot: self.snapshot.clone(),
-                        ..StripMetadataExec::with_schema(rows, None, schema)
-                    }
+                    StripMetadataExec { read: self.read.clone(), ..StripMetadataExec::with_schema(rows, None, schema) }
                 }
             })),
             _ => exec_err!("TableScan has one input"),
@@ -124,10 +136,13 @@ impl ExecutionPlan for StripMetadataExec {
         let schema = self.schema();
         let to: SchemaRef = schema.clone();
         let rows = self.rows.execute(partition, context)?;
-        let snapshot = self.snapshot.clone();
+        let read = self.read.clone();
+        if let Some(Reading { database, snapshot, columns }) = read.as_deref() {
+            database.shared.columns.note_read(snapshot.dataset.uri(), columns);
+        }
         let rows = rows.map(move |batch| {
             // Held for as long as the rows are read.
-            let _: &Option<Arc<Snapshot>> = &snapshot;
+            let _: &Option<Arc<Reading>> = &read;
             let batch: RecordBatch = batch?;
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(to.clone(), batch.columns().to_vec(), &options)?)

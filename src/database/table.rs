@@ -214,7 +214,11 @@ impl TableProvider for Table {
             true => in_partitions(rows, session.config().target_partitions())?,
             false => rows,
         };
-        let rows: Arc<dyn ExecutionPlan> = Arc::new(StripMetadataExec::new(rows, self.snapshot.clone()));
+        let read = names.iter().copied().chain(filters.iter().flat_map(|f| f.column_refs()).map(|c| c.name.as_str()));
+        let read = read.filter(|name| self.schema.field_with_name(name).is_ok_and(is_narrow));
+        let read = read.map(String::from).collect();
+        let rows: Arc<dyn ExecutionPlan> =
+            Arc::new(StripMetadataExec::new(rows, self.database.clone(), self.snapshot.clone(), read));
         if self.row.is_none() {
             return Ok(rows);
         }

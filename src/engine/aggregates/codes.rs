@@ -81,6 +81,8 @@ struct Known {
     texts: StringDictionaryBuilder<Int32Type>,
     /// The texts by code, as they were last asked for
     listed: Option<ArrayRef>,
+    /// The dictionary that came last, with the codes of its texts as far as they are known
+    last: Option<(ArrayRef, Arc<Vec<Option<i32>>>)>,
 }
 
 impl Codes {
@@ -90,19 +92,14 @@ impl Codes {
 
     /// The code of each row; NULL where that is.
     fn of(&self, rows: &DictionaryArray<Int32Type>) -> Result<Int32Array> {
-        let values = rows.values().as_string::<i32>();
-        // Of a dictionary only those texts have a code that a row has.
-        let mut codes: Vec<Option<i32>> = vec![None; values.len()];
-        let mut code = |key: i32| -> Result<Option<i32>> {
-            let Some(code) = usize::try_from(key).ok().and_then(|k| codes.get_mut(k)) else {
-                return exec_err!("a dictionary of {} texts has no code {key}", values.len());
-            };
-            if code.is_none() && values.is_valid(key as usize) {
-                *code = Some(self.known().texts.append(values.value(key as usize))?);
-            }
-            Ok(*code)
-        };
-        rows.keys().iter().map(|key| key.map_or(Ok(None), &mut code)).collect()
+        let (keys, values) = (rows.keys(), rows.values());
+        let codes = self.known().codes(values, keys)?;
+        let code = |key: i32| usize::try_from(key).ok().and_then(|at| codes.get(at).copied().flatten());
+        match values.null_count() {
+            // Where a row is NULL, its key may be any.
+            0 => Ok(keys.unary(|key| code(key).unwrap_or_default())),
+            _ => Ok(keys.unary_opt(code)),
+        }
     }
 
     /// The texts of codes that it gave.
@@ -114,6 +111,37 @@ impl Codes {
         };
         known.listed = Some(listed.clone());
         Ok(Arc::new(DictionaryArray::try_new(codes.clone(), listed)?))
+    }
+}
+
+impl Known {
+    /// The codes of a dictionary's texts; of a large one those alone that a row has.
+    fn codes(&mut self, values: &ArrayRef, keys: &Int32Array) -> Result<Arc<Vec<Option<i32>>>> {
+        let mut codes = match self.last.take() {
+            Some((last, codes)) if last.to_data().ptr_eq(&values.to_data()) => codes,
+            _ => Arc::new(vec![None; values.len()]),
+        };
+        let texts = values.as_string::<i32>();
+        let mut wanted = vec![];
+        let mut want = |at: usize| {
+            if codes.get(at) == Some(&None) && texts.is_valid(at) {
+                wanted.push(at);
+            }
+        };
+        match values.len() <= keys.len() {
+            true => (0..values.len()).for_each(&mut want),
+            false => keys.iter().flatten().filter_map(|key| usize::try_from(key).ok()).for_each(&mut want),
+        }
+        if !wanted.is_empty() {
+            wanted.sort_unstable();
+            wanted.dedup();
+            let codes = Arc::make_mut(&mut codes);
+            for at in wanted {
+                codes[at] = Some(self.texts.append(texts.value(at))?);
+            }
+        }
+        self.last = Some((values.clone(), codes.clone()));
+        Ok(codes)
     }
 }
 
