@@ -51,6 +51,10 @@ impl OptimizerRule for GroupByCodes {
         let columns = grouped.schema.columns();
         let shown = columns.into_iter().enumerate().map(|(at, column)| {
             let (table, field) = of.schema.qualified_field(at);
+            // A column under its own name again is one that DataFusion's rules of leaves take for two.
+            if column.relation.as_ref() == table && &column.name == field.name() {
+                return Expr::Column(column);
+            }
             let column = Expr::Column(column);
             let shown = match codes.get(at) {
                 Some(Some(codes)) => ScalarUDF::from(TextOf(codes.clone(), one(DataType::Int32))).call(vec![column]),
