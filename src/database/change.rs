@@ -19,17 +19,23 @@ use lance::dataset::{CommitBuilder, Dataset, DeleteBuilder, MergeInsertBuilder, 
 
 use super::append::{CHUNK, cannot_write, compact, embed_batch, slices, typed};
 use super::keys::KeySet;
-use super::rewrite::{self, Addresses};
+use super::rewrite::{self, Addresses, Changed};
 use super::shape::embedded_narrative;
 use super::{Append, ROW_ADDRESS, TableWriter, has_key};
 
 impl TableWriter<'_> {
-    /// Writes changed values of rows, in one commit. `rows` have their addresses, in their order, and the columns that
-    /// change, no others. The vectors of changed narratives are made anew, and `narrator` is noted as who wrote them.
+    /// Writes changed values of rows, in one commit. `rows` have their addresses, fragment by fragment and in their order
+    /// there, and the columns that change, no others. The vectors of changed narratives are made anew, and `narrator` is
+    /// noted as who wrote them.
     ///
     /// # Errors
     /// If a change touches the key or a vector, or the rows cannot be written.
-    pub async fn update(&self, rows: SendableRecordBatchStream, narrator: Option<&str>) -> Result<u64> {
+    pub async fn update(
+        &self,
+        rows: SendableRecordBatchStream,
+        changes: Changed,
+        narrator: Option<&str>,
+    ) -> Result<u64> {
         let (dataset, table) = (self.newest().await?, self.name());
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let changed: Vec<String> =
@@ -51,8 +57,10 @@ impl TableWriter<'_> {
         });
         let written: SchemaRef = Arc::new(Schema::new(written.cloned().collect::<Vec<_>>()));
         let constants: Vec<_> = narrator.map(|n| ("narrator".to_string(), n.to_string())).into_iter().collect();
+        // Rows that are not embedded are written in batches as they come.
+        let size = if embedder.is_some() { CHUNK } else { usize::MAX };
         let rows = rows
-            .map_ok(|batch| stream::iter(slices(batch, CHUNK).map(Ok::<_, DataFusionError>)))
+            .map_ok(move |batch| stream::iter(slices(batch, size).map(Ok::<_, DataFusionError>)))
             .try_flatten()
             .then(move |batch| {
                 let (embedder, written, constants) = (embedder.clone(), written.clone(), constants.clone());
@@ -72,7 +80,8 @@ impl TableWriter<'_> {
                     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
                 }
             });
-        let count = rewrite::update(dataset, rows, self.database.appending()).await?;
+        let count =
+            rewrite::update(dataset, rows, changes, self.database.appending(), self.database.runtime()?).await?;
         self.sync().await?;
         self.keep_indexes().await;
         Ok(count)
@@ -131,7 +140,9 @@ impl TableWriter<'_> {
     /// If the rows cannot be read, or the table cannot be written.
     pub async fn delete(&self, rows: SendableRecordBatchStream, predicate: String) -> Result<u64> {
         let dataset = self.newest().await?;
-        let deleted = rewrite::delete(dataset, Addresses::read(rows).await?, predicate).await?;
+        let deleted =
+            rewrite::delete(dataset, Addresses::read(rows, self.database.runtime()?.as_ref()).await?, predicate)
+                .await?;
         self.sync().await?;
         Ok(deleted)
     }

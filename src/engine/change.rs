@@ -11,7 +11,7 @@ use datafusion::sql::parser::Statement;
 
 use super::Engine;
 use super::write::{narrates, own_columns, target};
-use crate::database::{ROW_ADDRESS, Table, counted};
+use crate::database::{Changed, ROW_ADDRESS, Table, counted};
 use crate::packs;
 
 impl Engine {
@@ -43,8 +43,12 @@ impl Engine {
                 let values = projection.expr.iter().zip(fields).filter(|(_, f)| changed.contains(f.name()));
                 let values = values.map(|(e, f)| e.clone().unalias().alias(f.name()));
                 let rows = LogicalPlanBuilder::from(rows).project(values.chain([address.alias(ROW_ADDRESS)]))?;
-                let rows = rows.sort([col(ROW_ADDRESS).sort(true, false)])?.build()?;
-                let updated = writer.update(self.rows(rows).await?, narrator).await?;
+                // A table that is read whole comes in its order.
+                let (rows, changes) = match reads_all(&projection.input) {
+                    true => (rows.build()?, Changed::All),
+                    false => (rows.sort([col(ROW_ADDRESS).sort(true, false)])?.build()?, Changed::Some),
+                };
+                let updated = writer.update(self.rows(rows).await?, changes, narrator).await?;
                 if let Some(by) = by {
                     self.noted(writer.name(), writer.note_writer(&own_columns(&dml.input), by)).await;
                 }
@@ -101,6 +105,15 @@ fn reading(plan: &LogicalPlan, source: Arc<Table>) -> Result<LogicalPlan> {
             LogicalPlanBuilder::from(reading(&alias.input, source)?).alias(alias.alias.clone())?.build()
         }
         other => plan_err!("rows that come by way of {} cannot be changed", other.display()),
+    }
+}
+
+/// Whether a plan has all rows of the table that it reads, as they are.
+fn reads_all(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(scan) => scan.filters.is_empty() && scan.fetch.is_none(),
+        LogicalPlan::SubqueryAlias(alias) => reads_all(&alias.input),
+        _ => false,
     }
 }
 

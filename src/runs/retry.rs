@@ -14,7 +14,7 @@ use populace_udfs::{Narrative, NarrativeError, NarrativeRequest, Narrator, Outag
 use serde_json::{Map, Value};
 
 use crate::catalog::Run;
-use crate::database::{PROVENANCE, ROW_ADDRESS};
+use crate::database::{Changed, PROVENANCE, ROW_ADDRESS};
 use crate::engine::Engine;
 use crate::sql::{quoted_name, quoted_text};
 
@@ -141,7 +141,7 @@ async fn store(
         let columns: Vec<usize> = (0..schema.fields().len()).filter(|at| changed(schema.field(*at).name())).collect();
         let rows = rows.project(&columns)?;
         let rows = RecordBatchStreamAdapter::new(rows.schema(), stream::iter([Ok(rows)]));
-        writer.update(Box::pin(rows), None).await?;
+        writer.update(Box::pin(rows), Changed::Some, None).await?;
     }
     Ok(written)
 }
