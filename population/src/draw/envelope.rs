@@ -14,7 +14,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::draw::posteriors::span;
+use crate::draw::rows::span;
 use crate::draw::trellis::{base, row};
 use crate::model::network::{Network, Table, WORDS};
 use crate::model::partition::Partition;

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 
 use crate::draw::facts::UNKNOWN;
-use crate::draw::posteriors::span;
+use crate::draw::rows::span;
 use crate::model::network::{Address, Network, Table, UNREACHABLE, WORDS};
 use crate::model::partition::Partition;
 use crate::pack::Pack;
