@@ -11,10 +11,11 @@
 //!
 //! A bound depends on what is known below its variable, not on all that is known: it is the same for many people, and kept.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::draw::rows::span;
+use crate::draw::rows::{Inverse, in_all, span};
 use crate::draw::trellis::{base, row};
 use crate::model::network::{Network, Table, WORDS};
 use crate::model::partition::Partition;
@@ -24,6 +25,9 @@ use crate::pack::Pack;
 /// The most work of any bound, and the most cells.
 const MOST_WORK: u128 = 1 << 21;
 const MOST_CELLS: u128 = 1 << 15;
+
+/// What a level that is looked up in a row takes, in products.
+const LOOKED_UP: u64 = 4;
 
 /// The most cells of the probabilities of a known variable.
 const MOST_LIKELIHOODS: u128 = 1 << 18;
@@ -51,6 +55,8 @@ struct Function {
 enum Of {
     /// The probability of a known variable.
     Known(usize),
+    /// That of one that tells at once at which levels of its parent it is not 0.
+    Listed(usize, Arc<Inverse>),
     /// What a step bounds.
     Bound(usize),
 }
@@ -60,8 +66,9 @@ struct Step {
     variable: usize,
     /// Its unknown parents: the step that draws each, and its place in the address.
     parents: Vec<(usize, usize)>,
-    /// The functions that weigh its levels.
+    /// The functions that weigh its levels, and those that list the ones which they leave.
     factors: Vec<usize>,
+    lists: Vec<usize>,
     bound: Option<Bound>,
 }
 
@@ -75,7 +82,7 @@ struct Bound {
     /// For each axis of the function, what each class adds to the row of the table.
     rows: Vec<Vec<usize>>,
     factors: Vec<Factor>,
-    /// How many levels a row of the variable's table lists, on average.
+    /// How many levels a row of the variable's table lists, or what is known leaves, on average.
     listed: usize,
 }
 
@@ -92,8 +99,46 @@ struct Factor {
     sizes: Vec<(usize, usize, usize)>,
 }
 
-/// What is kept of a function: its values, by a key.
-pub(crate) type Values = Arc<[f64]>;
+/// What is kept of a function, by a key: its values, or the levels of its variable at which they are not 0, with them.
+#[derive(Debug, Clone)]
+pub(crate) enum Values {
+    All(Arc<[f64]>),
+    Listed(Arc<[(u16, f64)]>),
+}
+
+impl Values {
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.all()) + size_of_val(self.listed())
+    }
+
+    fn all(&self) -> &[f64] {
+        match self {
+            Values::All(values) => values,
+            Values::Listed(_) => &[],
+        }
+    }
+
+    pub fn listed(&self) -> &[(u16, f64)] {
+        match self {
+            Values::All(_) => &[],
+            Values::Listed(levels) => levels,
+        }
+    }
+
+    /// Whether they say that nobody is like that.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Values::All(values) => values.len() == 1 && values[0] <= 0.0,
+            Values::Listed(levels) => levels.is_empty(),
+        }
+    }
+}
+
+impl From<Vec<f64>> for Values {
+    fn from(values: Vec<f64>) -> Values {
+        Values::All(values.into())
+    }
+}
 
 /// The envelope of a person, or of all who are known alike.
 #[derive(Debug)]
@@ -104,7 +149,7 @@ pub(crate) struct Enveloped {
 
 impl Enveloped {
     pub fn bytes(&self) -> usize {
-        self.values.iter().map(|v| 16 + size_of_val(&v[..])).sum::<usize>() + size_of_val(&self.bases[..])
+        self.values.iter().map(|v| 24 + v.bytes()).sum::<usize>() + size_of_val(&self.bases[..])
     }
 }
 
@@ -117,6 +162,7 @@ impl Envelope {
         network: &Network,
         variables: &[usize],
         observed: &[usize],
+        inverses: &[Option<Arc<Inverse>>],
         people: &dyn Fn(&[usize]) -> u64,
         work: u64,
     ) -> Option<Envelope> {
@@ -126,7 +172,8 @@ impl Envelope {
             .map(|v| {
                 let parents = network.tables[*v].parents.iter().enumerate();
                 let unknown = |(place, a): (usize, &Axis)| Some((variables.binary_search(&a.variable).ok()?, place));
-                Step { variable: *v, parents: parents.filter_map(unknown).collect(), factors: vec![], bound: None }
+                let parents = parents.filter_map(unknown).collect();
+                Step { variable: *v, parents, factors: vec![], lists: vec![], bound: None }
             })
             .collect();
         let add = |functions: &mut Vec<Function>, steps: &mut Vec<Step>, of: Of, axes: Vec<Axis>, key| {
@@ -138,7 +185,10 @@ impl Envelope {
             let reads: Vec<(usize, Vec<u32>)> = axes.iter().zip(sizes).filter_map(read).collect();
             // The last of its variables that is drawn is weighed by it.
             if let Some(last) = reads.iter().map(|(step, _)| *step).max() {
-                steps[last].factors.push(functions.len());
+                match of {
+                    Of::Listed(..) => steps[last].lists.push(functions.len()),
+                    _ => steps[last].factors.push(functions.len()),
+                }
             }
             functions.push(Function { of, axes, reads, key });
         };
@@ -148,7 +198,11 @@ impl Envelope {
                 return None;
             }
             let key = vec![variables.len() + at, variables.len() + observed.len() + at];
-            add(&mut functions, &mut steps, Of::Known(*v), axes, key);
+            let of = match &inverses[*v] {
+                Some(inverse) => Of::Listed(*v, inverse.clone()),
+                None => Of::Known(*v),
+            };
+            add(&mut functions, &mut steps, of, axes, key);
         }
         for at in (0..steps.len()).rev() {
             let Some((axes, key, bound)) = bound(network, variables, &functions, &steps, at, people, work) else {
@@ -170,16 +224,21 @@ impl Envelope {
     ) -> Option<Enveloped> {
         let mut values: Vec<Values> = Vec::with_capacity(self.functions.len());
         for (number, function) in self.functions.iter().enumerate() {
-            let make = || match function.of {
+            let make = || match &function.of {
                 Of::Known(v) => {
-                    let made = likelihoods(pack, v, &function.axes, codes);
-                    let work = 4 * made.len() as u64;
+                    let made = likelihoods(pack, *v, &function.axes, codes);
+                    let work = 4 * made.all().len() as u64;
                     (made, work)
                 }
-                Of::Bound(step) => self.steps[step].summed(pack, codes, &self.functions, &values),
+                Of::Listed(v, inverse) => {
+                    let made = listed(pack, *v, inverse, codes);
+                    let work = LOOKED_UP * made.listed().len() as u64;
+                    (made, work)
+                }
+                Of::Bound(step) => self.steps[*step].summed(pack, codes, &self.functions, &values),
             };
             let made = find(number, &function.key, &make);
-            if made.len() == 1 && made[0] <= 0.0 {
+            if made.is_nothing() {
                 return None;
             }
             values.push(made);
@@ -238,9 +297,26 @@ impl Envelope {
             let function = &self.functions[*function];
             function.reads.iter().find(|(from, _)| *from == at).map_or(&[][..], |(_, adds)| &adds[..])
         };
+        let lists: Vec<&[(u16, f64)]> = step.lists.iter().map(|list| of.values[*list].listed()).collect();
         match &step.factors[..] {
+            factors if !lists.is_empty() => {
+                let parts: Vec<(&[f64], &[u32])> = factors
+                    .iter()
+                    .map(|f| (&of.values[*f].all()[cell(&self.functions[*f]) as usize..], own(f)))
+                    .collect();
+                in_all(&lists, |level, weight| {
+                    let Some((low, high)) = span(&table.rows, row, i32::from(level)) else { return };
+                    let weight = weight * f64::from(high - low) / WORDS;
+                    let weight =
+                        parts.iter().fold(weight, |w, (values, own)| w * values[own[usize::from(level)] as usize]);
+                    if weight > 0.0 {
+                        total += weight;
+                        weights.push((level, total));
+                    }
+                });
+            }
             [one] => {
-                let (values, own) = (&of.values[*one][cell(&self.functions[*one]) as usize..], own(one));
+                let (values, own) = (&of.values[*one].all()[cell(&self.functions[*one]) as usize..], own(one));
                 table.rows.each(row, |level, p| {
                     let weight = p * values[own[level] as usize];
                     if weight > 0.0 {
@@ -250,8 +326,10 @@ impl Envelope {
                 });
             }
             factors => {
-                let parts: Vec<(&[f64], &[u32])> =
-                    factors.iter().map(|f| (&of.values[*f][cell(&self.functions[*f]) as usize..], own(f))).collect();
+                let parts: Vec<(&[f64], &[u32])> = factors
+                    .iter()
+                    .map(|f| (&of.values[*f].all()[cell(&self.functions[*f]) as usize..], own(f)))
+                    .collect();
                 table.rows.each(row, |level, p| {
                     let weight = parts.iter().fold(p, |w, (values, own)| w * values[own[level] as usize]);
                     if weight > 0.0 {
@@ -261,7 +339,7 @@ impl Envelope {
                 });
             }
         }
-        let promised = of.values[bound.function][cell(&self.functions[bound.function]) as usize];
+        let promised = of.values[bound.function].all()[cell(&self.functions[bound.function]) as usize];
         let [high, low, more, less] = words();
         let share = |high: u32, low: u32| ((u64::from(high) << 32 | u64::from(low)) >> 11) as f64 / (1u64 << 53) as f64;
         if total <= 0.0 || share(more, less) * promised >= total {
@@ -297,7 +375,8 @@ fn bound(
         key.extend(&function.key);
         function.axes.iter().filter(|a| a.variable == variable).for_each(|a| own = own.refine(&a.partition));
     }
-    if step.factors.is_empty() {
+    step.lists.iter().for_each(|list| key.extend(&functions[*list].key));
+    if step.factors.is_empty() && step.lists.is_empty() {
         return None;
     }
     key.sort_unstable();
@@ -309,9 +388,13 @@ fn bound(
     }
     let work = u128::from(work.saturating_mul(people(&key))).min(MOST_WORK);
     let most = MOST_CELLS.min(work);
-    let listed = table.rows.entries() / table.rows.len().max(1) + 1;
+    let left = step.lists.iter().filter_map(|list| match &functions[*list].of {
+        Of::Listed(_, inverse) => Some(inverse.each() * LOOKED_UP as usize),
+        _ => None,
+    });
+    let listed = left.min().unwrap_or(table.rows.entries() / table.rows.len().max(1) + 1);
     let fits = |scope: &[Axis]| {
-        let each = listed.min(2 * own.classes());
+        let each = if step.lists.is_empty() { listed.min(2 * own.classes()) } else { listed };
         cells(scope) <= most && cells(scope).saturating_mul(each as u128) <= work
     };
     let of_parents = |a: &Axis| parents.iter().any(|p| p.variable == a.variable);
@@ -361,6 +444,18 @@ fn bound(
     Some((scope, key, Bound { function: 0, largest, own, rows, factors, listed }))
 }
 
+/// The levels of its parent at which what is known of a variable has a probability, with that.
+pub(crate) fn listed(pack: &Pack, variable: usize, inverse: &Inverse, codes: &[i32]) -> Values {
+    let (table, address) = (&pack.network.tables[variable], &pack.addresses[variable]);
+    let offsets = address.parents.first().map_or(&[][..], |(_, offsets)| &offsets[..]);
+    let weighed = |level: &u16| {
+        let row = row(table, *offsets.get(usize::from(*level))?)?;
+        let (low, high) = span(&table.rows, row, codes[variable])?;
+        Some((*level, f64::from(high - low) / WORDS))
+    };
+    Values::Listed(inverse.of(codes[variable]).iter().filter_map(weighed).collect())
+}
+
 /// The probability of what is known of a variable, for each configuration of its unknown parents.
 fn likelihoods(pack: &Pack, variable: usize, axes: &[Axis], codes: &[i32]) -> Values {
     let table = &pack.network.tables[variable];
@@ -382,16 +477,16 @@ fn likelihoods(pack: &Pack, variable: usize, axes: &[Axis], codes: &[i32]) -> Va
 impl Step {
     /// The values of its bound.
     fn summed(&self, pack: &Pack, codes: &[i32], functions: &[Function], values: &[Values]) -> (Values, u64) {
-        let Some(bound) = &self.bound else { return ([].into(), 0) };
+        let Some(bound) = &self.bound else { return (vec![].into(), 0) };
         let table = &pack.network.tables[self.variable];
         let from = base(&pack.addresses[self.variable], codes);
         let scope = &functions[bound.function].axes;
-        let factors: Vec<Values> = bound
+        let factors: Vec<Cow<'_, [f64]>> = bound
             .factors
             .iter()
             .map(|factor| {
-                let whole = &values[factor.function];
-                let Some((cells, onto)) = &factor.onto else { return whole.clone() };
+                let whole = values[factor.function].all();
+                let Some((cells, onto)) = &factor.onto else { return whole.into() };
                 let mut most = vec![0.0f64; *cells];
                 walk(&functions[factor.function].axes, std::slice::from_ref(onto), 0..whole.len(), |cell, at| {
                     most[at[0]] = most[at[0]].max(whole[cell]);
@@ -430,10 +525,14 @@ impl Step {
         let sizes: Vec<usize> = left.iter().map(|left| left.iter().filter(|l| **l).count()).collect();
         let class_of = bound.own.class_of();
         let mut summed = vec![0.0; cells(scope) as usize];
+        let lists: Vec<&[(u16, f64)]> = self.lists.iter().map(|list| values[*list].listed()).collect();
+        let mut few = vec![];
+        in_all(&lists, |level, weight| few.push((level, weight)));
         let count = bound.factors.len();
         let varies = bound.factors.iter().any(|f| f.outer.iter().flatten().any(|add| *add > 0));
         // Where a row lists fewer levels than there are classes, only theirs are weighed.
         let sparse = varies && !bound.largest && bound.listed < 2 * bound.own.classes();
+        let sparse = sparse || !lists.is_empty();
         let mut weights = vec![0.0; if sparse { 0 } else { bound.own.classes() }];
         let mut weighed = false;
         let work = Cell::new(summed.len() as u64 / 8 + 64);
@@ -452,6 +551,23 @@ impl Step {
                 work.set(work.get() + (count * weights.len()) as u64);
             }
             let place = at[count + 1];
+            if !lists.is_empty() {
+                let row = if bound.largest { None } else { row(table, from + at[0] as u32) };
+                for (level, weight) in &few {
+                    let p = match row {
+                        Some(row) => span(&table.rows, row, i32::from(*level))
+                            .map_or(0.0, |(low, high)| f64::from(high - low) / WORDS),
+                        None if bound.largest => 1.0,
+                        None => 0.0,
+                    };
+                    let class = usize::from(class_of[usize::from(*level)]);
+                    let each = bound.factors.iter().zip(&factors).zip(&at[1..]);
+                    let weight = each.fold(p * weight, |w, ((factor, values), at)| w * values[at + factor.own[class]]);
+                    summed[place] = if bound.largest { weight.max(summed[place]) } else { summed[place] + weight };
+                }
+                work.set(work.get() + LOOKED_UP * few.len() as u64);
+                return;
+            }
             if bound.largest {
                 summed[place] = weights.iter().copied().fold(0.0, f64::max);
                 return;

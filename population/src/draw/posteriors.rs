@@ -158,7 +158,7 @@ impl Posteriors {
     /// If a posterior needs more memory than the bound.
     pub fn fill(&self, facts: &mut Facts, noises: &[Noise], needed: &[bool]) -> Result<Vec<bool>> {
         let width = facts.width;
-        let links = self.links.get_or_init(|| Links::new(&self.pack.network));
+        let links = self.links();
         facts.codes.par_chunks_mut(width.max(1)).for_each(|codes| links.follow(&self.pack, codes));
         let mut by_pattern: HashMap<Vec<bool>, Vec<usize>> = HashMap::new();
         for row in 0..noises.len() {
@@ -208,6 +208,10 @@ impl Posteriors {
             }
         });
         Ok(possible)
+    }
+
+    fn links(&self) -> &Links {
+        self.links.get_or_init(|| Links::new(&self.pack.network))
     }
 
     /// The codes of the pilots, one after another.
@@ -349,7 +353,7 @@ impl Posteriors {
                 let found = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
                 found.unwrap_or_else(|| {
                     let (made, _) = make();
-                    let bytes = 100 + size_of_val(&key[..]) + size_of_val(&made[..]);
+                    let bytes = 100 + size_of_val(&key[..]) + made.bytes();
                     self.bounds.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone(), bytes);
                     made
                 })
@@ -422,10 +426,11 @@ impl Posteriors {
     /// Decides how the parts of a pattern are drawn, by what each way takes for the pilots.
     fn plan(&self, mut pattern: Pattern) -> Pattern {
         let (network, width) = (&self.pack.network, self.pack.network.variables.len());
+        let inverses = self.links().inverses();
         for number in 0..pattern.parts.len() {
             let mut part = std::mem::take(&mut pattern.parts[number]);
             if self.ways.sweeps {
-                part.sweep = Sweep::new(network, &part.variables, &part.observed);
+                part.sweep = Sweep::new(network, &part.variables, &part.observed, inverses);
             }
             if !self.ways.envelopes {
                 pattern.parts[number] = part;
@@ -455,7 +460,7 @@ impl Posteriors {
                 let values = different.len().max(PILOTS * PILOTS / (2 * met + 1)) as u64;
                 (SHARED / values).max(1)
             };
-            let envelope = |work: u64| Envelope::new(network, &part.variables, &part.observed, &people, work);
+            let envelope = |work: u64| Envelope::new(network, &part.variables, &part.observed, inverses, &people, work);
             let takes = |envelope: &Envelope| {
                 let mut levels = vec![0; part.variables.len()];
                 let mut all = 0;

@@ -1,7 +1,10 @@
 //! Rows of tables: whose they are, and what they say of a level.
 
-use crate::model::network::{Address, Rows, Table, UNREACHABLE};
+use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE};
 use crate::model::potential::Axis;
+
+/// A parent of fewer levels is gone through as a whole.
+const MANY: usize = 256;
 
 /// The row of a table for somebody; `None` if the table has none, or a parent is unknown.
 pub(crate) fn row_of(table: &Table, address: &Address, codes: &[i32]) -> Option<usize> {
@@ -57,4 +60,75 @@ pub(crate) fn of_rows(of: &Rows, parents: Vec<Axis>, which: &[u32]) -> Table {
         }
     };
     Table { parents, rows, compact }
+}
+
+/// Of a variable with one parent: the levels of the parent at which each of its own can be.
+#[derive(Debug)]
+pub(crate) struct Inverse {
+    pub parent: usize,
+    offsets: Vec<u32>,
+    levels: Vec<u16>,
+}
+
+impl Inverse {
+    /// `None` where there are other parents, or where it would save little.
+    pub fn new(network: &Network, variable: usize) -> Option<Inverse> {
+        let (table, levels) = (&network.tables[variable], network.variables[variable].len());
+        let [axis] = &table.parents[..] else { return None };
+        let of_parent = axis.partition.class_of();
+        let row = |class: u16| table.compact.as_ref().map_or(u32::from(class), |rows| rows[usize::from(class)]);
+        let each = |visit: &mut dyn FnMut(usize, usize)| {
+            for (of, class) in of_parent.iter().enumerate() {
+                let row = row(*class);
+                if row != UNREACHABLE {
+                    table.rows.each(row as usize, |level, _| visit(level, of));
+                }
+            }
+        };
+        let mut offsets = vec![0u32; levels + 1];
+        if of_parent.len() < MANY {
+            return None;
+        }
+        each(&mut |level, _| offsets[level + 1] += 1);
+        (0..levels).for_each(|level| offsets[level + 1] += offsets[level]);
+        let entries = offsets[levels] as usize;
+        if entries / levels.max(1) > of_parent.len() / 8 {
+            return None;
+        }
+        let (mut next, mut listed) = (offsets.clone(), vec![0; entries]);
+        each(&mut |level, of| {
+            listed[next[level] as usize] = of as u16;
+            next[level] += 1;
+        });
+        Some(Inverse { parent: axis.variable, offsets, levels: listed })
+    }
+
+    /// The levels of the parent, in ascending order; none for what is no level.
+    pub fn of(&self, level: i32) -> &[u16] {
+        let at = usize::try_from(level).unwrap_or(usize::MAX);
+        match (self.offsets.get(at), self.offsets.get(at.saturating_add(1))) {
+            (Some(from), Some(to)) => &self.levels[*from as usize..*to as usize],
+            _ => &[],
+        }
+    }
+
+    /// How many levels of the parent there are for one of its own, on average.
+    pub fn each(&self) -> usize {
+        self.levels.len() / (self.offsets.len() - 1).max(1) + 1
+    }
+}
+
+/// Visits the levels that all of some lists have, in ascending order, with the product of their weights.
+pub(crate) fn in_all(lists: &[&[(u16, f64)]], mut visit: impl FnMut(u16, f64)) {
+    let Some((shortest, list)) = lists.iter().enumerate().min_by_key(|(_, list)| list.len()) else { return };
+    'levels: for (level, weight) in list.iter() {
+        let mut weight = *weight;
+        for (_, other) in lists.iter().enumerate().filter(|(at, _)| *at != shortest) {
+            match other.binary_search_by_key(level, |(level, _)| *level) {
+                Ok(at) => weight *= other[at].1,
+                Err(_) => continue 'levels,
+            }
+        }
+        visit(*level, weight);
+    }
 }
