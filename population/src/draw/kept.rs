@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// Posteriors that are kept, in bytes; as many again of those that were used before.
-const KEPT: usize = 64 << 20;
+pub(crate) const KEPT: usize = 64 << 20;
 
 /// The least recently used go first, in two halves.
 #[derive(Debug)]

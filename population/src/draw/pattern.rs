@@ -1,10 +1,13 @@
 //! What follows from which variables are known: which of the others hang together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::draw::envelope::Envelope;
-use crate::draw::trellis::Sweep;
+use crate::draw::groups::Groups;
+use crate::draw::trellis::{Sweep, base};
 use crate::model::network::Network;
+use crate::pack::Pack;
 
 /// What follows from which variables are known.
 #[derive(Debug)]
@@ -22,10 +25,27 @@ pub(crate) struct Pattern {
 pub(crate) struct Part {
     pub variables: Vec<usize>,
     pub observed: Vec<usize>,
+    /// Of each that is observed, the groups of its levels.
+    pub groups: Vec<Option<Arc<Groups>>>,
     pub sweep: Option<Sweep>,
     /// Whether it is carried forward before envelopes are tried.
     pub sweeps: bool,
     pub envelopes: Vec<Envelope>,
+}
+
+impl Part {
+    /// What is known around a part, no finer than its tables tell apart: after two numbers that say which part it is the
+    /// base of each variable, and the level and then the group of each that is observed.
+    pub fn key(&self, pack: &Pack, number: [u32; 2], codes: &[i32]) -> Vec<u32> {
+        let mut key = number.to_vec();
+        for v in self.variables.iter().chain(&self.observed) {
+            key.push(base(&pack.addresses[*v], codes));
+        }
+        key.extend(self.observed.iter().map(|v| codes[*v] as u32));
+        let groups = self.observed.iter().zip(&self.groups);
+        key.extend(groups.map(|(v, groups)| groups.as_ref().map_or(0, |groups| u32::from(groups.of(codes[*v])))));
+        key
+    }
 }
 
 impl Pattern {

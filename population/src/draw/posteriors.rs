@@ -5,21 +5,22 @@
 //! people with the same values around it: it is worked out once and kept. Unknown variables without known descendants are
 //! drawn from their tables as they are. (Koller and Friedman, Probabilistic Graphical Models, 2009, sections 3.3 and 9.3.)
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::mem::size_of_val;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::draw::envelope::{Envelope, Enveloped, Values};
+use crate::draw::envelope::Enveloped;
 use crate::draw::facts::{Facts, UNKNOWN};
 use crate::draw::kept::Kept;
-use crate::draw::links::Links;
 use crate::draw::pattern::{Part, Pattern};
+use crate::draw::planner::{Planner, TRIES, Ways};
 use crate::draw::rows::{of_rows, row_of, span};
 use crate::draw::stream::{Noise, Use, named};
-use crate::draw::trellis::{Carried, FEW_WAYS, MAX_WAYS, Sweep, Trellis, base};
+use crate::draw::trellis::{Carried, FEW_WAYS, MAX_WAYS, Trellis, base};
+use crate::draw::values::Values;
 use crate::error::Result;
 use crate::infer::elimination::weighed;
 use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE, WORDS};
@@ -38,38 +39,9 @@ pub(crate) struct Posteriors {
     patterns: Mutex<HashMap<Vec<bool>, Arc<Pattern>>>,
     kept: Mutex<Kept<Option<Arc<Posterior>>>>,
     bounds: Mutex<Kept<Values>>,
-    links: OnceLock<Links>,
-    pilots: OnceLock<Vec<i32>>,
+    planner: Planner,
     numbers: AtomicU32,
-    ways: Ways,
 }
-
-/// The ways in which posteriors may be drawn from; where none of them will do, parts are eliminated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ways {
-    /// Parts may be carried forward.
-    sweeps: bool,
-    /// Parts may be drawn under envelopes.
-    envelopes: bool,
-}
-
-/// How many tries the two envelopes of a part are given.
-const TRIES: [u32; 2] = [256, 2048];
-
-/// The work that the bounds of an envelope may take for every row, in products, and that of the second envelope.
-const WORK: [u64; 5] = [1 << 9, 1 << 12, 1 << 14, 1 << 16, 1 << 18];
-const MORE_WORK: u64 = 1 << 18;
-
-/// People like those of the population, always the same: by them it is decided how people are drawn of whom the same
-/// variables are known. So many tell how often bounds are the same, and of so many it is found what each way takes.
-const PILOTS: usize = 256;
-const TESTED: usize = 8;
-
-/// How many rows are thought to share the bounds of a pattern.
-const SHARED: u64 = 1 << 14;
-
-/// What a level that is weighed in a try takes, in products.
-const TRIED: u64 = 4;
 
 /// Variables and their levels.
 type Levels = Vec<(usize, u16)>;
@@ -133,17 +105,15 @@ impl Posterior {
 
 impl Posteriors {
     pub fn new(pack: Arc<Pack>) -> Posteriors {
-        let names = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
+        let names: Vec<[u32; 2]> = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
         Posteriors {
+            planner: Planner::new(pack.clone(), names.clone(), Ways { sweeps: true, envelopes: true }),
             pack,
             names,
             patterns: Mutex::default(),
             kept: Mutex::default(),
             bounds: Mutex::default(),
-            links: OnceLock::new(),
-            pilots: OnceLock::new(),
             numbers: AtomicU32::new(0),
-            ways: Ways { sweeps: true, envelopes: true },
         }
     }
 
@@ -158,7 +128,7 @@ impl Posteriors {
     /// If a posterior needs more memory than the bound.
     pub fn fill(&self, facts: &mut Facts, noises: &[Noise], needed: &[bool]) -> Result<Vec<bool>> {
         let width = facts.width;
-        let links = self.links();
+        let links = self.planner.links();
         facts.codes.par_chunks_mut(width.max(1)).for_each(|codes| links.follow(&self.pack, codes));
         let mut by_pattern: HashMap<Vec<bool>, Vec<usize>> = HashMap::new();
         for row in 0..noises.len() {
@@ -210,27 +180,6 @@ impl Posteriors {
         Ok(possible)
     }
 
-    fn links(&self) -> &Links {
-        self.links.get_or_init(|| Links::new(&self.pack.network))
-    }
-
-    /// The codes of the pilots, one after another.
-    fn pilots(&self) -> &[i32] {
-        self.pilots.get_or_init(|| {
-            let (network, width) = (&self.pack.network, self.pack.network.variables.len());
-            let mut pilots = vec![UNKNOWN; PILOTS * width];
-            for (key, codes) in (0u64..).zip(pilots.chunks_mut(width.max(1))) {
-                let noise = Noise::new(0, &key.to_le_bytes());
-                for (v, table) in network.tables.iter().enumerate() {
-                    if let Some(row) = row_of(table, &self.pack.addresses[v], codes) {
-                        codes[v] = i32::from(table.rows.pick(row, noise.block(self.names[v], 0, Use::Pilot)[0]));
-                    }
-                }
-            }
-            pilots
-        })
-    }
-
     #[allow(clippy::too_many_arguments)]
     fn fill_part(
         &self,
@@ -244,7 +193,7 @@ impl Posteriors {
     ) -> Result<()> {
         let mut groups: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
         for row in rows {
-            let key = self.key(pattern, number, part, facts.row(*row));
+            let key = part.key(&self.pack, [pattern.number, number as u32], facts.row(*row));
             groups.entry(key).or_default().push(*row);
         }
         let drawn = groups
@@ -309,16 +258,6 @@ impl Posteriors {
             }
         }
         Ok(drawn)
-    }
-
-    /// What is known around a part, no finer than its tables tell apart.
-    fn key(&self, pattern: &Pattern, number: usize, part: &Part, codes: &[i32]) -> Vec<u32> {
-        let mut key = vec![pattern.number, number as u32];
-        for v in part.variables.iter().chain(&part.observed) {
-            key.push(base(&self.pack.addresses[*v], codes));
-        }
-        key.extend(part.observed.iter().map(|v| codes[*v] as u32));
-        key
     }
 
     /// The posterior of a part, by as many ways as have failed before.
@@ -416,86 +355,8 @@ impl Posteriors {
             patterns.clear();
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let pattern = Arc::new(self.plan(Pattern::new(&self.pack.network, known, number)));
+        let pattern = Arc::new(self.planner.plan(Pattern::new(&self.pack.network, known, number)));
         patterns.insert(known.to_vec(), pattern.clone());
-        pattern
-    }
-}
-
-impl Posteriors {
-    /// Decides how the parts of a pattern are drawn, by what each way takes for the pilots.
-    fn plan(&self, mut pattern: Pattern) -> Pattern {
-        let (network, width) = (&self.pack.network, self.pack.network.variables.len());
-        let inverses = self.links().inverses();
-        for number in 0..pattern.parts.len() {
-            let mut part = std::mem::take(&mut pattern.parts[number]);
-            if self.ways.sweeps {
-                part.sweep = Sweep::new(network, &part.variables, &part.observed, inverses);
-            }
-            if !self.ways.envelopes {
-                pattern.parts[number] = part;
-                continue;
-            }
-            let pilots: Vec<Vec<i32>> = self
-                .pilots()
-                .chunks(width)
-                .map(|codes| {
-                    // Of them too, only what is known outside of the part and in it is.
-                    let mut codes = codes.to_vec();
-                    part.variables.iter().for_each(|v| codes[*v] = UNKNOWN);
-                    codes
-                })
-                .collect();
-            let swept = |codes: &&Vec<i32>| match &part.sweep {
-                Some(sweep) => matches!(sweep.carry(&self.pack, codes, FEW_WAYS), Carried::Trellis(_)),
-                None => false,
-            };
-            part.sweeps = 2 * pilots.iter().take(TESTED).filter(swept).count() > TESTED;
-            let keys: Vec<Vec<u32>> = pilots.iter().map(|codes| self.key(&pattern, number, &part, codes)).collect();
-            // How many people there are for each key of some words: all, or about as many as happen to meet.
-            let people = |words: &[usize]| {
-                let different: HashSet<Vec<u32>> =
-                    keys.iter().map(|key| words.iter().map(|w| key[w + 2]).collect()).collect();
-                let met = PILOTS - different.len();
-                let values = different.len().max(PILOTS * PILOTS / (2 * met + 1)) as u64;
-                (SHARED / values).max(1)
-            };
-            let envelope = |work: u64| Envelope::new(network, &part.variables, &part.observed, inverses, &people, work);
-            let takes = |envelope: &Envelope| {
-                let mut levels = vec![0; part.variables.len()];
-                let mut all = 0;
-                for codes in pilots.iter().take(TESTED) {
-                    let find = |_: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
-                        let (made, work) = make();
-                        all += work / people(words);
-                        made
-                    };
-                    let Some(enveloped) = envelope.over(&self.pack, codes, find) else { continue };
-                    let noise = Noise::new(0, b"");
-                    let words = |lane, v: usize| noise.block(self.names[v], lane, Use::Pilot);
-                    let (accepted, weighed) =
-                        envelope.draw(&self.pack, &enveloped, 1..1 + TRIES[0], words, &mut levels);
-                    all += weighed * TRIED + if accepted { 0 } else { MORE_WORK };
-                }
-                all / TESTED as u64
-            };
-            // The more work the bounds take, the fewer draws are taken back.
-            let mut least: Option<(u64, Envelope)> = None;
-            for work in if part.sweeps { &WORK[1..2] } else { &WORK[..] } {
-                let Some(envelope) = envelope(*work) else { break };
-                let takes = takes(&envelope);
-                if least.as_ref().is_none_or(|(least, _)| takes < *least) {
-                    least = Some((takes, envelope));
-                }
-                if least.as_ref().is_some_and(|(least, _)| *least < *work) {
-                    break;
-                }
-            }
-            if let Some((_, loose)) = least {
-                part.envelopes = [loose].into_iter().chain(envelope(MORE_WORK)).collect();
-            }
-            pattern.parts[number] = part;
-        }
         pattern
     }
 }
@@ -506,6 +367,11 @@ mod tests {
     use std::path::Path;
 
     const ROWS: usize = 4000;
+
+    fn only(pack: &Arc<Pack>, ways: Ways) -> Posteriors {
+        let posteriors = Posteriors::new(pack.clone());
+        Posteriors { planner: Planner::new(pack.clone(), posteriors.names.clone(), ways), ..posteriors }
+    }
 
     /// Somebody's facts, known in many rows, and the others drawn.
     fn drawn(posteriors: &Posteriors, person: &[i32], known: &[usize]) -> Facts {
@@ -527,9 +393,9 @@ mod tests {
             let path = format!("../datasets/{country}/{country}.pack");
             let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
             let posteriors = Posteriors::new(pack.clone());
-            let links = Links::new(&pack.network);
+            let links = posteriors.planner.links();
             let width = pack.network.variables.len();
-            for (at, person) in posteriors.pilots().chunks(width).enumerate() {
+            for (at, person) in posteriors.planner.pilots().chunks(width).enumerate() {
                 let known = |v: usize| (v * 7 + at * 3 + v * at) % 5 < 2;
                 let mut codes: Vec<i32> = (0..width).map(|v| if known(v) { person[v] } else { UNKNOWN }).collect();
                 links.follow(&pack, &mut codes);
@@ -549,16 +415,15 @@ mod tests {
         for (country, facts) in [
             ("usa", [["age", "sex", "state", "occupation"], ["last_name", "education_level", "city", "industry"]]),
             ("singapore", [["age", "ethnicity", "occupation", "religion"], ["sex", "age", "", ""]]),
+            ("india", [["last_name", "internet_use", "marital_status", "sex"], ["age", "sex", "place", "religion"]]),
         ] {
             let path = format!("../datasets/{country}/{country}.pack");
             let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-            let carried = Posteriors::new(pack.clone());
-            let eliminated =
-                Posteriors { ways: Ways { sweeps: false, envelopes: false }, ..Posteriors::new(pack.clone()) };
+            let carried = only(&pack, Ways { sweeps: true, envelopes: false });
+            let eliminated = only(&pack, Ways { sweeps: false, envelopes: false });
             let variables = &pack.network.variables;
             let everybody = drawn(&carried, &vec![UNKNOWN; variables.len()], &[]);
-            let enveloped =
-                Posteriors { ways: Ways { sweeps: false, envelopes: true }, ..Posteriors::new(pack.clone()) };
+            let enveloped = only(&pack, Ways { sweeps: false, envelopes: true });
             let (mut trellises, mut envelopes) = (0, 0);
             for (person, names) in facts.iter().enumerate() {
                 let known = |v: &usize| names.contains(&variables[*v].name.as_str());
@@ -593,6 +458,9 @@ mod tests {
                     assert!(chi < bound, "{country}, {names:?}: {}: {chi} at {df}", variable.name);
                 }
             }
+            let patterns = enveloped.patterns.lock().unwrap();
+            let mut parts = patterns.values().flat_map(|pattern| &pattern.parts).flat_map(|part| &part.envelopes);
+            assert!(country != "india" || parts.any(|e| e.is_grouped()), "{country}: no names were grouped");
             assert!(envelopes > 0, "{country}: nothing was drawn under an envelope");
             assert!(trellises > 0, "{country}: nothing was carried forward");
         }

@@ -132,3 +132,17 @@ pub(crate) fn in_all(lists: &[&[(u16, f64)]], mut visit: impl FnMut(u16, f64)) {
         visit(*level, weight);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_all_has_what_all_have() {
+        let (a, b) = ([(1, 0.5), (4, 0.25), (9, 1.0)], [(0, 1.0), (1, 0.5), (2, 1.0), (9, 0.5)]);
+        let mut met = vec![];
+        in_all(&[&a, &b], |level, weight| met.push((level, weight)));
+        assert_eq!(met, [(1, 0.25), (9, 0.5)]);
+        in_all(&[&a, &[]], |_, _| panic!("an empty list has nothing"));
+    }
+}

@@ -11,9 +11,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::draw::envelope::{Values, listed};
 use crate::draw::facts::UNKNOWN;
 use crate::draw::rows::{Inverse, in_all, span};
+use crate::draw::values::{Values, listed};
 use crate::model::network::{Address, Network, Table, UNREACHABLE, WORDS};
 use crate::model::partition::Partition;
 use crate::pack::Pack;
@@ -349,6 +349,10 @@ impl<'a> Next<'a> {
 }
 
 impl Trellis {
+    pub fn ways(&self) -> usize {
+        self.layers.iter().map(|layer| layer.ways.len()).sum()
+    }
+
     pub fn bytes(&self) -> usize {
         self.layers.iter().map(|l| size_of::<Way>() * l.ways.len() + 12 * l.last.len() + 100).sum()
     }
