@@ -1,6 +1,6 @@
 //! How the parts of a pattern are drawn: decided once, by what each way takes for some people.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::draw::envelope::Envelope;
@@ -146,9 +146,11 @@ impl Planner {
             let takes = |envelope: &Envelope| {
                 let mut levels = vec![0; part.variables.len()];
                 let mut all = 0;
-                for codes in pilots.iter().take(TESTED) {
-                    let find = |_: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
-                        let (made, work) = make();
+                let mut kept: HashMap<Vec<u32>, (Values, u64)> = HashMap::new();
+                for (codes, key) in pilots.iter().zip(&keys).take(TESTED) {
+                    let find = |number: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
+                        let of = [number as u32].into_iter().chain(words.iter().map(|w| key[w + 2]));
+                        let (made, work) = kept.entry(of.collect()).or_insert_with(make).clone();
                         // Bounds that there is no room for are made for every row.
                         let (people, bytes) = (people(words), made.bytes() as u64);
                         all += if SHARED / people * bytes > KEPT as u64 { work } else { FEWER * work / people };
@@ -167,9 +169,14 @@ impl Planner {
             let mut least: Option<(u64, Envelope)> = None;
             let grouped = if part.groups.iter().any(Option::is_some) { &[true, false][..] } else { &[false] };
             for grouped in grouped {
+                let mut before = None;
                 for work in if short { &WORK[1..2] } else { &WORK[..] } {
                     let Some(envelope) = envelope(*work, *grouped) else { break };
                     let takes = takes(&envelope);
+                    // What has all the work that it wants is not bounded better by more.
+                    if before.replace(takes) == Some(takes) {
+                        break;
+                    }
                     if least.as_ref().is_none_or(|(least, _)| takes < *least) {
                         least = Some((takes, envelope));
                     }
