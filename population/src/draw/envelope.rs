@@ -11,19 +11,16 @@
 //!
 //! A bound depends on what is known below its variable, not on all that is known: it is the same for many people, and kept.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::draw::posteriors::span;
+use crate::draw::bounds::{Bound, Function, LOOKED_UP, Of, Step, Top, bound, unknown_axes};
+use crate::draw::pattern::Part;
+use crate::draw::rows::{Inverse, in_all, span};
 use crate::draw::trellis::{base, row};
-use crate::model::network::{Network, Table, WORDS};
-use crate::model::partition::Partition;
-use crate::model::potential::{Axis, cells, offsets, strides, walk, walk_sizes, widen};
+use crate::draw::values::{Values, likelihoods, listed};
+use crate::model::network::{Network, WORDS};
+use crate::model::potential::{Axis, cells, strides};
 use crate::pack::Pack;
-
-/// The most work of any bound, and the most cells.
-const MOST_WORK: u128 = 1 << 21;
-const MOST_CELLS: u128 = 1 << 15;
 
 /// The most cells of the probabilities of a known variable.
 const MOST_LIKELIHOODS: u128 = 1 << 18;
@@ -34,99 +31,51 @@ pub(crate) struct Envelope {
     functions: Vec<Function>,
     /// In the order of drawing.
     steps: Vec<Step>,
+    /// The known variables that are bounded by groups of their levels.
+    grouped: Vec<usize>,
 }
-
-/// Weights over some unknown variables.
-#[derive(Debug)]
-struct Function {
-    of: Of,
-    axes: Vec<Axis>,
-    /// For each axis the step that draws its variable, and what each level adds to the cell.
-    reads: Vec<(usize, Vec<u32>)>,
-    /// Which words of the key of what is known around the part it depends on.
-    key: Vec<usize>,
-}
-
-#[derive(Debug)]
-enum Of {
-    /// The probability of a known variable.
-    Known(usize),
-    /// What a step bounds.
-    Bound(usize),
-}
-
-#[derive(Debug)]
-struct Step {
-    variable: usize,
-    /// Its unknown parents: the step that draws each, and its place in the address.
-    parents: Vec<(usize, usize)>,
-    /// The functions that weigh its levels.
-    factors: Vec<usize>,
-    bound: Option<Bound>,
-}
-
-/// A step's variable summed out of its table and its factors, over what is drawn before it.
-#[derive(Debug)]
-struct Bound {
-    function: usize,
-    /// Whether its largest weight is taken, not the sum by its table.
-    largest: bool,
-    own: Partition,
-    /// For each axis of the function, what each class adds to the row of the table.
-    rows: Vec<Vec<usize>>,
-    factors: Vec<Factor>,
-    /// How many levels a row of the variable's table lists, on average.
-    listed: usize,
-}
-
-/// A factor as a bound reads it: what remains of its axes, and what each class of the bound's axes and of the variable
-/// itself adds to the cell.
-#[derive(Debug)]
-struct Factor {
-    function: usize,
-    /// From all cells onto those of the axes that remain, where some do not: how many, and where each axis goes.
-    onto: Option<(usize, Vec<Vec<usize>>)>,
-    outer: Vec<Vec<usize>>,
-    own: Vec<usize>,
-    /// Of those of the bound's axes that it has, the stride and the classes.
-    sizes: Vec<(usize, usize, usize)>,
-}
-
-/// What is kept of a function: its values, by a key.
-pub(crate) type Values = Arc<[f64]>;
 
 /// The envelope of a person, or of all who are known alike.
 #[derive(Debug)]
 pub(crate) struct Enveloped {
     values: Vec<Values>,
     bases: Vec<u32>,
+    /// Of those that are bounded by groups, the base and the level.
+    grouped: Vec<(u32, i32)>,
 }
 
 impl Enveloped {
     pub fn bytes(&self) -> usize {
-        self.values.iter().map(|v| 16 + size_of_val(&v[..])).sum::<usize>() + size_of_val(&self.bases[..])
+        self.values.iter().map(|v| 24 + v.bytes()).sum::<usize>()
+            + size_of_val(&self.bases[..])
+            + size_of_val(&self.grouped[..])
     }
 }
 
 impl Envelope {
-    /// Of the unknown variables of a part and the known ones that they are parents of, both in ascending order. A bound
-    /// that has to be made for every person may take so much work, in products; `people` tells how many share one that
-    /// depends on some words of the part's key: the bases of the unknown and then of the known variables, and the levels of
-    /// the known ones. `None` if something known has too many probabilities to be laid out.
+    /// Of the unknown variables of a part and the known ones that they are parents of, both in ascending order; where it is
+    /// `grouped`, these are bounded by the groups that their levels are in. A bound that has to be made for every person may
+    /// take so much work, in products; `people` tells how many share one that depends on some words of the part's key. `None` if something known has too many probabilities to be laid out.
     pub fn new(
         network: &Network,
-        variables: &[usize],
-        observed: &[usize],
+        part: &Part,
+        inverses: &[Option<Arc<Inverse>>],
+        grouped: bool,
         people: &dyn Fn(&[usize]) -> u64,
         work: u64,
     ) -> Option<Envelope> {
+        let (variables, observed) = (&part.variables[..], &part.observed[..]);
+        let unknown_parents = |of: usize| -> Vec<(usize, usize)> {
+            let parents = network.tables[of].parents.iter().enumerate();
+            parents.filter_map(|(place, a)| Some((variables.binary_search(&a.variable).ok()?, place))).collect()
+        };
+        let mut bounded = vec![];
         let mut functions: Vec<Function> = vec![];
         let mut steps: Vec<Step> = variables
             .iter()
             .map(|v| {
-                let parents = network.tables[*v].parents.iter().enumerate();
-                let unknown = |(place, a): (usize, &Axis)| Some((variables.binary_search(&a.variable).ok()?, place));
-                Step { variable: *v, parents: parents.filter_map(unknown).collect(), factors: vec![], bound: None }
+                let parents = unknown_parents(*v);
+                Step { variable: *v, parents, factors: vec![], lists: vec![], tops: vec![], bound: None }
             })
             .collect();
         let add = |functions: &mut Vec<Function>, steps: &mut Vec<Step>, of: Of, axes: Vec<Axis>, key| {
@@ -138,7 +87,10 @@ impl Envelope {
             let reads: Vec<(usize, Vec<u32>)> = axes.iter().zip(sizes).filter_map(read).collect();
             // The last of its variables that is drawn is weighed by it.
             if let Some(last) = reads.iter().map(|(step, _)| *step).max() {
-                steps[last].factors.push(functions.len());
+                match of {
+                    Of::Listed(..) => steps[last].lists.push(functions.len()),
+                    _ => steps[last].factors.push(functions.len()),
+                }
             }
             functions.push(Function { of, axes, reads, key });
         };
@@ -147,8 +99,21 @@ impl Envelope {
             if cells(&axes) > MOST_LIKELIHOODS {
                 return None;
             }
-            let key = vec![variables.len() + at, variables.len() + observed.len() + at];
-            add(&mut functions, &mut steps, Of::Known(*v), axes, key);
+            let groups = part.groups.get(at).and_then(Option::as_ref).filter(|_| grouped);
+            let (of, words) = match (&inverses[*v], groups) {
+                (Some(inverse), _) => (Of::Listed(*v, inverse.clone()), 1),
+                (None, Some(groups)) => {
+                    let parents = unknown_parents(*v);
+                    if let Some(last) = parents.iter().map(|(step, _)| *step).max() {
+                        steps[last].tops.push(Top { at: bounded.len(), parents, groups: groups.clone() });
+                        bounded.push(*v);
+                    }
+                    (Of::Grouped(*v, groups.clone()), 2)
+                }
+                (None, None) => (Of::Known(*v), 1),
+            };
+            let key = vec![variables.len() + at, variables.len() + words * observed.len() + at];
+            add(&mut functions, &mut steps, of, axes, key);
         }
         for at in (0..steps.len()).rev() {
             let Some((axes, key, bound)) = bound(network, variables, &functions, &steps, at, people, work) else {
@@ -157,7 +122,13 @@ impl Envelope {
             steps[at].bound = Some(Bound { function: functions.len(), ..bound });
             add(&mut functions, &mut steps, Of::Bound(at), axes, key);
         }
-        Some(Envelope { functions, steps })
+        Some(Envelope { functions, steps, grouped: bounded })
+    }
+
+    /// Whether something known is bounded by groups of its levels.
+    #[cfg(test)]
+    pub fn is_grouped(&self) -> bool {
+        !self.grouped.is_empty()
     }
 
     /// The bounds for somebody. `find` gives values by a function's number and the words of its key, or makes them and
@@ -170,22 +141,36 @@ impl Envelope {
     ) -> Option<Enveloped> {
         let mut values: Vec<Values> = Vec::with_capacity(self.functions.len());
         for (number, function) in self.functions.iter().enumerate() {
-            let make = || match function.of {
+            let make = || match &function.of {
                 Of::Known(v) => {
-                    let made = likelihoods(pack, v, &function.axes, codes);
-                    let work = 4 * made.len() as u64;
+                    let rows = &pack.network.tables[*v].rows;
+                    let of = |row| span(rows, row, codes[*v]).map_or(0.0, |(low, high)| f64::from(high - low) / WORDS);
+                    let made = likelihoods(pack, *v, &function.axes, codes, of);
+                    let work = 4 * made.all().len() as u64;
                     (made, work)
                 }
-                Of::Bound(step) => self.steps[step].summed(pack, codes, &self.functions, &values),
+                Of::Grouped(v, groups) => {
+                    let group = groups.of(codes[*v]);
+                    let made = likelihoods(pack, *v, &function.axes, codes, |row| groups.top(group, row));
+                    let work = 2 * made.all().len() as u64;
+                    (made, work)
+                }
+                Of::Listed(v, inverse) => {
+                    let made = listed(pack, *v, inverse, codes);
+                    let work = LOOKED_UP * made.listed().len() as u64;
+                    (made, work)
+                }
+                Of::Bound(step) => self.steps[*step].summed(pack, codes, &self.functions, &values),
             };
             let made = find(number, &function.key, &make);
-            if made.len() == 1 && made[0] <= 0.0 {
+            if made.is_nothing() {
                 return None;
             }
             values.push(made);
         }
         let bases = self.steps.iter().map(|step| base(&pack.addresses[step.variable], codes)).collect();
-        Some(Enveloped { values, bases })
+        let grouped = self.grouped.iter().map(|v| (base(&pack.addresses[*v], codes), codes[*v])).collect();
+        Some(Enveloped { values, bases, grouped })
     }
 
     /// Draws a level of each variable, by four words for each of so many tries; whether one was accepted, and how many
@@ -238,9 +223,26 @@ impl Envelope {
             let function = &self.functions[*function];
             function.reads.iter().find(|(from, _)| *from == at).map_or(&[][..], |(_, adds)| &adds[..])
         };
+        let lists: Vec<&[(u16, f64)]> = step.lists.iter().map(|list| of.values[*list].listed()).collect();
         match &step.factors[..] {
+            factors if !lists.is_empty() => {
+                let parts: Vec<(&[f64], &[u32])> = factors
+                    .iter()
+                    .map(|f| (&of.values[*f].all()[cell(&self.functions[*f]) as usize..], own(f)))
+                    .collect();
+                in_all(&lists, |level, weight| {
+                    let Some((low, high)) = span(&table.rows, row, i32::from(level)) else { return };
+                    let weight = weight * f64::from(high - low) / WORDS;
+                    let weight =
+                        parts.iter().fold(weight, |w, (values, own)| w * values[own[usize::from(level)] as usize]);
+                    if weight > 0.0 {
+                        total += weight;
+                        weights.push((level, total));
+                    }
+                });
+            }
             [one] => {
-                let (values, own) = (&of.values[*one][cell(&self.functions[*one]) as usize..], own(one));
+                let (values, own) = (&of.values[*one].all()[cell(&self.functions[*one]) as usize..], own(one));
                 table.rows.each(row, |level, p| {
                     let weight = p * values[own[level] as usize];
                     if weight > 0.0 {
@@ -250,8 +252,10 @@ impl Envelope {
                 });
             }
             factors => {
-                let parts: Vec<(&[f64], &[u32])> =
-                    factors.iter().map(|f| (&of.values[*f][cell(&self.functions[*f]) as usize..], own(f))).collect();
+                let parts: Vec<(&[f64], &[u32])> = factors
+                    .iter()
+                    .map(|f| (&of.values[*f].all()[cell(&self.functions[*f]) as usize..], own(f)))
+                    .collect();
                 table.rows.each(row, |level, p| {
                     let weight = parts.iter().fold(p, |w, (values, own)| w * values[own[level] as usize]);
                     if weight > 0.0 {
@@ -261,214 +265,28 @@ impl Envelope {
                 });
             }
         }
-        let promised = of.values[bound.function][cell(&self.functions[bound.function]) as usize];
+        let promised = of.values[bound.function].all()[cell(&self.functions[bound.function]) as usize];
         let [high, low, more, less] = words();
         let share = |high: u32, low: u32| ((u64::from(high) << 32 | u64::from(low)) >> 11) as f64 / (1u64 << 53) as f64;
-        if total <= 0.0 || share(more, less) * promised >= total {
+        if total <= 0.0 {
             return false;
         }
         let drawn = share(high, low) * total;
         let place = weights.partition_point(|(_, sum)| *sum <= drawn).min(weights.len() - 1);
         levels[at] = weights[place].0;
-        true
+        let of_group = step.tops.iter().map(|top| self.of_group(pack, of, top, levels)).product::<f64>();
+        share(more, less) * promised < total * of_group
     }
-}
 
-/// The parents of a table that are among some variables.
-fn unknown_axes(table: &Table, variables: &[usize]) -> Vec<Axis> {
-    table.parents.iter().filter(|a| variables.binary_search(&a.variable).is_ok()).cloned().collect()
-}
-
-/// What a step bounds: over which axes, by which words of the key, and how; nothing if nothing weighs its variable.
-fn bound(
-    network: &Network,
-    variables: &[usize],
-    functions: &[Function],
-    steps: &[Step],
-    at: usize,
-    people: &dyn Fn(&[usize]) -> u64,
-    work: u64,
-) -> Option<(Vec<Axis>, Vec<usize>, Bound)> {
-    let step = &steps[at];
-    let (variable, table) = (step.variable, &network.tables[step.variable]);
-    let mut own = Partition::by_signature(vec![0; network.variables[variable].len()]);
-    let mut key: Vec<usize> = vec![at];
-    for function in step.factors.iter().map(|f| &functions[*f]) {
-        key.extend(&function.key);
-        function.axes.iter().filter(|a| a.variable == variable).for_each(|a| own = own.refine(&a.partition));
-    }
-    if step.factors.is_empty() {
-        return None;
-    }
-    key.sort_unstable();
-    key.dedup();
-    let parents = unknown_axes(table, variables);
-    let mut scope = parents.clone();
-    for function in step.factors.iter().map(|f| &functions[*f]) {
-        function.axes.iter().filter(|a| a.variable != variable).for_each(|a| widen(&mut scope, a));
-    }
-    let work = u128::from(work.saturating_mul(people(&key))).min(MOST_WORK);
-    let most = MOST_CELLS.min(work);
-    let listed = table.rows.entries() / table.rows.len().max(1) + 1;
-    let fits = |scope: &[Axis]| {
-        let each = listed.min(2 * own.classes());
-        cells(scope) <= most && cells(scope).saturating_mul(each as u128) <= work
-    };
-    let of_parents = |a: &Axis| parents.iter().any(|p| p.variable == a.variable);
-    // What its own table does not have goes first, and of that what makes the table smallest.
-    while !fits(&scope) {
-        let others = scope.iter().enumerate().filter(|(_, a)| !of_parents(a));
-        let Some((most, _)) = others.max_by_key(|(_, a)| a.partition.classes()) else { break };
-        scope.remove(most);
-    }
-    let largest = !fits(&scope);
-    if largest {
-        scope.clear();
-        for function in step.factors.iter().map(|f| &functions[*f]) {
-            function.axes.iter().filter(|a| a.variable != variable).for_each(|a| widen(&mut scope, a));
-        }
-        while !fits(&scope) {
-            let Some((most, _)) = scope.iter().enumerate().max_by_key(|(_, a)| a.partition.classes()) else { break };
-            scope.remove(most);
-        }
-    }
-    scope.retain(|a| a.partition.classes() > 1);
-    let mut rows: Vec<Vec<usize>> = scope.iter().map(|a| vec![0; a.partition.classes()]).collect();
-    if !largest {
-        for (axis, stride) in table.parents.iter().zip(strides(&table.parents)) {
-            let Some(at) = scope.iter().position(|a| a.variable == axis.variable) else { continue };
-            let onto = scope[at].partition.onto(&axis.partition)?;
-            rows[at].iter_mut().zip(onto).for_each(|(row, class)| *row += usize::from(class) * stride);
-        }
-    }
-    let own_axis = Axis { variable, partition: own.clone() };
-    let with_own: Vec<Axis> = scope.iter().chain([&own_axis]).cloned().collect();
-    let factor = |f: &usize| {
-        let axes = &functions[*f].axes;
-        let stays = |a: &&Axis| with_own.iter().any(|s| s.variable == a.variable);
-        let left: Vec<Axis> = axes.iter().filter(stays).cloned().collect();
-        let onto = (left.len() < axes.len()).then(|| (cells(&left) as usize, offsets(axes, &left, None)));
-        let mut outer = offsets(&with_own, &left, None);
-        let own = outer.pop().unwrap_or_default();
-        let size = |(axis, stride): (&Axis, usize)| {
-            let at = scope.iter().position(|s| s.variable == axis.variable)?;
-            Some((at, stride, axis.partition.classes()))
+    /// What share a known level has of what bounds its group.
+    fn of_group(&self, pack: &Pack, of: &Enveloped, top: &Top, levels: &[u16]) -> f64 {
+        let (variable, (base, level)) = (self.grouped[top.at], of.grouped[top.at]);
+        let (table, address) = (&pack.network.tables[variable], &pack.addresses[variable]);
+        let add = |(from, place): &(usize, usize)| address.parents[*place].1[usize::from(levels[*from])];
+        let share = |row| {
+            let (low, high) = span(&table.rows, row, level)?;
+            Some(top.groups.share(level, row, f64::from(high - low) / WORDS))
         };
-        let sizes = left.iter().zip(strides(&left)).filter_map(size).collect();
-        Factor { function: *f, onto, outer, own, sizes }
-    };
-    let factors = step.factors.iter().map(factor).collect();
-    Some((scope, key, Bound { function: 0, largest, own, rows, factors, listed }))
-}
-
-/// The probability of what is known of a variable, for each configuration of its unknown parents.
-fn likelihoods(pack: &Pack, variable: usize, axes: &[Axis], codes: &[i32]) -> Values {
-    let table = &pack.network.tables[variable];
-    let mut adds = vec![];
-    for (axis, stride) in table.parents.iter().zip(strides(&table.parents)) {
-        if axes.iter().any(|a| a.variable == axis.variable) {
-            adds.push((0..axis.partition.classes()).map(|c| c * stride).collect::<Vec<usize>>());
-        }
-    }
-    let from = base(&pack.addresses[variable], codes);
-    let mut values = vec![];
-    walk(axes, std::slice::from_ref(&adds), 0..cells(axes) as usize, |_, at| {
-        let span = row(table, from + at[0] as u32).and_then(|row| span(&table.rows, row, codes[variable]));
-        values.push(span.map_or(0.0, |(low, high)| f64::from(high - low) / WORDS));
-    });
-    values.into()
-}
-
-impl Step {
-    /// The values of its bound.
-    fn summed(&self, pack: &Pack, codes: &[i32], functions: &[Function], values: &[Values]) -> (Values, u64) {
-        let Some(bound) = &self.bound else { return ([].into(), 0) };
-        let table = &pack.network.tables[self.variable];
-        let from = base(&pack.addresses[self.variable], codes);
-        let scope = &functions[bound.function].axes;
-        let factors: Vec<Values> = bound
-            .factors
-            .iter()
-            .map(|factor| {
-                let whole = &values[factor.function];
-                let Some((cells, onto)) = &factor.onto else { return whole.clone() };
-                let mut most = vec![0.0f64; *cells];
-                walk(&functions[factor.function].axes, std::slice::from_ref(onto), 0..whole.len(), |cell, at| {
-                    most[at[0]] = most[at[0]].max(whole[cell]);
-                });
-                most.into()
-            })
-            .collect();
-        // Classes that a factor leaves nothing of are passed over.
-        let mut left: Vec<Vec<bool>> = scope.iter().map(|a| vec![true; a.partition.classes()]).collect();
-        for (factor, values) in bound.factors.iter().zip(&factors) {
-            if !values.contains(&0.0) {
-                continue;
-            }
-            for (axis, stride, classes) in &factor.sizes {
-                let mut met = vec![false; *classes];
-                for (block, weights) in values.chunks(*stride).enumerate() {
-                    met[block % classes] |= weights.iter().any(|w| *w > 0.0);
-                }
-                left[*axis].iter_mut().zip(&factor.outer[*axis]).for_each(|(left, add)| *left &= met[add / stride]);
-            }
-        }
-        let only = |adds: &[Vec<usize>]| -> Vec<Vec<usize>> {
-            let kept = |(adds, left): (&Vec<usize>, &Vec<bool>)| {
-                adds.iter().zip(left).filter(|(_, left)| **left).map(|(add, _)| *add).collect()
-            };
-            adds.iter().zip(&left).map(kept).collect()
-        };
-        let places: Vec<Vec<usize>> = scope
-            .iter()
-            .zip(strides(scope))
-            .map(|(a, stride)| (0..a.partition.classes()).map(|c| c * stride).collect())
-            .collect();
-        let mut tables = vec![only(&bound.rows)];
-        tables.extend(bound.factors.iter().map(|f| only(&f.outer)));
-        tables.push(only(&places));
-        let sizes: Vec<usize> = left.iter().map(|left| left.iter().filter(|l| **l).count()).collect();
-        let class_of = bound.own.class_of();
-        let mut summed = vec![0.0; cells(scope) as usize];
-        let count = bound.factors.len();
-        let varies = bound.factors.iter().any(|f| f.outer.iter().flatten().any(|add| *add > 0));
-        // Where a row lists fewer levels than there are classes, only theirs are weighed.
-        let sparse = varies && !bound.largest && bound.listed < 2 * bound.own.classes();
-        let mut weights = vec![0.0; if sparse { 0 } else { bound.own.classes() }];
-        let mut weighed = false;
-        let work = Cell::new(summed.len() as u64 / 8 + 64);
-        walk_sizes(&sizes, &tables, 0..sizes.iter().product(), |_, at| {
-            if !sparse && (varies || !weighed) {
-                let (first, others) = (&bound.factors[0], &bound.factors[1..]);
-                for (weight, own) in weights.iter_mut().zip(&first.own) {
-                    *weight = factors[0][at[1] + own];
-                }
-                for ((factor, values), at) in others.iter().zip(&factors[1..]).zip(&at[2..]) {
-                    for (weight, own) in weights.iter_mut().zip(&factor.own) {
-                        *weight *= values[at + own];
-                    }
-                }
-                weighed = true;
-                work.set(work.get() + (count * weights.len()) as u64);
-            }
-            let place = at[count + 1];
-            if bound.largest {
-                summed[place] = weights.iter().copied().fold(0.0, f64::max);
-                return;
-            }
-            let Some(row) = row(table, from + at[0] as u32) else { return };
-            let mut sum = 0.0;
-            work.set(work.get() + bound.listed as u64);
-            match sparse {
-                true => table.rows.each(row, |level, p| {
-                    let class = usize::from(class_of[level]);
-                    let each = bound.factors.iter().zip(&factors).zip(&at[1..]);
-                    sum += each.fold(p, |w, ((factor, values), at)| w * values[at + factor.own[class]]);
-                }),
-                false => table.rows.each(row, |level, p| sum += p * weights[usize::from(class_of[level])]),
-            }
-            summed[place] = sum;
-        });
-        (summed.into(), work.get())
+        row(table, base + top.parents.iter().map(add).sum::<u32>()).and_then(share).unwrap_or(0.0)
     }
 }

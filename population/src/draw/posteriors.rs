@@ -5,25 +5,27 @@
 //! people with the same values around it: it is worked out once and kept. Unknown variables without known descendants are
 //! drawn from their tables as they are. (Koller and Friedman, Probabilistic Graphical Models, 2009, sections 3.3 and 9.3.)
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::mem::size_of_val;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::draw::envelope::{Envelope, Enveloped, Values};
+use crate::draw::envelope::Enveloped;
 use crate::draw::facts::{Facts, UNKNOWN};
+use crate::draw::kept::Kept;
+use crate::draw::pattern::{Part, Pattern};
+use crate::draw::planner::{Planner, TRIES, Ways};
+use crate::draw::rows::{of_rows, row_of, span};
 use crate::draw::stream::{Noise, Use, named};
-use crate::draw::trellis::{Carried, FEW_WAYS, MAX_WAYS, Sweep, Trellis, base};
+use crate::draw::trellis::{Carried, FEW_WAYS, MAX_WAYS, Trellis, base};
+use crate::draw::values::Values;
 use crate::error::Result;
 use crate::infer::elimination::weighed;
 use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE, WORDS};
 use crate::model::potential::{Axis, Potential, cells, strides, walk};
 use crate::pack::Pack;
-
-/// Posteriors that are kept, in bytes; as many again of those that were used before.
-const KEPT: usize = 64 << 20;
 
 /// Plans that are kept.
 const PATTERNS: usize = 1 << 10;
@@ -37,66 +39,8 @@ pub(crate) struct Posteriors {
     patterns: Mutex<HashMap<Vec<bool>, Arc<Pattern>>>,
     kept: Mutex<Kept<Option<Arc<Posterior>>>>,
     bounds: Mutex<Kept<Values>>,
-    links: OnceLock<Vec<Vec<Link>>>,
-    pilots: OnceLock<Vec<i32>>,
+    planner: Planner,
     numbers: AtomicU32,
-    ways: Ways,
-}
-
-/// A parent that goes with each level of a variable at one level only, as a state with its towns.
-#[derive(Debug)]
-struct Link {
-    parent: usize,
-    level_of: Vec<u16>,
-}
-
-/// The ways in which posteriors may be drawn from; where none of them will do, parts are eliminated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ways {
-    /// Parts may be carried forward.
-    sweeps: bool,
-    /// Parts may be drawn under envelopes.
-    envelopes: bool,
-}
-
-/// How many tries the two envelopes of a part are given.
-const TRIES: [u32; 2] = [256, 2048];
-
-/// The work that the bounds of an envelope may take for every row, in products, and that of the second envelope.
-const WORK: [u64; 5] = [1 << 9, 1 << 12, 1 << 14, 1 << 16, 1 << 18];
-const MORE_WORK: u64 = 1 << 18;
-
-/// People like those of the population, always the same: by them it is decided how people are drawn of whom the same
-/// variables are known. So many tell how often bounds are the same, and of so many it is found what each way takes.
-const PILOTS: usize = 256;
-const TESTED: usize = 8;
-
-/// How many rows are thought to share the bounds of a pattern.
-const SHARED: u64 = 1 << 14;
-
-/// What a level that is weighed in a try takes, in products.
-const TRIED: u64 = 4;
-
-/// What follows from which variables are known.
-#[derive(Debug)]
-struct Pattern {
-    number: u32,
-    /// Known variables whose parents are known.
-    certain: Vec<usize>,
-    parts: Vec<Part>,
-    /// Unknown variables without known descendants.
-    barren: Vec<usize>,
-}
-
-/// Unknown variables that are tied together, and the known ones that they are the parents of.
-#[derive(Debug, Default)]
-struct Part {
-    variables: Vec<usize>,
-    observed: Vec<usize>,
-    sweep: Option<Sweep>,
-    /// Whether it is carried forward before envelopes are tried.
-    sweeps: bool,
-    envelopes: Vec<Envelope>,
 }
 
 /// Variables and their levels.
@@ -113,44 +57,6 @@ enum Posterior {
         order: Vec<usize>,
         tables: Vec<(Table, Address)>,
     },
-}
-
-/// The least recently used go first, in two halves.
-#[derive(Debug)]
-struct Kept<T> {
-    new: HashMap<Vec<u32>, (T, usize)>,
-    old: HashMap<Vec<u32>, (T, usize)>,
-    bytes: usize,
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Kept<T> {
-        Kept { new: HashMap::new(), old: HashMap::new(), bytes: 0 }
-    }
-}
-
-impl<T: Clone> Kept<T> {
-    fn find(&mut self, key: &[u32]) -> Option<T> {
-        if let Some((found, _)) = self.new.get(key) {
-            return Some(found.clone());
-        }
-        let (key, (found, bytes)) = self.old.remove_entry(key)?;
-        self.put(key, found.clone(), bytes);
-        Some(found)
-    }
-
-    /// Keeps what takes so many bytes, key and all, unless it is too large.
-    fn put(&mut self, key: Vec<u32>, kept: T, bytes: usize) {
-        if bytes > KEPT / 4 {
-            return;
-        }
-        if self.bytes + bytes > KEPT {
-            self.old = std::mem::take(&mut self.new);
-            self.bytes = 0;
-        }
-        self.bytes += bytes;
-        self.new.insert(key, (kept, bytes));
-    }
 }
 
 impl Posterior {
@@ -197,48 +103,17 @@ impl Posterior {
     }
 }
 
-/// The row of a table for somebody; `None` if the table has none, or a parent is unknown.
-pub(crate) fn row_of(table: &Table, address: &Address, codes: &[i32]) -> Option<usize> {
-    let mut config = 0;
-    for (parent, offsets) in &address.parents {
-        config += *offsets.get(usize::try_from(codes[*parent]).ok()?)?;
-    }
-    let row = table.compact.as_ref().map_or(config, |rows| rows[config as usize]);
-    (row != UNREACHABLE).then_some(row as usize)
-}
-
-/// The words that draw a level in a row of a pack's table, from the first up to, not including, the second.
-pub(crate) fn span(rows: &Rows, row: usize, level: i32) -> Option<(u32, u32)> {
-    let level = u16::try_from(level).ok()?;
-    let (low, high) = match rows {
-        Rows::Dense { width, thresholds } => {
-            let row = &thresholds[row * width..(row + 1) * width];
-            let at = usize::from(level);
-            (if at == 0 { 0 } else { row[at - 1] }, *row.get(at)?)
-        }
-        Rows::Sparse { offsets, levels, thresholds } => {
-            let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
-            let at = from + levels[from..to].binary_search(&level).ok()?;
-            (if at == from { 0 } else { thresholds[at - 1] }, thresholds[at])
-        }
-        Rows::Function { levels } => return (levels[row] == level).then_some((0, u32::MAX)),
-    };
-    (low < high).then_some((low, high))
-}
-
 impl Posteriors {
     pub fn new(pack: Arc<Pack>) -> Posteriors {
-        let names = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
+        let names: Vec<[u32; 2]> = pack.network.variables.iter().map(|v| named(&["variable", &v.name])).collect();
         Posteriors {
+            planner: Planner::new(pack.clone(), names.clone(), Ways { sweeps: true, envelopes: true }),
             pack,
             names,
             patterns: Mutex::default(),
             kept: Mutex::default(),
             bounds: Mutex::default(),
-            links: OnceLock::new(),
-            pilots: OnceLock::new(),
             numbers: AtomicU32::new(0),
-            ways: Ways { sweeps: true, envelopes: true },
         }
     }
 
@@ -253,7 +128,8 @@ impl Posteriors {
     /// If a posterior needs more memory than the bound.
     pub fn fill(&self, facts: &mut Facts, noises: &[Noise], needed: &[bool]) -> Result<Vec<bool>> {
         let width = facts.width;
-        facts.codes.par_chunks_mut(width.max(1)).for_each(|codes| self.follow(codes));
+        let links = self.planner.links();
+        facts.codes.par_chunks_mut(width.max(1)).for_each(|codes| links.follow(&self.pack, codes));
         let mut by_pattern: HashMap<Vec<bool>, Vec<usize>> = HashMap::new();
         for row in 0..noises.len() {
             let known = facts.row(row).iter().map(|c| *c != UNKNOWN).collect();
@@ -304,43 +180,6 @@ impl Posteriors {
         Ok(possible)
     }
 
-    /// Puts in what follows from what is known for certain: parents that go with one level, and functions.
-    fn follow(&self, codes: &mut [i32]) {
-        let network = &self.pack.network;
-        let links =
-            self.links.get_or_init(|| network.tables.iter().enumerate().map(|(v, _)| links(network, v)).collect());
-        for (v, links) in links.iter().enumerate().rev() {
-            let Ok(level) = usize::try_from(codes[v]) else { continue };
-            for link in links.iter().filter(|link| codes[link.parent] == UNKNOWN).collect::<Vec<_>>() {
-                codes[link.parent] = i32::from(link.level_of[level]);
-            }
-        }
-        for (v, table) in network.tables.iter().enumerate() {
-            if let (UNKNOWN, Rows::Function { levels }) = (codes[v], &table.rows)
-                && let Some(row) = row_of(table, &self.pack.addresses[v], codes)
-            {
-                codes[v] = i32::from(levels[row]);
-            }
-        }
-    }
-
-    /// The codes of the pilots, one after another.
-    fn pilots(&self) -> &[i32] {
-        self.pilots.get_or_init(|| {
-            let (network, width) = (&self.pack.network, self.pack.network.variables.len());
-            let mut pilots = vec![UNKNOWN; PILOTS * width];
-            for (key, codes) in (0u64..).zip(pilots.chunks_mut(width.max(1))) {
-                let noise = Noise::new(0, &key.to_le_bytes());
-                for (v, table) in network.tables.iter().enumerate() {
-                    if let Some(row) = row_of(table, &self.pack.addresses[v], codes) {
-                        codes[v] = i32::from(table.rows.pick(row, noise.block(self.names[v], 0, Use::Pilot)[0]));
-                    }
-                }
-            }
-            pilots
-        })
-    }
-
     #[allow(clippy::too_many_arguments)]
     fn fill_part(
         &self,
@@ -354,7 +193,7 @@ impl Posteriors {
     ) -> Result<()> {
         let mut groups: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
         for row in rows {
-            let key = self.key(pattern, number, part, facts.row(*row));
+            let key = part.key(&self.pack, [pattern.number, number as u32], facts.row(*row));
             groups.entry(key).or_default().push(*row);
         }
         let drawn = groups
@@ -421,16 +260,6 @@ impl Posteriors {
         Ok(drawn)
     }
 
-    /// What is known around a part, no finer than its tables tell apart.
-    fn key(&self, pattern: &Pattern, number: usize, part: &Part, codes: &[i32]) -> Vec<u32> {
-        let mut key = vec![pattern.number, number as u32];
-        for v in part.variables.iter().chain(&part.observed) {
-            key.push(base(&self.pack.addresses[*v], codes));
-        }
-        key.extend(part.observed.iter().map(|v| codes[*v] as u32));
-        key
-    }
-
     /// The posterior of a part, by as many ways as have failed before.
     fn posterior(&self, key: &[u32], part: &Part, codes: &[i32], failed: usize) -> Result<Option<Arc<Posterior>>> {
         let mut numbered = key.to_vec();
@@ -463,7 +292,7 @@ impl Posteriors {
                 let found = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).find(&key);
                 found.unwrap_or_else(|| {
                     let (made, _) = make();
-                    let bytes = 100 + size_of_val(&key[..]) + size_of_val(&made[..]);
+                    let bytes = 100 + size_of_val(&key[..]) + made.bytes();
                     self.bounds.lock().unwrap_or_else(PoisonError::into_inner).put(key, made.clone(), bytes);
                     made
                 })
@@ -526,203 +355,10 @@ impl Posteriors {
             patterns.clear();
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let pattern = Arc::new(self.plan(Pattern::new(&self.pack.network, known, number)));
+        let pattern = Arc::new(self.planner.plan(Pattern::new(&self.pack.network, known, number)));
         patterns.insert(known.to_vec(), pattern.clone());
         pattern
     }
-}
-
-impl Posteriors {
-    /// Decides how the parts of a pattern are drawn, by what each way takes for the pilots.
-    fn plan(&self, mut pattern: Pattern) -> Pattern {
-        let (network, width) = (&self.pack.network, self.pack.network.variables.len());
-        for number in 0..pattern.parts.len() {
-            let mut part = std::mem::take(&mut pattern.parts[number]);
-            if self.ways.sweeps {
-                part.sweep = Sweep::new(network, &part.variables, &part.observed);
-            }
-            if !self.ways.envelopes {
-                pattern.parts[number] = part;
-                continue;
-            }
-            let pilots: Vec<Vec<i32>> = self
-                .pilots()
-                .chunks(width)
-                .map(|codes| {
-                    // Of them too, only what is known outside of the part and in it is.
-                    let mut codes = codes.to_vec();
-                    part.variables.iter().for_each(|v| codes[*v] = UNKNOWN);
-                    codes
-                })
-                .collect();
-            let swept = |codes: &&Vec<i32>| match &part.sweep {
-                Some(sweep) => matches!(sweep.carry(&self.pack, codes, FEW_WAYS), Carried::Trellis(_)),
-                None => false,
-            };
-            part.sweeps = 2 * pilots.iter().take(TESTED).filter(swept).count() > TESTED;
-            let keys: Vec<Vec<u32>> = pilots.iter().map(|codes| self.key(&pattern, number, &part, codes)).collect();
-            // How many people there are for each key of some words: all, or about as many as happen to meet.
-            let people = |words: &[usize]| {
-                let different: HashSet<Vec<u32>> =
-                    keys.iter().map(|key| words.iter().map(|w| key[w + 2]).collect()).collect();
-                let met = PILOTS - different.len();
-                let values = different.len().max(PILOTS * PILOTS / (2 * met + 1)) as u64;
-                (SHARED / values).max(1)
-            };
-            let envelope = |work: u64| Envelope::new(network, &part.variables, &part.observed, &people, work);
-            let takes = |envelope: &Envelope| {
-                let mut levels = vec![0; part.variables.len()];
-                let mut all = 0;
-                for codes in pilots.iter().take(TESTED) {
-                    let find = |_: usize, words: &[usize], make: &dyn Fn() -> (Values, u64)| {
-                        let (made, work) = make();
-                        all += work / people(words);
-                        made
-                    };
-                    let Some(enveloped) = envelope.over(&self.pack, codes, find) else { continue };
-                    let noise = Noise::new(0, b"");
-                    let words = |lane, v: usize| noise.block(self.names[v], lane, Use::Pilot);
-                    let (accepted, weighed) =
-                        envelope.draw(&self.pack, &enveloped, 1..1 + TRIES[0], words, &mut levels);
-                    all += weighed * TRIED + if accepted { 0 } else { MORE_WORK };
-                }
-                all / TESTED as u64
-            };
-            // The more work the bounds take, the fewer draws are taken back.
-            let mut least: Option<(u64, Envelope)> = None;
-            for work in if part.sweeps { &WORK[1..2] } else { &WORK[..] } {
-                let Some(envelope) = envelope(*work) else { break };
-                let takes = takes(&envelope);
-                if least.as_ref().is_none_or(|(least, _)| takes < *least) {
-                    least = Some((takes, envelope));
-                }
-                if least.as_ref().is_some_and(|(least, _)| *least < *work) {
-                    break;
-                }
-            }
-            if let Some((_, loose)) = least {
-                part.envelopes = [loose].into_iter().chain(envelope(MORE_WORK)).collect();
-            }
-            pattern.parts[number] = part;
-        }
-        pattern
-    }
-}
-
-/// Parents of which each level of a variable goes with one level only.
-fn links(network: &Network, variable: usize) -> Vec<Link> {
-    const NONE: u16 = u16::MAX;
-    let table = &network.tables[variable];
-    let levels = network.variables[variable].len();
-    let mut open: Vec<(usize, Vec<u16>)> = table
-        .parents
-        .iter()
-        .enumerate()
-        .filter(|(_, axis)| axis.partition.is_finest() && axis.partition.classes() > 1)
-        .map(|(at, _)| (at, vec![NONE; levels]))
-        .collect();
-    let strides = strides(&table.parents);
-    for config in 0..cells(&table.parents) as usize {
-        if open.is_empty() {
-            break;
-        }
-        let row = table.compact.as_ref().map_or(config as u32, |rows| rows[config]);
-        if row == UNREACHABLE {
-            continue;
-        }
-        open.retain_mut(|(at, level_of)| {
-            let axis = &table.parents[*at];
-            let class = (config / strides[*at] % axis.partition.classes()) as u16;
-            let mut one = true;
-            table.rows.each(row as usize, |level, _| {
-                one &= level_of[level] == NONE || level_of[level] == class;
-                level_of[level] = class;
-            });
-            one
-        });
-    }
-    let link = |(at, classes): (usize, Vec<u16>)| {
-        let axis = &table.parents[at];
-        let mut levels = vec![0; axis.partition.classes()];
-        axis.partition
-            .class_of()
-            .iter()
-            .enumerate()
-            .for_each(|(level, class)| levels[usize::from(*class)] = level as u16);
-        // Whoever has a level that nobody has cannot be, whatever the parent is.
-        let level_of =
-            classes.iter().map(|class| if *class == NONE { 0 } else { levels[usize::from(*class)] }).collect();
-        Link { parent: axis.variable, level_of }
-    };
-    open.into_iter().map(link).collect()
-}
-
-impl Pattern {
-    fn new(network: &Network, known: &[bool], number: u32) -> Pattern {
-        let count = network.tables.len();
-        let wanted = network.ancestors((0..count).filter(|v| known[*v]));
-        // Variables in one table that are unknown are in one part: the least of them names it.
-        let mut part_of: Vec<usize> = (0..count).collect();
-        fn least(part_of: &mut [usize], mut v: usize) -> usize {
-            while part_of[v] != v {
-                part_of[v] = part_of[part_of[v]];
-                v = part_of[v];
-            }
-            v
-        }
-        let unknown_of = |v: usize| {
-            let parents = network.tables[v].parents.iter().map(|a| a.variable);
-            parents.chain([v]).filter(|u| !known[*u]).collect::<Vec<usize>>()
-        };
-        for v in (0..count).filter(|v| wanted[*v]) {
-            for pair in unknown_of(v).windows(2) {
-                let (a, b) = (least(&mut part_of, pair[0]), least(&mut part_of, pair[1]));
-                part_of[a.max(b)] = a.min(b);
-            }
-        }
-        let mut parts: HashMap<usize, Part> = HashMap::new();
-        let (mut certain, mut barren) = (vec![], vec![]);
-        for v in 0..count {
-            match (known[v], wanted[v], unknown_of(v).first()) {
-                (true, _, None) => certain.push(v),
-                (true, _, Some(parent)) => {
-                    parts.entry(least(&mut part_of, *parent)).or_default().observed.push(v);
-                }
-                (false, true, _) => parts.entry(least(&mut part_of, v)).or_default().variables.push(v),
-                (false, false, _) => barren.push(v),
-            }
-        }
-        let mut parts: Vec<Part> = parts.into_values().collect();
-        parts.sort_by_key(|p| p.variables.first().copied());
-        Pattern { number, certain, parts, barren }
-    }
-}
-
-/// A table of some rows of another one.
-fn of_rows(of: &Rows, parents: Vec<Axis>, which: &[u32]) -> Table {
-    let reached: Vec<usize> = which.iter().filter(|r| **r != UNREACHABLE).map(|r| *r as usize).collect();
-    let compact = (reached.len() < which.len()).then(|| {
-        let mut next = 0..reached.len() as u32;
-        which.iter().map(|r| if *r == UNREACHABLE { *r } else { next.next().unwrap_or(UNREACHABLE) }).collect()
-    });
-    let rows = match of {
-        Rows::Function { levels } => Rows::Function { levels: reached.iter().map(|r| levels[*r]).collect() },
-        Rows::Dense { width, thresholds } => {
-            let rows = reached.iter().flat_map(|r| &thresholds[r * width..(r + 1) * width]);
-            Rows::Dense { width: *width, thresholds: rows.copied().collect() }
-        }
-        Rows::Sparse { offsets, levels, thresholds } => {
-            let (mut at, mut of_levels, mut kept) = (vec![0], vec![], vec![]);
-            for r in reached {
-                let range = offsets[r] as usize..offsets[r + 1] as usize;
-                of_levels.extend_from_slice(&levels[range.clone()]);
-                kept.extend_from_slice(&thresholds[range]);
-                at.push(of_levels.len() as u32);
-            }
-            Rows::Sparse { offsets: at, levels: of_levels, thresholds: kept }
-        }
-    };
-    Table { parents, rows, compact }
 }
 
 #[cfg(test)]
@@ -731,6 +367,11 @@ mod tests {
     use std::path::Path;
 
     const ROWS: usize = 4000;
+
+    fn only(pack: &Arc<Pack>, ways: Ways) -> Posteriors {
+        let posteriors = Posteriors::new(pack.clone());
+        Posteriors { planner: Planner::new(pack.clone(), posteriors.names.clone(), ways), ..posteriors }
+    }
 
     /// Somebody's facts, known in many rows, and the others drawn.
     fn drawn(posteriors: &Posteriors, person: &[i32], known: &[usize]) -> Facts {
@@ -752,11 +393,12 @@ mod tests {
             let path = format!("../datasets/{country}/{country}.pack");
             let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
             let posteriors = Posteriors::new(pack.clone());
+            let links = posteriors.planner.links();
             let width = pack.network.variables.len();
-            for (at, person) in posteriors.pilots().chunks(width).enumerate() {
+            for (at, person) in posteriors.planner.pilots().chunks(width).enumerate() {
                 let known = |v: usize| (v * 7 + at * 3 + v * at) % 5 < 2;
                 let mut codes: Vec<i32> = (0..width).map(|v| if known(v) { person[v] } else { UNKNOWN }).collect();
-                posteriors.follow(&mut codes);
+                links.follow(&pack, &mut codes);
                 for v in (0..width).filter(|v| !known(*v) && codes[*v] != UNKNOWN) {
                     assert_eq!(codes[v], person[v], "{country}: {}", pack.network.variables[v].name);
                     followed += 1;
@@ -773,16 +415,15 @@ mod tests {
         for (country, facts) in [
             ("usa", [["age", "sex", "state", "occupation"], ["last_name", "education_level", "city", "industry"]]),
             ("singapore", [["age", "ethnicity", "occupation", "religion"], ["sex", "age", "", ""]]),
+            ("india", [["last_name", "internet_use", "marital_status", "sex"], ["age", "sex", "place", "religion"]]),
         ] {
             let path = format!("../datasets/{country}/{country}.pack");
             let pack = Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-            let carried = Posteriors::new(pack.clone());
-            let eliminated =
-                Posteriors { ways: Ways { sweeps: false, envelopes: false }, ..Posteriors::new(pack.clone()) };
+            let carried = only(&pack, Ways { sweeps: true, envelopes: false });
+            let eliminated = only(&pack, Ways { sweeps: false, envelopes: false });
             let variables = &pack.network.variables;
             let everybody = drawn(&carried, &vec![UNKNOWN; variables.len()], &[]);
-            let enveloped =
-                Posteriors { ways: Ways { sweeps: false, envelopes: true }, ..Posteriors::new(pack.clone()) };
+            let enveloped = only(&pack, Ways { sweeps: false, envelopes: true });
             let (mut trellises, mut envelopes) = (0, 0);
             for (person, names) in facts.iter().enumerate() {
                 let known = |v: &usize| names.contains(&variables[*v].name.as_str());
@@ -817,6 +458,9 @@ mod tests {
                     assert!(chi < bound, "{country}, {names:?}: {}: {chi} at {df}", variable.name);
                 }
             }
+            let patterns = enveloped.patterns.lock().unwrap();
+            let mut parts = patterns.values().flat_map(|pattern| &pattern.parts).flat_map(|part| &part.envelopes);
+            assert!(country != "india" || parts.any(|e| e.is_grouped()), "{country}: no names were grouped");
             assert!(envelopes > 0, "{country}: nothing was drawn under an envelope");
             assert!(trellises > 0, "{country}: nothing was carried forward");
         }

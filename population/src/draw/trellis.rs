@@ -9,9 +9,11 @@
 //! Models", JASA 97 (2002).)
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::draw::facts::UNKNOWN;
-use crate::draw::posteriors::span;
+use crate::draw::rows::{Inverse, in_all, span};
+use crate::draw::values::{Values, listed};
 use crate::model::network::{Address, Network, Table, UNREACHABLE, WORDS};
 use crate::model::partition::Partition;
 use crate::pack::Pack;
@@ -37,8 +39,10 @@ pub(crate) struct Sweep {
 struct Step {
     variable: usize,
     parents: Vec<Input>,
-    /// Known variables that depend on this one alone, and those that depend on others too.
+    /// Known variables that depend on this one alone, of which some tell at once which levels they leave, and those that
+    /// depend on others too.
     alone: Vec<usize>,
+    listed: Vec<(usize, Arc<Inverse>)>,
     ties: Vec<Tie>,
     keeps: Vec<Keep>,
     /// Combinations of what is kept.
@@ -126,7 +130,12 @@ impl Rest<'_> {
 impl Sweep {
     /// Of the unknown variables of a part, and the known ones that they are parents of. `None` if no state could be told
     /// from the others by a number.
-    pub fn new(network: &Network, variables: &[usize], observed: &[usize]) -> Option<Sweep> {
+    pub fn new(
+        network: &Network,
+        variables: &[usize],
+        observed: &[usize],
+        inverses: &[Option<Arc<Inverse>>],
+    ) -> Option<Sweep> {
         let mut rest = Rest { network, variables: variables.to_vec(), observed: observed.to_vec() };
         let (mut live, mut steps): (Vec<usize>, Vec<Step>) = (vec![], vec![]);
         while !rest.variables.is_empty() {
@@ -150,12 +159,13 @@ impl Sweep {
                 };
                 parents.filter_map(input).collect::<Vec<Input>>()
             };
-            let (mut alone, mut ties) = (vec![], vec![]);
+            let (mut alone, mut listed, mut ties) = (vec![], vec![], vec![]);
             for observed in rest.observed.iter().copied().filter(|o| !taken.observed.contains(o)) {
                 let parents = inputs(observed);
-                match parents.iter().all(|p| p.slot.is_none()) {
-                    true => alone.push(observed),
-                    false => ties.push(Tie { observed, parents }),
+                match (parents.iter().all(|p| p.slot.is_none()), &inverses[observed]) {
+                    (true, Some(inverse)) => listed.push((observed, inverse.clone())),
+                    (true, None) => alone.push(observed),
+                    (false, _) => ties.push(Tie { observed, parents }),
                 }
             }
             let kept = live.iter().enumerate().map(|(slot, u)| (Some(slot), *u)).chain([(None, variable)]);
@@ -165,7 +175,7 @@ impl Sweep {
             let parents = inputs(variable);
             live = kept.iter().map(|(u, _)| *u).collect();
             let keeps = kept.into_iter().map(|(_, keep)| keep).collect();
-            steps.push(Step { variable, parents, alone, ties, keeps, states });
+            steps.push(Step { variable, parents, alone, listed, ties, keeps, states });
             rest = taken;
         }
         Some(Sweep { steps })
@@ -218,6 +228,8 @@ struct Taken<'a> {
     bases: Vec<u32>,
     /// The levels that what depends on this variable alone leaves, and the weight of every level.
     alone: Option<(Vec<u16>, Vec<f64>)>,
+    /// The levels that are left, with their weights, where they are told at once.
+    listed: Option<Vec<(u16, f64)>>,
 }
 
 impl<'a> Taken<'a> {
@@ -225,7 +237,25 @@ impl<'a> Taken<'a> {
         let base = base(&pack.addresses[step.variable], codes);
         let bases = step.ties.iter().map(|t| self::base(&pack.addresses[t.observed], codes)).collect();
         let levels = pack.network.variables[step.variable].len();
-        let alone = (!step.alone.is_empty()).then(|| {
+        let listed = (!step.listed.is_empty()).then(|| {
+            let lists: Vec<Values> = step.listed.iter().map(|(v, inverse)| listed(pack, *v, inverse, codes)).collect();
+            let mut left = vec![];
+            let alone: Vec<(&Address, u32)> =
+                step.alone.iter().map(|v| (&pack.addresses[*v], self::base(&pack.addresses[*v], codes))).collect();
+            in_all(&lists.iter().map(Values::listed).collect::<Vec<_>>(), |level, weight| {
+                let mut weight = weight;
+                for (observed, (address, base)) in step.alone.iter().zip(&alone) {
+                    let offsets = address.parents.iter().find(|(p, _)| *p == step.variable).map(|(_, offsets)| offsets);
+                    let offset = offsets.map_or(0, |offsets| offsets[usize::from(level)]);
+                    weight *= likelihood(pack, *observed, base + offset, codes);
+                }
+                if weight > 0.0 {
+                    left.push((level, weight));
+                }
+            });
+            left
+        });
+        let alone = (!step.alone.is_empty() && listed.is_none()).then(|| {
             let mut weights = vec![1.0; levels];
             for observed in &step.alone {
                 let (address, base) = (&pack.addresses[*observed], self::base(&pack.addresses[*observed], codes));
@@ -236,7 +266,7 @@ impl<'a> Taken<'a> {
             let left = weights.iter().enumerate().filter(|(_, w)| **w > 0.0).map(|(level, _)| level as u16);
             (left.collect::<Vec<u16>>(), weights)
         });
-        Taken { pack, step, codes, base, bases, alone }
+        Taken { pack, step, codes, base, bases, alone, listed }
     }
 
     /// Visits the levels that can follow a state, with their weights.
@@ -257,6 +287,14 @@ impl<'a> Taken<'a> {
                 visit(level, weight);
             }
         };
+        if let Some(listed) = &self.listed {
+            for (level, weight) in listed {
+                if let Some((low, high)) = span(&table.rows, row, i32::from(*level)) {
+                    weighed(*level, f64::from(high - low) / WORDS * weight);
+                }
+            }
+            return;
+        }
         match &self.alone {
             None => table.rows.each(row, |level, p| weighed(level as u16, p)),
             Some((left, weights)) if left.len() * 4 < weights.len() => {
@@ -311,6 +349,10 @@ impl<'a> Next<'a> {
 }
 
 impl Trellis {
+    pub fn ways(&self) -> usize {
+        self.layers.iter().map(|layer| layer.ways.len()).sum()
+    }
+
     pub fn bytes(&self) -> usize {
         self.layers.iter().map(|l| size_of::<Way>() * l.ways.len() + 12 * l.last.len() + 100).sum()
     }

@@ -1,7 +1,8 @@
 //! The joint distribution of some variables under evidence, and the marginal one of each, by variable elimination.
 
 use crate::error::{Error, Result};
-use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, Wanted, eliminate_all, prepare};
+use crate::infer::eliminated::Wanted;
+use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, eliminate_all, prepare};
 use crate::infer::evidence::Evidence;
 use crate::infer::order::Order;
 use crate::infer::product::offsets_present;

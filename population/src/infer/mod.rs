@@ -1,6 +1,7 @@
 //! Exact inference: predicates, the evidence that they are, and what is known of the network given it. Uses `model` alone.
 
 pub(crate) mod diagram;
+pub(crate) mod eliminated;
 pub(crate) mod elimination;
 pub(crate) mod evidence;
 pub(crate) mod joint;
