@@ -12,6 +12,7 @@ mod host;
 mod judgement;
 mod narratives;
 mod nodes;
+pub mod parts;
 mod people;
 mod quality;
 mod samples;

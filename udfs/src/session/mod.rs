@@ -3,5 +3,6 @@
 pub(crate) mod functions;
 pub(crate) mod register;
 pub(crate) mod relations;
+pub(crate) mod replay;
 pub(crate) mod rewrite;
 pub(crate) mod rules;
