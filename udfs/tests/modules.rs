@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "search",
         ],
     ),
+    ("parts", &["call", "host", "narratives", "nodes", "people", "samples", "session"]),
     // A test of several of them together.
     ("simulation", &["aggregates", "host", "judgement", "samples", "session"]),
 ];

@@ -127,15 +127,15 @@ impl PersonaTexts {
 #[derive(Debug)]
 pub(crate) struct Personas {
     /// Without their texts, as they are to be written up
-    people: LogicalPlan,
+    pub people: LogicalPlan,
     /// Whether they are those that an ORDER BY with a LIMIT needs
-    sorted: bool,
+    pub sorted: bool,
     /// Where it was asked for
-    language: Option<String>,
-    narrator: Arc<dyn Narrator>,
+    pub language: Option<String>,
+    pub narrator: Arc<dyn Narrator>,
     /// All that it writes of these people
-    kinds: Vec<String>,
-    schema: SchemaRef,
+    pub kinds: Vec<String>,
+    pub schema: SchemaRef,
 }
 
 /// The name of the narrator that writes the people of a table up, if it is a call of `generate_persona`.
@@ -235,7 +235,7 @@ pub(crate) struct NarrateExec {
 }
 
 impl NarrateExec {
-    fn new(
+    pub fn new(
         people: Arc<dyn ExecutionPlan>,
         (narrator, kinds): (Arc<dyn Narrator>, Vec<String>),
         schema: SchemaRef,

@@ -105,7 +105,7 @@ fn placed(
     };
     let calls = plan.downcast_ref::<AsyncFuncExec>().filter(|n| n.async_exprs().iter().all(|e| narrates(e)));
     match calls {
-        Some(calls) => Ok(Arc::new(NarrateCalls { enough, ..NarrateCalls::new(calls, narrator) })),
+        Some(calls) => Ok(Arc::new(NarrateCalls::new(calls, narrator).until(enough))),
         None => Ok(plan),
     }
 }
@@ -127,13 +127,14 @@ pub(crate) struct NarrateCalls {
     input: Arc<dyn ExecutionPlan>,
     narrator: Arc<dyn Narrator>,
     /// Rows with which whoever takes them may be content
-    enough: Option<usize>,
+    pub enough: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl NarrateCalls {
-    fn new(planned: &AsyncFuncExec, narrator: &Arc<dyn Narrator>) -> NarrateCalls {
+    /// The calls of an operator of DataFusion's, by a narrator.
+    pub fn new(planned: &AsyncFuncExec, narrator: &Arc<dyn Narrator>) -> NarrateCalls {
         NarrateCalls {
             calls: planned.async_exprs().to_vec(),
             input: planned.input().clone(),
@@ -150,6 +151,15 @@ impl NarrateCalls {
 
     pub fn narrator(&self) -> &Arc<dyn Narrator> {
         &self.narrator
+    }
+
+    pub fn calls(&self) -> &[Arc<AsyncFuncExpr>] {
+        &self.calls
+    }
+
+    /// Where so many rows may be enough.
+    pub fn until(self, enough: Option<usize>) -> NarrateCalls {
+        NarrateCalls { enough, ..self }
     }
 
     /// For each call, what is asked for and the facts, as columns of these rows.
@@ -218,7 +228,7 @@ impl ExecutionPlan for NarrateCalls {
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         let [input] = &children[..] else { return exec_err!("NarrateCalls has one input") };
         let planned = AsyncFuncExec::try_new(self.calls.clone(), input.clone())?;
-        Ok(Arc::new(NarrateCalls { enough: self.enough, ..NarrateCalls::new(&planned, &self.narrator) }))
+        Ok(Arc::new(NarrateCalls::new(&planned, &self.narrator).until(self.enough)))
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {

@@ -13,6 +13,8 @@ use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
 use datafusion::optimizer::AnalyzerRule;
 
+use crate::nodes::call::Call;
+
 /// The arguments of a draw that may have parameters in them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct DrawExpressions {
@@ -84,12 +86,30 @@ type Bind = dyn Fn(&DrawExpressions) -> Result<LogicalPlan> + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct UnboundDraw {
     function: &'static str,
+    /// As it was written
+    call: Option<Arc<Call>>,
     expressions: DrawExpressions,
     bind: Arc<Bind>,
     schema: DFSchemaRef,
 }
 
 impl UnboundDraw {
+    /// The same, of which is known how it was written.
+    pub fn written(self, call: Arc<Call>) -> UnboundDraw {
+        UnboundDraw { call: Some(call), ..self }
+    }
+
+    /// As it was written, and its arguments, in which parameters may be bound by now; `None` where nobody knows how it
+    /// was written.
+    pub fn parts(&self) -> Option<(&Arc<Call>, &DrawExpressions)> {
+        Some((self.call.as_ref()?, &self.expressions))
+    }
+
+    /// The same draw with other arguments.
+    pub fn of(self, expressions: DrawExpressions) -> UnboundDraw {
+        UnboundDraw { expressions, ..self }
+    }
+
     /// The draw as a relation with columns of this schema.
     pub fn relation(
         function: &'static str,
@@ -97,7 +117,7 @@ impl UnboundDraw {
         schema: DFSchema,
         bind: impl Fn(&DrawExpressions) -> Result<LogicalPlan> + Send + Sync + 'static,
     ) -> Result<LogicalPlan> {
-        let node = UnboundDraw { function, expressions, bind: Arc::new(bind), schema: Arc::new(schema) };
+        let node = UnboundDraw { function, call: None, expressions, bind: Arc::new(bind), schema: Arc::new(schema) };
         LogicalPlanBuilder::from(LogicalPlan::Extension(Extension { node: Arc::new(node) })).alias(function)?.build()
     }
 }

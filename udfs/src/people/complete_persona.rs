@@ -12,7 +12,7 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use populace_population::{Completion, OnImpossible};
+use populace_population::{Completion, OnImpossible, Pack};
 
 use crate::call::arguments::{Arguments, expression};
 use crate::call::table_function::{Parameter, TableFunction};
@@ -198,6 +198,10 @@ impl RelationFunction for CompletePersona {
 
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn pack(&self) -> Option<Arc<Pack>> {
+        Some(self.completion.pack().clone())
     }
 
     fn schema(&self) -> SchemaRef {

@@ -11,7 +11,7 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as SqlExpr};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use populace_population::{Counterfactual, Value};
+use populace_population::{Counterfactual, Pack, Value};
 
 use crate::call::arguments::Arguments;
 use crate::call::table_function::{Parameter, TableFunction};
@@ -109,6 +109,10 @@ impl RelationFunction for Twins {
 
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn pack(&self) -> Option<Arc<Pack>> {
+        Some(self.counterfactual.pack().clone())
     }
 
     fn schema(&self) -> SchemaRef {

@@ -59,11 +59,7 @@ impl Draw {
         context: &mut dyn RelationPlannerContext,
     ) -> Result<Draw> {
         let DrawArguments { pack, count, seed, given } = DrawArguments::plan(function, arguments, packs, context)?;
-        let sampler = match &given {
-            Some(given) => Sampler::given(pack, seed, given).map_err(population_error)?,
-            None => Sampler::new(pack, seed),
-        };
-        Ok(Draw { sampler, count, given })
+        Draw::new(pack, count, seed, given)
     }
 
     /// The arguments `count`, `seed` and `given`, where one has parameters; `None` where they are known.
@@ -106,9 +102,17 @@ impl Draw {
             }
             None => None,
         };
+        Draw::new(pack.clone(), count, seed, given)
+    }
+
+    /// So many people, of whom a predicate holds.
+    ///
+    /// # Errors
+    /// If it holds of nobody, or is about what the country has not.
+    pub fn new(pack: Arc<Pack>, count: u64, seed: u64, given: Option<Predicate>) -> Result<Draw> {
         let sampler = match &given {
-            Some(given) => Sampler::given(pack.clone(), seed, given).map_err(population_error)?,
-            None => Sampler::new(pack.clone(), seed),
+            Some(given) => Sampler::given(pack, seed, given).map_err(population_error)?,
+            None => Sampler::new(pack, seed),
         };
         Ok(Draw { sampler, count, given })
     }
@@ -201,6 +205,10 @@ impl RelationFunction for DrawToMargins {
         NAME
     }
 
+    fn pack(&self) -> Option<Arc<Pack>> {
+        Some(self.draw.pack.clone())
+    }
+
     fn schema(&self) -> SchemaRef {
         self.draw.pack.schema()
     }
@@ -236,9 +244,9 @@ impl RelationFunction for DrawToMargins {
 /// The people of one draw, as a table.
 #[derive(Debug)]
 pub(crate) struct SamplePersona {
-    draw: Draw,
+    pub draw: Draw,
     /// Whether rows may come in any order, so that partitions draw them side by side
-    any_order: bool,
+    pub any_order: bool,
 }
 
 impl SamplePersona {
@@ -277,14 +285,14 @@ impl TableProvider for SamplePersona {
 /// its part of them.
 #[derive(Debug, Clone)]
 pub(crate) struct SamplePersonaExec {
-    draw: Draw,
-    projection: Option<Vec<usize>>,
+    pub draw: Draw,
+    pub projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl SamplePersonaExec {
-    fn new(draw: Draw, projection: Option<Vec<usize>>, partitions: usize) -> Result<SamplePersonaExec> {
+    pub fn new(draw: Draw, projection: Option<Vec<usize>>, partitions: usize) -> Result<SamplePersonaExec> {
         let schema = match &projection {
             Some(columns) => Arc::new(draw.sampler.schema().project(columns)?),
             None => draw.sampler.schema(),
@@ -294,7 +302,7 @@ impl SamplePersonaExec {
         Ok(SamplePersonaExec { draw, projection, properties, metrics })
     }
 
-    fn partitions(&self) -> usize {
+    pub fn partitions(&self) -> usize {
         self.properties.partitioning.partition_count()
     }
 

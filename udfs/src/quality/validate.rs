@@ -12,6 +12,7 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use populace_population::Pack;
 use serde_json::{Map, Value};
 
 use crate::call::arguments::Arguments;
@@ -89,6 +90,10 @@ impl RelationFunction for Validation {
 
     fn operator(&self) -> &'static str {
         "ValidateExec"
+    }
+
+    fn pack(&self) -> Option<Arc<Pack>> {
+        self.populace.packs.get(self.country.as_ref()?).ok()
     }
 
     fn schema(&self) -> SchemaRef {

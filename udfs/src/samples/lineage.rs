@@ -16,6 +16,7 @@ use super::ranks::UUID;
 use crate::host::table_search::TableSearch;
 #[cfg(feature = "narratives")]
 use crate::narratives::generate_persona::Personas;
+use crate::nodes::call::{KnownRelation, RelationFacts};
 use crate::nodes::relation_function::RelationFunctionNode;
 use crate::people::sample_persona::SamplePersona;
 use crate::samples::{stratified_sample, table_sample};
@@ -57,6 +58,9 @@ pub(crate) fn tells_rows_apart(plan: &LogicalPlan, at: usize, host: Option<&dyn 
             JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => false,
         },
         LogicalPlan::Extension(extension) => {
+            if let Some(KnownRelation(facts)) = extension.node.as_any().downcast_ref() {
+                return facts.keys.contains(&at);
+            }
             let Some(node) = extension.node.as_any().downcast_ref::<RelationFunctionNode>() else { return false };
             match node.passed(at) {
                 Some((input, at)) => node.function().is_subset() && of(input, at),
@@ -108,6 +112,11 @@ pub(crate) fn samples_beneath(plan: &LogicalPlan) -> Result<u64> {
             most = most.max(samples_beneath(&definition)?);
         }
         if let LogicalPlan::Extension(extension) = node
+            && let Some(KnownRelation(facts)) = extension.node.as_any().downcast_ref()
+        {
+            most = most.max(facts.samples);
+        }
+        if let LogicalPlan::Extension(extension) = node
             && let Some(node) = extension.node.as_any().downcast_ref::<RelationFunctionNode>()
             && is_sample(node)
         {
@@ -142,6 +151,17 @@ pub fn sample_design(plan: &LogicalPlan) -> Result<Option<String>> {
 
 fn is_sample(node: &RelationFunctionNode) -> bool {
     [stratified_sample::NAME, table_sample::CLAUSE].contains(&node.function().name())
+}
+
+/// What planning a call sees of a relation.
+///
+/// # Errors
+/// As [`samples_beneath`].
+pub(crate) fn facts_of(plan: &LogicalPlan, host: Option<&dyn TableSearch>) -> Result<RelationFacts> {
+    let fields = plan.schema().fields().iter().enumerate();
+    let keys = fields.filter(|(at, field)| field.name() == UUID && tells_rows_apart(plan, *at, host));
+    let keys = keys.map(|(at, _)| at).collect();
+    Ok(RelationFacts { schema: plan.schema().clone(), keys, samples: samples_beneath(plan)? })
 }
 
 /// What ranks are made with in a sample of a relation: its seed, or where samples lie beneath it a seed made of it and

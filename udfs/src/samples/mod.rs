@@ -9,7 +9,7 @@
 pub(crate) mod allocation;
 pub(crate) mod lineage;
 pub(crate) mod moments;
-mod numbered;
+pub(crate) mod numbered;
 pub(crate) mod passes;
 pub(crate) mod quotas;
 pub(crate) mod ranks;

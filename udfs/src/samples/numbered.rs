@@ -148,7 +148,7 @@ impl Numbered {
 }
 
 /// Reads a stored table with the rows' numbers.
-struct NumberedRowsExec {
+pub(crate) struct NumberedRowsExec {
     numbered: Arc<Numbered>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,

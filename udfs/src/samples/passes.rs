@@ -121,7 +121,7 @@ impl Sample {
         wanted: Wanted,
         numbered: Option<Arc<Numbered>>,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let Wanted { state, task, projection, carried, schema, inputs } = wanted;
+        let Wanted { task, projection, carried, schema, inputs } = wanted;
         let quotas = match inputs.get(2) {
             Some(quotas) => Some(Quotas::read(self.function, quotas.rows(&task)?).await?),
             None => None,
@@ -142,7 +142,7 @@ impl Sample {
         let width = self.width();
         let shown = projection.iter().filter(|at| **at < width).map(|at| self.shown(*at));
         let shown = Shown { columns: shown.chain(carried).collect(), projection, schema };
-        self.read(&inputs[1], &state, &task, taken, shown).await
+        self.read(&inputs[1], &task, taken, shown).await
     }
 
     /// The first pass.
@@ -237,7 +237,6 @@ impl Sample {
     async fn read(
         &self,
         second: &Input,
-        state: &SessionState,
         task: &Arc<TaskContext>,
         taken: Taken,
         shown: Shown,
@@ -248,7 +247,8 @@ impl Sample {
         }
         if let Known::Rows(numbered, rows) = &taken.known {
             let numbers: Vec<u64> = rows.iter().map(|(number, _)| *number).collect();
-            let mut columns = numbered.take(&numbers, &second.logical, &shown.columns).await?.into_iter();
+            let Some(planned) = &second.planned else { return exec_err!("rows of a table that is not here") };
+            let mut columns = numbered.take(&numbers, &planned.logical, &shown.columns).await?.into_iter();
             let strata = Int32Array::from_iter_values(rows.iter().map(|(_, stratum)| *stratum));
             let cuts = || rows.iter().filter_map(|(_, stratum)| taken.cuts.get(*stratum as usize));
             let weights = Float64Array::from_iter_values(cuts().map(|cut| cut.weight));
@@ -260,7 +260,7 @@ impl Sample {
         let rows = match (&self.key, &taken.known) {
             (Key::Uuid(_), Known::Keys(keys)) => {
                 let condition = ident(column(0)).in_list(keys.iter().map(lit).collect(), false);
-                second.filtered(condition, state, task).await?
+                second.filtered(condition, task).await?
             }
             _ => second.rows(task)?,
         };
@@ -336,7 +336,11 @@ impl RelationFunction for Sample {
     fn planned(&self, inputs: &[Input], state: &Arc<SessionState>) -> Result<Option<Planned>> {
         let (Key::Uuid(_), Some(host)) = (&self.key, &self.host) else { return Ok(None) };
         let computed: Vec<String> = (0..self.keys() + self.strata).map(column).collect();
-        let Some(numbered) = Numbered::of(host, &inputs[0].logical, &inputs[1].logical, &computed, state) else {
+        let [Some(first), Some(second)] = [0, 1].map(|at| inputs.get(at).and_then(|input| input.planned.as_ref()))
+        else {
+            return Ok(None);
+        };
+        let Some(numbered) = Numbered::of(host, &first.logical, &second.logical, &computed, state) else {
             return Ok(None);
         };
         let mut inputs = inputs.to_vec();

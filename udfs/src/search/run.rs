@@ -7,7 +7,6 @@ use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, RecordBat
 use arrow::datatypes::{Float32Type, SchemaRef};
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
 use futures::TryStreamExt;
 
 use super::choose::{Quota, unlike, within};
@@ -21,7 +20,7 @@ use crate::host::embedder::{Embedder, Purpose, for_statement};
 use crate::host::language::TELLING;
 use crate::host::table_search::rows_of_table;
 use crate::host::table_search::{SearchRows, TextQuery};
-use crate::nodes::relation_function::{Input, Wanted};
+use crate::nodes::relation_function::{Input, PlannedHere, Wanted};
 use crate::samples::strata::Strata;
 use crate::scalars::cosine_similarity::similarity;
 use crate::scalars::embed::embed;
@@ -52,21 +51,21 @@ const POOL: usize = 10_000;
 impl Search {
     /// The rows found, in the order in which they are shown: these columns of the table and the added ones.
     pub(super) async fn run(&self, wanted: Wanted) -> Result<RecordBatch> {
-        let Wanted { state, task, projection, carried, schema, inputs } = wanted;
+        let Wanted { task, projection, carried, schema, inputs } = wanted;
         let width = self.table.fields().len();
         let shown = projection.iter().filter(|at| **at < width).map(|at| self.table.field(*at).name().clone());
         let shown: Vec<String> = shown.chain(carried).collect();
         let targets = match self.by {
-            By::Person => self.person(&inputs[1], &state, &task).await?,
+            By::Person => self.person(&inputs[1], &task).await?,
             _ => vec![],
         };
-        let rows = self.open(&inputs[0], &state, &task).await?;
+        let rows = self.open(&inputs[0], &task).await?;
         let targets = match self.by {
             By::Meaning | By::Both | By::Facts => self.meaning(rows.as_ref(), self.embedder(&task)?.as_ref()).await?,
             _ => targets,
         };
         let usual = match self.by {
-            By::Meaning | By::Both | By::Person => self.usual(&inputs[0], rows.as_ref(), &targets, &state).await?,
+            By::Meaning | By::Both | By::Person => self.usual(&inputs[0], rows.as_ref(), &targets).await?,
             By::Words | By::Facts => None,
         };
         let hits = self.found(rows.as_ref(), &targets, usual.as_ref(), &task).await?;
@@ -97,9 +96,13 @@ impl Search {
     }
 
     /// Rows to search: by the host where they are those of a table of its, else read whole.
-    async fn open(&self, rows: &Input, state: &SessionState, task: &Arc<TaskContext>) -> Result<Arc<dyn SearchRows>> {
+    async fn open(&self, rows: &Input, task: &Arc<TaskContext>) -> Result<Arc<dyn SearchRows>> {
         let host = self.populace.search.as_deref();
-        match rows_of_table(host, &rows.logical, None, state).await? {
+        let of_table = match &rows.planned {
+            Some(PlannedHere { logical, state }) => rows_of_table(host, logical, None, state).await?,
+            None => None,
+        };
+        match of_table {
             Some(rows) => Ok(rows),
             None => Ok(Arc::new(Collected::read(self.function, rows.rows(task)?).await?)),
         }
@@ -123,13 +126,8 @@ impl Search {
     }
 
     /// The vectors of the person.
-    async fn person(
-        &self,
-        person: &Input,
-        state: &SessionState,
-        task: &Arc<TaskContext>,
-    ) -> Result<Vec<Option<Vec<f32>>>> {
-        let rows = self.open(person, state, task).await?;
+    async fn person(&self, person: &Input, task: &Arc<TaskContext>) -> Result<Vec<Option<Vec<f32>>>> {
+        let rows = self.open(person, task).await?;
         let mut batches = rows.scan(&self.vectors).await?;
         while let Some(batch) = batches.try_next().await? {
             if batch.num_rows() == 0 {

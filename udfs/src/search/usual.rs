@@ -11,14 +11,13 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::datatypes::UInt64Type;
 use datafusion::common::{Result, exec_err};
-use datafusion::execution::session_state::SessionState;
 use futures::TryStreamExt;
 
 use super::Search;
 use super::run::{USUAL, vectors_of};
 use crate::host::language::languages_of;
 use crate::host::table_search::{SearchRows, whole_table};
-use crate::nodes::relation_function::Input;
+use crate::nodes::relation_function::{Input, PlannedHere};
 use crate::scalars::cosine_similarity::similarity;
 
 /// What is added to the similarities of each language, where there are several.
@@ -36,13 +35,17 @@ impl Search {
         input: &Input,
         rows: &dyn SearchRows,
         targets: &[Option<Vec<f32>>],
-        state: &SessionState,
     ) -> Result<Option<UsualByLanguage>> {
         let telling = self.telling();
         if telling.is_empty() {
             return Ok(None);
         }
-        let whole = whole_table(self.populace.search.as_deref(), &input.logical, state).await?;
+        let whole = match &input.planned {
+            Some(PlannedHere { logical, state }) => {
+                whole_table(self.populace.search.as_deref(), logical, state).await?
+            }
+            None => None,
+        };
         let rows = whole.as_deref().unwrap_or(rows);
         let mut some: HashMap<Option<Arc<str>>, Vec<u64>> = HashMap::new();
         let mut batches = rows.scan(&telling).await?;

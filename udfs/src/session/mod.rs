@@ -5,6 +5,7 @@ pub(crate) mod functions;
 pub(crate) mod left_out;
 pub(crate) mod register;
 pub(crate) mod relations;
+pub(crate) mod replay;
 pub(crate) mod rewrite;
 pub(crate) mod rules;
 pub(crate) mod table_call;

@@ -57,6 +57,20 @@ pub(crate) fn scalars_of(populace: &Populace) -> Vec<ScalarUDF> {
     functions
 }
 
+/// Those of them that ask a model, as they are called; a session lists the ones above under the same names.
+pub(crate) fn asynchronous(populace: &Populace) -> Vec<Arc<ScalarUDF>> {
+    let embedder = populace.embedder.clone().unwrap_or_default();
+    #[cfg(feature = "narratives")]
+    let narrators = populace.narrators.clone();
+    Vec::from([
+        Arc::new(AsyncScalarUDF::new(Arc::new(Embed::new(embedder))).into_scalar_udf()),
+        #[cfg(feature = "narratives")]
+        Arc::new(AsyncScalarUDF::new(Arc::new(GenerateNarrative::new(narrators.clone()))).into_scalar_udf()),
+        #[cfg(feature = "narratives")]
+        Arc::new(AsyncScalarUDF::new(Arc::new(TryGenerateNarrative::new(narrators))).into_scalar_udf()),
+    ])
+}
+
 /// The aggregates; they need nothing of a host.
 pub fn aggregates() -> Vec<AggregateUDF> {
     diversity::aggregates().into_iter().chain([AggregateUDF::from(SurveyMean::new())]).collect()
@@ -67,7 +81,7 @@ pub fn aggregates() -> Vec<AggregateUDF> {
 ///
 /// # Errors
 /// If the session refuses one of them.
-pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
+pub fn register(context: &SessionContext, populace: impl Into<Arc<Populace>>) -> Result<()> {
     let (state, id) = (context.state(), context.session_id());
     let builder = SessionStateBuilder::new_from_existing(state).with_session_id(id);
     *context.state_ref().write() = build_into(builder, populace).build();
@@ -77,9 +91,8 @@ pub fn register(context: &SessionContext, populace: Populace) -> Result<()> {
 /// Adds the functions to a session that is being built, and the catalogue `census`: for hosts that make many sessions.
 /// A query planner that plans nodes of its own is asked for statements without calls of functions over relations; it
 /// plans those too if it is given a [`RelationFunctionPlanner`](crate::nodes::relation_function::RelationFunctionPlanner).
-pub fn build_into(mut builder: SessionStateBuilder, populace: Populace) -> SessionStateBuilder {
-    let populace = Arc::new(populace);
-    let embedder = populace.embedder.clone().unwrap_or_default();
+pub fn build_into(mut builder: SessionStateBuilder, populace: impl Into<Arc<Populace>>) -> SessionStateBuilder {
+    let populace = populace.into();
     #[cfg(feature = "narratives")]
     let narrators = populace.narrators.clone();
     // The first that plans a relation does.
@@ -88,13 +101,7 @@ pub fn build_into(mut builder: SessionStateBuilder, populace: Populace) -> Sessi
     let functions = routines.chain(scalars_of(&populace)).chain(left_out::scalars()).map(Arc::new);
     builder.scalar_functions().get_or_insert_default().extend(functions);
     builder.aggregate_functions().get_or_insert_default().extend(aggregates().into_iter().map(Arc::new));
-    let asynchronous = Vec::from([
-        Arc::new(AsyncScalarUDF::new(Arc::new(Embed::new(embedder))).into_scalar_udf()),
-        #[cfg(feature = "narratives")]
-        Arc::new(AsyncScalarUDF::new(Arc::new(GenerateNarrative::new(narrators.clone()))).into_scalar_udf()),
-        #[cfg(feature = "narratives")]
-        Arc::new(AsyncScalarUDF::new(Arc::new(TryGenerateNarrative::new(narrators.clone()))).into_scalar_udf()),
-    ]);
+    let asynchronous = asynchronous(&populace);
     let search = populace.search.clone();
     let planner = Arc::new(WithRelationFunctions(builder.query_planner().take()));
     let catalogs = builder.catalog_list().get_or_insert_with(|| Arc::new(MemoryCatalogProviderList::new()));

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArguments, Ident, ObjectName, SetExpr, Statement,
     TableAlias, TableFactor, TableSampleKind, TableSampleSeed, TableSampleSeedModifier, Value, VisitMut, VisitorMut,
+    visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -48,6 +49,30 @@ pub fn narrators(statement: &mut Statement) -> Vec<Option<String>> {
     let mut writers = Writers(vec![]);
     let _: ControlFlow<()> = statement.visit(&mut writers);
     writers.0
+}
+
+/// Gives a sample, or else a draw, without a seed a fresh one, unless it waits for parameters: then it is drawn when they
+/// are bound.
+pub(crate) fn with_seed(relation: &mut TableFactor) {
+    if table_sample::clause(relation).is_some() {
+        return seed_sample(relation);
+    }
+    let waits = call(relation).is_some_and(|(name, args, _)| {
+        let name = function_name(name).unwrap_or_default();
+        let draws = matches!(name.as_str(), sample_persona::NAME | "generate_persona");
+        draws && !args.iter().any(|arg| is_named(arg, "margins")) && args.iter().any(has_parameter)
+    });
+    if !waits {
+        seed_call(relation);
+    }
+}
+
+fn has_parameter(arg: &FunctionArg) -> bool {
+    visit_expressions(arg, |expr| match expr {
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
 }
 
 #[cfg(feature = "narratives")]
@@ -107,27 +132,35 @@ impl VisitorMut for Seeds {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
-        if let Some(Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample))) =
-            table_sample::clause(relation)
-        {
-            sample.seed.get_or_insert_with(|| TableSampleSeed {
-                modifier: TableSampleSeedModifier::Repeatable,
-                value: Value::Number(fresh_seed().to_string(), false).into(),
-            });
-        }
-        let Some((name, args, _)) = call(relation) else { return ControlFlow::Continue(()) };
-        let name = function_name(name).unwrap_or_default();
-        let Some(function) = functions::named(&name) else { return ControlFlow::Continue(()) };
-        let Some(place) = function.parameters.iter().position(|p| p.seed) else { return ControlFlow::Continue(()) };
-        let unnamed = args.iter().filter(|a| matches!(a, FunctionArg::Unnamed(_))).count();
-        if (unnamed <= place || place >= function.positional)
-            && !args.iter().any(|a| is_named(a, "seed"))
-            && let Some(Expr::Function(function)) = parse(&format!("f(seed => {})", fresh_seed()))
-            && let FunctionArguments::List(list) = function.args
-        {
-            args.extend(list.args);
-        }
+        seed_sample(relation);
+        seed_call(relation);
         ControlFlow::Continue(())
+    }
+}
+
+fn seed_sample(relation: &mut TableFactor) {
+    if let Some(Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample))) =
+        table_sample::clause(relation)
+    {
+        sample.seed.get_or_insert_with(|| TableSampleSeed {
+            modifier: TableSampleSeedModifier::Repeatable,
+            value: Value::Number(fresh_seed().to_string(), false).into(),
+        });
+    }
+}
+
+fn seed_call(relation: &mut TableFactor) {
+    let Some((name, args, _)) = call(relation) else { return };
+    let name = function_name(name).unwrap_or_default();
+    let Some(function) = functions::named(&name) else { return };
+    let Some(place) = function.parameters.iter().position(|p| p.seed) else { return };
+    let unnamed = args.iter().filter(|a| matches!(a, FunctionArg::Unnamed(_))).count();
+    if (unnamed <= place || place >= function.positional)
+        && !args.iter().any(|a| is_named(a, "seed"))
+        && let Some(Expr::Function(function)) = parse(&format!("f(seed => {})", fresh_seed()))
+        && let FunctionArguments::List(list) = function.args
+    {
+        args.extend(list.args);
     }
 }
 

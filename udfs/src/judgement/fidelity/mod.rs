@@ -197,6 +197,10 @@ impl RelationFunction for Fidelity {
         NAME
     }
 
+    fn pack(&self) -> Option<Arc<Pack>> {
+        Some(self.domain.pack.clone())
+    }
+
     fn schema(&self) -> SchemaRef {
         report::schema(self.detail)
     }

@@ -193,6 +193,10 @@ impl RelationFunction for Rake {
         NAME
     }
 
+    fn pack(&self) -> Option<Arc<Pack>> {
+        Some(self.domain.pack.clone())
+    }
+
     fn schema(&self) -> SchemaRef {
         if self.detail == Detail::Margins {
             let field = |(name, kind): (&str, DataType)| Field::new(name, kind, false);

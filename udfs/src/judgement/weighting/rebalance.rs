@@ -12,6 +12,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
+use populace_population::Pack;
 
 use super::strata::CountryStrata;
 use crate::call::arguments::Arguments;
@@ -88,6 +89,10 @@ impl RelationFunction for Rebalance {
 
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn pack(&self) -> Option<Arc<Pack>> {
+        Some(self.domain.pack.clone())
     }
 
     fn schema(&self) -> SchemaRef {

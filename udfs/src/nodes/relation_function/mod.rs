@@ -1,6 +1,8 @@
 //! Calls of functions over relations as nodes of a plan, with those relations as their inputs: optimisers, parameters and
 //! EXPLAIN reach them.
 
+mod exec;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,26 +14,25 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, DFSchemaRef, Result, exec_datafusion_err, exec_err, plan_err};
-use datafusion::execution::context::QueryPlanner;
+use datafusion::common::{DFSchema, DFSchemaRef, Result, exec_datafusion_err, plan_err};
+use datafusion::execution::context::{ExecutionProps, QueryPlanner};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{
     Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties, execute_stream,
-};
+use datafusion::physical_expr::create_physical_expr;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::metrics::{BaselineMetrics, RecordOutput};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use datafusion::sql::TableReference;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use populace_population::Pack;
 
-use crate::nodes::properties::as_they_come;
+pub(crate) use self::exec::RelationFunctionExec;
+use crate::nodes::call::Call;
 
 /// One call of a function over relations: what it was given beside them.
 ///
@@ -87,6 +88,11 @@ pub(crate) trait RelationFunction: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The country whose figures it goes by: a plan that is sent elsewhere is for the same edition of it.
+    fn pack(&self) -> Option<Arc<Pack>> {
+        None
+    }
+
     /// The call that is run in its stead, with other inputs, where these are such that there is a shorter way to their
     /// rows. An input that stays is one of those given.
     ///
@@ -105,7 +111,6 @@ pub(crate) type Planned = (Arc<dyn RelationFunction>, Vec<Input>);
 
 /// What is wanted of a call, and what it may use.
 pub(crate) struct Wanted {
-    pub state: Arc<SessionState>,
     pub task: Arc<TaskContext>,
     /// The columns, by their places
     pub projection: Vec<usize>,
@@ -120,30 +125,40 @@ pub(crate) struct Wanted {
 /// A relation that a call reads.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
+    /// Where it was planned in this session; plans that come from elsewhere are rows alone
+    pub planned: Option<PlannedHere>,
+    physical: Arc<dyn ExecutionPlan>,
+}
+
+/// A relation as this session planned it.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedHere {
     /// As it was optimised
     pub logical: Arc<LogicalPlan>,
-    physical: Arc<dyn ExecutionPlan>,
+    pub state: Arc<SessionState>,
 }
 
 impl Input {
     /// An input whose rows come another way than its relation's.
     pub fn by(&self, physical: Arc<dyn ExecutionPlan>) -> Input {
-        Input { logical: self.logical.clone(), physical }
+        Input { planned: self.planned.clone(), physical }
     }
 
-    /// The rows that satisfy a condition over its columns, planned anew, so that the condition reaches what is below.
+    /// The rows that satisfy a condition over its columns: planned anew, so that the condition reaches what is below,
+    /// where it was planned here.
     ///
     /// # Errors
     /// If it cannot be planned or run.
-    pub async fn filtered(
-        &self,
-        condition: Expr,
-        state: &SessionState,
-        task: &Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let plan = LogicalPlanBuilder::from(self.logical.as_ref().clone()).filter(condition)?.build()?;
+    pub async fn filtered(&self, condition: Expr, task: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(PlannedHere { logical, state }) = &self.planned else {
+            let schema = DFSchema::try_from(self.physical.schema())?;
+            let condition = create_physical_expr(&condition, &schema, &ExecutionProps::new())?;
+            let rows = Arc::new(FilterExec::try_new(condition, self.physical.clone())?);
+            return execute_stream(rows, task.clone());
+        };
+        let plan = LogicalPlanBuilder::from(logical.as_ref().clone()).filter(condition)?.build()?;
         // It has been analysed already.
-        let plan = state.optimizer().optimize(plan, state, |_, _| {})?;
+        let plan = state.optimizer().optimize(plan, state.as_ref(), |_, _| {})?;
         let plan = state.query_planner().create_physical_plan(&plan, state).await?;
         execute_stream(plan, task.clone())
     }
@@ -231,7 +246,7 @@ pub(crate) fn relation(
 ) -> Result<LogicalPlan> {
     let called = called.unwrap_or_else(|| TableReference::bare(function.name()));
     let projection = (0..function.schema().fields().len()).collect();
-    let node = RelationFunctionNode::new(Arc::new(function), projection, vec![], inputs)?;
+    let node = RelationFunctionNode::new((Arc::new(function), None), projection, vec![], inputs)?;
     let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
     LogicalPlanBuilder::from(plan).alias(called)?.build()
 }
@@ -240,6 +255,8 @@ pub(crate) fn relation(
 #[derive(Debug, Clone)]
 pub(crate) struct RelationFunctionNode {
     function: Arc<dyn RelationFunction>,
+    /// As it was written
+    call: Option<Arc<Call>>,
     /// The columns that it shows, by their places in the function's schema
     projection: Vec<usize>,
     /// The columns that it carries, by their names in the input whose columns it passes
@@ -250,7 +267,7 @@ pub(crate) struct RelationFunctionNode {
 
 impl RelationFunctionNode {
     fn new(
-        function: Arc<dyn RelationFunction>,
+        (function, call): (Arc<dyn RelationFunction>, Option<Arc<Call>>),
         projection: Vec<usize>,
         carried: Vec<String>,
         inputs: Vec<LogicalPlan>,
@@ -266,7 +283,88 @@ impl RelationFunctionNode {
             }
         }
         let schema = Arc::new(DFSchema::try_from(Schema::new_with_metadata(fields, own.metadata().clone()))?);
-        Ok(RelationFunctionNode { function, projection, carried, inputs, schema })
+        Ok(RelationFunctionNode { function, call, projection, carried, inputs, schema })
+    }
+
+    /// The same, of which is known how it was written.
+    pub fn written(self, call: Arc<Call>) -> RelationFunctionNode {
+        RelationFunctionNode { call: Some(call), ..self }
+    }
+
+    /// As it was written, and the columns that it shows and carries; `None` where nobody knows how it was written.
+    pub fn parts(&self) -> Option<(&Arc<Call>, &[usize], &[String])> {
+        Some((self.call.as_ref()?, &self.projection, &self.carried))
+    }
+
+    /// The call over the relations of another plan, of which it shows and carries these columns.
+    ///
+    /// # Errors
+    /// If the relations are not those that it reads.
+    pub fn over(
+        &self,
+        inputs: Vec<LogicalPlan>,
+        projection: Vec<usize>,
+        carried: Vec<String>,
+    ) -> Result<RelationFunctionNode> {
+        let schemas: Vec<&Schema> = inputs.iter().map(|input| input.schema().as_arrow()).collect();
+        self.check(&schemas, &projection, &carried)?;
+        RelationFunctionNode::new((self.function.clone(), self.call.clone()), projection, carried, inputs)
+    }
+
+    /// The call at work over inputs that were planned elsewhere, with this schema.
+    ///
+    /// # Errors
+    /// If the inputs are not those that it reads, or the schema is not that of the columns.
+    pub fn at_work(
+        &self,
+        inputs: &[Arc<dyn ExecutionPlan>],
+        (projection, carried): (Vec<usize>, Vec<String>),
+        schema: SchemaRef,
+    ) -> Result<RelationFunctionExec> {
+        let schemas: Vec<SchemaRef> = inputs.iter().map(|input| input.schema()).collect();
+        self.check(&schemas.iter().map(|s| s.as_ref()).collect::<Vec<_>>(), &projection, &carried)?;
+        let own = self.function.schema().project(&projection)?;
+        let names = own.fields().iter().map(|f| f.name()).chain(&carried);
+        if !names.eq(schema.fields().iter().map(|f| f.name())) {
+            return plan_err!("{}: its columns are not those that it is said to have", self.function.name());
+        }
+        let inputs = inputs.iter().map(|physical| Input { planned: None, physical: physical.clone() }).collect();
+        let call = (self.function.clone(), self.call.clone());
+        Ok(RelationFunctionExec::new(call, (projection, carried), inputs, schema))
+    }
+
+    /// That relations have the columns that the call reads or shows.
+    fn check(&self, inputs: &[&Schema], projection: &[usize], carried: &[String]) -> Result<()> {
+        let name = self.function.name();
+        if inputs.len() != self.inputs.len() {
+            return plan_err!("{name} has {} inputs, not {}", self.inputs.len(), inputs.len());
+        }
+        let (passes, reads) = (self.function.passes(), self.function.reads());
+        if passes.iter().all(Option::is_none) {
+            // Such a call reads all columns, by their places or their names.
+            let width = |known: &LogicalPlan| known.schema().fields().len();
+            return match self.inputs.iter().zip(inputs).position(|(known, input)| width(known) != input.fields().len())
+            {
+                Some(at) => plan_err!("{name}: its input {at} has other columns than it had"),
+                None => Ok(()),
+            };
+        }
+        for (at, (known, input)) in self.inputs.iter().zip(inputs).enumerate() {
+            for field in known.schema().fields() {
+                let is_it = |(of, column): &(usize, String)| *of == at && column == field.name();
+                let mut shown = passes.iter().enumerate().filter(|(_, passed)| passed.as_ref().is_some_and(is_it));
+                let passed = shown.clone().next().is_some();
+                let needed = !passed || reads.iter().any(is_it) || shown.any(|(of, _)| projection.contains(&of));
+                if needed && input.column_with_name(field.name()).is_none() {
+                    return plan_err!("{name}: its input {at} has no column `{}`", field.name());
+                }
+            }
+        }
+        let of = passing(self.function.as_ref()).filter(|_| self.function.carries()).and_then(|at| inputs.get(at));
+        match carried.iter().find(|column| of.is_none_or(|of| of.column_with_name(column).is_none())) {
+            Some(column) => plan_err!("{name}: its input has no column `{column}` to carry"),
+            None => Ok(()),
+        }
     }
 
     /// The relation whose columns it passes, where it can carry others of it.
@@ -410,7 +508,7 @@ impl UserDefinedLogicalNodeCore for RelationFunctionNode {
         let of = passing(self.function.as_ref()).and_then(|input| inputs.get(input));
         let has = |name: &&String| of.is_some_and(|of| of.schema().fields().iter().any(|f| f.name() == *name));
         let carried = self.carried.iter().filter(has).cloned().collect();
-        RelationFunctionNode::new(self.function.clone(), projection, carried, inputs)
+        RelationFunctionNode::new((self.function.clone(), self.call.clone()), projection, carried, inputs)
     }
 
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
@@ -458,16 +556,19 @@ impl ExtensionPlanner for RelationFunctionPlanner {
         state: &SessionState,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(node) = node.as_any().downcast_ref::<RelationFunctionNode>() else { return Ok(None) };
-        let inputs = logical_inputs
-            .iter()
-            .zip(physical_inputs)
-            .map(|(logical, physical)| Input { logical: Arc::new((*logical).clone()), physical: physical.clone() });
-        let (inputs, state) = (inputs.collect::<Vec<_>>(), Arc::new(state.clone()));
-        let (function, inputs) = match node.function.planned(&inputs, &state)? {
-            Some(planned) => planned,
-            None => (node.function.clone(), inputs),
+        let state = Arc::new(state.clone());
+        let inputs = logical_inputs.iter().zip(physical_inputs).map(|(logical, physical)| {
+            let planned = PlannedHere { logical: Arc::new((*logical).clone()), state: state.clone() };
+            Input { planned: Some(planned), physical: physical.clone() }
+        });
+        let inputs = inputs.collect::<Vec<_>>();
+        let (call, inputs) = match node.function.planned(&inputs, &state)? {
+            // It is of this host's tables.
+            Some((function, inputs)) => ((function, None), inputs),
+            None => ((node.function.clone(), node.call.clone()), inputs),
         };
-        Ok(Some(Arc::new(RelationFunctionExec::new(function, node, inputs, state)?)))
+        let columns = (node.projection.clone(), node.carried.clone());
+        Ok(Some(Arc::new(RelationFunctionExec::new(call, columns, inputs, node.schema.inner().clone()))))
     }
 }
 
@@ -488,125 +589,5 @@ impl QueryPlanner for WithRelationFunctions {
         }
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(RelationFunctionPlanner)]);
         planner.create_physical_plan(plan, state).await
-    }
-}
-
-/// A call at work: one partition.
-pub(crate) struct RelationFunctionExec {
-    function: Arc<dyn RelationFunction>,
-    projection: Vec<usize>,
-    carried: Vec<String>,
-    inputs: Vec<Input>,
-    state: Arc<SessionState>,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
-}
-
-impl RelationFunctionExec {
-    fn new(
-        function: Arc<dyn RelationFunction>,
-        node: &RelationFunctionNode,
-        inputs: Vec<Input>,
-        state: Arc<SessionState>,
-    ) -> Result<RelationFunctionExec> {
-        let schema = node.schema.inner().clone();
-        let mut equivalences = EquivalenceProperties::new(schema.clone());
-        if let Some((column, options)) = function.ordering()
-            && let Ok(at) = schema.index_of(column)
-        {
-            let expr = Arc::new(Column::new(column, at));
-            equivalences.add_ordering([PhysicalSortExpr { expr, options }]);
-        }
-        Ok(RelationFunctionExec {
-            function,
-            projection: node.projection.clone(),
-            carried: node.carried.clone(),
-            inputs,
-            state,
-            properties: as_they_come(equivalences, 1),
-            metrics: ExecutionPlanMetricsSet::new(),
-        })
-    }
-}
-
-impl RelationFunctionExec {
-    /// The call.
-    pub fn function(&self) -> &dyn RelationFunction {
-        self.function.as_ref()
-    }
-}
-
-impl fmt::Debug for RelationFunctionExec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.function.operator(), self.function.details())
-    }
-}
-
-impl DisplayAs for RelationFunctionExec {
-    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        match kind {
-            DisplayFormatType::TreeRender => write!(f, "{}", self.function.details()),
-            _ => write!(f, "{}: {}", self.function.operator(), self.function.details()),
-        }
-    }
-}
-
-impl ExecutionPlan for RelationFunctionExec {
-    fn name(&self) -> &str {
-        self.function.operator()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.inputs.iter().map(|input| &input.physical).collect()
-    }
-
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![Distribution::SinglePartition; self.inputs.len()]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false; self.inputs.len()]
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        if children.len() != self.inputs.len() {
-            return exec_err!("{} has {} inputs", self.function.name(), self.inputs.len());
-        }
-        let inputs = self.inputs.iter().zip(children);
-        let inputs = inputs.map(|(input, physical)| Input { logical: input.logical.clone(), physical });
-        Ok(Arc::new(RelationFunctionExec {
-            function: self.function.clone(),
-            projection: self.projection.clone(),
-            carried: self.carried.clone(),
-            inputs: inputs.collect(),
-            state: self.state.clone(),
-            properties: self.properties.clone(),
-            metrics: ExecutionPlanMetricsSet::new(),
-        }))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
-    }
-
-    fn execute(&self, partition: usize, task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        if partition != 0 {
-            return exec_err!("{} has one partition", self.function.name());
-        }
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let wanted = Wanted {
-            state: self.state.clone(),
-            task,
-            projection: self.projection.clone(),
-            carried: self.carried.clone(),
-            schema: self.schema(),
-            inputs: self.inputs.clone(),
-        };
-        let rows = measured(self.function.clone().start(wanted), metrics);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
 }
