@@ -20,6 +20,7 @@ mod judgement;
 #[cfg(feature = "narratives")]
 mod narratives;
 mod nodes;
+#[cfg(feature = "narratives")]
 pub mod parts;
 mod people;
 #[cfg(feature = "checks")]

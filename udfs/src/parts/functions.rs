@@ -9,12 +9,12 @@ use crate::session::register;
 
 /// The function of a row of that name, as a session lists it.
 pub fn scalar(populace: &Populace, name: &str) -> Option<Arc<ScalarUDF>> {
-    register::scalars(populace).into_iter().find(|f| f.name() == name).map(Arc::new)
+    register::scalars_of(populace).into_iter().find(|f| f.name() == name).map(Arc::new)
 }
 
 /// Whether it is one of the functions of a row.
 pub fn is_scalar(function: &ScalarUDF) -> bool {
-    register::scalars(&Populace::new()).iter().any(|f| f.name() == function.name())
+    register::scalars_of(&Populace::new()).iter().any(|f| f.name() == function.name())
 }
 
 /// The function of that name which asks a model: a session lists one under the same name that cannot be called.
