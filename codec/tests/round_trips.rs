@@ -7,16 +7,58 @@ mod session;
 mod side;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::{LogicalPlan, lit};
 use session::{files, planned};
 use side::Side;
 use sqllogictest::{DefaultColumnType, Record};
 
 /// What is not sent for a reason that is not populace's: a part of the error, and why. One that is needed no more fails
 /// the test.
-const GAPS: &[(&str, &str)] = &[];
+const GAPS: &[(&str, &str)] = &[
+    (
+        "Error serializing custom table",
+        "generate_series and information_schema are tables that datafusion-proto does not know",
+    ),
+    ("StreamingTableExec is none of populace's operators", "information_schema is the session's own"),
+    ("serde is not yet implemented for DescribeTable", "DESCRIBE is answered where it is asked"),
+    ("(<subquery>) is not yet supported", "datafusion-proto sends no IN (SELECT …); once optimised it is a join"),
+    ("where=Boolean(true)", "the condition of a search that has become a join is not shown any more"),
+    ("No field named x", "datafusion-proto sends an EmptyRelation without its columns"),
+    ("its input 0 has other columns than it had", "the same, beneath a call"),
+    ("its input 0 has no column", "the same, beneath a search"),
+    ("must match number of fields(0)", "datafusion-proto sends generate_series without columns as one with a column"),
+];
+
+/// A plan as both sides show it: datafusion-proto sends UNION ALL of several in pairs, no limit as the largest one, and
+/// the rows that a scan may stop at not at all, since a Limit stands above it.
+fn shown(plan: &LogicalPlan) -> String {
+    let same = plan.clone().transform_up(|plan| {
+        Ok(Transformed::yes(match plan {
+            LogicalPlan::Union(mut union) => {
+                let inputs = union.inputs.into_iter().flat_map(|input| match Arc::unwrap_or_clone(input) {
+                    LogicalPlan::Union(inner) => inner.inputs,
+                    other => vec![Arc::new(other)],
+                });
+                union.inputs = inputs.collect();
+                LogicalPlan::Union(union)
+            }
+            LogicalPlan::Limit(mut limit) => {
+                limit.fetch = limit.fetch.filter(|most| **most != lit(i64::MAX));
+                LogicalPlan::Limit(limit)
+            }
+            LogicalPlan::TableScan(mut scan) => {
+                scan.fetch = None;
+                LogicalPlan::TableScan(scan)
+            }
+            other => other,
+        }))
+    });
+    same.unwrap().data.display_indent().to_string()
+}
 
 /// Whether a plan tells how long it took.
 fn is_timed(plan: &LogicalPlan) -> bool {
@@ -32,7 +74,7 @@ async fn differences(here: &Side, plan: LogicalPlan, window: usize) -> Vec<Strin
         true => Ok(vec![]),
     };
     let mut same_plan = |kind: &str, sent: &LogicalPlan| match here.send(sent, &there) {
-        Ok(back) if back.display_indent().to_string() == sent.display_indent().to_string() => Some(back),
+        Ok(back) if shown(&back) == shown(sent) => Some(back),
         Ok(back) => {
             differences.push(format!("{kind}: {}\nbecame\n{}", sent.display_indent(), back.display_indent()));
             None
@@ -88,7 +130,6 @@ fn on_a_large_stack(begin: &'static str, window: usize) -> (usize, Vec<String>) 
 }
 
 #[test]
-#[ignore = "of 450 queries some do not travel yet"]
 fn every_query_travels() {
     let (queries, differences) = on_a_large_stack("", 1);
     println!("{queries} queries were sent");
@@ -102,7 +143,6 @@ fn every_query_travels() {
 }
 
 #[test]
-#[ignore = "as above"]
 fn calls_of_many_rows_at_once_travel() {
     let (queries, differences) = on_a_large_stack("generate_narrative", 4);
     assert!(queries >= 19, "{queries}");

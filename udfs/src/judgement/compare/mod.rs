@@ -91,13 +91,13 @@ fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> R
         let lacks = if of_a.contains(name) { "b" } else { "a" };
         return plan_err!("{NAME}: `columns`: table {lacks} has no column `{name}`{}", there_are(name, &shared));
     }
-    let units: Vec<Unit> = wanted.into_iter().map(|columns| unit(columns, &inputs)).collect();
-    let counted = units.iter().filter(|u| !matches!(u.way, Way::Not(_)));
+    let units: Vec<ComparedColumns> = wanted.into_iter().map(|columns| unit(columns, &inputs)).collect();
+    let counted = units.iter().filter(|u| !matches!(u.way, ComparedAs::Not(_)));
     let mut names: Vec<String> = counted.flat_map(|u| u.columns.clone()).collect();
     names.sort_unstable();
     names.dedup();
     let tables = inputs.iter().zip(weights).map(|(input, weights)| named_columns(NAME, input, &names, weights));
-    relation(Comparison { units, alpha }, tables.collect::<Result<_>>()?, None)
+    relation(TableComparison { units, alpha }, tables.collect::<Result<_>>()?, None)
 }
 
 /// Columns, and combinations of columns in parentheses.
@@ -121,7 +121,7 @@ fn columns(sql: SqlExpr) -> Result<Vec<Vec<String>>> {
 
 /// How a column or a combination is compared.
 #[derive(Debug, Clone, PartialEq)]
-enum Way {
+enum ComparedAs {
     Texts,
     Numbers,
     Not(String),
@@ -129,12 +129,12 @@ enum Way {
 
 /// A column, or a combination of columns.
 #[derive(Debug)]
-struct Unit {
+struct ComparedColumns {
     columns: Vec<String>,
-    way: Way,
+    way: ComparedAs,
 }
 
-fn unit(columns: Vec<String>, inputs: &[LogicalPlan]) -> Unit {
+fn unit(columns: Vec<String>, inputs: &[LogicalPlan]) -> ComparedColumns {
     let kinds = |name: &String| -> Vec<DataType> {
         let of = |input: &LogicalPlan| {
             input.schema().fields().iter().find(|f| f.name() == name).map_or(DataType::Null, |f| plain(f.data_type()))
@@ -149,27 +149,27 @@ fn unit(columns: Vec<String>, inputs: &[LogicalPlan]) -> Unit {
                 DataType::Binary => "bytes",
                 _ => "lists or records",
             };
-            Way::Not(format!("it holds {name}"))
+            ComparedAs::Not(format!("it holds {name}"))
         }
         (None, [column]) => {
             let kinds = kinds(column);
             match kinds.iter().filter(|k| is_number(k)).count() {
-                2 => Way::Numbers,
+                2 => ComparedAs::Numbers,
                 1 if !kinds.contains(&DataType::Null) => {
-                    Way::Not("it is a number in one table and none in the other".into())
+                    ComparedAs::Not("it is a number in one table and none in the other".into())
                 }
-                1 => Way::Numbers,
-                _ => Way::Texts,
+                1 => ComparedAs::Numbers,
+                _ => ComparedAs::Texts,
             }
         }
-        (None, _) => Way::Texts,
+        (None, _) => ComparedAs::Texts,
     };
-    Unit { columns, way }
+    ComparedColumns { columns, way }
 }
 
 #[derive(Debug)]
-struct Comparison {
-    units: Vec<Unit>,
+struct TableComparison {
+    units: Vec<ComparedColumns>,
     alpha: f64,
 }
 
@@ -195,7 +195,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-impl RelationFunction for Comparison {
+impl RelationFunction for TableComparison {
     fn operator(&self) -> &'static str {
         "CompareExec"
     }
@@ -220,7 +220,7 @@ impl RelationFunction for Comparison {
 }
 
 /// What is counted of a unit.
-enum Counter {
+enum CellCounter {
     Texts {
         strata: Strata,
         cells: Cells,
@@ -230,37 +230,37 @@ enum Counter {
     Not(String),
 }
 
-impl Counter {
-    fn of(unit: &Unit) -> Result<Counter> {
+impl CellCounter {
+    fn of(unit: &ComparedColumns) -> Result<CellCounter> {
         Ok(match &unit.way {
-            Way::Texts => {
-                Counter::Texts { strata: Strata::new(unit.columns.iter().map(|_| &DataType::Utf8))?, cells: vec![] }
+            ComparedAs::Texts => {
+                CellCounter::Texts { strata: Strata::new(unit.columns.iter().map(|_| &DataType::Utf8))?, cells: vec![] }
             }
-            Way::Numbers => Counter::Numbers(Numbers::default()),
-            Way::Not(reason) => Counter::Not(reason.clone()),
+            ComparedAs::Numbers => CellCounter::Numbers(Numbers::default()),
+            ComparedAs::Not(reason) => CellCounter::Not(reason.clone()),
         })
     }
 
     fn add(&mut self, table: usize, columns: &[ArrayRef], weights: &[f64]) -> Result<()> {
         match self {
-            Counter::Texts { strata, cells } => {
+            CellCounter::Texts { strata, cells } => {
                 let texts = columns.iter().map(|c| cast_array(c, &DataType::Utf8)).collect::<Result<Vec<_>, _>>()?;
                 for (number, weight) in strata.numbers(&texts, weights.len())?.into_iter().zip(weights) {
                     cells.resize(cells.len().max(number + 1), [0.0, 0.0]);
                     cells[number][table] += weight;
                 }
                 if cells.len() > MOST_VALUES {
-                    *self = Counter::Not(format!("it has more than {MOST_VALUES} different values"));
+                    *self = CellCounter::Not(format!("it has more than {MOST_VALUES} different values"));
                 }
             }
-            Counter::Numbers(numbers) => {
+            CellCounter::Numbers(numbers) => {
                 for column in columns {
                     let values = cast_array(column, &DataType::Float64)?;
                     let values = values.as_primitive::<Float64Type>().iter().zip(weights);
                     values.for_each(|(value, weight)| numbers.add(table, value, *weight));
                 }
             }
-            Counter::Not(_) => {}
+            CellCounter::Not(_) => {}
         }
         Ok(())
     }
@@ -268,29 +268,29 @@ impl Counter {
     /// The counts of cells, in an order that does not depend on them; and what the cells are.
     fn cells(self) -> Result<(Cells, &'static str), String> {
         match self {
-            Counter::Texts { mut strata, cells } => {
+            CellCounter::Texts { mut strata, cells } => {
                 let order = strata.sort();
                 Ok((order.into_iter().filter_map(|at| cells.get(at).copied()).collect(), "values"))
             }
-            Counter::Numbers(numbers) => {
+            CellCounter::Numbers(numbers) => {
                 let (cells, banded) = numbers.cells();
                 Ok((cells, if banded { "bands" } else { "values" }))
             }
-            Counter::Not(reason) => Err(reason),
+            CellCounter::Not(reason) => Err(reason),
         }
     }
 }
 
 /// The rows of a table.
 #[derive(Debug, Clone, Copy, Default)]
-struct Rows {
+struct TableWeight {
     count: u64,
     weight: f64,
     /// Of the weights
     squares: f64,
 }
 
-impl Rows {
+impl TableWeight {
     fn add(&mut self, weights: &[f64]) {
         self.count += weights.len() as u64;
         self.weight += weights.iter().sum::<f64>();
@@ -305,21 +305,21 @@ impl Rows {
 
 /// One row of the result.
 #[derive(Debug)]
-struct Compared {
+struct ComparisonRow {
     columns: String,
     cells_are: Option<&'static str>,
     cells: Option<usize>,
-    rows: [Rows; 2],
+    rows: [TableWeight; 2],
     /// Total variation distance, its noise floor, Jensen-Shannon distance
     distances: Option<[f64; 3]>,
     test: Option<Test>,
     reason: Option<String>,
 }
 
-impl Comparison {
+impl TableComparison {
     async fn rows(&self, tables: &[Input], task: &Arc<TaskContext>) -> Result<RecordBatch> {
-        let mut counters = self.units.iter().map(Counter::of).collect::<Result<Vec<_>>>()?;
-        let mut rows = [Rows::default(); 2];
+        let mut counters = self.units.iter().map(CellCounter::of).collect::<Result<Vec<_>>>()?;
+        let mut rows = [TableWeight::default(); 2];
         for (table, input) in tables.iter().enumerate() {
             let mut batches = input.rows(task)?;
             while let Some(batch) = batches.try_next().await? {
@@ -339,13 +339,17 @@ impl Comparison {
     }
 }
 
-fn compared(unit: &Unit, cells: Result<(Cells, &'static str), String>, rows: [Rows; 2]) -> Compared {
+fn compared(
+    unit: &ComparedColumns,
+    cells: Result<(Cells, &'static str), String>,
+    rows: [TableWeight; 2],
+) -> ComparisonRow {
     let columns = unit.columns.join(", ");
     let (cells, cells_are) = match cells {
         Ok(cells) => cells,
         Err(reason) => {
             let (cells_are, cells, distances, test) = (None, None, None, None);
-            return Compared { columns, cells_are, cells, rows, distances, test, reason: Some(reason) };
+            return ComparisonRow { columns, cells_are, cells, rows, distances, test, reason: Some(reason) };
         }
     };
     let [n, m] = rows.map(|r| r.effective());
@@ -362,22 +366,23 @@ fn compared(unit: &Unit, cells: Result<(Cells, &'static str), String>, rows: [Ro
         1 if n.min(m) >= 5.0 => Some(Test { chi_square: 0.0, df: 0, p_value: 1.0 }),
         _ => two_samples((n, &p), (m, &q)),
     };
-    Compared { columns, cells_are: Some(cells_are), cells: Some(cells.len()), rows, distances, test, reason: None }
+    ComparisonRow { columns, cells_are: Some(cells_are), cells: Some(cells.len()), rows, distances, test, reason: None }
 }
 
-fn report(rows: &[Compared], alpha: f64) -> Result<RecordBatch> {
+fn report(rows: &[ComparisonRow], alpha: f64) -> Result<RecordBatch> {
     let mut adjusted = holm(&rows.iter().filter_map(|r| Some(r.test?.p_value)).collect::<Vec<_>>()).into_iter();
     let adjusted: Vec<Option<f64>> = rows.iter().map(|r| r.test.and_then(|_| adjusted.next())).collect();
-    let verdict = |(row, adjusted): (&Compared, &Option<f64>)| match (&row.reason, adjusted) {
+    let verdict = |(row, adjusted): (&ComparisonRow, &Option<f64>)| match (&row.reason, adjusted) {
         (Some(reason), _) => format!("not comparable: {reason}"),
         (None, None) => "too few rows".into(),
         (None, Some(p)) if *p <= alpha => "differs".into(),
         (None, Some(_)) => "agrees".into(),
     };
-    let number =
-        |of: &dyn Fn(&Compared) -> Option<f64>| Arc::new(rows.iter().map(of).collect::<Float64Array>()) as ArrayRef;
+    let number = |of: &dyn Fn(&ComparisonRow) -> Option<f64>| {
+        Arc::new(rows.iter().map(of).collect::<Float64Array>()) as ArrayRef
+    };
     let count =
-        |of: &dyn Fn(&Compared) -> Option<i64>| Arc::new(rows.iter().map(of).collect::<Int64Array>()) as ArrayRef;
+        |of: &dyn Fn(&ComparisonRow) -> Option<i64>| Arc::new(rows.iter().map(of).collect::<Int64Array>()) as ArrayRef;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|r| Some(r.columns.as_str())).collect::<StringArray>()),
         Arc::new(rows.iter().map(|r| r.cells_are).collect::<StringArray>()),

@@ -27,7 +27,7 @@ pub(crate) struct MappedColumn {
 
 /// A figure whose cells are combinations of values that the table can have.
 #[derive(Debug, Clone)]
-pub(crate) struct Mapped {
+pub(crate) struct MappedFigure {
     /// Whether the network was made to meet the figure in the last pass.
     pub binding: bool,
     pub columns: Vec<MappedColumn>,
@@ -59,7 +59,7 @@ impl CellIndex {
 
 /// How a column of a figure is found in a table.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum ColumnMatch {
     /// The variable itself.
     Column,
     /// Another variable that the hidden one decides on: its name, and its level for each level of the hidden one.
@@ -69,38 +69,38 @@ pub(crate) enum Found {
 }
 
 /// How each column of a figure is found in a table with these columns, or why it is not.
-pub(crate) fn find(pack: &Pack, figure: &Figure, has: &dyn Fn(&str) -> bool) -> Result<Vec<Found>, String> {
+pub(crate) fn find(pack: &Pack, figure: &Figure, has: &dyn Fn(&str) -> bool) -> Result<Vec<ColumnMatch>, String> {
     let find = |column: &FigureColumn| {
         let Some(variable) = pack.variable(&column.variable) else {
             return Err(format!("`{}` is an item of a list", column.variable));
         };
         if has(&variable.name) {
-            return Ok(Found::Column);
+            return Ok(ColumnMatch::Column);
         }
         if !variable.hidden {
             return Err(format!("the table has no column `{}`", variable.name));
         }
         if let Some((shown, levels)) = pack.shown_as(&variable.name) {
             return match has(&shown.name) {
-                true => Ok(Found::Shown(shown.name.clone(), levels)),
+                true => Ok(ColumnMatch::Shown(shown.name.clone(), levels)),
                 false => Err(format!("the table has no column `{}`", shown.name)),
             };
         }
         match pack.labels_of_levels(column) {
-            Ok(labels) if labels.iter().all(Option::is_some) => Ok(Found::Summed),
+            Ok(labels) if labels.iter().all(Option::is_some) => Ok(ColumnMatch::Summed),
             Ok(_) => Err(format!("it is of some levels of `{}` only, which is hidden", variable.name)),
             Err(error) => Err(error.to_string()),
         }
     };
     let found = figure.columns.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-    match found.iter().all(|f| matches!(f, Found::Summed)) {
+    match found.iter().all(|f| matches!(f, ColumnMatch::Summed)) {
         true => Err("it is of hidden variables alone".into()),
         false => Ok(found),
     }
 }
 
 /// The labels that a column has in the table: their names, the label of each level, and of each of the figure's labels.
-struct Labels {
+struct ColumnLabels {
     variable: String,
     names: Vec<String>,
     of_levels: Vec<Option<u16>>,
@@ -111,33 +111,33 @@ struct Labels {
 pub(crate) fn map(
     pack: &Pack,
     figure: &Figure,
-    found: &[Found],
+    found: &[ColumnMatch],
     expected: &populace_population::Expected,
-) -> Result<Mapped, String> {
+) -> Result<MappedFigure, String> {
     let error = |e: populace_population::Error| e.to_string();
     let (codes, _) = figure.cells().map_err(error)?;
     let own = expected.own_shares(figure).map_err(error)?;
-    let mut columns: Vec<(Labels, &Vec<u16>)> = vec![];
+    let mut columns: Vec<(ColumnLabels, &Vec<u16>)> = vec![];
     for ((column, found), codes) in figure.columns.iter().zip(found).zip(&codes) {
         let of_levels = pack.labels_of_levels(column).map_err(error)?;
         match found {
-            Found::Summed => {}
-            Found::Column => {
+            ColumnMatch::Summed => {}
+            ColumnMatch::Column => {
                 let of_labels = (0..column.labels.len()).map(|label| Some(label as u16)).collect();
                 let (variable, names) = (column.variable.clone(), column.labels.clone());
-                columns.push((Labels { variable, names, of_levels, of_labels }, codes));
+                columns.push((ColumnLabels { variable, names, of_levels, of_labels }, codes));
             }
-            Found::Shown(shown, levels) => {
+            ColumnMatch::Shown(shown, levels) => {
                 let names = pack.variable(shown).map(|v| (0..v.len()).map(|level| v.label(level)).collect::<Vec<_>>());
                 let merged = merge(&of_levels, column.labels.len(), levels, &names.unwrap_or_default());
                 if merged.names.is_empty() {
                     return Err(format!("`{shown}` does not tell apart what it counts of `{}`", column.variable));
                 }
-                columns.push((Labels { variable: shown.clone(), ..merged }, codes));
+                columns.push((ColumnLabels { variable: shown.clone(), ..merged }, codes));
             }
         }
     }
-    let coarser = found.iter().any(|f| !matches!(f, Found::Column));
+    let coarser = found.iter().any(|f| !matches!(f, ColumnMatch::Column));
     if coarser && expected.elsewhere > 1e-6 {
         return Err("it leaves out combinations of hidden levels".into());
     }
@@ -181,7 +181,7 @@ pub(crate) fn map(
         offsets.push(UNMATCHED);
         mapped.push(MappedColumn { variable: labels.variable, labels: labels.names, offsets, cells });
     }
-    Ok(Mapped {
+    Ok(MappedFigure {
         binding: figure.fits.last().is_some_and(|fit| fit.binding),
         columns: mapped,
         expected: shares,
@@ -193,7 +193,7 @@ pub(crate) fn map(
 
 /// The finest labels that both a figure and a shown variable can tell: labels that share a shown level are one, and one
 /// that shares a level with what the figure does not cover is none.
-fn merge(of_levels: &[Option<u16>], labels: usize, shown: &[u16], names: &[String]) -> Labels {
+fn merge(of_levels: &[Option<u16>], labels: usize, shown: &[u16], names: &[String]) -> ColumnLabels {
     // The group of each label, of what is not covered (at `labels`), and of each shown level after it.
     let mut group: Vec<usize> = (0..labels + 1 + names.len()).collect();
     for (label, shown) in of_levels.iter().zip(shown) {
@@ -201,7 +201,7 @@ fn merge(of_levels: &[Option<u16>], labels: usize, shown: &[u16], names: &[Strin
         group.iter_mut().filter(|g| **g == a).for_each(|g| *g = b);
     }
     let uncovered = group[labels];
-    let mut merged = Labels { variable: String::new(), names: vec![], of_levels: vec![], of_labels: vec![] };
+    let mut merged = ColumnLabels { variable: String::new(), names: vec![], of_levels: vec![], of_labels: vec![] };
     let mut number: HashMap<usize, u16> = HashMap::new();
     for at in group[..labels].iter().filter(|g| **g != uncovered) {
         if !number.contains_key(at) {
@@ -216,7 +216,7 @@ fn merge(of_levels: &[Option<u16>], labels: usize, shown: &[u16], names: &[Strin
     merged
 }
 
-impl Mapped {
+impl MappedFigure {
     /// The names of its columns, as the table has them.
     pub fn variables(&self) -> String {
         self.columns.iter().map(|c| c.variable.as_str()).collect::<Vec<_>>().join(", ")

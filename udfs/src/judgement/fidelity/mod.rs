@@ -28,9 +28,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::{Figure, Pack, there_are};
 
 use self::levels::{can_hold, levels};
-use self::mapped::{Found, Mapped, find, map};
-use self::report::{Detail, Judged, Outcome};
-use self::tally::Count;
+use self::mapped::{ColumnMatch, MappedFigure, find, map};
+use self::report::{ComparedFigure, FidelityDetail, JudgedFigure};
+use self::tally::FigureCount;
 use self::verdict::{adjust, compare};
 use crate::call::arguments::Arguments;
 use crate::call::arguments::value_of_a_row;
@@ -41,8 +41,8 @@ use crate::nodes::relation_function::{Input, RelationFunction, Wanted, relation}
 
 pub(crate) const NAME: &str = "fidelity";
 
-const DETAILS: [(&str, Detail); 3] =
-    [("figures", Detail::Figures), ("margins", Detail::Margins), ("cells", Detail::Cells)];
+const DETAILS: [(&str, FidelityDetail); 3] =
+    [("figures", FidelityDetail::Figures), ("margins", FidelityDetail::Margins), ("cells", FidelityDetail::Cells)];
 
 /// The function, as a session has it.
 pub(crate) const FUNCTION: TableFunction = TableFunction {
@@ -67,7 +67,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let (input, domain) = Domain::plan(NAME, &mut arguments, input, pack.clone(), context)?;
     let figure = arguments.text("figure", context)?;
-    let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Figures);
+    let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(FidelityDetail::Figures);
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
     let weights = match arguments.take("weights") {
         Some(sql) => Some(weights(NAME, "weights", sql, &input, context)?),
@@ -85,7 +85,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
         },
     };
     let has = |name: &str| column(&input, name).is_some_and(|kind| can_hold(&kind));
-    let found: Vec<Result<Vec<Found>, String>> = figures
+    let found: Vec<Result<Vec<ColumnMatch>, String>> = figures
         .iter()
         .map(|at| find(&pack, &pack.figures()[*at], &has).map_err(|why| typed(why, &input, &pack)))
         .collect();
@@ -111,14 +111,14 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
 }
 
 /// The columns of a table that figures are read from, each once, in the order of their names.
-pub(crate) fn read_of<'a>(pack: &Pack, figures: impl Iterator<Item = (usize, &'a [Found])>) -> Vec<String> {
+pub(crate) fn read_of<'a>(pack: &Pack, figures: impl Iterator<Item = (usize, &'a [ColumnMatch])>) -> Vec<String> {
     let mut names = BTreeSet::new();
     for (at, found) in figures {
         for (column, found) in pack.figures()[at].columns.iter().zip(found) {
             match found {
-                Found::Column => _ = names.insert(column.variable.clone()),
-                Found::Shown(shown, _) => _ = names.insert(shown.clone()),
-                Found::Summed => {}
+                ColumnMatch::Column => _ = names.insert(column.variable.clone()),
+                ColumnMatch::Shown(shown, _) => _ = names.insert(shown.clone()),
+                ColumnMatch::Summed => {}
             }
         }
     }
@@ -182,9 +182,9 @@ struct Fidelity {
     /// Places in the pack's figures
     figures: Vec<usize>,
     /// How each of these figures is found in the table, or why it is not
-    found: Vec<Result<Vec<Found>, String>>,
+    found: Vec<Result<Vec<ColumnMatch>, String>>,
     weighted: bool,
-    detail: Detail,
+    detail: FidelityDetail,
     alpha: f64,
 }
 
@@ -213,16 +213,20 @@ impl RelationFunction for Fidelity {
         let Wanted { task, projection, inputs, .. } = wanted;
         let (detail, alpha) = (self.detail, self.alpha);
         let judged = stream::once(async move { self.judge(&inputs[0], &task).await });
-        let batches = judged.map_ok(move |judged: Vec<Judged>| match detail {
-            Detail::Figures | Detail::Margins => stream::iter([report::figures(&judged, detail, alpha)]).boxed(),
-            Detail::Cells => stream::iter(judged).filter_map(|j| async move { report::cells(&j).transpose() }).boxed(),
+        let batches = judged.map_ok(move |judged: Vec<JudgedFigure>| match detail {
+            FidelityDetail::Figures | FidelityDetail::Margins => {
+                stream::iter([report::figures(&judged, detail, alpha)]).boxed()
+            }
+            FidelityDetail::Cells => {
+                stream::iter(judged).filter_map(|j| async move { report::cells(&j).transpose() }).boxed()
+            }
         });
         batches.try_flatten().map(move |batch| Ok(batch?.project(&projection)?)).boxed()
     }
 }
 
 impl Fidelity {
-    async fn judge(self: Arc<Self>, table: &Input, task: &Arc<TaskContext>) -> Result<Vec<Judged>> {
+    async fn judge(self: Arc<Self>, table: &Input, task: &Arc<TaskContext>) -> Result<Vec<JudgedFigure>> {
         let this = self.clone();
         let mapped = tokio::task::spawn_blocking(move || this.map());
         let mapped = mapped.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))?;
@@ -237,25 +241,25 @@ impl Fidelity {
                 Ok(mapped) => mapped.variables(),
                 Err(_) => figure.columns.iter().map(|c| c.variable.as_str()).collect::<Vec<_>>().join(", "),
             };
-            let outcome = mapped.map(|mapped| Outcome { mapped, count, comparisons });
-            Judged { figure: figure.name.clone(), status: figure.status, variables, outcome }
+            let outcome = mapped.map(|mapped| ComparedFigure { mapped, count, comparisons });
+            JudgedFigure { figure: figure.name.clone(), status: figure.status, variables, outcome }
         });
         Ok(judged.collect())
     }
 
     /// Each figure as the table has it, or why it is not comparable.
-    fn map(&self) -> Vec<Result<Mapped, String>> {
+    fn map(&self) -> Vec<Result<MappedFigure, String>> {
         let figure = |at: &usize| &self.domain.pack.figures()[*at];
         let wanted = self.figures.iter().zip(&self.found).filter(|(_, found)| found.is_ok());
         let wanted: Vec<&Figure> = wanted.map(|(at, _)| figure(at)).collect();
         let mut expected = self.domain.expected(&wanted).into_iter();
-        let map = |(at, found): (&usize, &Result<Vec<Found>, String>)| {
+        let map = |(at, found): (&usize, &Result<Vec<ColumnMatch>, String>)| {
             let found = found.as_ref().map_err(String::clone)?;
             let expected = expected.next().ok_or("nothing is expected of it")??;
             let mapped = map(&self.domain.pack, figure(at), found, &expected)?;
             Ok(match self.domain.is_everybody() {
                 true => mapped,
-                false => Mapped { binding: false, own: None, ..mapped },
+                false => MappedFigure { binding: false, own: None, ..mapped },
             })
         };
         self.figures.iter().zip(&self.found).map(map).collect()
@@ -264,12 +268,12 @@ impl Fidelity {
     /// Reads the table once, and counts its rows for all figures.
     async fn count(
         &self,
-        mapped: &[Result<Mapped, String>],
+        mapped: &[Result<MappedFigure, String>],
         table: &Input,
         task: &Arc<TaskContext>,
-    ) -> Result<Vec<Count>> {
-        let mut counts: Vec<Count> =
-            mapped.iter().map(|m| m.as_ref().map_or_else(|_| Count::default(), Count::new)).collect();
+    ) -> Result<Vec<FigureCount>> {
+        let mut counts: Vec<FigureCount> =
+            mapped.iter().map(|m| m.as_ref().map_or_else(|_| FigureCount::default(), FigureCount::new)).collect();
         let mut names: Vec<&str> =
             mapped.iter().flatten().flat_map(|m| &m.columns).map(|c| c.variable.as_str()).collect();
         names.sort_unstable();

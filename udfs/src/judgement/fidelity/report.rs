@@ -7,40 +7,40 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
 use populace_population::Status;
 
-use super::mapped::Mapped;
-use super::tally::Count;
-use super::verdict::{Comparison, shares};
+use super::mapped::MappedFigure;
+use super::tally::FigureCount;
+use super::verdict::{FigureComparison, shares};
 use crate::statistics::total_variation;
 
 /// What a row is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
+pub(crate) enum FidelityDetail {
     Figures,
     Margins,
     Cells,
 }
 
 /// A figure and what became of it.
-pub(crate) struct Judged {
+pub(crate) struct JudgedFigure {
     pub figure: String,
     pub status: Status,
     pub variables: String,
     /// Why it is not comparable, or the counts and comparisons: of the joint table, then of each margin.
-    pub outcome: Result<Outcome, String>,
+    pub outcome: Result<ComparedFigure, String>,
 }
 
-pub(crate) struct Outcome {
-    pub mapped: Mapped,
-    pub count: Count,
-    pub comparisons: Vec<Comparison>,
+pub(crate) struct ComparedFigure {
+    pub mapped: MappedFigure,
+    pub count: FigureCount,
+    pub comparisons: Vec<FigureComparison>,
 }
 
-pub(crate) fn schema(detail: Detail) -> SchemaRef {
+pub(crate) fn schema(detail: FidelityDetail) -> SchemaRef {
     let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
     let number = |name: &str| Field::new(name, DataType::Float64, true);
     let count = |name: &str| Field::new(name, DataType::Int64, true);
     let fields = match detail {
-        Detail::Cells => vec![
+        FidelityDetail::Cells => vec![
             text("figure", false),
             text("status", false),
             text("basis", false),
@@ -53,7 +53,7 @@ pub(crate) fn schema(detail: Detail) -> SchemaRef {
             number("residual"),
             number("official"),
         ],
-        Detail::Figures | Detail::Margins => vec![
+        FidelityDetail::Figures | FidelityDetail::Margins => vec![
             text("figure", false),
             text("status", false),
             text("basis", true),
@@ -79,12 +79,12 @@ pub(crate) fn schema(detail: Detail) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn basis(mapped: &Mapped) -> &'static str {
+fn basis(mapped: &MappedFigure) -> &'static str {
     if mapped.binding { "figure" } else { "network" }
 }
 
 /// How far the figure's own shares are from what is expected.
-fn drift(mapped: &Mapped) -> Option<f64> {
+fn drift(mapped: &MappedFigure) -> Option<f64> {
     let own = mapped.own.as_ref()?;
     let (total, of_own): (f64, f64) = (mapped.expected.iter().sum(), own.iter().sum());
     let scale = |shares: &[f64], total: f64| shares.iter().map(|s| s / total).collect::<Vec<f64>>();
@@ -92,20 +92,20 @@ fn drift(mapped: &Mapped) -> Option<f64> {
 }
 
 /// One row of the figures or the margins.
-struct Row<'a> {
-    judged: &'a Judged,
-    outcome: Option<&'a Outcome>,
+struct VerdictRow<'a> {
+    judged: &'a JudgedFigure,
+    outcome: Option<&'a ComparedFigure>,
     variables: &'a str,
-    comparison: Option<&'a Comparison>,
+    comparison: Option<&'a FigureComparison>,
     verdict: String,
     differs_in: Option<String>,
 }
 
-fn joint(judged: &Judged, alpha: f64) -> Row<'_> {
+fn joint(judged: &JudgedFigure, alpha: f64) -> VerdictRow<'_> {
     let outcome = judged.outcome.as_ref().ok();
     let (verdict, differs_in) = match &judged.outcome {
         Err(reason) => (format!("not comparable: {reason}"), None),
-        Ok(Outcome { mapped, comparisons, .. }) => {
+        Ok(ComparedFigure { mapped, comparisons, .. }) => {
             let differs: Vec<&str> =
                 comparisons.iter().filter(|c| differs(c, alpha)).map(|c| name(judged, mapped, c)).collect();
             match differs.is_empty() {
@@ -116,10 +116,15 @@ fn joint(judged: &Judged, alpha: f64) -> Row<'_> {
         }
     };
     let comparison = outcome.and_then(|o| o.comparisons.first());
-    Row { judged, outcome, variables: &judged.variables, comparison, verdict, differs_in }
+    VerdictRow { judged, outcome, variables: &judged.variables, comparison, verdict, differs_in }
 }
 
-fn margin<'a>(judged: &'a Judged, outcome: &'a Outcome, comparison: &'a Comparison, alpha: f64) -> Row<'a> {
+fn margin<'a>(
+    judged: &'a JudgedFigure,
+    outcome: &'a ComparedFigure,
+    comparison: &'a FigureComparison,
+    alpha: f64,
+) -> VerdictRow<'a> {
     let variables = name(judged, &outcome.mapped, comparison);
     let verdict = match comparison.test {
         None => "too few rows",
@@ -128,36 +133,37 @@ fn margin<'a>(judged: &'a Judged, outcome: &'a Outcome, comparison: &'a Comparis
     };
     let differs_in = (verdict == "differs").then(|| variables.to_string());
     let comparison = Some(comparison);
-    Row { judged, outcome: Some(outcome), variables, comparison, verdict: verdict.into(), differs_in }
+    VerdictRow { judged, outcome: Some(outcome), variables, comparison, verdict: verdict.into(), differs_in }
 }
 
-fn differs(comparison: &Comparison, alpha: f64) -> bool {
+fn differs(comparison: &FigureComparison, alpha: f64) -> bool {
     comparison.test.is_some() && comparison.adjusted <= alpha
 }
 
-fn name<'a>(judged: &'a Judged, mapped: &'a Mapped, comparison: &Comparison) -> &'a str {
+fn name<'a>(judged: &'a JudgedFigure, mapped: &'a MappedFigure, comparison: &FigureComparison) -> &'a str {
     comparison.margin.map_or(&judged.variables, |at| &mapped.columns[at].variable)
 }
 
 /// One row a figure, or one a table tested.
-pub(crate) fn figures(judged: &[Judged], detail: Detail, alpha: f64) -> Result<RecordBatch> {
-    let rows: Vec<Row> = judged
+pub(crate) fn figures(judged: &[JudgedFigure], detail: FidelityDetail, alpha: f64) -> Result<RecordBatch> {
+    let rows: Vec<VerdictRow> = judged
         .iter()
         .flat_map(|judged| match (&judged.outcome, detail) {
-            (Ok(outcome), Detail::Margins) => {
+            (Ok(outcome), FidelityDetail::Margins) => {
                 outcome.comparisons.iter().map(|c| margin(judged, outcome, c, alpha)).collect()
             }
             _ => vec![joint(judged, alpha)],
         })
         .collect();
-    let text = |of: &dyn Fn(&Row) -> Option<String>| Arc::new(rows.iter().map(of).collect::<StringArray>()) as ArrayRef;
-    let compared = |of: &dyn Fn(&Comparison) -> Option<f64>| {
+    let text =
+        |of: &dyn Fn(&VerdictRow) -> Option<String>| Arc::new(rows.iter().map(of).collect::<StringArray>()) as ArrayRef;
+    let compared = |of: &dyn Fn(&FigureComparison) -> Option<f64>| {
         Arc::new(rows.iter().map(|r| r.comparison.and_then(of)).collect::<Float64Array>()) as ArrayRef
     };
     // Distances of nothing are none.
-    let distance = |of: &dyn Fn(&Comparison) -> f64| compared(&|c| (c.n_effective > 0.0).then(|| of(c)));
-    let counted = |of: &dyn Fn(&Outcome, &Comparison) -> Option<u64>| {
-        let of = |r: &Row| of(r.outcome?, r.comparison?).map(|n| n as i64);
+    let distance = |of: &dyn Fn(&FigureComparison) -> f64| compared(&|c| (c.n_effective > 0.0).then(|| of(c)));
+    let counted = |of: &dyn Fn(&ComparedFigure, &FigureComparison) -> Option<u64>| {
+        let of = |r: &VerdictRow| of(r.outcome?, r.comparison?).map(|n| n as i64);
         Arc::new(rows.iter().map(of).collect::<Int64Array>()) as ArrayRef
     };
     let columns = vec![
@@ -186,8 +192,8 @@ pub(crate) fn figures(judged: &[Judged], detail: Detail, alpha: f64) -> Result<R
 }
 
 /// One row for each cell of a figure, and one for the combinations that it has no cell for, if anything is there.
-pub(crate) fn cells(judged: &Judged) -> Result<Option<RecordBatch>> {
-    let Ok(Outcome { mapped, count, .. }) = &judged.outcome else { return Ok(None) };
+pub(crate) fn cells(judged: &JudgedFigure) -> Result<Option<RecordBatch>> {
+    let Ok(ComparedFigure { mapped, count, .. }) = &judged.outcome else { return Ok(None) };
     let (observed, expected) = shares(mapped, count);
     let n = count.effective();
     let within: f64 = mapped.expected.iter().sum::<f64>() + mapped.elsewhere;
@@ -222,5 +228,5 @@ pub(crate) fn cells(judged: &Judged) -> Result<Option<RecordBatch>> {
         number(&residual),
         number(&|at| Some(mapped.own.as_ref()?.get(at)? / within)),
     ];
-    Ok(Some(RecordBatch::try_new(schema(Detail::Cells), columns)?))
+    Ok(Some(RecordBatch::try_new(schema(FidelityDetail::Cells), columns)?))
 }

@@ -1,10 +1,10 @@
 //! Counting the rows of a table in the cells of all figures at once.
 
-use super::mapped::{Mapped, OUTSIDE, UNMATCHED};
+use super::mapped::{MappedFigure, OUTSIDE, UNMATCHED};
 
 /// What was counted for one figure.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Count {
+pub(crate) struct FigureCount {
     /// The weight of the rows in each cell.
     pub cells: Vec<f64>,
     /// The weight of the rows in combinations of labels without a cell.
@@ -19,14 +19,14 @@ pub(crate) struct Count {
     pub unmatched: u64,
 }
 
-impl Count {
-    pub fn new(figure: &Mapped) -> Count {
-        Count { cells: vec![0.0; figure.expected.len()], ..Count::default() }
+impl FigureCount {
+    pub fn new(figure: &MappedFigure) -> FigureCount {
+        FigureCount { cells: vec![0.0; figure.expected.len()], ..FigureCount::default() }
     }
 
     /// Adds a batch: for each column of the figure the levels of its rows; and the weights of the rows, each 1 where none
     /// are given.
-    pub fn add(&mut self, figure: &Mapped, columns: &[&[u32]], weights: Option<&[f64]>) {
+    pub fn add(&mut self, figure: &MappedFigure, columns: &[&[u32]], weights: Option<&[f64]>) {
         let rows = columns.first().map_or(0, |c| c.len());
         'rows: for row in 0..rows {
             let (mut key, mut unmatched) = (0, false);

@@ -1,12 +1,12 @@
 //! What the counts say: each figure's joint table and the margin of each of its columns, tested as one family.
 
-use super::mapped::Mapped;
-use super::tally::Count;
+use super::mapped::MappedFigure;
+use super::tally::FigureCount;
 use crate::statistics::{Test, holm, jensen_shannon, of_fit, of_sample, total_variation};
 
 /// One table of counts against what is expected of it: a figure's joint table, or one of its margins.
 #[derive(Debug, Clone)]
-pub(crate) struct Comparison {
+pub(crate) struct FigureComparison {
     /// The column that it is the margin of; `None` for the joint table.
     pub margin: Option<usize>,
     pub cells: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Comparison {
 }
 
 /// Observed and expected shares of the joint table: its cells, then what has none, if anything is there.
-pub(crate) fn shares(figure: &Mapped, count: &Count) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn shares(figure: &MappedFigure, count: &FigureCount) -> (Vec<f64>, Vec<f64>) {
     let (mut observed, mut expected) = (count.cells.clone(), figure.expected.clone());
     if figure.elsewhere > 0.0 || count.elsewhere > 0.0 {
         observed.push(count.elsewhere);
@@ -41,7 +41,7 @@ fn normalise(shares: &mut [f64]) {
 }
 
 /// Compares the joint table, and the margin of each column among the rows that are in cells.
-pub(crate) fn compare(figure: &Mapped, count: &Count) -> Vec<Comparison> {
+pub(crate) fn compare(figure: &MappedFigure, count: &FigureCount) -> Vec<FigureComparison> {
     let n = count.effective();
     let mut comparisons = vec![comparison(None, n, shares(figure, count))];
     if figure.columns.len() > 1 {
@@ -61,8 +61,8 @@ pub(crate) fn compare(figure: &Mapped, count: &Count) -> Vec<Comparison> {
     comparisons
 }
 
-fn comparison(margin: Option<usize>, n: f64, (observed, expected): (Vec<f64>, Vec<f64>)) -> Comparison {
-    Comparison {
+fn comparison(margin: Option<usize>, n: f64, (observed, expected): (Vec<f64>, Vec<f64>)) -> FigureComparison {
+    FigureComparison {
         margin,
         cells: expected.len(),
         n_effective: n,
@@ -75,7 +75,7 @@ fn comparison(margin: Option<usize>, n: f64, (observed, expected): (Vec<f64>, Ve
 }
 
 /// Adjusts the p-values for the number of tests.
-pub(crate) fn adjust(figures: &mut [Vec<Comparison>]) {
+pub(crate) fn adjust(figures: &mut [Vec<FigureComparison>]) {
     let mut tested: Vec<(&mut f64, f64)> =
         figures.iter_mut().flatten().filter_map(|c| c.test.map(|test| (&mut c.adjusted, test.p_value))).collect();
     let p_values: Vec<f64> = tested.iter().map(|(_, p)| *p).collect();
@@ -98,7 +98,7 @@ mod tests {
         Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/usa/usa.pack")).unwrap()
     }
 
-    fn mapped(pack: &Pack, has: &dyn Fn(&str) -> bool, official: bool) -> Vec<(String, Mapped)> {
+    fn mapped(pack: &Pack, has: &dyn Fn(&str) -> bool, official: bool) -> Vec<(String, MappedFigure)> {
         let of = |figure: &&Figure| !official || figure.status == populace_population::Status::Official;
         let figures: Vec<(&Figure, _)> =
             pack.figures().iter().filter(of).filter_map(|f| Some((f, find(pack, f, has).ok()?))).collect();
@@ -113,24 +113,24 @@ mod tests {
     /// The figures that differ, at that level, from rows whose column of each variable is what `column` gives.
     fn differing(
         pack: &Pack,
-        figures: &[(String, Mapped)],
+        figures: &[(String, MappedFigure)],
         level: f64,
         column: &dyn Fn(&str) -> ArrayRef,
     ) -> Vec<String> {
         let levels_of = |c: &super::super::mapped::MappedColumn| {
             levels(&column(&c.variable), pack.variable(&c.variable).unwrap()).unwrap()
         };
-        let mut compared: Vec<Vec<Comparison>> = figures
+        let mut compared: Vec<Vec<FigureComparison>> = figures
             .iter()
             .map(|(_, figure)| {
                 let columns: Vec<Vec<u32>> = figure.columns.iter().map(levels_of).collect();
-                let mut count = Count::new(figure);
+                let mut count = FigureCount::new(figure);
                 count.add(figure, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>(), None);
                 compare(figure, &count)
             })
             .collect();
         adjust(&mut compared);
-        let differs = |c: &Vec<Comparison>| c.iter().any(|c| c.adjusted <= level);
+        let differs = |c: &Vec<FigureComparison>| c.iter().any(|c| c.adjusted <= level);
         let names = figures.iter().zip(&compared).filter(|(_, c)| differs(c)).map(|((name, _), _)| name.clone());
         names.collect()
     }

@@ -59,7 +59,7 @@ const WORDS: usize = 5;
 
 /// One call.
 #[derive(Debug, Clone)]
-struct Index {
+struct StereotypeIndex {
     /// The people who are read: of a relation with a key where the table has one, `attribute`, names, and the narratives
     sample: Arc<Sample>,
     attribute: String,
@@ -155,7 +155,7 @@ fn plan(
     let sample = of_size(input.schema().inner().clone(), key, size, seed, host);
     let inputs = sample.inputs(&input, vec![], None, None)?;
     let sample = Arc::new(sample);
-    let index = Index {
+    let index = StereotypeIndex {
         sample,
         attribute: text,
         within: within_facts,
@@ -272,7 +272,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-impl RelationFunction for Index {
+impl RelationFunction for StereotypeIndex {
     fn name(&self) -> &'static str {
         NAME
     }
@@ -286,7 +286,7 @@ impl RelationFunction for Index {
     }
 
     fn details(&self) -> String {
-        let Index { attribute, narratives, permutations, folds, sample, .. } = self;
+        let StereotypeIndex { attribute, narratives, permutations, folds, sample, .. } = self;
         format!(
             "attribute={attribute}, narratives={}, permutations={permutations}, folds={folds}, {}",
             narratives.len(),
@@ -301,14 +301,14 @@ impl RelationFunction for Index {
 }
 
 /// What one narrative came to.
-struct Told {
+struct NarrativeJudgement {
     values: usize,
     texts: usize,
     /// None where there are too few texts
-    found: Option<Found>,
+    found: Option<IndexEstimate>,
 }
 
-struct Found {
+struct IndexEstimate {
     accuracy: f64,
     index: f64,
     noise_floor: f64,
@@ -317,14 +317,14 @@ struct Found {
 }
 
 /// A person: the value of the attribute, what it is held against, and the words of each narrative.
-struct Person {
+struct PersonWords {
     order: [u8; 32],
     value: String,
     within: Option<String>,
     texts: Vec<Option<HashSet<String>>>,
 }
 
-impl Index {
+impl StereotypeIndex {
     async fn batch(self: Arc<Self>, wanted: Wanted) -> Result<RecordBatch> {
         let mut people = self.people(wanted).await?;
         // Whatever the order in which they were read.
@@ -335,7 +335,7 @@ impl Index {
             tokio::task::spawn_blocking(move || index.told(&people, at))
         });
         let told = try_join_all(told).await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))?;
-        let told = told.into_iter().collect::<Result<Vec<Told>>>()?;
+        let told = told.into_iter().collect::<Result<Vec<NarrativeJudgement>>>()?;
         let p_values: Vec<f64> = told.iter().filter_map(|t| Some(t.found.as_ref()?.p_value)).collect();
         let mut adjusted = holm(&p_values).into_iter();
         let adjusted: Vec<Option<f64>> = told.iter().map(|t| t.found.as_ref().and_then(|_| adjusted.next())).collect();
@@ -346,10 +346,10 @@ impl Index {
             Some(_) => "silent",
         };
         let words = told.iter().zip(&adjusted).map(|(t, p)| t.found.as_ref().filter(|_| tells(p))?.words.clone());
-        let number = |of: &dyn Fn(&Found) -> f64| {
+        let number = |of: &dyn Fn(&IndexEstimate) -> f64| {
             Arc::new(told.iter().map(|t| t.found.as_ref().map(of)).collect::<Float64Array>()) as ArrayRef
         };
-        let count = |of: &dyn Fn(&Told) -> usize| {
+        let count = |of: &dyn Fn(&NarrativeJudgement) -> usize| {
             Arc::new(told.iter().map(|t| Some(of(t) as i64)).collect::<Int64Array>()) as ArrayRef
         };
         let columns = vec![
@@ -371,7 +371,7 @@ impl Index {
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 
-    async fn people(&self, wanted: Wanted) -> Result<Vec<Person>> {
+    async fn people(&self, wanted: Wanted) -> Result<Vec<PersonWords>> {
         let schema = RelationFunction::schema(self.sample.as_ref());
         let width = schema.fields().len();
         let wanted = Wanted { projection: (0..width).collect(), carried: vec![], schema, ..wanted };
@@ -397,7 +397,7 @@ impl Index {
                 let names: HashSet<String> = names.flat_map(words).collect();
                 let texts = (first + self.names.len()..width)
                     .map(|column| text(column, row).filter(|t| !t.trim().is_empty()).map(|t| ignored.told(t, &names)));
-                people.push(Person {
+                people.push(PersonWords {
                     order: *hash.finalize().as_bytes(),
                     value: text(first - 1, row).unwrap_or_default().to_string(),
                     within: self.within.then(|| text(first - 2, row).map(String::from)).flatten(),
@@ -408,8 +408,8 @@ impl Index {
         Ok(people)
     }
 
-    fn told(&self, people: &[Person], narrative: usize) -> Result<Told> {
-        let written: Vec<(&Person, &HashSet<String>)> =
+    fn told(&self, people: &[PersonWords], narrative: usize) -> Result<NarrativeJudgement> {
+        let written: Vec<(&PersonWords, &HashSet<String>)> =
             people.iter().filter_map(|p| Some((p, p.texts[narrative].as_ref()?))).collect();
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
         written.iter().for_each(|(person, _)| *values.entry(&person.value).or_default() += 1);
@@ -424,11 +424,11 @@ impl Index {
         }
         let names: Vec<&str> = values.keys().copied().collect();
         let class = |value: &str| names.binary_search(&value).ok().map(|class| class as u16);
-        let written: Vec<(u16, &Person, &HashSet<String>)> =
+        let written: Vec<(u16, &PersonWords, &HashSet<String>)> =
             written.into_iter().filter_map(|(person, words)| Some((class(&person.value)?, person, words))).collect();
         let (classes, texts) = (names.len(), written.len());
         if classes < 2 {
-            return Ok(Told { values: classes, texts, found: None });
+            return Ok(NarrativeJudgement { values: classes, texts, found: None });
         }
         let mut counts: HashMap<&str, u32> = HashMap::new();
         written.iter().flat_map(|(.., words)| *words).for_each(|word| *counts.entry(word).or_default() += 1);
@@ -448,7 +448,7 @@ impl Index {
         }
         let groups: Vec<Vec<usize>> = groups.into_values().collect();
         let found = self.found(&corpus, (labels, &groups), &names, &vocabulary, narrative as u64);
-        Ok(Told { values: classes, texts, found: Some(found) })
+        Ok(NarrativeJudgement { values: classes, texts, found: Some(found) })
     }
 
     /// `groups` are the places of the texts whose labels are drawn among each other.
@@ -459,7 +459,7 @@ impl Index {
         names: &[&str],
         vocabulary: &[&str],
         narrative: u64,
-    ) -> Found {
+    ) -> IndexEstimate {
         let (classes, baseline) = (names.len(), 1.0 / names.len() as f64);
         let index = |accuracy: f64| (accuracy - baseline) / (1.0 - baseline);
         // Each fold has its part of each value.
@@ -494,7 +494,7 @@ impl Index {
             format!("{value}: {}", words.join(", "))
         });
         let told: Vec<String> = told.collect();
-        Found {
+        IndexEstimate {
             accuracy: observed,
             index: index(observed),
             noise_floor: index(floor),
@@ -543,7 +543,7 @@ mod tests {
     /// here once in 200 runs); of those in which one word in six goes by the value, all do.
     #[test]
     fn chance_is_silent() {
-        let index = Index {
+        let index = StereotypeIndex {
             sample: Arc::new(of_size(Arc::new(Schema::empty()), Key::Content, 80, 1, None)),
             attribute: "sex".into(),
             within: false,

@@ -9,7 +9,7 @@ use populace_population::raking::{Agreement, Margin, rake};
 
 /// Rows that count in the same cell of every margin and come with the same weight.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Profile {
+pub(crate) struct RowProfile {
     /// For each margin, its cell
     pub cells: Box<[u32]>,
     /// The weight that each row comes with
@@ -28,7 +28,7 @@ const MAX_ROUNDS: usize = 200;
 
 /// What came of raking.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Fitted {
+pub(crate) struct FittedWeights {
     /// The weight of a row of each profile; a row's is 1 in the mean
     pub weights: Vec<f64>,
     /// For each margin, how it was met before and after
@@ -41,7 +41,7 @@ pub(crate) struct Fitted {
 
 /// Why the margins cannot be met: the one that is furthest from it, its worst cell, and how far that is off.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Unmet {
+pub(crate) struct UnmetMargin {
     pub margin: usize,
     pub cell: usize,
     pub difference: f64,
@@ -51,7 +51,11 @@ pub(crate) struct Unmet {
 
 /// Finds the weights, nearest to those that rows come with, by which every margin has its shares. `cap` is the largest
 /// weight, as a multiple of the mean one.
-pub(crate) fn fit(profiles: &[Profile], shares: &[Vec<f64>], cap: Option<f64>) -> Result<Fitted, Unmet> {
+pub(crate) fn fit(
+    profiles: &[RowProfile],
+    shares: &[Vec<f64>],
+    cap: Option<f64>,
+) -> Result<FittedWeights, UnmetMargin> {
     let margin = |(at, shares): (usize, &Vec<f64>)| Margin {
         cell: profiles.iter().map(|p| p.cells[at]).collect(),
         group: vec![0; shares.len()],
@@ -70,7 +74,12 @@ pub(crate) fn fit(profiles: &[Profile], shares: &[Vec<f64>], cap: Option<f64>) -
         sweeps += raked.sweeps;
         if raked.worst.max_difference > MET {
             let Agreement { worst, max_difference, .. } = raked.worst;
-            return Err(Unmet { margin: raked.worst_margin, cell: worst, difference: max_difference, cut: round > 0 });
+            return Err(UnmetMargin {
+                margin: raked.worst_margin,
+                cell: worst,
+                difference: max_difference,
+                cut: round > 0,
+            });
         }
         let Some(cap) = cap else { break };
         cut = 0;
@@ -93,21 +102,21 @@ pub(crate) fn fit(profiles: &[Profile], shares: &[Vec<f64>], cap: Option<f64>) -
             if let Some((margin, Agreement { worst, max_difference, .. })) = worst
                 && max_difference > MET
             {
-                return Err(Unmet { margin, cell: worst, difference: max_difference, cut: true });
+                return Err(UnmetMargin { margin, cell: worst, difference: max_difference, cut: true });
             }
         }
     }
     let after = margins.iter().map(|m| m.agreement(&table)).collect();
-    let weight = |(mass, profile): (&f64, &Profile)| mass * rows / profile.rows as f64;
-    Ok(Fitted { weights: table.iter().zip(profiles).map(weight).collect(), before, after, sweeps, cut })
+    let weight = |(mass, profile): (&f64, &RowProfile)| mass * rows / profile.rows as f64;
+    Ok(FittedWeights { weights: table.iter().zip(profiles).map(weight).collect(), before, after, sweeps, cut })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn profile(cells: &[u32], base: f64, rows: u64) -> Profile {
-        Profile { cells: cells.into(), base, rows }
+    fn profile(cells: &[u32], base: f64, rows: u64) -> RowProfile {
+        RowProfile { cells: cells.into(), base, rows }
     }
 
     /// The 2 × 2 table of Deming and Stephan's method by hand: the odds ratio of the sample, 6, is kept, the margins are

@@ -8,7 +8,7 @@ use populace_population::Pack;
 use super::strata::CountryStrata;
 use crate::judgement::domain::Domain;
 use crate::judgement::fidelity::levels::levels;
-use crate::judgement::fidelity::mapped::{Found, Mapped, OUTSIDE, UNMATCHED, map};
+use crate::judgement::fidelity::mapped::{ColumnMatch, MappedFigure, OUTSIDE, UNMATCHED, map};
 use crate::samples::strata::Strata;
 
 /// A margin with its shares, in the cells of a table.
@@ -16,22 +16,22 @@ pub(crate) struct Margin {
     pub name: String,
     /// The share of the country's people in each cell, those outside of a figure in one of their own; they add up to 1
     pub shares: Vec<f64>,
-    of: Of,
+    of: MarginCells,
     /// Where its columns are among those that are read
     columns: Vec<usize>,
 }
 
-enum Of {
-    Figure(Box<Mapped>),
+enum MarginCells {
+    Figure(Box<MappedFigure>),
     Strata(Strata),
 }
 
 impl Margin {
-    /// A figure of a country, as the country's network has it. `columns` are those of [`Mapped::columns`].
+    /// A figure of a country, as the country's network has it. `columns` are those of [`MappedFigure::columns`].
     pub fn of_figure(
         domain: &Domain,
         at: usize,
-        found: &[Found],
+        found: &[ColumnMatch],
         place: impl Fn(&str) -> usize,
     ) -> std::result::Result<Margin, String> {
         let pack = &domain.pack;
@@ -44,13 +44,13 @@ impl Margin {
         // Rounding, where the figure is of everybody.
         shares.push(if outside > 1e-12 { outside } else { 0.0 });
         let columns = mapped.columns.iter().map(|c| place(&c.variable)).collect();
-        Ok(Margin { name: figure.name.clone(), shares, of: Of::Figure(Box::new(mapped)), columns })
+        Ok(Margin { name: figure.name.clone(), shares, of: MarginCells::Figure(Box::new(mapped)), columns })
     }
 
     /// Strata of a country, whose values are read in these columns.
     pub fn of_strata(domain: &Domain, strata: &CountryStrata, columns: Vec<usize>) -> Result<Margin> {
         let (numbers, shares) = strata.of_country(domain)?;
-        Ok(Margin { name: strata.text(), shares, of: Of::Strata(numbers), columns })
+        Ok(Margin { name: strata.text(), shares, of: MarginCells::Strata(numbers), columns })
     }
 
     /// The cell of each row of a batch.
@@ -58,7 +58,7 @@ impl Margin {
         let columns: Vec<ArrayRef> = self.columns.iter().map(|at| batch.column(*at).clone()).collect();
         let rows = batch.num_rows();
         match &mut self.of {
-            Of::Strata(strata) => {
+            MarginCells::Strata(strata) => {
                 let cells = strata.known(&columns, rows)?;
                 if let Some(row) = cells.iter().position(Option::is_none) {
                     let values = columns.iter().map(|c| Ok(shown(c, row)?)).collect::<Result<Vec<_>>>()?;
@@ -71,7 +71,7 @@ impl Margin {
                 }
                 Ok(cells.into_iter().flatten().map(|cell| cell as u32).collect())
             }
-            Of::Figure(mapped) => {
+            MarginCells::Figure(mapped) => {
                 let mut keys = vec![0u64; rows];
                 for (column, values) in mapped.columns.iter().zip(&columns) {
                     let Some(variable) = pack.variable(&column.variable) else {
@@ -106,10 +106,10 @@ impl Margin {
     /// What a cell is called.
     pub fn cell(&self, cell: usize) -> String {
         match &self.of {
-            Of::Figure(mapped) if cell < mapped.expected.len() => mapped.cell(cell),
-            Of::Figure(mapped) if cell == mapped.expected.len() => "a combination without a cell".into(),
-            Of::Figure(_) => "those outside of the figure".into(),
-            Of::Strata(strata) => strata
+            MarginCells::Figure(mapped) if cell < mapped.expected.len() => mapped.cell(cell),
+            MarginCells::Figure(mapped) if cell == mapped.expected.len() => "a combination without a cell".into(),
+            MarginCells::Figure(_) => "those outside of the figure".into(),
+            MarginCells::Strata(strata) => strata
                 .labels()
                 .ok()
                 .and_then(|mut labels| (cell < labels.len()).then(|| labels.swap_remove(cell)))

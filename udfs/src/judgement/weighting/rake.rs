@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::raking::Agreement;
 use populace_population::{Pack, there_are};
 
-use super::fit::{Fitted, Profile, Unmet, fit};
+use super::fit::{FittedWeights, RowProfile, UnmetMargin, fit};
 use super::margins::Margin;
 use super::strata::CountryStrata;
 use crate::call::arguments::MAX_COUNT;
@@ -24,7 +24,7 @@ use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::packs::Packs;
 use crate::judgement::domain::Domain;
 use crate::judgement::fidelity::levels::can_hold;
-use crate::judgement::fidelity::mapped::{Found, find};
+use crate::judgement::fidelity::mapped::{ColumnMatch, find};
 use crate::judgement::fidelity::{column, read_of, typed, weight_values, weights};
 use crate::nodes::relation_function::{RelationFunction, Wanted, all, column as column_name, columns, relation};
 
@@ -43,12 +43,12 @@ enum OnEmpty {
 const ON_EMPTY: [(&str, OnEmpty); 2] = [("error", OnEmpty::Error), ("skip", OnEmpty::Skip)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Detail {
+enum RakeDetail {
     Rows,
     Margins,
 }
 
-const DETAILS: [(&str, Detail); 2] = [("rows", Detail::Rows), ("margins", Detail::Margins)];
+const DETAILS: [(&str, RakeDetail); 2] = [("rows", RakeDetail::Rows), ("margins", RakeDetail::Margins)];
 
 /// One call.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ struct Rake {
     table: SchemaRef,
     domain: Domain,
     /// Places in the pack's figures, and how each is found in the table
-    figures: Vec<(usize, Vec<Found>)>,
+    figures: Vec<(usize, Vec<ColumnMatch>)>,
     strata: Vec<CountryStrata>,
     /// What is read of the table: the variables of the figures, the strata, and the weights that rows come with; so many
     /// columns
@@ -68,7 +68,7 @@ struct Rake {
     on_empty: OnEmpty,
     /// What the weights add up to, if not the number of rows
     total: Option<f64>,
-    detail: Detail,
+    detail: RakeDetail,
 }
 
 /// The function, as a session has it.
@@ -126,7 +126,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     }
     let on_empty = arguments.choice("on_empty", &ON_EMPTY, context)?.unwrap_or(OnEmpty::Error);
     let total = arguments.integer("total", 1..=MAX_COUNT, context)?.map(|total| total as f64);
-    let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(Detail::Rows);
+    let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(RakeDetail::Rows);
     let variables = read_of(&pack, figures.iter().map(|(at, found)| (*at, found.as_slice())));
     let of_table = input.schema().columns();
     let mut read = vec![];
@@ -139,7 +139,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     read.extend(strata.iter().flat_map(CountryStrata::on_table));
     read.extend(weights.clone());
     let mut inputs = vec![columns(&input, read.clone())?];
-    if detail == Detail::Rows {
+    if detail == RakeDetail::Rows {
         inputs.push(columns(&input, read.iter().cloned().chain(all(&input)))?);
     }
     let table = input.schema().inner().clone();
@@ -149,7 +149,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
 }
 
 /// A figure by its name, and how it is found in the table.
-fn figure(sql: SqlExpr, input: &LogicalPlan, pack: &Pack) -> Result<(usize, Vec<Found>)> {
+fn figure(sql: SqlExpr, input: &LogicalPlan, pack: &Pack) -> Result<(usize, Vec<ColumnMatch>)> {
     let name = match &sql {
         SqlExpr::Value(value) => match &value.value {
             SqlValue::SingleQuotedString(name) => name.clone(),
@@ -198,7 +198,7 @@ impl RelationFunction for Rake {
     }
 
     fn schema(&self) -> SchemaRef {
-        if self.detail == Detail::Margins {
+        if self.detail == RakeDetail::Margins {
             let field = |(name, kind): (&str, DataType)| Field::new(name, kind, false);
             let (count, number) = (DataType::Int64, DataType::Float64);
             let fields = [
@@ -232,13 +232,13 @@ impl RelationFunction for Rake {
     }
 
     fn is_subset(&self) -> bool {
-        self.detail == Detail::Rows
+        self.detail == RakeDetail::Rows
     }
 
     fn passes(&self) -> Vec<Option<(usize, String)>> {
         match self.detail {
-            Detail::Margins => vec![],
-            Detail::Rows => {
+            RakeDetail::Margins => vec![],
+            RakeDetail::Rows => {
                 let table = (0..self.table.fields().len()).map(|at| Some((1, column_name(self.width + at))));
                 table.chain([None]).collect()
             }
@@ -250,7 +250,7 @@ impl RelationFunction for Rake {
 struct Profiles {
     margins: Vec<Margin>,
     index: HashMap<Box<[u32]>, usize>,
-    known: Vec<Profile>,
+    known: Vec<RowProfile>,
 }
 
 impl Rake {
@@ -290,7 +290,7 @@ impl Rake {
             Ok::<_, datafusion::common::DataFusionError>((fitted, empty, profiles))
         });
         let (fitted, empty, mut profiles) = fitted.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))??;
-        if self.detail == Detail::Margins {
+        if self.detail == RakeDetail::Margins {
             let batch = self.report(&profiles, &fitted, &empty)?.project(&projected)?;
             return Ok(stream::iter([Ok(batch)]).boxed());
         }
@@ -337,7 +337,7 @@ impl Rake {
     }
 
     /// The weights, and how many cells of each margin have no rows though people are in them.
-    fn fit(&self, profiles: &Profiles) -> Result<(Fitted, Vec<usize>)> {
+    fn fit(&self, profiles: &Profiles) -> Result<(FittedWeights, Vec<usize>)> {
         if profiles.known.iter().all(|p| p.base <= 0.0) {
             return exec_err!(
                 "{NAME}: the table has no rows with a weight, so nothing can stand for the country's people"
@@ -371,7 +371,7 @@ impl Rake {
             shares.push(met.into_iter().map(|s| s / total).collect::<Vec<f64>>());
             empties.push(empty.len());
         }
-        let unmet = |Unmet { margin, cell, difference, cut }: Unmet| {
+        let unmet = |UnmetMargin { margin, cell, difference, cut }: UnmetMargin| {
             let margin = &profiles.margins[margin];
             let why = match cut {
                 true => "with no weight above `max_weight`; allow larger ones, or rake to something coarser",
@@ -388,7 +388,7 @@ impl Rake {
     }
 
     /// One row a margin.
-    fn report(&self, profiles: &Profiles, fitted: &Fitted, empty: &[usize]) -> Result<RecordBatch> {
+    fn report(&self, profiles: &Profiles, fitted: &FittedWeights, empty: &[usize]) -> Result<RecordBatch> {
         let margins = &profiles.margins;
         let rows: u64 = profiles.known.iter().map(|p| p.rows).sum();
         let sums = |power: i32| -> f64 {
@@ -433,7 +433,7 @@ impl Profiles {
         }
         let (cells, base) = key.split_at(self.margins.len());
         let base = f64::from_bits(base.iter().fold(0, |bits, half| bits << 32 | u64::from(*half)));
-        self.known.push(Profile { cells: cells.into(), base, rows: 1 });
+        self.known.push(RowProfile { cells: cells.into(), base, rows: 1 });
         self.index.insert(key, self.known.len() - 1);
     }
 }

@@ -18,7 +18,7 @@ use crate::types::plain;
 
 /// One expression, on a table and on the levels of the variable that it is over.
 #[derive(Debug, Clone)]
-struct Element {
+struct StratumExpression {
     name: String,
     variable: String,
     on_table: Expr,
@@ -32,7 +32,7 @@ struct Element {
 /// The combinations of some expressions.
 #[derive(Debug, Clone)]
 pub(crate) struct CountryStrata {
-    elements: Vec<Element>,
+    elements: Vec<StratumExpression>,
 }
 
 impl CountryStrata {
@@ -48,10 +48,10 @@ impl CountryStrata {
         if expressions.is_empty() {
             return plan_err!("{function}: `{argument}` names nothing; name columns, as in {argument} => (state, sex)");
         }
-        let mut elements: Vec<Element> = vec![];
+        let mut elements: Vec<StratumExpression> = vec![];
         for sql in expressions {
             let text = sql.to_string();
-            let mut element = Element::plan(function, argument, sql, input, pack, context)?;
+            let mut element = StratumExpression::plan(function, argument, sql, input, pack, context)?;
             if let Some(other) = elements.iter().find(|e| e.variable == element.variable) {
                 return plan_err!(
                     "{function}: `{argument}`: `{}` and `{text}` are both over `{}`; make one expression of them",
@@ -130,7 +130,7 @@ impl CountryStrata {
     }
 }
 
-impl Element {
+impl StratumExpression {
     fn plan(
         function: &str,
         argument: &str,
@@ -138,7 +138,7 @@ impl Element {
         input: &LogicalPlan,
         pack: &Pack,
         context: &mut dyn RelationPlannerContext,
-    ) -> Result<Element> {
+    ) -> Result<StratumExpression> {
         let sql = by_name(sql);
         let text = sql.to_string();
         let on_table = value_of_a_row(function, argument, sql.clone(), input, context)?;
@@ -175,7 +175,7 @@ impl Element {
         let values = take(&values, &UInt32Array::from_iter_values(first.map(|level| level as u32)), None)?;
         let of_levels = of_levels.into_iter().map(|label| label as u16).collect();
         let on_table = cast(on_table, kind.clone());
-        Ok(Element { name, variable: variable.name.clone(), on_table, kind, values, of_levels })
+        Ok(StratumExpression { name, variable: variable.name.clone(), on_table, kind, values, of_levels })
     }
 }
 
