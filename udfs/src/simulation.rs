@@ -10,7 +10,7 @@ use populace_population::permuted;
 
 use crate::aggregates::survey_mean::estimate::{Estimate, Stratified, Weighted};
 use crate::host::Populace;
-use crate::judgement::weighting::fit::{Profile, fit};
+use crate::judgement::weighting::fit::{RowProfile, fit};
 use crate::samples::allocation::{Allocation, Design, OnShort, Stratum, allocate};
 use crate::samples::tally::Tally;
 use crate::session::register::register;
@@ -153,11 +153,11 @@ fn means_are_unbiased_and_intervals_cover() {
             sample.add(None, ROWS / 150.0, ROWS, row.value).unwrap();
             if at < FEW as usize {
                 let cells = Box::new([row.stratum.min(2) as u32, row.half as u32]);
-                profiles.push((row.other, Profile { cells, base: 1.0, rows: 1 }));
+                profiles.push((row.other, RowProfile { cells, base: 1.0, rows: 1 }));
             }
         }
         rows.add(sample.estimate().unwrap().unwrap(), 150.0 * (ROWS / 150.0));
-        let (values, profiles): (Vec<f64>, Vec<Profile>) = profiles.into_iter().unzip();
+        let (values, profiles): (Vec<f64>, Vec<RowProfile>) = profiles.into_iter().unzip();
         let mut sample = Weighted::default();
         let fitted = fit(&profiles, &margins, None).unwrap();
         let weights = || fitted.weights.iter().map(|w| w / share);
