@@ -462,7 +462,7 @@ async fn calls_give_each_expression_its_own_text() {
         ),
         (
             "SELECT x, round(CAST(cosine_similarity(embed('bees', x), embed('bees', 'passage')) AS DOUBLE), 4) FROM (VALUES ('query'), ('passage')) AS v(x) ORDER BY x",
-            "SELECT 'passage', 1.0 UNION ALL SELECT 'query', 0.9701",
+            "SELECT 'passage', 1.0 UNION ALL SELECT 'query', 0.9701 ORDER BY 1",
         ),
     ] {
         let (one, other) = (session.run(sql).await, session.run(same).await.unwrap());
