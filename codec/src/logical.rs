@@ -15,7 +15,7 @@ use datafusion_proto::logical_plan::from_proto::parse_expr;
 use datafusion_proto::logical_plan::to_proto::serialize_expr;
 use datafusion_proto::protobuf::LogicalExprNode;
 use populace_udfs::Populace;
-use populace_udfs::parts::{NodeParts, TableParts};
+use populace_udfs::parts::{NodeParts, TableParts, UnboundDrawParts};
 
 use crate::messages::{
     Call, Draw, DrawnTable, Node, NodeKind, Personas, RelationFunction, Table, TableKind, UnboundDraw, read, required,
@@ -38,15 +38,16 @@ impl PopulaceLogicalCodec {
 
     fn message(&self, node: NodeParts) -> Result<Node> {
         let kind = match node {
-            NodeParts::RelationFunction(call) => NodeKind::RelationFunction(RelationFunction::of(&call)?),
-            NodeParts::UnboundDraw { call, count, seed, given } => {
+            NodeParts::RelationFunction(call) => NodeKind::RelationFunction(Box::new(RelationFunction::of(&call)?)),
+            NodeParts::UnboundDraw(draw) => {
+                let UnboundDrawParts { call, count, seed, given } = *draw;
                 let expr = |expr: &Expr| -> Result<LogicalExprNode> { Ok(serialize_expr(expr, self)?) };
-                NodeKind::UnboundDraw(UnboundDraw {
+                NodeKind::UnboundDraw(Box::new(UnboundDraw {
                     call: Some(Call::of(&call)?),
                     count: Some(expr(&count)?),
                     seed: seed.as_ref().map(expr).transpose()?,
                     given: given.as_ref().map(expr).transpose()?,
-                })
+                }))
             }
         };
         Ok(Node { kind: Some(kind) })
@@ -54,15 +55,16 @@ impl PopulaceLogicalCodec {
 
     fn parts(&self, message: Node, task: &TaskContext) -> Result<NodeParts> {
         Ok(match required(message.kind, "node")? {
-            NodeKind::RelationFunction(call) => NodeParts::RelationFunction(call.parts()?),
-            NodeKind::UnboundDraw(UnboundDraw { call, count, seed, given }) => {
+            NodeKind::RelationFunction(call) => NodeParts::RelationFunction((*call).parts()?),
+            NodeKind::UnboundDraw(draw) => {
+                let UnboundDraw { call, count, seed, given } = *draw;
                 let expr = |expr: LogicalExprNode| -> Result<Expr> { Ok(parse_expr(&expr, task, self)?) };
-                NodeParts::UnboundDraw {
+                NodeParts::UnboundDraw(Box::new(UnboundDrawParts {
                     call: required(call, "call")?.parts()?,
                     count: expr(required(count, "count")?)?,
                     seed: seed.map(expr).transpose()?,
                     given: given.map(expr).transpose()?,
-                }
+                }))
             }
         })
     }

@@ -87,10 +87,10 @@ pub(crate) struct Node {
 
 #[derive(Clone, PartialEq, Oneof)]
 pub(crate) enum NodeKind {
-    #[prost(message, tag = "1")]
-    RelationFunction(RelationFunction),
-    #[prost(message, tag = "2")]
-    UnboundDraw(UnboundDraw),
+    #[prost(message, boxed, tag = "1")]
+    RelationFunction(Box<RelationFunction>),
+    #[prost(message, boxed, tag = "2")]
+    UnboundDraw(Box<UnboundDraw>),
 }
 
 #[derive(Clone, PartialEq, Message)]

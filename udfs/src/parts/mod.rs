@@ -19,7 +19,7 @@ use crate::people::sample_persona::Draw;
 use crate::session::replay::replay;
 
 pub use self::functions::{aggregate, asynchronous, is_aggregate, is_scalar, scalar};
-pub use self::nodes::NodeParts;
+pub use self::nodes::{NodeParts, UnboundDrawParts};
 pub use self::operators::OperatorParts;
 pub use self::tables::TableParts;
 pub use crate::nodes::call::{Call, RelationFacts};

@@ -19,12 +19,16 @@ use crate::session::replay::replay;
 pub enum NodeParts {
     RelationFunction(CallParts),
     /// A draw that waits for parameters
-    UnboundDraw {
-        call: Call,
-        count: Expr,
-        seed: Option<Expr>,
-        given: Option<Expr>,
-    },
+    UnboundDraw(Box<UnboundDrawParts>),
+}
+
+/// A draw whose arguments are expressions with parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnboundDrawParts {
+    pub call: Call,
+    pub count: Expr,
+    pub seed: Option<Expr>,
+    pub given: Option<Expr>,
 }
 
 impl NodeParts {
@@ -41,12 +45,12 @@ impl NodeParts {
         let Some((call, DrawExpressions { count, seed, given })) = draw.parts() else {
             return plan_err!("nobody knows how a draw was written");
         };
-        Ok(Some(NodeParts::UnboundDraw {
+        Ok(Some(NodeParts::UnboundDraw(Box::new(UnboundDrawParts {
             call: call.as_ref().clone(),
             count: count.clone(),
             seed: seed.clone(),
             given: given.clone(),
-        }))
+        }))))
     }
 
     /// The node, over these inputs.
@@ -65,7 +69,8 @@ impl NodeParts {
                 let node = parts.planned(populace, task)?;
                 Ok(Arc::new(node.over(inputs.to_vec(), parts.projection, parts.carried)?))
             }
-            NodeParts::UnboundDraw { call, count, seed, given } => {
+            NodeParts::UnboundDraw(draw) => {
+                let UnboundDrawParts { call, count, seed, given } = *draw;
                 let [] = super::inputs("a draw", inputs)?;
                 let call = Arc::new(call);
                 match first::<UnboundDraw>(&replay(&call, populace, task)?)? {

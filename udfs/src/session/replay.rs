@@ -45,10 +45,8 @@ pub(crate) fn replay(call: &Call, populace: &Arc<Populace>, task: &TaskContext) 
         relation_planners: vec![replaying.clone()],
     };
     let options = ParserOptions::from(&session.options().sql_parser);
-    for statement in statements.into_iter().take(1) {
-        SqlToRel::new_with_options(&session, options).sql_statement_to_plan(statement)?;
-        break;
-    }
+    let [statement] = <[_; 1]>::try_from(statements).map_err(|all| wrong(&format!("{} statements", all.len())))?;
+    SqlToRel::new_with_options(&session, options).sql_statement_to_plan(statement)?;
     let planned = replaying.planned.lock().unwrap_or_else(PoisonError::into_inner).take();
     planned.ok_or_else(|| wrong(&"nothing was planned"))
 }
