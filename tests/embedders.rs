@@ -105,6 +105,30 @@ fn a_run_that_is_killed_asks_for_no_answered_text_again() {
 }
 
 #[test]
+fn a_text_is_asked_for_by_one_of_two_processes() {
+    let directory = tempfile::tempdir().unwrap();
+    let stub = Stub::start(Duration::from_millis(2500), |_, body| answered(body, 16));
+    // Each process wants what the other does, and texts of its own.
+    let sql = |first: u64| {
+        format!(
+            "SELECT count(embed(uuid)) AS n FROM sample_persona('usa', 160, seed => 7) WHERE row_index >= {first} AND row_index < {first} + 96"
+        )
+    };
+    let start = |first: u64| {
+        let mut command = command(directory.path(), &stub.base, "openai:stub@16");
+        command.args(["sql", "--format", "csv", &sql(first)]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start(0), start(64)];
+    for process in both {
+        let output = process.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "n\n96\n", "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let asked = texts(&stub);
+    assert_eq!((asked.len(), distinct(&asked)), (160, 160));
+}
+
+#[test]
 fn failures_are_tried_again_as_the_server_asks() {
     let directory = tempfile::tempdir().unwrap();
     let stub = Stub::start(Duration::ZERO, |n, body| match n {
@@ -199,6 +223,23 @@ fn money_is_told_before_and_kept_within_limits() {
     let insert = "EXPLAIN CREATE TABLE few AS SELECT * FROM generate_persona('usa', 40, seed => 7)";
     let (code, out, error) = run(&["sql", "--format", "csv", "--prices", &prices, insert]);
     assert!(code == 0 && out.contains("13 to be made") && out.contains("US dollars"), "{out}{error}");
+    // What a statement has embedded itself counts, equal texts once.
+    for (texts, requests) in [("uuid", "3"), ("'at home in ' || left(uuid, 0)", "1")] {
+        let sql = format!("EXPLAIN SELECT embed({texts}) FROM sample_persona('usa', 70, seed => 7)");
+        let (code, out, error) = run(&["sql", "--format", "csv", "--prices", &prices, &sql]);
+        let says = format!("{requests} to be made");
+        assert!(code == 0 && out.contains(&says) && out.contains("US dollars"), "{sql}: {out}{error}");
+    }
+    // Nor is an import: the texts of its first rows are counted, those that get vectors.
+    let file = directory.path().join("people.csv");
+    let lines: String = (0..2500).map(|n| format!("{n},{},short\n", "a text ".repeat(10))).collect();
+    std::fs::write(&file, format!("uuid,persona,motto\n{lines}")).unwrap();
+    let import = ["import", file.to_str().unwrap(), "--into", "told", "--dry-run", "--prices", &prices];
+    for (more, requests) in [(&[][..], 79), (&["--narratives", "motto"][..], 157), (&["--no-embeddings"][..], 0)] {
+        let (code, out, error) = run(&[&import[..], more].concat());
+        assert_eq!(code, 0, "{error}");
+        assert!(out.contains(&format!("{requests} to be made")), "{more:?}: {out}");
+    }
     assert_eq!(stub.count(), 0);
     // The limit holds, and the run goes on from there.
     let (code, _, error) = run(&[&generate[..], &["--max-cost", "0.5", "--concurrency", "1"]].concat());
@@ -211,6 +252,9 @@ fn money_is_told_before_and_kept_within_limits() {
     assert!((0.8..1.25).contains(&(spent / expected)), "{spent} of {expected}");
     let asked = texts(&stub);
     assert_eq!((asked.len(), distinct(&asked)), (400, 400));
+    let search = "EXPLAIN SELECT uuid FROM semantic_search(usa, 'keeps bees', 3)";
+    let (code, out, error) = run(&["sql", "--format", "csv", search]);
+    assert!(code == 0 && out.contains("1 to be made") && texts(&stub).len() == 400, "{out}{error}");
     let (code, _, error) = run(&["generate", "usa", "--count", "1", "--max-cost", "1"]);
     assert!(code == 1 && error.contains("--max-cost needs the price of stub"), "{error}");
 }

@@ -225,3 +225,30 @@ fn every_section_that_is_wrong_is_told() {
     assert!(empty.contains("there is no [pack]") && empty.contains("there is no [[node]]"), "{empty}");
     assert!(error("[pack", SEXES, AGES).contains("pack.toml:1:"), "{empty}");
 }
+
+/// A hold-out is read like a figure, and decides nothing: not who is drawn, nor how anything is fitted.
+#[test]
+fn nothing_is_fitted_to_a_holdout() {
+    let again = "[[holdout]]\nname = \"again\"\nfile = \"ages.csv\"\nstatus = \"official\"\nsource = \"office\"\n\
+                 columns = { band = \"age\" }\n";
+    let compiled = |manifest: &str| {
+        compile_files(&[("pack.toml", manifest), ("sexes.csv", SEXES), ("ages.csv", AGES)])
+            .unwrap_or_else(|e| panic!("{manifest}: {e}"))
+            .pack
+    };
+    let (without, with) = (compiled(&sound()), compiled(&format!("{HEAD}{again}{NODES}")));
+    assert!(without.holdouts().is_empty());
+    assert_eq!(with.holdouts().iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["again"]);
+    assert!(with.holdouts()[0].fits.is_empty());
+    assert_eq!((with.figures().len(), with.hash()), (without.figures().len(), without.hash()));
+    let unknown = again.replace("office", "nobody");
+    for (manifest, says) in [
+        (format!("{HEAD}{again}{NODES}").replace("figure = \"ages\",", "figure = \"again\","), "`again` is a hold-out"),
+        (format!("{HEAD}{again}tolerance = 0.1\n{NODES}"), "nothing is fitted to a hold-out"),
+        (format!("{HEAD}{again}{NODES}").replace("\"again\"", "\"sexes\""), "is declared twice"),
+        (format!("{HEAD}{unknown}{NODES}"), "holdout `again`: no [[source]] has the id `nobody`"),
+    ] {
+        let told = error(&manifest, SEXES, AGES);
+        assert!(told.contains(says), "{told}");
+    }
+}

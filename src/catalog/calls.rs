@@ -50,17 +50,17 @@ pub struct Answer {
     pub at: String,
 }
 
-/// Leave to ask for an answer, which nobody else asks for until it is recorded, or this is dropped.
+/// Leave to ask for answers, each of which nobody else asks for until it is recorded, or this is dropped.
 #[derive(Debug)]
 pub struct Claim {
-    catalog: Arc<Catalog>,
-    key: [u8; 32],
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) keys: Vec<[u8; 32]>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let (key, owner) = (self.key, self.catalog.owner.id.clone());
-        self.catalog.post(move |connection| let_go(connection, &key, &owner));
+        let (keys, owner) = (std::mem::take(&mut self.keys), self.catalog.owner.id.clone());
+        self.catalog.post(move |connection| keys.iter().try_for_each(|key| let_go(connection, key, &owner)));
     }
 }
 
@@ -130,17 +130,15 @@ impl Catalog {
             if let Some(known) = answer(connection, &key)?.filter(|a| a.is_whole && !anyway) {
                 return Ok(Err(Some(known)));
             }
-            let sql = "INSERT INTO asking (key, owner) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            let mut insert = connection.prepare_cached(sql)?;
-            if insert.execute(params![&key[..], owner])? == 1 {
+            if take(connection, &key, &owner)? {
                 return Ok(Ok(()));
             }
             // Who asks for it may be gone.
             reap(connection)?;
-            Ok(if insert.execute(params![&key[..], owner])? == 1 { Ok(()) } else { Err(None) })
+            Ok(if take(connection, &key, &owner)? { Ok(()) } else { Err(None) })
         });
         Ok(match claimed.await? {
-            Ok(()) => Claimed::Ours(Claim { catalog: self.clone(), key }),
+            Ok(()) => Claimed::Ours(Claim { catalog: self.clone(), keys: vec![key] }),
             Err(Some(known)) => Claimed::Known(known),
             Err(None) => Claimed::Taken,
         })
@@ -247,8 +245,14 @@ fn answer(connection: &Connection, key: &[u8; 32]) -> rusqlite::Result<Option<An
     connection.prepare_cached(sql)?.query_row([&key[..]], read).optional()
 }
 
+/// Whether an answer is asked for by this owner from now on, and was by nobody.
+pub(super) fn take(connection: &Connection, key: &[u8; 32], owner: &str) -> rusqlite::Result<bool> {
+    let sql = "INSERT INTO asking (key, owner) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    Ok(connection.prepare_cached(sql)?.execute(params![&key[..], owner])? == 1)
+}
+
 /// Nobody asks for an answer any more.
-fn let_go(connection: &Connection, key: &[u8; 32], owner: &str) -> rusqlite::Result<()> {
+pub(super) fn let_go(connection: &Connection, key: &[u8; 32], owner: &str) -> rusqlite::Result<()> {
     let sql = "DELETE FROM asking WHERE key = ?1 AND owner = ?2";
     connection.prepare_cached(sql)?.execute(params![&key[..], owner])?;
     Ok(())

@@ -27,6 +27,7 @@ pub use failures::Failures;
 pub use owners::AtWork;
 pub use runs::{Run, Status, Work};
 pub use tables::{Named, OnExisting, TableCountries, TableEntry, TableState};
+pub use vectors::ClaimedVectors;
 pub use writer::Stop;
 
 /// What brings the tables from each version to the next.

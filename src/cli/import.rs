@@ -164,6 +164,9 @@ pub(super) fn run(arguments: ImportArguments, database: &DatabaseArguments) -> R
                 let from = if from.is_empty() { from } else { format!("  from {from}") };
                 writeln!(out, "  {name:28} {kind}{from}")?;
             }
+            if let Some(estimate) = prepared.estimate(&database)? {
+                super::output::print_estimate(out, &estimate)?;
+            }
             let country = arguments.country.as_deref().unwrap_or_default();
             return no_levels(out, country, prepared.unknown(), arguments.template.as_deref());
         }

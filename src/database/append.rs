@@ -171,7 +171,7 @@ impl Database {
         let embedder = self.embedder_of(table, &schema)?;
         let known = if has_key(&schema) { Some(KnownPeople::of(dataset, self.runtime()?).await?) } else { None };
         Ok(Arc::new(Writer {
-            known: Mutex::new(Known { people: known, others: KeySet::default() }),
+            known: Mutex::new(Known { people: known, others: KeySet::new(self.runtime()?.as_ref()) }),
             schema,
             embedder,
             constants: options.constants(),
@@ -469,7 +469,7 @@ impl Writer {
         let mut known = self.known.lock().await;
         let Known { people: Some(people), others } = &mut *known else { return Ok(rows) };
         if people.version() != dataset.version().version {
-            others.add(people.renew(dataset).await?);
+            others.add(&people.renew(dataset).await?)?;
         }
         if others.is_empty() {
             return Ok(rows);

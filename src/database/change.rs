@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
@@ -100,7 +100,8 @@ impl TableWriter<'_> {
             return exec_err!("REPLACE finds rows again by their uuid, which {table} has not: INSERT INTO appends");
         }
         let embedder = self.database.embedder_of(table, &schema)?;
-        let (to, constants, seen) = (schema.clone(), options.constants(), Mutex::new(KeySet::default()));
+        let (to, constants, seen) =
+            (schema.clone(), options.constants(), Mutex::new(KeySet::new(self.database.runtime()?.as_ref())));
         let come: Arc<[String]> = options.embedded.into();
         let rows = rows
             .map(move |batch| {
@@ -173,6 +174,7 @@ pub struct Replaced {
 /// Refuses rows that cannot be told apart.
 fn check_keys(batch: &RecordBatch, seen: &mut KeySet) -> Result<()> {
     let Some(uuids) = batch.column_by_name("uuid").and_then(|c| c.as_string_opt::<i32>()) else { return Ok(()) };
+    seen.make_room(uuids.len())?;
     for uuid in uuids {
         match uuid {
             None => return exec_err!("REPLACE finds rows again by their uuid, which some of these have not"),

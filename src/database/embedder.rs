@@ -9,6 +9,9 @@ use crate::embedders;
 use crate::servers::ModelContext;
 use crate::sql::access::refused_embedder;
 
+/// Bytes of a text that come to a token, about.
+pub(crate) const BYTES_OF_TOKEN: u64 = 4;
+
 /// What fills the embedding columns.
 #[derive(Debug, Clone)]
 pub struct EmbedderChoice {
@@ -64,13 +67,14 @@ impl EmbedderChoice {
         Ok(self.statement.as_deref().and_then(|id| embedder.for_statement(id)).unwrap_or(embedder))
     }
 
-    /// Adds what vectors of so many texts, of so many tokens in all, would take; false if nobody is asked.
+    /// Adds what vectors of so many texts, of so many bytes in all, would take; false if nobody is asked.
     ///
     /// # Errors
     /// If there is no such server or key, or the file of prices is at fault.
-    pub fn estimate(&self, texts: u64, tokens: u64, estimate: &mut Estimate) -> Result<bool> {
+    pub fn estimate(&self, texts: u64, bytes: u64, estimate: &mut Estimate) -> Result<bool> {
         let (Some(name), Some(context)) = (self.asks(), &self.context) else { return Ok(false) };
-        embedders::estimate(name, &context.asking, (texts, tokens), estimate).map_err(DataFusionError::Execution)?;
+        embedders::estimate(name, &context.asking, (texts, bytes / BYTES_OF_TOKEN), estimate)
+            .map_err(DataFusionError::Execution)?;
         Ok(true)
     }
 }

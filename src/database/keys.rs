@@ -23,18 +23,39 @@ pub(super) const MANY: usize = 500_000;
 /// Keys that a statement looks up; one that writes more reads all that there are.
 const LOOKED_UP: usize = 20_000;
 
-/// Bytes that a key takes among others, about: sets have room to spare.
+/// Bytes that a key takes among others, about: sets have room to spare, and are there twice while they grow.
 const BYTES: usize = 32;
 
 /// Keys of people.
 #[derive(Debug, Default)]
 pub struct KeySet {
     keys: HashSet<u128>,
-    /// What they take of the memory of statements; nothing where few are held
+    /// What they take of the memory of statements; nothing where none are ever taken up
     held: Option<MemoryReservation>,
 }
 
 impl KeySet {
+    pub(super) fn new(memory: &RuntimeEnv) -> KeySet {
+        KeySet { keys: HashSet::new(), held: Some(reservation(memory, "keys of people")) }
+    }
+
+    /// Makes room for more keys: those who take them up one by one ask for it before.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(super) fn make_room(&mut self, more: usize) -> Result<()> {
+        let (wanted, room) = (self.keys.len() + more, self.keys.capacity());
+        if wanted > room {
+            // Sets double as they grow.
+            let room = wanted.max(2 * room);
+            if let Some(held) = &self.held {
+                held.try_resize(room * BYTES)?;
+            }
+            self.keys.reserve(room - self.keys.len());
+        }
+        Ok(())
+    }
+
     /// Takes a key up; whether it is new.
     pub(super) fn insert(&mut self, uuid: &str) -> bool {
         self.keys.insert(key(uuid))
@@ -48,8 +69,14 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    pub(super) fn add(&mut self, others: KeySet) {
-        self.keys.extend(others.keys);
+    /// Takes up what another has.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(super) fn add(&mut self, others: &KeySet) -> Result<()> {
+        self.make_room(others.keys.len())?;
+        self.keys.extend(&others.keys);
+        Ok(())
     }
 
     /// Takes the keys of a column up.
@@ -57,9 +84,7 @@ impl KeySet {
     /// # Errors
     /// If there is no memory for them.
     fn extend(&mut self, column: &ArrayRef) -> Result<()> {
-        if let Some(held) = &self.held {
-            held.try_grow(column.len() * BYTES)?;
-        }
+        self.make_room(column.len())?;
         self.keys.extend(column.as_string::<i32>().iter().flatten().map(key));
         Ok(())
     }
@@ -89,7 +114,7 @@ pub(super) async fn uuids(dataset: &Dataset, memory: &RuntimeEnv) -> Result<KeyS
 }
 
 async fn uuids_of(dataset: &Dataset, fragments: Option<Vec<Fragment>>, memory: &RuntimeEnv) -> Result<KeySet> {
-    let mut uuids = KeySet { held: Some(reservation(memory, "keys of people")), ..KeySet::default() };
+    let mut uuids = KeySet::new(memory);
     if !readable(dataset) || fragments.as_ref().is_some_and(Vec::is_empty) {
         return Ok(uuids);
     }
@@ -126,7 +151,7 @@ impl KnownPeople {
         let by_index = readable(dataset)
             && dataset.count_rows(None).await? >= MANY
             && Kind::Btree.on(dataset, "uuid").await?.is_some();
-        let seen = if by_index { KeySet::default() } else { uuids(dataset, &memory).await? };
+        let seen = if by_index { KeySet::new(&memory) } else { uuids(dataset, &memory).await? };
         Ok(KnownPeople { dataset: dataset.clone(), memory, seen, by_index, looked_up: 0 })
     }
 
@@ -137,11 +162,12 @@ impl KnownPeople {
     /// Takes people up; for each whether they are new: neither in the table nor named before.
     ///
     /// # Errors
-    /// If the table cannot be read.
+    /// If the table cannot be read, or there is no memory for so many.
     pub async fn take_up(&mut self, keys: &[Option<&str>]) -> Result<Vec<bool>> {
         if self.by_index {
             self.look_up(keys).await?;
         }
+        self.seen.make_room(keys.len())?;
         // Rows without a key are nobody's twin.
         Ok(keys.iter().map(|uuid| uuid.is_none_or(|uuid| self.seen.insert(uuid))).collect())
     }
@@ -153,7 +179,7 @@ impl KnownPeople {
         if self.looked_up > LOOKED_UP {
             self.by_index = false;
             let mut all = uuids(&self.dataset, &self.memory).await?;
-            all.keys.extend(&self.seen.keys);
+            all.add(&self.seen)?;
             self.seen = all;
             return Ok(());
         }
@@ -180,7 +206,7 @@ impl KnownPeople {
             old.deletion_file == now.deletion_file && old.physical_rows == now.physical_rows
         });
         let others = uuids_of(dataset, Some(new), &self.memory).await?;
-        self.seen.keys.extend(&others.keys);
+        self.seen.add(&others)?;
         self.dataset = dataset.clone();
         Ok(others)
     }
@@ -194,6 +220,27 @@ impl KnownPeople {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_that_there_is_no_memory_for_are_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = super::super::memory::runtime(folder.path(), 1 << 20).unwrap();
+        let mut keys = KeySet::new(&memory);
+        let mut taken = 0;
+        let full = loop {
+            match keys.make_room(1000) {
+                Ok(()) => (0..1000).for_each(|n| assert!(keys.insert(&format!("{:032x}", taken + n)))),
+                Err(error) => break error,
+            }
+            taken += 1000;
+            assert!(keys.keys.capacity() * size_of::<u128>() <= 1 << 20, "{taken}");
+        };
+        assert!(taken >= 10_000, "{taken}");
+        assert!(crate::error::message(&full).contains("--memory-limit"), "{full}");
+        // What is dropped makes room for others.
+        drop(keys);
+        assert!(KeySet::new(&memory).make_room(10_000).is_ok());
+    }
 
     #[test]
     fn keys_tell_uuids_apart() {

@@ -61,6 +61,7 @@ pub use change::Replaced;
 pub(crate) use change::counted;
 pub use create::{CreateTable, IfThere};
 pub(crate) use elsewhere::Elsewhere;
+pub(crate) use embedder::BYTES_OF_TOKEN;
 pub use embedder::EmbedderChoice;
 pub(crate) use harmonised::{Harmonised, VIEW};
 pub use indexes::{Index, Kind as IndexKind};

@@ -25,7 +25,7 @@ use super::harmonised::AllRows;
 use super::indexes::{Kind, Probes};
 use super::shape::check_embedder;
 use super::table::{Table, is_plain};
-use super::vectors::matching;
+use super::vectors::RowIds;
 use super::{Database, Harmonised, Snapshot};
 
 /// Rows that are compared one by one rather than found by an index of vectors, which would have to look nearly
@@ -34,6 +34,9 @@ const FEW: usize = 20_000;
 
 /// Rows that an index of vectors is asked for at most: more would be compared by their full vectors many times over.
 const DEEP: usize = 1000;
+
+/// Rows beyond the best that are kept before they are told apart.
+const ASIDE: usize = 100_000;
 
 /// Rows that are read together by their numbers.
 const TAKEN: usize = 8192;
@@ -63,7 +66,8 @@ impl TableSearch for LanceSearch {
                     .project([col(ROW_ID)])?
                     .build()?;
                 let plan = session.create_physical_plan(&plan).await?;
-                let rows = row_ids(execute_stream(plan, session.task_ctx())?).await?;
+                let rows = execute_stream(plan, session.task_ctx())?;
+                let rows = RowIds::read(rows, database.runtime()?.as_ref()).await?;
                 (None, OnceCell::new_with(Some(Some(Arc::new(rows)))))
             }
             filter => (filter, OnceCell::new()),
@@ -89,14 +93,17 @@ struct LanceRows {
     filter: Option<Expr>,
     /// The numbers of the rows, ascending; `None` where they are all rows. Found when first needed, or known where the
     /// filter is one that Lance cannot apply
-    rows: OnceCell<Option<Arc<Vec<u64>>>>,
+    rows: OnceCell<Option<Arc<RowIds>>>,
 }
 
 impl LanceRows {
-    async fn rows(&self) -> Result<Option<Arc<Vec<u64>>>> {
+    async fn rows(&self) -> Result<Option<Arc<RowIds>>> {
         let find = || async {
             match &self.filter {
-                Some(filter) => Ok(Some(Arc::new(matching(&self.dataset, filter.clone()).await?))),
+                Some(filter) => {
+                    let memory = self.database.runtime()?;
+                    Ok(Some(Arc::new(RowIds::matching(&self.dataset, filter.clone(), &memory).await?)))
+                }
                 None => Ok(None),
             }
         };
@@ -110,11 +117,12 @@ impl LanceRows {
 
     /// Exactly: in memory where the vectors fit, else by a scan.
     async fn exact(&self, column: &str, query: &[f32], k: usize) -> Result<Vec<(u64, f32)>> {
-        let Some(vectors) = self.database.shared.vectors.get(&self.dataset, column).await? else {
+        let memory = self.database.runtime()?;
+        let Some(vectors) = self.database.shared.vectors.get(&self.dataset, column, &memory).await? else {
             return self.exact_by_scan(column, query, k).await;
         };
         let (of, query) = (self.rows().await?, query.to_vec());
-        let nearest = move || vectors.nearest(&query, k, of.as_deref().map(Vec::as_slice));
+        let nearest = move || vectors.nearest(&query, k, of.as_ref().map(|rows| &***rows));
         tokio::task::spawn_blocking(nearest).await.map_err(|e| DataFusionError::External(e.into()))
     }
 
@@ -130,6 +138,9 @@ impl LanceRows {
             let numbers = vectors.values().as_primitive::<Float32Type>().values();
             let scores = super::vectors::similarities(vectors, numbers, query);
             found.extend(rows.iter().zip(scores).filter_map(|(row, score)| Some((*row, score?))));
+            if found.len() > k.saturating_add(ASIDE) {
+                super::vectors::keep_nearest(&mut found, k);
+            }
         }
         super::vectors::keep_nearest(&mut found, k);
         Ok(found)
@@ -304,14 +315,4 @@ async fn pairs(mut batches: DatasetRecordBatchStream, value: &str) -> Result<Vec
         found.extend(ids.values().iter().zip(values).filter_map(|(id, value)| Some((*id, value?))));
     }
     Ok(found)
-}
-
-/// The numbers in the one column of some rows, ascending.
-async fn row_ids(mut batches: SendableRecordBatchStream) -> Result<Vec<u64>> {
-    let mut ids = vec![];
-    while let Some(batch) = batches.try_next().await? {
-        ids.extend_from_slice(batch.column(0).as_primitive::<UInt64Type>().values());
-    }
-    ids.sort_unstable();
-    Ok(ids)
 }

@@ -1,16 +1,21 @@
 //! Vectors of a table in memory, for exact searches one after another.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::{Array, AsArray, FixedSizeListArray};
+use datafusion::arrow::array::{Array, AsArray, FixedSizeListArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Float32Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::memory_pool::{MemoryLimit, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::Expr;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use lance::dataset::{Dataset, ROW_ID};
 use lance_linalg::distance::dot;
 use rayon::prelude::*;
+
+use super::memory::reservation;
 
 /// Bytes of vectors that are kept, and of the largest column that is.
 const KEPT: usize = 1 << 30;
@@ -29,6 +34,8 @@ pub(super) struct Vectors {
     /// Of each vector, Euclidean
     lengths: Vec<f32>,
     dimension: usize,
+    /// What they take of the memory of statements
+    _held: MemoryReservation,
 }
 
 /// Columns by their table, its version and the time of that, the latest used first.
@@ -38,16 +45,16 @@ pub(super) struct VectorCache(Mutex<VecDeque<(Key, Arc<Vectors>)>>);
 type Key = (String, u64, u128, String);
 
 impl VectorCache {
-    /// The vectors of a column; `None` if they are too many to be kept.
+    /// The vectors of a column; `None` if they are too many to be kept, in all or beside what statements hold.
     ///
     /// # Errors
     /// If they cannot be read.
-    pub async fn get(&self, dataset: &Dataset, column: &str) -> Result<Option<Arc<Vectors>>> {
+    pub async fn get(&self, dataset: &Dataset, column: &str, memory: &RuntimeEnv) -> Result<Option<Arc<Vectors>>> {
         let key = key(dataset, column);
         if let Some(known) = self.known(&key) {
             return Ok(Some(known));
         }
-        let Some(vectors) = Vectors::read(dataset, column).await? else { return Ok(None) };
+        let Some(vectors) = Vectors::read(dataset, column, memory).await? else { return Ok(None) };
         let vectors = Arc::new(vectors);
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // An older version of the same column is not searched again soon.
@@ -79,6 +86,14 @@ fn key(dataset: &Dataset, column: &str) -> Key {
     (dataset.uri().to_string(), manifest.version, manifest.timestamp_nanos, column.to_string())
 }
 
+/// Bytes of the memory of statements that a column may take: it is kept, and they go on.
+fn part_of(memory: &RuntimeEnv) -> usize {
+    match memory.memory_pool.memory_limit() {
+        MemoryLimit::Finite(bytes) => bytes / 4,
+        _ => usize::MAX,
+    }
+}
+
 /// Memory for a row: its vector, the length of that, its number.
 fn row_bytes(dimension: usize) -> usize {
     (dimension + 1) * size_of::<f32>() + size_of::<u64>()
@@ -89,19 +104,21 @@ impl Vectors {
         self.rows.len() * row_bytes(self.dimension)
     }
 
-    async fn read(dataset: &Dataset, column: &str) -> Result<Option<Vectors>> {
+    async fn read(dataset: &Dataset, column: &str, memory: &RuntimeEnv) -> Result<Option<Vectors>> {
         // Told before anything is read: a column that is too large is searched by Lance's scan each time.
         let dimension = match dataset.schema().field(column).map(|f| f.data_type()) {
             Some(DataType::FixedSizeList(_, dimension)) => dimension as usize,
             _ => return Ok(None),
         };
-        if dataset.count_rows(None).await? * row_bytes(dimension) > LARGEST {
+        let bytes = dataset.count_rows(None).await? * row_bytes(dimension);
+        let held = reservation(memory, "vectors for searches");
+        if bytes > LARGEST || bytes > part_of(memory) || held.try_grow(bytes).is_err() {
             return Ok(None);
         }
         let mut scan = dataset.scan();
         scan.project(&[column])?.with_row_id();
         let mut batches = scan.try_into_stream().await?;
-        let mut vectors = Vectors { rows: vec![], numbers: vec![], lengths: vec![], dimension };
+        let mut vectors = Vectors { rows: vec![], numbers: vec![], lengths: vec![], dimension, _held: held };
         while let Some(batch) = batches.try_next().await? {
             let (Some(column), Some(ids)) = (batch.column_by_name(column), batch.column_by_name(ROW_ID)) else {
                 return Ok(None);
@@ -178,23 +195,51 @@ pub(super) fn keep_nearest(scored: &mut Vec<(u64, f32)>, k: usize) {
     scored.truncate(k);
 }
 
-/// The rows that match a predicate, ascending.
-///
-/// # Errors
-/// If they cannot be read.
-pub(super) async fn matching(dataset: &Dataset, predicate: Expr) -> Result<Vec<u64>> {
-    let mut scan = dataset.scan();
-    scan.empty_project()?.with_row_id().filter_expr(predicate);
-    let batches = scan.try_into_stream().await?;
-    let ids = batches.map_err(DataFusionError::from).try_fold(vec![], |mut ids, batch| async move {
-        if let Some(found) = batch.column_by_name(ROW_ID) {
-            ids.extend_from_slice(found.as_primitive::<UInt64Type>().values());
+/// Numbers of rows, ascending.
+#[derive(Debug)]
+pub(super) struct RowIds {
+    ids: Vec<u64>,
+    /// What they take of the memory of statements
+    _held: MemoryReservation,
+}
+
+impl Deref for RowIds {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        &self.ids
+    }
+}
+
+impl RowIds {
+    /// The numbers that are the one column of some rows.
+    ///
+    /// # Errors
+    /// If they cannot be read, or there is no memory for them.
+    pub async fn read(
+        mut batches: impl Stream<Item = Result<RecordBatch>> + Unpin,
+        memory: &RuntimeEnv,
+    ) -> Result<RowIds> {
+        let (mut ids, held) = (vec![], reservation(memory, "numbers of the rows that are searched"));
+        while let Some(batch) = batches.try_next().await? {
+            let found = batch.column(0).as_primitive::<UInt64Type>().values();
+            // Lists double as they grow.
+            held.try_grow(found.len() * 2 * size_of::<u64>())?;
+            ids.extend_from_slice(found);
         }
-        Ok(ids)
-    });
-    let mut ids = ids.await?;
-    ids.sort_unstable();
-    Ok(ids)
+        ids.sort_unstable();
+        Ok(RowIds { ids, _held: held })
+    }
+
+    /// Those of the rows that match a predicate.
+    ///
+    /// # Errors
+    /// If they cannot be read, or there is no memory for them.
+    pub async fn matching(dataset: &Dataset, predicate: Expr, memory: &RuntimeEnv) -> Result<RowIds> {
+        let mut scan = dataset.scan();
+        scan.empty_project()?.with_row_id().filter_expr(predicate);
+        RowIds::read(scan.try_into_stream().await?.map_err(DataFusionError::from), memory).await
+    }
 }
 
 #[cfg(test)]
@@ -205,7 +250,9 @@ mod tests {
     fn the_nearest_come_first_and_only_those_asked_for() {
         let numbers = vec![1.0, 0.0, 0.0, 2.0, 3.0, 3.0, 0.0, 0.0];
         let lengths = numbers.chunks(2).map(|v| dot(v, v).sqrt()).collect();
-        let vectors = Vectors { rows: vec![10, 20, 30, 40], numbers, lengths, dimension: 2 };
+        let memory = RuntimeEnv::default();
+        let held = reservation(&memory, "vectors");
+        let vectors = Vectors { rows: vec![10, 20, 30, 40], numbers, lengths, dimension: 2, _held: held };
         let ids = |found: Vec<(u64, f32)>| found.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
         assert_eq!(ids(vectors.nearest(&[0.0, 1.0], 2, None)), [20, 30]);
         assert_eq!(ids(vectors.nearest(&[0.0, 1.0], 9, Some(&[5, 10, 30, 35]))), [30, 10]);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use backon::Retryable;
@@ -26,6 +26,9 @@ use crate::servers::{
 
 /// Texts in a request: what Text Embeddings Inference takes by default, and others do too.
 const TOGETHER: usize = 32;
+
+/// How long is waited for the vectors that somebody else asks for before they are looked for again, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// What a model is asked for whose dimension nobody knows.
 const PROBE: &str = "a person";
@@ -124,18 +127,49 @@ impl OpenAi {
         *hasher.finalize().as_bytes()
     }
 
-    /// The vectors of different texts, in their order: those at hand, and the others from the server. Where one request
-    /// fails, no further ones are sent, and what is on its way is waited for and kept.
+    /// The vectors of different texts, in their order: those at hand, and the others from the server, or by whoever asks
+    /// for them already. Where one request fails, no further ones are sent, and what is on its way is waited for and kept.
     async fn vectors(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
         let catalog = self.ledger()?;
         let keys: Vec<[u8; 32]> = texts.iter().map(|text| self.key(text)).collect();
         let mut vectors = catalog.vectors(&keys).map_err(|e| Failure::outage(e.to_string(), false))?;
         let fits = |vector: &Vec<f32>| self.model.dimension == 0 || vector.len() == self.model.dimension;
-        let missing: Vec<usize> = (0..texts.len()).filter(|at| !vectors[*at].as_ref().is_some_and(fits)).collect();
+        let mut missing: Vec<usize> = (0..texts.len()).filter(|at| !vectors[*at].as_ref().is_some_and(fits)).collect();
+        let mut pause = PAUSES.0;
+        while !missing.is_empty() {
+            let wanted = missing.iter().map(|at| keys[*at]).collect();
+            let claimed = catalog.claim_vectors(wanted, self.model.dimension).await;
+            let claimed = claimed.map_err(|e| Failure::outage(e.to_string(), false))?;
+            for (at, vector) in claimed.known {
+                vectors[missing[at]] = Some(vector);
+            }
+            let ours: Vec<usize> = claimed.ours.iter().map(|at| missing[*at]).collect();
+            for (at, vector) in self.ask_all(&texts, &keys, &ours, &catalog).await? {
+                vectors[at] = Some(vector);
+            }
+            // What others ask for is waited for with nothing claimed, so that nobody waits for us meanwhile.
+            drop(claimed.claim);
+            missing = claimed.taken.iter().map(|at| missing[*at]).collect();
+            if !missing.is_empty() {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 3 / 2).min(PAUSES.1);
+            }
+        }
+        Ok(vectors.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    /// The vectors of the texts at these places, as many requests at once as the endpoint stands.
+    async fn ask_all(
+        &self,
+        texts: &[String],
+        keys: &[[u8; 32]],
+        places: &[usize],
+        catalog: &Catalog,
+    ) -> Result<Vec<(usize, Vec<f32>)>, Failure> {
         let failed = AtomicBool::new(false);
-        let asked = missing.chunks(TOGETHER).map(|places| {
+        let asked = places.chunks(TOGETHER).map(|places| {
             let of: Vec<(&str, [u8; 32])> = places.iter().map(|at| (texts[*at].as_str(), keys[*at])).collect();
-            let (failed, catalog) = (&failed, &catalog);
+            let failed = &failed;
             async move {
                 if failed.load(Ordering::Relaxed) {
                     return None;
@@ -147,22 +181,15 @@ impl OpenAi {
         });
         let asked: Vec<_> = asked.collect();
         let mut answers = stream::iter(asked).buffer_unordered(self.model.pool.endpoint().concurrency);
-        let mut failure = None;
+        let (mut vectors, mut failure) = (Vec::with_capacity(places.len()), None);
         while let Some(answer) = answers.next().await {
             match answer {
-                Some((places, Ok(answered))) => {
-                    for (at, vector) in places.iter().zip(answered) {
-                        vectors[*at] = Some(vector);
-                    }
-                }
+                Some((places, Ok(answered))) => vectors.extend(places.iter().copied().zip(answered)),
                 Some((_, Err(error))) => _ = failure.get_or_insert(error),
                 None => {}
             }
         }
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(vectors.into_iter().map(Option::unwrap_or_default).collect()),
-        }
+        failure.map_or(Ok(vectors), Err)
     }
 
     /// The vectors of the texts of one request, which are in the catalogue when this returns.

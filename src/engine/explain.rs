@@ -12,6 +12,7 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{
     DdlStatement, DmlStatement, Explain, Expr, LogicalPlan, LogicalPlanBuilder, PlanType, ToStringifiedPlan, WriteOp,
 };
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::DataFrame;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -20,14 +21,11 @@ use populace_udfs::Estimate;
 use super::Engine;
 use super::change::changed_columns;
 use super::write::target;
-use crate::database::{embedded_narrative, is_narrative};
+use crate::database::{BYTES_OF_TOKEN, embedded_narrative, is_narrative};
 use crate::sql::{Access, Command, Needs};
 
 /// Rows whose texts are read.
 const SAMPLE: usize = 1_000;
-
-/// Of a token, about.
-const LETTERS: u64 = 4;
 
 /// A statement that writes, in a sentence, and the query whose rows it writes.
 type Writes = (String, LogicalPlan);
@@ -56,7 +54,10 @@ impl Engine {
         let asked = explain.plan.as_ref().clone();
         let state = self.context.state();
         let mut estimate = match state.create_physical_plan(&asked).await {
-            Ok(plan) => populace_udfs::estimate(&plan, self.context.task_ctx()).await?,
+            Ok(plan) => {
+                let estimate = populace_udfs::estimate(&plan, self.context.task_ctx()).await?;
+                self.with_embedded(estimate, &plan).await?
+            }
             // EXPLAIN itself says what is wrong.
             Err(_) => None,
         };
@@ -69,6 +70,24 @@ impl Engine {
         let after = estimate.map(|estimate| row(&schema, "calls_to_models", &told(&estimate)));
         let rows = stream::iter(before).chain(rows).chain(stream::iter(after));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    /// What it would take with the vectors of texts that the plan has embedded itself, by a model behind a server.
+    async fn with_embedded(
+        &self,
+        estimate: Option<Estimate>,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Option<Estimate>> {
+        if self.database.embedder().asks().is_none() {
+            return Ok(estimate);
+        }
+        let texts = populace_udfs::embedded(plan, self.context.task_ctx()).await?;
+        if texts.count == 0 {
+            return Ok(estimate);
+        }
+        let mut total = estimate.unwrap_or_default();
+        self.database.embedder().estimate(texts.count, texts.bytes, &mut total)?;
+        Ok(Some(total))
     }
 
     /// The query whose rows a statement writes, and those of its columns that get vectors of a model behind a server.
@@ -99,7 +118,7 @@ impl Engine {
         texts: &[String],
     ) -> Result<Option<Estimate>> {
         let mut total = estimate.unwrap_or_default();
-        let (mut count, mut letters) = (0, 0);
+        let (mut count, mut bytes) = (0, 0);
         if total.calls + total.known == 0 {
             let columns = texts.iter().map(|name| Expr::Column(Column::from_name(name)));
             let people = DataFrame::new(self.context.state(), query.clone()).count().await?;
@@ -109,19 +128,19 @@ impl Engine {
                 for column in batch.columns() {
                     let column = cast(column, &DataType::Utf8)?;
                     count += (column.len() - column.null_count()) as u64;
-                    letters += column.as_string::<i32>().iter().flatten().map(|text| text.len() as u64).sum::<u64>();
+                    bytes += column.as_string::<i32>().iter().flatten().map(|text| text.len() as u64).sum::<u64>();
                 }
             }
             if people > SAMPLE {
                 let scale = |number: u64| (number as f64 * people as f64 / SAMPLE as f64).round() as u64;
-                (count, letters, total.sampled) = (scale(count), scale(letters), true);
+                (count, bytes, total.sampled) = (scale(count), scale(bytes), true);
             }
         } else {
             // An answer has one text at least.
             count = total.calls + total.known;
-            letters = total.completion_tokens * LETTERS;
+            bytes = total.completion_tokens * BYTES_OF_TOKEN;
         }
-        let any = self.database.embedder().estimate(count, letters / LETTERS, &mut total)?;
+        let any = self.database.embedder().estimate(count, bytes, &mut total)?;
         Ok(any.then_some(total))
     }
 

@@ -20,14 +20,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use futures::stream;
 use populace_population::there_are;
+use populace_udfs::Estimate;
 
 use self::convert::{Place, is_text};
 use self::levels::Recoding;
@@ -38,6 +41,9 @@ use crate::packs;
 
 pub use self::levels::{UnknownValue, UnknownValues, Unmapped, ValueMap, listed};
 pub use self::source::{Format, OnError};
+
+/// Rows of each file whose texts are counted before they are embedded.
+const SAMPLE: usize = 1_000;
 
 /// Batches that wait while one is written.
 const QUEUE: usize = 2;
@@ -96,7 +102,8 @@ pub struct Prepared {
     import: Import,
     sources: Vec<Source>,
     plan: Plan,
-    exists: bool,
+    /// The narratives that the table has vectors of, where it is there already
+    embedded: Option<BTreeSet<String>>,
     recoding: Recoding,
     unknown: Vec<UnknownValues>,
 }
@@ -120,7 +127,11 @@ pub async fn prepare(database: &Database, import: Import) -> Result<Prepared> {
         let recoding = Recoding::of(&import)?;
         recoding.check(&plan)?;
         let unknown = recoding.unknown(&sources, &plan, reading)?;
-        Ok(Prepared { import, sources, plan, exists: schema.is_some(), recoding, unknown })
+        let embedded = schema.map(|schema| {
+            let fields = schema.fields().iter();
+            fields.filter_map(|field| embedded_narrative(field)).map(String::from).collect()
+        });
+        Ok(Prepared { import, sources, plan, embedded, recoding, unknown })
     });
     planned.await.map_err(|e| DataFusionError::External(e.into()))?
 }
@@ -195,7 +206,51 @@ impl Prepared {
 
     /// Whether the table is there already.
     pub fn exists(&self) -> bool {
-        self.exists
+        self.embedded.is_some()
+    }
+
+    /// What the vectors of the texts would take of a model behind a server, by the first rows of each file; `None` where
+    /// nobody is asked. Texts that are equal, and rows that are in the table already, are counted as well.
+    ///
+    /// # Errors
+    /// If there is no such server or key, the file of prices is at fault, or a file cannot be read.
+    pub fn estimate(&self, database: &Database) -> Result<Option<Estimate>> {
+        let embedded = |field: &Field| match (&self.embedded, &self.import.embed) {
+            (Some(of_table), _) => of_table.contains(field.name()),
+            (None, Some(names)) => names.contains(field.name()),
+            (None, None) => is_narrative(field) || self.plan.narratives.contains(field.name()),
+        };
+        let fields = self.plan.schema.fields().iter().enumerate();
+        let columns: Vec<usize> = fields.filter(|(_, field)| embedded(field)).map(|(at, _)| at).collect();
+        let reading = Reading { delimiter: self.import.delimiter, on_error: self.import.on_error };
+        let (mut texts, mut bytes, mut sampled) = (0.0, 0.0, false);
+        for (source, places) in self.sources.iter().zip(&self.plan.files) {
+            let places: Vec<usize> = columns.iter().filter_map(|at| places[*at]).collect();
+            if places.is_empty() {
+                continue;
+            }
+            let (mut rows, mut of_rows, mut of_bytes) = (0, 0, 0);
+            for batch in source.read(&places, reading)? {
+                let batch = batch?;
+                let batch = batch.slice(0, batch.num_rows().min(SAMPLE - rows));
+                for column in batch.columns() {
+                    let column = cast(column, &DataType::Utf8)?;
+                    of_rows += column.len() - column.null_count();
+                    of_bytes += column.as_string::<i32>().iter().flatten().map(str::len).sum::<usize>();
+                }
+                rows += batch.num_rows();
+                if rows == SAMPLE {
+                    break;
+                }
+            }
+            let scale = if rows == 0 { 0.0 } else { source.rows as f64 / rows as f64 };
+            sampled |= source.rows > rows as u64;
+            texts += of_rows as f64 * scale;
+            bytes += of_bytes as f64 * scale;
+        }
+        let mut estimate = Estimate { sampled, ..Estimate::default() };
+        let asked = database.embedder().estimate(texts.round() as u64, bytes.round() as u64, &mut estimate)?;
+        Ok(asked.then_some(estimate))
     }
 
     /// Writes the rows, committed as they go; people who are in the table already are left out. `progress` hears how
@@ -206,8 +261,8 @@ impl Prepared {
     /// the table cannot be written. What is committed stays, and the same import
     /// goes on from there; a table that was made for it and got no row is gone again.
     pub async fn run(self, database: &Arc<Database>, progress: impl Fn(u64) + Sync) -> Result<Imported> {
-        let keyed = self.is_keyed();
-        let Prepared { import, sources, plan, exists, recoding, unknown } = self;
+        let (keyed, exists) = (self.is_keyed(), self.exists());
+        let Prepared { import, sources, plan, recoding, unknown, .. } = self;
         recoding.refuse(&unknown)?;
         let (table, schema) = (import.table.clone(), plan.schema.clone());
         if let Some(unknown) = import.embed.iter().flatten().find(|e| schema.column_with_name(e).is_none()) {

@@ -18,7 +18,7 @@ use populace_population::there_are;
 use populace_udfs::{Estimate, LANGUAGE, Narrator, OnOutage, RowSample, narrate, narrated};
 
 use crate::catalog::{Failures, Run, Work};
-use crate::database::{Append, Appended, CreateTable, IfThere, KeySet, Shape, embedding_column};
+use crate::database::{Append, Appended, BYTES_OF_TOKEN, CreateTable, IfThere, KeySet, Shape, embedding_column};
 use crate::engine::{Engine, RunGuard};
 use crate::sql::quoted_text;
 use crate::{packs, sql};
@@ -155,24 +155,23 @@ async fn estimate_vectors(
         return Ok(false);
     }
     let share = embedded as f64 / kinds.len() as f64;
-    let tokens = match written {
+    let bytes = match written {
         0 => {
             let language = language(run, Some(narrator.as_ref()))?;
             let some =
                 draw(engine, (country, language.as_deref()), 0..SAMPLE.min(people), *seed, given.as_deref()).await?;
             let mut rows = narrate(narrator, kinds.clone(), some, OnOutage::Stop);
-            let (mut letters, mut count) = (0, 0);
+            let (mut bytes, mut count) = (0, 0);
             while let Some(batch) = rows.try_next().await? {
                 count += batch.num_rows();
                 let texts = kinds.iter().filter_map(|k| batch.column_by_name(k)?.as_string_opt::<i32>());
-                letters += texts.map(|texts| texts.iter().flatten().map(str::len).sum::<usize>()).sum::<usize>();
+                bytes += texts.map(|texts| texts.iter().flatten().map(str::len).sum::<usize>()).sum::<usize>();
             }
-            // A token is some four letters.
-            letters as f64 / 4.0 * people as f64 / count.max(1) as f64
+            bytes as f64 * people as f64 / count.max(1) as f64
         }
-        written => written as f64,
+        tokens => (tokens * BYTES_OF_TOKEN) as f64,
     };
-    engine.database().embedder().estimate(people * embedded as u64, (tokens * share) as u64, estimate)
+    engine.database().embedder().estimate(people * embedded as u64, (bytes * share) as u64, estimate)
 }
 
 /// What writes the people of a run up; nothing for one without narratives.

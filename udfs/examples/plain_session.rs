@@ -128,6 +128,7 @@ const STATEMENTS: &[&str] = &[
     "SELECT try_generate_narrative('introduction')['error'] IS NULL AS written FROM people LIMIT 1",
     "SELECT age_band(age, 30, 60) AS band, count(*), round(shannon_entropy(occupation), 2) AS occupations
      FROM people GROUP BY band ORDER BY band",
+    "SELECT count(*) FROM people WHERE permanent_random_number(uuid, 7) < 0.1",
     "SELECT unaccent('São Paulo'), round(cosine_similarity(embed('abc'), embed('abd')), 3)",
     // What was read for a sample, with rows and times.
     "EXPLAIN ANALYZE SELECT * FROM stratified_sample((SELECT * FROM people WHERE age > 30), 20, strata => (sex), seed => 1)",

@@ -53,7 +53,7 @@ pub use host::table_search::{SearchRows, TableSearch};
 #[cfg(feature = "search")]
 pub use host::words::{LONGEST_WORD, Words};
 #[cfg(feature = "narratives")]
-pub use narratives::estimate::{RowSample, estimate};
+pub use narratives::estimate::{EmbeddedTexts, RowSample, embedded, estimate};
 #[cfg(feature = "narratives")]
 pub use narratives::generate_narrative::is_narrating;
 #[cfg(feature = "narratives")]

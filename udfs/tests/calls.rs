@@ -143,7 +143,7 @@ impl Session {
 }
 
 /// A statement, and a query for the most requests that it may make.
-const STATEMENTS: [(&str, &str); 59] = [
+const STATEMENTS: [(&str, &str); 60] = [
     ("SELECT generate_narrative('persona') FROM p", "400"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7", "7"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7 OFFSET 3", "7"),
@@ -270,6 +270,10 @@ const STATEMENTS: [(&str, &str); 59] = [
         "SELECT count(*) FROM sample_persona('tinyland', 400, seed => 42) TABLESAMPLE BERNOULLI (10) REPEATABLE (1)",
     ),
     (
+        "SELECT persona FROM generate_persona('tinyland', 400, seed => 42) TABLESAMPLE BERNOULLI (10) REPEATABLE (1)",
+        "SELECT count(*) FROM sample_persona('tinyland', 400, seed => 42) TABLESAMPLE BERNOULLI (10) REPEATABLE (1)",
+    ),
+    (
         "SELECT * FROM (SELECT uuid, generate_narrative('persona') AS t FROM sample_persona('tinyland', 400, seed => 42)) TABLESAMPLE (7 ROWS)",
         "7",
     ),
@@ -352,12 +356,21 @@ async fn statements_ask_only_for_what_they_need() {
 async fn estimates_count_the_rows_that_are_taken() {
     let session = Session::new().await;
     let whole = "(SELECT * FROM generate_persona('tinyland', 400, seed => 42))";
+    let drawn = "sample_persona('tinyland', 400, seed => 42)";
+    let taken =
+        session.number(&format!("SELECT count(*) FROM {drawn} TABLESAMPLE BERNOULLI (10) REPEATABLE (1)")).await;
+    let taken = taken as u64;
     for (sql, calls) in [
         (format!("SELECT persona FROM {whole}"), 400),
         (format!("SELECT persona FROM stratified_sample({whole}, 6, strata => sex)"), 6),
         (format!("SELECT persona FROM stratified_sample({whole}, 6, strata => sex) WHERE age > 20"), 6),
         (format!("SELECT persona FROM {whole} TABLESAMPLE (7 ROWS)"), 7),
-        (format!("SELECT persona FROM {whole} TABLESAMPLE BERNOULLI (10)"), 400),
+        (format!("SELECT persona FROM {whole} TABLESAMPLE BERNOULLI (10) REPEATABLE (1)"), taken),
+        (format!("SELECT persona FROM {whole} AS p TABLESAMPLE BERNOULLI (10) REPEATABLE (1) WHERE age > 0"), taken),
+        (
+            format!("SELECT persona FROM (SELECT persona, uuid AS u, uuid FROM {whole}) TABLESAMPLE BERNOULLI (10) REPEATABLE (1)"),
+            taken,
+        ),
         (
             "SELECT t FROM stratified_sample((SELECT uuid, sex, generate_narrative('persona') AS t FROM sample_persona('tinyland', 400, seed => 42)), 6, strata => sex)"
                 .to_string(),

@@ -19,6 +19,8 @@ pub(super) struct Manifest {
     pub variables: Vec<VariableSection>,
     pub groupings: Vec<GroupingSection>,
     pub figures: Vec<FigureSection>,
+    /// Figures that no node is fitted to
+    pub holdouts: Vec<FigureSection>,
     pub nodes: Vec<NodeSection>,
     pub lists: Vec<ListSection>,
     /// The file
@@ -166,7 +168,7 @@ pub(super) struct ListSection {
 }
 
 /// The sections that the manifest is made of.
-const SECTIONS: [&str; 7] = ["pack", "source", "variable", "grouping", "figure", "node", "list"];
+const SECTIONS: [&str; 8] = ["pack", "source", "variable", "grouping", "figure", "holdout", "node", "list"];
 
 /// Reads the manifest.
 ///
@@ -200,10 +202,11 @@ pub(super) fn read(dir: &Path) -> Result<Manifest> {
     });
     let (sources, variables) = (many(table, "source", &mut wrong), many(table, "variable", &mut wrong));
     let (groupings, figures) = (many(table, "grouping", &mut wrong), many(table, "figure", &mut wrong));
+    let holdouts = many(table, "holdout", &mut wrong);
     let (nodes, lists) = (many(table, "node", &mut wrong), many(table, "list", &mut wrong));
     super::gather(errors)?;
     match pack {
-        Some(pack) => Ok(Manifest { pack, sources, variables, groupings, figures, nodes, lists, text }),
+        Some(pack) => Ok(Manifest { pack, sources, variables, groupings, figures, holdouts, nodes, lists, text }),
         None => Err(Error::Source { place: format!("{FILE}:1:1"), message: "there is no [pack]".into() }),
     }
 }

@@ -22,7 +22,7 @@ use self::figure::{Figure as Read, Grouping};
 use self::fit::{Fitting, Target, configuration};
 use self::harmonised::Harmonised;
 use self::leaf::Leaf;
-use self::manifest::{Manifest, NodeSection};
+use self::manifest::{FigureSection, Manifest, NodeSection};
 pub(crate) use self::places::csv_error;
 pub use self::places::place;
 use self::places::source;
@@ -117,16 +117,14 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
     gather(flat(std::mem::take(&mut faults.errors)))?;
     let Fits { network, mut fits, notices } = sources.fit(manifest, leaves)?;
     let lists = sources.lists(manifest, &network)?;
-    let mut figures = vec![];
-    let read = sources.figures.iter().flatten();
-    for (section, read) in manifest.figures.iter().zip(read) {
+    let mut packed = |(section, read): (&FigureSection, &Read)| {
         let columns = read.columns.iter().map(|c| FigureColumn {
             name: c.name.clone(),
             variable: sources.variables[c.variable].name.clone(),
             labels: c.labels.clone(),
             groups: if c.grouped { c.label_of.clone() } else { vec![] },
         });
-        figures.push(Figure {
+        Figure {
             name: section.name.clone(),
             title: section.title.clone(),
             status: section.status,
@@ -138,8 +136,10 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
             columns: columns.collect(),
             fits: fits.remove(&section.name).unwrap_or_default(),
             cells: Cells::encode(&read.codes, &read.values),
-        });
-    }
+        }
+    };
+    let figures = manifest.figures.iter().zip(sources.figures.iter().flatten()).map(&mut packed).collect();
+    let holdouts = manifest.holdouts.iter().zip(sources.holdouts.iter().flatten()).map(&mut packed).collect();
     let p = &manifest.pack;
     let population = sources.figure(manifest, "[pack]", &p.population_figure)?;
     let parts = PackParts {
@@ -155,6 +155,7 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
         lists,
         columns: p.columns.clone(),
         figures,
+        holdouts,
         sources: manifest.sources.clone(),
     };
     // What is read back is what anybody will read: checked as a pack from elsewhere is.
@@ -255,6 +256,9 @@ fn stand_in(name: &str) -> Variable {
     Variable::new(name.into(), String::new(), Levels::Text([String::new()].into()), true, None)
 }
 
+/// The section of a figure that nothing is fitted to.
+const HOLDOUT: &str = "holdout";
+
 /// What came of the fit.
 struct Fits {
     network: Network,
@@ -271,6 +275,7 @@ struct Sources {
     groupings: HashMap<String, Grouping>,
     /// One for each of the manifest; nothing where it could not be read
     figures: Vec<Option<Read>>,
+    holdouts: Vec<Option<Read>>,
 }
 
 impl Sources {
@@ -327,26 +332,31 @@ impl Sources {
                 groupings.insert(section.name.clone(), grouping);
             }
         }
-        let mut figures = vec![];
         let mut names = HashSet::new();
-        for section in &manifest.figures {
-            let place = format!("pack.toml, figure `{}`", section.name);
-            if !names.insert(&section.name) {
+        let mut read = |kind: &str, section: &FigureSection| {
+            let place = format!("pack.toml, {kind} `{}`", section.name);
+            if !names.insert(section.name.clone()) {
                 faults.errors.push(source(&place, "is declared twice"));
+            }
+            if kind == HOLDOUT && (section.tolerance.is_some() || section.margin_of_error.is_some()) {
+                let message = "nothing is fitted to a hold-out, within whatever tolerance or margin of error";
+                faults.errors.push(source(&place, message));
             }
             if !manifest.sources.iter().any(|s| s.id == section.source) {
                 let hint = did_you_mean(&section.source, manifest.sources.iter().map(|s| s.id.as_str()));
                 faults.errors.push(source(&place, format!("no [[source]] has the id `{}`{hint}", section.source)));
             }
-            figures.push(match figure::read(dir, section, &variables, &groupings, &|view| faults.is_broken(view)) {
+            match figure::read(dir, section, &variables, &groupings, &|view| faults.is_broken(view)) {
                 Ok(figure) => figure,
                 Err(error) => {
-                    faults.errors.push(of_manifest(error, &format!("figure `{}`", section.name), &section.file));
+                    faults.errors.push(of_manifest(error, &format!("{kind} `{}`", section.name), &section.file));
                     None
                 }
-            });
-        }
-        Sources { variables, nodes, groupings, figures }
+            }
+        };
+        let figures = manifest.figures.iter().map(|section| read("figure", section)).collect();
+        let holdouts = manifest.holdouts.iter().map(|section| read(HOLDOUT, section)).collect();
+        Sources { variables, nodes, groupings, figures, holdouts }
     }
 
     /// Whether all that a node names was read: what is wrong with the rest has been said.
@@ -454,6 +464,10 @@ impl Sources {
     fn figure(&self, manifest: &Manifest, place: &str, name: &str) -> Result<&Read> {
         let at = manifest.figures.iter().position(|f| f.name == name);
         at.and_then(|at| self.figures[at].as_ref()).ok_or_else(|| {
+            if manifest.holdouts.iter().any(|f| f.name == name) {
+                let message = format!("`{name}` is a hold-out: nothing is fitted to what the fit is judged by");
+                return source(format!("pack.toml, {place}"), message);
+            }
             let hint = did_you_mean(name, manifest.figures.iter().map(|f| f.name.as_str()));
             source(format!("pack.toml, {place}"), format!("unknown figure `{name}`{hint}"))
         })

@@ -42,14 +42,15 @@ static NOTHING: Worked = Worked { parents: vec![], expected: vec![] };
 impl<'a> Analysis<'a> {
     /// Of a pack.
     pub fn of(pack: &'a Pack) -> Analysis<'a> {
-        let worked =
-            pack.worked_out.get_or_init(|| Box::new(Worked::new(pack.network.tables.len(), pack.figures.len())));
+        let worked = pack
+            .worked_out
+            .get_or_init(|| Box::new(Worked::new(pack.network.tables.len(), pack.figures.len() + pack.holdouts.len())));
         Analysis { pack, worked: worked.downcast_ref().unwrap_or(&NOTHING) }
     }
 
     /// Where what is expected of a figure is kept; `None` for a figure of another pack.
     fn known(&self, figure: &Figure) -> Option<&'a OnceLock<Arc<Expected>>> {
-        let at = self.pack.figures.iter().position(|own| std::ptr::eq(own, figure))?;
+        let at = self.pack.figures.iter().chain(&self.pack.holdouts).position(|own| std::ptr::eq(own, figure))?;
         self.worked.expected.get(at)
     }
 }

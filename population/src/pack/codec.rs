@@ -17,8 +17,11 @@ pub(super) const MAGIC: &[u8; 8] = b"POPULACE";
 pub(super) const VERSION: u32 = 2;
 pub(super) const PREFIX: usize = 48;
 
-/// What a pack may ask of its reader beyond this version. None is known yet.
-pub(super) const FEATURES: [&str; 0] = [];
+/// What a pack with hold-outs asks of its reader.
+pub(super) const HOLDOUTS: &str = "holdouts";
+
+/// What a pack may ask of its reader beyond this version.
+pub(super) const FEATURES: [&str; 1] = [HOLDOUTS];
 
 /// More than any header, inflated: a hostile one is not inflated beyond it, nor does it parse to more than memory.
 pub(super) const MAX_HEADER: usize = 2 << 20;
@@ -56,6 +59,9 @@ pub(super) struct Header {
     pub columns: Vec<String>,
     pub sources: Vec<Source>,
     pub figures: Vec<FigureHeader>,
+    /// Left out where there is none
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holdouts: Vec<FigureHeader>,
 }
 
 /// What a header needs of its reader, which is read of any header.

@@ -12,9 +12,9 @@ use crate::model::partition::Partition;
 use crate::model::potential::Axis;
 use crate::model::variable::{Levels, MAX_LEVELS, Variable};
 use crate::pack::codec::{
-    Cells, FEATURES, Features, FigureHeader, Header, Length, LevelsHeader, ListHeader, MAGIC, MAX_COMBINATIONS,
-    MAX_FIGURE_COLUMNS, MAX_FIGURES, MAX_HEADER, MAX_LISTS, MAX_PARENTS, MAX_TEXTS, MAX_VARIABLES, Number, PREFIX,
-    RowsHeader, TableHeader, VERSION, VariableHeader, bad, inflate,
+    Cells, FEATURES, Features, FigureHeader, HOLDOUTS, Header, Length, LevelsHeader, ListHeader, MAGIC,
+    MAX_COMBINATIONS, MAX_FIGURE_COLUMNS, MAX_FIGURES, MAX_HEADER, MAX_LISTS, MAX_PARENTS, MAX_TEXTS, MAX_VARIABLES,
+    Number, PREFIX, RowsHeader, TableHeader, VERSION, VariableHeader, bad, inflate,
 };
 use crate::pack::figure::Figure;
 use crate::pack::names::{column_name, pack_name};
@@ -97,7 +97,10 @@ pub(super) fn parts(header: &[u8], arrays: &[u8]) -> Result<(PackParts, String)>
     }
     at_most("variables", header.variables.len(), MAX_VARIABLES)?;
     at_most("lists", header.lists.len(), MAX_LISTS)?;
-    at_most("figures", header.figures.len(), MAX_FIGURES)?;
+    at_most("figures", header.figures.len() + header.holdouts.len(), MAX_FIGURES)?;
+    if header.holdouts.is_empty() == header.required_features.iter().any(|f| f == HOLDOUTS) {
+        return Err(bad(format!("it has {} hold-outs, and says otherwise", header.holdouts.len())));
+    }
     check_names(&header)?;
     let mut reader = Reader { arrays, texts: 0 };
     let mut network = Network { variables: vec![], tables: vec![] };
@@ -111,17 +114,22 @@ pub(super) fn parts(header: &[u8], arrays: &[u8]) -> Result<(PackParts, String)>
         lists.push(reader.list(list, &network.variables).map_err(|e| within(&what, e))?);
     }
     let ids: HashSet<&str> = header.sources.iter().map(|s| s.id.as_str()).collect();
-    let (mut figures, mut names) = (vec![], HashSet::new());
-    for figure in header.figures {
-        let what = format!("figure `{}`", figure.name);
-        if !ids.contains(figure.source.as_str()) {
-            return Err(bad(format!("{what}: it has no source `{}`", figure.source)));
+    let mut names = HashSet::new();
+    let mut read = |headers: Vec<FigureHeader>| {
+        let mut figures = vec![];
+        for figure in headers {
+            let what = format!("figure `{}`", figure.name);
+            if !ids.contains(figure.source.as_str()) {
+                return Err(bad(format!("{what}: it has no source `{}`", figure.source)));
+            }
+            if !names.insert(figure.name.clone()) {
+                return Err(bad(format!("{what}: there are two of this name")));
+            }
+            figures.push(reader.figure(figure).map_err(|e| within(&what, e))?);
         }
-        if !names.insert(figure.name.clone()) {
-            return Err(bad(format!("{what}: there are two of this name")));
-        }
-        figures.push(reader.figure(figure).map_err(|e| within(&what, e))?);
-    }
+        Ok(figures)
+    };
+    let (figures, holdouts) = (read(header.figures)?, read(header.holdouts)?);
     if !reader.arrays.is_empty() {
         return Err(bad(format!("{} bytes behind its last array", reader.arrays.len())));
     }
@@ -138,6 +146,7 @@ pub(super) fn parts(header: &[u8], arrays: &[u8]) -> Result<(PackParts, String)>
         lists,
         columns: header.columns,
         figures,
+        holdouts,
         sources: header.sources,
     };
     Ok((parts, header.hash))

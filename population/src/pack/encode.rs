@@ -3,12 +3,12 @@
 use crate::error::Result;
 use crate::model::network::{Rows, Table};
 use crate::model::variable::Levels;
-use crate::pack::PackParts;
 use crate::pack::codec::{
-    FigureHeader, Header, Length, LevelsHeader, ListHeader, MAX_HEADER, Number, ParentHeader, RowsHeader, TableHeader,
-    VariableHeader, bad, deflate, file,
+    FigureHeader, HOLDOUTS, Header, Length, LevelsHeader, ListHeader, MAX_HEADER, Number, ParentHeader, RowsHeader,
+    TableHeader, VariableHeader, bad, deflate, file,
 };
 use crate::pack::identity::identity;
+use crate::pack::{Figure, PackParts};
 
 /// The arrays so far, in the order of the format.
 #[derive(Default)]
@@ -77,23 +77,26 @@ pub(crate) fn encode(parts: &PackParts) -> Result<Vec<u8>> {
         max: l.max,
     });
     let lists = lists.collect();
-    let figures = parts.figures.iter().map(|f| FigureHeader {
-        name: f.name.clone(),
-        title: f.title.clone(),
-        status: f.status,
-        source: f.source.clone(),
-        table: f.table.clone(),
-        year: f.year.clone(),
-        note: f.note.clone(),
-        measure: f.measure.clone(),
-        columns: f.columns.clone(),
-        fits: f.fits.clone(),
-        rows: f.cells.rows,
-        cells: arrays.bytes(&f.cells.deflated),
-    });
-    let figures = figures.collect();
+    let mut headers = |figures: &[Figure]| -> Vec<FigureHeader> {
+        let header = |f: &Figure| FigureHeader {
+            name: f.name.clone(),
+            title: f.title.clone(),
+            status: f.status,
+            source: f.source.clone(),
+            table: f.table.clone(),
+            year: f.year.clone(),
+            note: f.note.clone(),
+            measure: f.measure.clone(),
+            columns: f.columns.clone(),
+            fits: f.fits.clone(),
+            rows: f.cells.rows,
+            cells: arrays.bytes(&f.cells.deflated),
+        };
+        figures.iter().map(header).collect()
+    };
+    let (figures, holdouts) = (headers(&parts.figures), headers(&parts.holdouts));
     let header = Header {
-        required_features: vec![],
+        required_features: holdouts.first().map(|_| HOLDOUTS.to_string()).into_iter().collect(),
         name: parts.name.clone(),
         edition: parts.edition,
         title: parts.title.clone(),
@@ -108,6 +111,7 @@ pub(crate) fn encode(parts: &PackParts) -> Result<Vec<u8>> {
         columns: parts.columns.clone(),
         sources: parts.sources.clone(),
         figures,
+        holdouts,
     };
     let header = serde_json::to_vec(&header).map_err(|e| bad(e.to_string()))?;
     if header.len() > MAX_HEADER {

@@ -65,6 +65,7 @@ pub(crate) struct PackParts {
     /// The facts of a draw, in the order of emission.
     pub columns: Vec<String>,
     pub figures: Vec<Figure>,
+    pub holdouts: Vec<Figure>,
     pub sources: Vec<Source>,
 }
 
@@ -85,6 +86,7 @@ pub struct Pack {
     pub(crate) columns: Vec<Column>,
     pub(crate) schema: SchemaRef,
     pub(crate) figures: Vec<Figure>,
+    pub(crate) holdouts: Vec<Figure>,
     pub(crate) sources: Vec<Source>,
     pub(crate) addresses: Vec<Address>,
     pub(crate) list_addresses: Vec<Address>,
@@ -183,6 +185,11 @@ impl Pack {
         &self.figures
     }
 
+    /// Figures that no table of the pack was fitted to, kept to judge the fit by.
+    pub fn holdouts(&self) -> &[Figure] {
+        &self.holdouts
+    }
+
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
@@ -270,6 +277,7 @@ impl Pack {
             columns: vec![],
             schema: Arc::new(Schema::empty()),
             figures: parts.figures,
+            holdouts: parts.holdouts,
             sources: parts.sources,
             addresses: vec![],
             list_addresses: vec![],

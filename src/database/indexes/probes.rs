@@ -129,7 +129,7 @@ async fn measure(database: &Database, dataset: &Dataset, column: &str, parts: us
     };
     let asked: Vec<Vec<f32>> = (0..asked.len()).filter_map(vector).collect();
     let mut exact: Vec<HashSet<u64>> = vec![];
-    let vectors = database.shared.vectors.get(dataset, column).await?;
+    let vectors = database.shared.vectors.get(dataset, column, database.runtime()?.as_ref()).await?;
     for query in &asked {
         let nearest = match &vectors {
             Some(vectors) => vectors.nearest(query, NEAREST, None),

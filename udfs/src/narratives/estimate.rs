@@ -3,14 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::config::ConfigOptions;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::async_scalar_function::AsyncFuncExpr;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_plan::async_func::AsyncFuncExec;
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -22,6 +26,7 @@ use crate::host::narrator::{Estimate, NarrativeRequest, Narrator};
 use crate::narratives::generate_persona::NarrateExec;
 use crate::narratives::narrate_calls::NarrateCalls;
 use crate::nodes::relation_function::RelationFunctionExec;
+use crate::scalars::embed;
 
 /// Rows whose prompts are made to tell what those of all would come to.
 const SAMPLED_ROWS: usize = 1_000;
@@ -64,6 +69,77 @@ pub async fn estimate(plan: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) 
         }
     }
     Ok(any.then_some(total))
+}
+
+/// Texts that a plan would have embedded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EmbeddedTexts {
+    /// Different ones
+    pub count: u64,
+    /// Their bytes in UTF-8, in all
+    pub bytes: u64,
+}
+
+/// The texts that `embed` and the searches of a plan would have embedded; nothing is embedded. Of `embed`, those of some
+/// hundred thousand rows at most are read, and taken to be so for all; texts that a model is to write are not counted.
+/// `fact_search` embeds values of columns too, those that were never met before, which are not counted either.
+///
+/// # Errors
+/// If the texts cannot be computed.
+pub async fn embedded(plan: &Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<EmbeddedTexts> {
+    let (mut nodes, mut total) = (vec![plan.clone()], EmbeddedTexts::default());
+    while let Some(node) = nodes.pop() {
+        nodes.extend(node.children().into_iter().cloned());
+        if let Some(text) = node.downcast_ref::<RelationFunctionExec>().and_then(|call| call.function().embedded_text())
+        {
+            total.count += 1;
+            total.bytes += text.len() as u64;
+        }
+        let Some(calls) = node.downcast_ref::<AsyncFuncExec>() else { continue };
+        let texts: Vec<Arc<dyn PhysicalExpr>> = calls.async_exprs().iter().filter_map(|call| text_of(call)).collect();
+        if !texts.is_empty() && !calls.input().exists(|node| Ok(asks(node) || node.is::<AsyncFuncExec>()))? {
+            let of = texts_of(&texts, calls.input(), &context).await?;
+            total.count += of.count;
+            total.bytes += of.bytes;
+        }
+    }
+    Ok(total)
+}
+
+/// What a call of `embed` embeds.
+fn text_of(call: &AsyncFuncExpr) -> Option<Arc<dyn PhysicalExpr>> {
+    let function = call.func.downcast_ref::<ScalarFunctionExpr>().filter(|f| f.fun().name() == embed::NAME)?;
+    function.args().first().cloned()
+}
+
+async fn texts_of(
+    texts: &[Arc<dyn PhysicalExpr>],
+    input: &Arc<dyn ExecutionPlan>,
+    context: &Arc<TaskContext>,
+) -> Result<EmbeddedTexts> {
+    let known = match input.partition_statistics(None)?.num_rows {
+        Precision::Exact(rows) => Some(rows as u64),
+        _ => None,
+    };
+    let mut rows = execute_stream(input.clone(), context.clone())?;
+    let (mut distinct, mut found, mut read) = (Distinct::default(), EmbeddedTexts::default(), 0u64);
+    while let Some(batch) = rows.try_next().await? {
+        for text in texts {
+            let text = cast(&text.evaluate(&batch)?.into_array(batch.num_rows())?, &DataType::Utf8)?;
+            let asked = (0..text.len() as u32).filter(|row| text.is_valid(*row as usize)).collect();
+            let new = distinct.new_ones(std::slice::from_ref(&text), asked)?;
+            let text = text.as_string::<i32>();
+            found.count += new.len() as u64;
+            found.bytes += new.iter().map(|row| text.value(*row as usize).len() as u64).sum::<u64>();
+        }
+        read += batch.num_rows() as u64;
+        if known.is_some() && read >= READ {
+            break;
+        }
+    }
+    let share = known.map_or(1.0, |known| (known as f64 / read.max(1) as f64).max(1.0));
+    let scale = |number: u64| (number as f64 * share).round() as u64;
+    Ok(EmbeddedTexts { count: scale(found.count), bytes: scale(found.bytes) })
 }
 
 /// The operators that ask a model, and of how many rows at most, where a function above asks for so many alone.
@@ -269,7 +345,7 @@ impl RowSample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{AsArray, Int64Array};
+    use arrow::array::Int64Array;
     use arrow::datatypes::Int64Type;
 
     #[test]

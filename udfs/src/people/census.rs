@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::{MemTable, TableType};
-use populace_population::{Levels, Pack, did_you_mean};
+use populace_population::{Figure, Levels, Pack, did_you_mean};
 
 use crate::host::Populace;
 use crate::host::packs::population_error;
@@ -28,7 +28,7 @@ impl CatalogProvider for Census {
     }
 }
 
-/// `census.usa`: a table for each figure, and `sources`, `fits`, `variables`.
+/// `census.usa`: a table for each figure and hold-out, and `sources`, `fits`, `holdouts`, `variables`.
 #[derive(Debug)]
 struct Country {
     populace: Arc<Populace>,
@@ -39,17 +39,18 @@ struct Country {
 impl SchemaProvider for Country {
     fn table_names(&self) -> Vec<String> {
         let figures = self.populace.packs.get(&self.name);
-        let figures = figures.iter().flat_map(|p| p.figures()).map(|f| f.name.clone());
-        ["sources", "fits", "variables"].map(String::from).into_iter().chain(figures).collect()
+        let figures = figures.iter().flat_map(|p| p.figures().iter().chain(p.holdouts())).map(|f| f.name.clone());
+        ["sources", "fits", "holdouts", "variables"].map(String::from).into_iter().chain(figures).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
         let pack = self.populace.packs.get(&self.name)?;
         let batch = match name {
-            "sources" => sources(&pack)?,
+            "sources" => sources(&pack, pack.figures())?,
+            "holdouts" => sources(&pack, pack.holdouts())?,
             "fits" => fits(&pack)?,
             "variables" => variables(&pack)?,
-            name => match pack.figures().iter().find(|f| f.name == name) {
+            name => match pack.figures().iter().chain(pack.holdouts()).find(|f| f.name == name) {
                 Some(figure) => figure.batch().map_err(population_error)?,
                 None => {
                     let names = self.table_names();
@@ -75,9 +76,8 @@ impl SchemaProvider for Country {
 }
 
 /// One row a figure.
-fn sources(pack: &Pack) -> Result<RecordBatch> {
-    let rows: Vec<[Option<&str>; 10]> = pack
-        .figures()
+fn sources(pack: &Pack, figures: &[Figure]) -> Result<RecordBatch> {
+    let rows: Vec<[Option<&str>; 10]> = figures
         .iter()
         .map(|f| {
             let source = pack.sources().iter().find(|s| s.id == f.source);

@@ -99,6 +99,24 @@ fn of_table(scan: &TableScan, at: usize, host: Option<&dyn TableSearch>) -> bool
     scan.source.schema().field(at).name() == UUID && (drawn || host.is_some_and(|host| host.has_key(&table)))
 }
 
+/// Whether people are written up somewhere in a relation, by `generate_persona`.
+///
+/// # Errors
+/// None that a plan is known to have.
+pub(crate) fn writes_people(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| {
+        let LogicalPlan::TableScan(scan) = node else { return Ok(false) };
+        if let Some(definition) = scan.source.get_logical_plan() {
+            return writes_people(&definition);
+        }
+        #[cfg(feature = "narratives")]
+        let writes = source_as_provider(&scan.source).is_ok_and(|table| table.is::<Personas>());
+        #[cfg(not(feature = "narratives"))]
+        let writes = false;
+        Ok(writes)
+    })
+}
+
 /// How many samples lie beneath a relation, one over the other, wherever in it.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ pub(crate) mod lineage;
 pub(crate) mod moments;
 pub(crate) mod numbered;
 pub(crate) mod passes;
+pub(crate) mod permanent_random_number;
 pub(crate) mod quotas;
 pub(crate) mod ranks;
 pub(crate) mod strata;

@@ -141,7 +141,7 @@ impl Ranks {
             }
             let mut ranks = Vec::with_capacity(rows);
             for key in (0..keys.len()).map(|row| keys.value(row)) {
-                let (number, form) = number(key).unwrap_or_else(|| (hash(key.as_bytes()), Form::Mixed));
+                let (number, form) = identity(key);
                 if self.form != form {
                     self.form = if self.form == Form::Unknown { form } else { Form::Mixed };
                 }
@@ -178,6 +178,16 @@ impl Ranks {
         let known = matches!(self.form, Form::Digits | Form::Hyphens);
         known.then(|| ranks.map(|rank| text(unpermuted(rank, self.seed), self.form)).collect())
     }
+}
+
+/// The rank of a row whose key is known to be its own.
+pub(crate) fn rank_of(key: &str, seed: u64) -> u128 {
+    permuted(identity(key).0, seed)
+}
+
+/// The number that a key stands for, and how it is written.
+fn identity(key: &str) -> (u128, Form) {
+    number(key).unwrap_or_else(|| (hash(key.as_bytes()), Form::Mixed))
 }
 
 fn hash(bytes: &[u8]) -> u128 {

@@ -8,7 +8,7 @@ use arrow::compute::filter;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, TableFactor, TableSample as Clause, TableSampleKind, TableSampleQuantity, TableSampleSeed,
@@ -23,8 +23,9 @@ use crate::call::seed::fresh_seed;
 use crate::host::table_search::TableSearch;
 use crate::nodes::relation_function::{RelationFunction, Wanted, all, column, columns, relation};
 use crate::samples::allocation::{Allocation, Design, OnShort};
-use crate::samples::lineage::seed_over;
+use crate::samples::lineage::{seed_over, writes_people};
 use crate::samples::passes::{Sample, no_key};
+use crate::samples::permanent_random_number::may_be_below;
 use crate::samples::ranks::Key;
 
 /// What it is listed as among the functions.
@@ -112,6 +113,14 @@ pub(crate) fn plan(
         }
         SampleSize::Share(share) => {
             let columns_of_table = input.schema().columns();
+            let input = match key {
+                // Whoever is not in the sample is not to be written up: told where people are drawn already.
+                Key::Uuid(at) if share < 1.0 && writes_people(&input)? => {
+                    let taken = may_be_below(Expr::Column(columns_of_table[at].clone()), of_ranks, share);
+                    LogicalPlanBuilder::from(input).filter(taken)?.build()?
+                }
+                _ => input,
+            };
             let keys = key.columns(columns_of_table.len()).into_iter();
             let keys = keys.map(|at| Expr::Column(columns_of_table[at].clone())).chain(all(&input));
             let inputs = vec![columns(&input, keys)?];

@@ -7,7 +7,8 @@ use arrow::compute::{cast, interleave};
 use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -25,10 +26,17 @@ pub(super) struct Collected {
     batches: Vec<RecordBatch>,
     /// The number of each batch's first row
     starts: Vec<u64>,
+    /// What they take of the memory of statements
+    _held: MemoryReservation,
 }
 
 impl Collected {
-    pub async fn read(function: &str, mut rows: SendableRecordBatchStream) -> Result<Collected> {
+    /// Reads the rows of a query.
+    ///
+    /// # Errors
+    /// What they end with, or if there is no memory for them.
+    pub async fn read(function: &str, mut rows: SendableRecordBatchStream, task: &TaskContext) -> Result<Collected> {
+        let held = MemoryConsumer::new(format!("rows that {function} searches")).register(task.memory_pool());
         let schema = rows.schema();
         let (mut batches, mut starts, mut next, mut bytes) = (vec![], vec![], 0, 0);
         while let Some(batch) = rows.try_next().await? {
@@ -40,11 +48,12 @@ impl Collected {
                     MOST_BYTES >> 30
                 );
             }
+            held.try_resize(bytes)?;
             starts.push(next);
             next += batch.num_rows() as u64;
             batches.push(batch);
         }
-        Ok(Collected { schema, batches, starts })
+        Ok(Collected { schema, batches, starts, _held: held })
     }
 
     fn place(&self, row: u64) -> (usize, usize) {

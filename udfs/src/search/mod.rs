@@ -124,6 +124,10 @@ impl RelationFunction for Search {
         self.full_schema()
     }
 
+    fn embedded_text(&self) -> Option<&str> {
+        matches!(self.by, By::Meaning | By::Both | By::Facts).then_some(self.wanted.as_str())
+    }
+
     fn details(&self) -> String {
         let k = self.rerank.as_ref().map_or(self.k, |rerank| rerank.k);
         let mut details = format!("k={k}, columns=({})", self.columns.join(", "));

@@ -104,7 +104,7 @@ impl Search {
         };
         match of_table {
             Some(rows) => Ok(rows),
-            None => Ok(Arc::new(Collected::read(self.function, rows.rows(task)?).await?)),
+            None => Ok(Arc::new(Collected::read(self.function, rows.rows(task)?, task).await?)),
         }
     }
 

@@ -34,6 +34,7 @@ use crate::aggregates::diversity::vendi_score::VendiScore;
 use crate::aggregates::survey_mean::SurveyMean;
 #[cfg(feature = "narratives")]
 use crate::narratives::generate_narrative;
+use crate::samples::permanent_random_number::PermanentRandomNumber;
 use crate::scalars::age_band::AgeBand;
 use crate::scalars::cosine_similarity::CosineSimilarity;
 use crate::scalars::embed as embedding;
@@ -48,6 +49,11 @@ pub fn age_band(age: Expr, bounds: Vec<Expr>) -> Expr {
 /// The cosine of two vectors of one length, from -1 to 1.
 pub fn cosine_similarity(one: Expr, other: Expr) -> Expr {
     ScalarUDF::from(CosineSimilarity::new()).call(vec![one, other])
+}
+
+/// The number from 0 to 1 that samples of a seed take or leave a row by, whose key this is.
+pub fn permanent_random_number(key: Expr, seed: Expr) -> Expr {
+    ScalarUDF::from(PermanentRandomNumber::new()).call(vec![key, seed])
 }
 
 /// A text in small letters without accents.
@@ -144,6 +150,7 @@ mod tests {
             generate_narrative(&context, lit("persona"), vec![]).unwrap(),
             #[cfg(feature = "narratives")]
             try_generate_narrative(&context, lit("persona"), vec![]).unwrap(),
+            permanent_random_number(x(), lit(7)),
             unaccent(x()),
             shannon_entropy(x()),
             gini_simpson(x()),

@@ -19,6 +19,7 @@ use crate::narratives::narrate_calls::PlanCalls;
 use crate::nodes::relation_function::WithRelationFunctions;
 use crate::nodes::unbound_draw::BindDraws;
 use crate::people::census::Census;
+use crate::samples::permanent_random_number::PermanentRandomNumber;
 use crate::scalars::age_band::AgeBand;
 use crate::scalars::cosine_similarity::CosineSimilarity;
 use crate::scalars::embed::Embed;
@@ -32,8 +33,8 @@ use crate::session::rules::lazy_calls::{LateCalls, LazyCalls};
 #[cfg(feature = "narratives")]
 use crate::session::rules::row_facts::RowFacts;
 
-/// The functions of a row that need nothing of a host: `age_band`, `cosine_similarity` and `unaccent`, for a session that
-/// wants no more.
+/// The functions of a row that need nothing of a host: `age_band`, `cosine_similarity`, `permanent_random_number` and
+/// `unaccent`, for a session that wants no more.
 ///
 /// ```
 /// let context = datafusion::prelude::SessionContext::new();
@@ -41,7 +42,12 @@ use crate::session::rules::row_facts::RowFacts;
 /// populace_udfs::aggregates().into_iter().for_each(|function| context.register_udaf(function));
 /// ```
 pub fn scalars() -> Vec<ScalarUDF> {
-    vec![AgeBand::new().into(), CosineSimilarity::new().into(), Unaccent::new().into()]
+    vec![
+        AgeBand::new().into(),
+        CosineSimilarity::new().into(),
+        PermanentRandomNumber::new().into(),
+        Unaccent::new().into(),
+    ]
 }
 
 /// All functions of a row. Where a host gives no model, those that need one say so when they are planned.

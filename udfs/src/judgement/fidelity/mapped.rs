@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use populace_population::{Figure, FigureColumn, Pack};
 
+use crate::statistics::total_variation;
+
 /// No label: the figure does not cover this level.
 pub(crate) const OUTSIDE: u64 = u64::MAX;
 /// No level: a value that the variable does not have.
@@ -36,6 +38,8 @@ pub(crate) struct MappedFigure {
     pub elsewhere: f64,
     /// The figure's own shares, where it has any.
     pub own: Option<Vec<f64>>,
+    /// How far these are from what the network says: their total variation distance.
+    pub drift: Option<f64>,
     pub index: CellIndex,
 }
 
@@ -181,12 +185,14 @@ pub(crate) fn map(
         offsets.push(UNMATCHED);
         mapped.push(MappedColumn { variable: labels.variable, labels: labels.names, offsets, cells });
     }
+    let own = own.map(|_| owns);
     Ok(MappedFigure {
         binding: figure.fits.last().is_some_and(|fit| fit.binding),
         columns: mapped,
+        drift: own.as_ref().and_then(|own| distance(own, &shares)),
         expected: shares,
         elsewhere: expected.elsewhere,
-        own: own.map(|_| owns),
+        own,
         index,
     })
 }
@@ -216,7 +222,60 @@ fn merge(of_levels: &[Option<u16>], labels: usize, shown: &[u16], names: &[Strin
     merged
 }
 
+/// The total variation distance of shares, each scaled to add up to 1; `None` where one has nothing.
+fn distance(one: &[f64], other: &[f64]) -> Option<f64> {
+    let scale = |shares: &[f64]| {
+        let total: f64 = shares.iter().sum();
+        (total > 0.0).then(|| shares.iter().map(|share| share / total).collect::<Vec<f64>>())
+    };
+    Some(total_variation(&scale(one)?, &scale(other)?))
+}
+
 impl MappedFigure {
+    /// The same, of which its own shares are expected, not the network's.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn by_itself(self) -> Result<MappedFigure, String> {
+        let Some(own) = self.own.clone().filter(|own| own.iter().sum::<f64>() > 0.0) else {
+            return Err("it has no shares of its own".into());
+        };
+        let (covered, total) = (self.expected.iter().sum::<f64>() + self.elsewhere, own.iter().sum::<f64>());
+        let expected = own.iter().map(|share| share / total * covered).collect();
+        Ok(MappedFigure { binding: true, expected, elsewhere: 0.0, ..self })
+    }
+
+    /// How far what is expected would be from people in whom the columns have nothing to do with each other, but each its
+    /// margin; `None` of one column.
+    pub fn baseline(&self) -> Option<f64> {
+        let total: f64 = self.expected.iter().sum();
+        if self.columns.len() < 2 || total <= 0.0 {
+            return None;
+        }
+        let margins = self.columns.iter().map(|column| {
+            let mut margin = vec![0.0; column.labels.len()];
+            column
+                .cells
+                .iter()
+                .zip(&self.expected)
+                .for_each(|(label, share)| margin[usize::from(*label)] += share / total);
+            margin
+        });
+        let margins: Vec<Vec<f64>> = margins.collect();
+        let alone = |cell: usize| {
+            let of = self.columns.iter().zip(&margins).map(|(column, margin)| margin[usize::from(column.cells[cell])]);
+            of.product::<f64>()
+        };
+        let (mut apart, mut within) = (0.0, 0.0);
+        for (cell, share) in self.expected.iter().enumerate() {
+            let alone = alone(cell);
+            apart += (share / total - alone).abs();
+            within += alone;
+        }
+        // The rest of it is in combinations that the figure has no cell for.
+        Some((apart + (1.0 - within).max(0.0)) / 2.0)
+    }
+
     /// The names of its columns, as the table has them.
     pub fn variables(&self) -> String {
         self.columns.iter().map(|c| c.variable.as_str()).collect::<Vec<_>>().join(", ")

@@ -44,6 +44,26 @@ pub(crate) const NAME: &str = "fidelity";
 const DETAILS: [(&str, FidelityDetail); 3] =
     [("figures", FidelityDetail::Figures), ("margins", FidelityDetail::Margins), ("cells", FidelityDetail::Cells)];
 
+/// What a table is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Against {
+    /// What the country's network was fitted to
+    Figures,
+    /// What was kept from the fit
+    Holdouts,
+}
+
+const AGAINST: [(&str, Against); 2] = [("figures", Against::Figures), ("holdouts", Against::Holdouts)];
+
+impl Against {
+    fn figures(self, pack: &Pack) -> &[Figure] {
+        match self {
+            Against::Figures => pack.figures(),
+            Against::Holdouts => pack.holdouts(),
+        }
+    }
+}
+
 /// The function, as a session has it.
 pub(crate) const FUNCTION: TableFunction = TableFunction {
     name: NAME,
@@ -51,13 +71,14 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::required("table", "").relation(),
         Parameter::required("country", ""),
         Parameter::optional("figure", "name"),
+        Parameter::optional("against", "'figures' | 'holdouts'"),
         Parameter::optional("detail", "'figures' | 'margins' | 'cells'"),
         Parameter::optional("given", "predicate"),
         Parameter::optional("weights", "number"),
         Parameter::optional("alpha", "number"),
     ],
     positional: 2,
-    description: "Whether a table agrees with the figures of a country, one row a figure, a margin or a cell: the total variation distance `tvd`, the one that chance alone makes in a sample of this size (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test with neighbouring cells pooled until 5 rows are expected in each, and a verdict. A figure differs if its joint table or the margin of one of its columns does; Holm's correction over all of them keeps the chance that any figure differs in a sample of the country's people at `alpha`. Figures are judged against the country's network: `basis` is `figure` where it was made to meet them, and otherwise `drift` says how far it is from their own shares. With `given`, it is the people of whom it holds, and the rows, that are compared. Rows that a figure does not cover are `outside`; values that are no level are `unmatched`. With `weights`, `n` is Kish's effective number of rows.",
+    description: "Whether a table agrees with the figures of a country, one row a figure, a margin or a cell: the total variation distance `tvd`, the one that chance alone makes in a sample of this size (`noise_floor`), the Jensen-Shannon distance in base 2 (`jsd`), a chi-square test with neighbouring cells pooled until 5 rows are expected in each, and a verdict. A figure differs if its joint table or the margin of one of its columns does; Holm's correction over all of them keeps the chance that any figure differs in a sample of the country's people at `alpha`. Figures are judged against the country's network: `basis` is `figure` where it was made to meet them, and otherwise `drift` says how far it is from their own shares. `baseline` is how far the figure's joint table is from one in which its columns have nothing to do with each other. Against 'holdouts', official figures that nothing was fitted to, it is their own shares that are expected, and `drift` is how far the network is from them. With `given`, it is the people of whom it holds, and the rows, that are compared. Rows that a figure does not cover are `outside`; values that are no level are `unmatched`. With `weights`, `n` is Kish's effective number of rows.",
     example: "SELECT figure, tvd, noise_floor, verdict FROM fidelity((SELECT * FROM sample_persona('usa', 100000)), 'usa')",
     plan: |arguments, populace, context| plan(arguments, &populace.packs, context),
 };
@@ -67,6 +88,16 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     let pack = packs.get(&arguments.required_text("country", context)?)?;
     let (input, domain) = Domain::plan(NAME, &mut arguments, input, pack.clone(), context)?;
     let figure = arguments.text("figure", context)?;
+    let against = arguments.choice("against", &AGAINST, context)?.unwrap_or(Against::Figures);
+    let all = against.figures(&pack);
+    if against == Against::Holdouts && all.is_empty() {
+        return plan_err!("{NAME}: `{}` has no hold-outs: [[holdout]] in a pack.toml makes a figure one", pack.name());
+    }
+    if against == Against::Holdouts && !domain.is_everybody() {
+        return plan_err!(
+            "{NAME}: hold-outs are of everybody, and not of those of whom a condition holds: leave out `given`"
+        );
+    }
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(FidelityDetail::Figures);
     let alpha = arguments.share("alpha", context)?.unwrap_or(0.05);
     let weights = match arguments.take("weights") {
@@ -74,21 +105,20 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
         None => None,
     };
     let figures: Vec<usize> = match &figure {
-        None => (0..pack.figures().len()).collect(),
-        Some(name) => match pack.figures().iter().position(|f| f.name == *name) {
+        None => (0..all.len()).collect(),
+        Some(name) => match all.iter().position(|f| f.name == *name) {
             Some(at) => vec![at],
             None => {
-                let names: Vec<&str> = pack.figures().iter().map(|f| f.name.as_str()).collect();
+                let names: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
                 let hint = there_are(name, &names);
-                return plan_err!("{NAME}: `{}` has no figure `{name}`{hint}", pack.name());
+                let kind = if against == Against::Holdouts { "hold-out" } else { "figure" };
+                return plan_err!("{NAME}: `{}` has no {kind} `{name}`{hint}", pack.name());
             }
         },
     };
     let has = |name: &str| column(&input, name).is_some_and(|kind| can_hold(&kind));
-    let found: Vec<Result<Vec<ColumnMatch>, String>> = figures
-        .iter()
-        .map(|at| find(&pack, &pack.figures()[*at], &has).map_err(|why| typed(why, &input, &pack)))
-        .collect();
+    let found: Vec<Result<Vec<ColumnMatch>, String>> =
+        figures.iter().map(|at| find(&pack, &all[*at], &has).map_err(|why| typed(why, &input, &pack))).collect();
     match (&figure, found.as_slice()) {
         (Some(name), [Err(reason)]) => return plan_err!("{NAME}: the figure `{name}` cannot be compared: {reason}"),
         (None, found) if found.iter().all(Result::is_err) => {
@@ -103,18 +133,17 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
         }
         _ => {}
     }
-    let names =
-        read_of(&pack, figures.iter().zip(&found).filter_map(|(at, found)| Some((*at, found.as_deref().ok()?))));
+    let names = read_of(all, figures.iter().zip(&found).filter_map(|(at, found)| Some((*at, found.as_deref().ok()?))));
     let rows = named_columns(NAME, &input, &names, weights.clone())?;
-    let fidelity = Fidelity { domain, figures, found, weighted: weights.is_some(), detail, alpha };
+    let fidelity = Fidelity { domain, against, figures, found, weighted: weights.is_some(), detail, alpha };
     relation(fidelity, vec![rows], None)
 }
 
 /// The columns of a table that figures are read from, each once, in the order of their names.
-pub(crate) fn read_of<'a>(pack: &Pack, figures: impl Iterator<Item = (usize, &'a [ColumnMatch])>) -> Vec<String> {
+pub(crate) fn read_of<'a>(all: &[Figure], figures: impl Iterator<Item = (usize, &'a [ColumnMatch])>) -> Vec<String> {
     let mut names = BTreeSet::new();
     for (at, found) in figures {
-        for (column, found) in pack.figures()[at].columns.iter().zip(found) {
+        for (column, found) in all[at].columns.iter().zip(found) {
             match found {
                 ColumnMatch::Column => _ = names.insert(column.variable.clone()),
                 ColumnMatch::Shown(shown, _) => _ = names.insert(shown.clone()),
@@ -179,7 +208,8 @@ pub(crate) fn weights(
 #[derive(Debug)]
 struct Fidelity {
     domain: Domain,
-    /// Places in the pack's figures
+    against: Against,
+    /// Places in the pack's figures, or hold-outs
     figures: Vec<usize>,
     /// How each of these figures is found in the table, or why it is not
     found: Vec<Result<Vec<ColumnMatch>, String>>,
@@ -206,7 +236,8 @@ impl RelationFunction for Fidelity {
     }
 
     fn details(&self) -> String {
-        format!("country={}, figures={}", self.domain.pack.name(), self.figures.len())
+        let against = if self.against == Against::Holdouts { "holdouts" } else { "figures" };
+        format!("country={}, {against}={}", self.domain.pack.name(), self.figures.len())
     }
 
     fn start(self: Arc<Self>, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch>> {
@@ -236,7 +267,7 @@ impl Fidelity {
         adjust(&mut comparisons);
         let rows = self.figures.iter().zip(mapped).zip(counts.into_iter().zip(comparisons));
         let judged = rows.map(|((at, mapped), (count, comparisons))| {
-            let figure = &self.domain.pack.figures()[*at];
+            let figure = &self.against.figures(&self.domain.pack)[*at];
             let variables = match &mapped {
                 Ok(mapped) => mapped.variables(),
                 Err(_) => figure.columns.iter().map(|c| c.variable.as_str()).collect::<Vec<_>>().join(", "),
@@ -249,7 +280,7 @@ impl Fidelity {
 
     /// Each figure as the table has it, or why it is not comparable.
     fn map(&self) -> Vec<Result<MappedFigure, String>> {
-        let figure = |at: &usize| &self.domain.pack.figures()[*at];
+        let figure = |at: &usize| &self.against.figures(&self.domain.pack)[*at];
         let wanted = self.figures.iter().zip(&self.found).filter(|(_, found)| found.is_ok());
         let wanted: Vec<&Figure> = wanted.map(|(at, _)| figure(at)).collect();
         let mut expected = self.domain.expected(&wanted).into_iter();
@@ -257,10 +288,11 @@ impl Fidelity {
             let found = found.as_ref().map_err(String::clone)?;
             let expected = expected.next().ok_or("nothing is expected of it")??;
             let mapped = map(&self.domain.pack, figure(at), found, &expected)?;
-            Ok(match self.domain.is_everybody() {
-                true => mapped,
-                false => MappedFigure { binding: false, own: None, ..mapped },
-            })
+            match (self.against, self.domain.is_everybody()) {
+                (Against::Holdouts, _) => mapped.by_itself(),
+                (_, true) => Ok(mapped),
+                (_, false) => Ok(MappedFigure { binding: false, own: None, drift: None, ..mapped }),
+            }
         };
         self.figures.iter().zip(&self.found).map(map).collect()
     }

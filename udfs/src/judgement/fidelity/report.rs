@@ -10,7 +10,6 @@ use populace_population::Status;
 use super::mapped::MappedFigure;
 use super::tally::FigureCount;
 use super::verdict::{FigureComparison, shares};
-use crate::statistics::total_variation;
 
 /// What a row is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +73,7 @@ pub(crate) fn schema(detail: FidelityDetail) -> SchemaRef {
             text("differs_in", true),
             number("false_alarm_rate"),
             number("drift"),
+            number("baseline"),
         ],
     };
     Arc::new(Schema::new(fields))
@@ -81,14 +81,6 @@ pub(crate) fn schema(detail: FidelityDetail) -> SchemaRef {
 
 fn basis(mapped: &MappedFigure) -> &'static str {
     if mapped.binding { "figure" } else { "network" }
-}
-
-/// How far the figure's own shares are from what is expected.
-fn drift(mapped: &MappedFigure) -> Option<f64> {
-    let own = mapped.own.as_ref()?;
-    let (total, of_own): (f64, f64) = (mapped.expected.iter().sum(), own.iter().sum());
-    let scale = |shares: &[f64], total: f64| shares.iter().map(|s| s / total).collect::<Vec<f64>>();
-    (total > 0.0 && of_own > 0.0).then(|| total_variation(&scale(own, of_own), &scale(&mapped.expected, total)))
 }
 
 /// One row of the figures or the margins.
@@ -166,6 +158,10 @@ pub(crate) fn figures(judged: &[JudgedFigure], detail: FidelityDetail, alpha: f6
         let of = |r: &VerdictRow| of(r.outcome?, r.comparison?).map(|n| n as i64);
         Arc::new(rows.iter().map(of).collect::<Int64Array>()) as ArrayRef
     };
+    let baseline = |r: &VerdictRow| match r.comparison?.margin {
+        None => r.outcome?.mapped.baseline(),
+        Some(_) => None,
+    };
     let columns = vec![
         text(&|r| Some(r.judged.figure.clone())),
         text(&|r| Some(r.judged.status.to_string())),
@@ -186,7 +182,8 @@ pub(crate) fn figures(judged: &[JudgedFigure], detail: FidelityDetail, alpha: f6
         text(&|r| Some(r.verdict.clone())),
         text(&|r| r.differs_in.clone()),
         compared(&|c| c.test.map(|_| alpha)),
-        Arc::new(rows.iter().map(|r| drift(&r.outcome?.mapped)).collect::<Float64Array>()),
+        Arc::new(rows.iter().map(|r| r.outcome?.mapped.drift).collect::<Float64Array>()),
+        Arc::new(rows.iter().map(baseline).collect::<Float64Array>()),
     ];
     Ok(RecordBatch::try_new(schema(detail), columns)?)
 }

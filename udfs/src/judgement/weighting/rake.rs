@@ -127,7 +127,7 @@ fn plan(mut arguments: Arguments, packs: &Packs, context: &mut dyn RelationPlann
     let on_empty = arguments.choice("on_empty", &ON_EMPTY, context)?.unwrap_or(OnEmpty::Error);
     let total = arguments.integer("total", 1..=MAX_COUNT, context)?.map(|total| total as f64);
     let detail = arguments.choice("detail", &DETAILS, context)?.unwrap_or(RakeDetail::Rows);
-    let variables = read_of(&pack, figures.iter().map(|(at, found)| (*at, found.as_slice())));
+    let variables = read_of(pack.figures(), figures.iter().map(|(at, found)| (*at, found.as_slice())));
     let of_table = input.schema().columns();
     let mut read = vec![];
     for name in &variables {

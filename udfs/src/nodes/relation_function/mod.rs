@@ -52,6 +52,11 @@ pub(crate) trait RelationFunction: fmt::Debug + Send + Sync + 'static {
     /// What EXPLAIN shows of it.
     fn details(&self) -> String;
 
+    /// The text that it has embedded itself, besides those of its rows.
+    fn embedded_text(&self) -> Option<&str> {
+        None
+    }
+
     /// For each column of the schema, the input and the column there that it is, where it is one as it is. Where
     /// nobody wants it, the input comes without it, unless the call reads it itself.
     fn passes(&self) -> Vec<Option<(usize, String)>> {
