@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True  # leave the source tree as it is
 
 from india_pack.character import hobbies, skills
 from india_pack.devanagari import write_names
+from india_pack.holdouts import holdouts
 from india_pack.homes import diet, digital, goods, household_size
 from india_pack.languages import first_language, kits, mother_tongue, number_of_languages
 from india_pack.names import cultures
@@ -54,6 +55,7 @@ def steps():
     skills(units)
     write_names()
     write_latin()
+    holdouts()
 
 
 if __name__ == "__main__":
