@@ -10,7 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from india_pack import devanagari, names, romanise, work
+from india_pack import devanagari, holdouts, names, romanise, work
 from shared_pack.testing import Whole
 
 
@@ -40,6 +40,26 @@ class Words(unittest.TestCase):
         self.assertEqual(names.culture("Christian", "Mizo", "Mizoram"), "mizo")
         self.assertEqual(names.culture("Hindu", "Hindi", "Bihar"), "bihar")
         self.assertEqual(names.culture("Buddhist", "Marathi", "Maharashtra"), "marathi")
+
+
+class Holdouts(unittest.TestCase):
+    def test_combinations_that_nobody_is_in_are_cells_of_0(self):
+        cells = {("Goa", "Rural", "x"): 2.0, ("Goa", "Urban", "y"): 3.0, ("Delhi", "Urban", "x"): 1.0,
+                 ("Delhi", "Rural", "x"): 0.0}
+        self.assertEqual(holdouts.filled(cells, 2), {
+            ("Goa", "Rural", "x"): 2.0, ("Goa", "Rural", "y"): 0.0, ("Goa", "Urban", "x"): 0.0,
+            ("Goa", "Urban", "y"): 3.0, ("Delhi", "Urban", "x"): 1.0, ("Delhi", "Urban", "y"): 0.0})
+
+    def test_raking_meets_the_sums_and_keeps_the_odds(self):
+        cells = {("a", "x"): 4.0, ("a", "y"): 1.0, ("b", "x"): 1.0, ("b", "y"): 1.0}
+        raked = holdouts.raked(cells, ((0,), {("a",): 30.0, ("b",): 70.0}), ((1,), {("x",): 40.0, ("y",): 60.0}))
+        for place, sums in ((0, {("a",): 30.0, ("b",): 70.0}), (1, {("x",): 40.0, ("y",): 60.0})):
+            for key, value in holdouts.told(raked, place).items():
+                self.assertAlmostEqual(value, sums[key])
+        self.assertAlmostEqual(raked["a", "x"] * raked["b", "y"] / raked["a", "y"] / raked["b", "x"], 4.0)
+
+    def test_a_share_of_nobody_is_none(self):
+        self.assertEqual([holdouts.share(1.0, 3.0), holdouts.share(0.0, 0.0)], [0.25, 0.0])
 
 
 class Conversion(Whole, unittest.TestCase):

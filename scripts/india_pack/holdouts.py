@@ -76,7 +76,7 @@ def marriage():
     holdout("marital_status_religion_age_sex_zone", ["zone", "sex", "age", "religion", "marital_status"],
             told(cells, 1, 2, 3, 4, 5))
     holdout("religion_age_sex_zone_state", ["state", "zone", "sex", "age", "religion"], told(cells, 0, 1, 2, 3, 4))
-    # Diplomas are within matric_secondary_below_graduate. literate_other (without level, and not classified) is left out
+    # Diplomas are within matric_secondary_below_graduate. literate_other, without level or not classified, is left out
     names = {"illiterate": "illiterate", "literate_below_primary": "below_primary", "primary": "primary",
              "middle": "middle", "matric_secondary_below_graduate": "secondary", "graduate_and_above": "degree"}
     cells = {}
@@ -141,8 +141,8 @@ def share(part, rest):
 
 
 def work():
-    """The Primary Census Abstract by social category: workers less the share below 18 that figures of work take off, and
-    as non-workers what C-08 counts of adults beyond them."""
+    """The Primary Census Abstract by social category: workers less the share below 18 that figures of work take off,
+    and as non-workers what C-08 counts of adults beyond them."""
     cells, places = defaultdict(float), defaultdict(float)
     for r in read("worker_category_social_category_district_urban_sex.csv"):
         place, state, _ = PLACES[r["district_code"]]
@@ -152,7 +152,8 @@ def work():
             key = (ZONES[r["urban_rural"]], r["sex"], SOCIAL[r["social_category"]])
             cells[census_state(state), *key, r["worker_category"]] += count
             places[place, *key[1:], {"other_worker": "other"}.get(kind, kind)] += count
-    people = total(read("education_social_category_state_urban_sex_age.csv"), ["state", zone, "sex", group, only(adult)])
+    people = total(read("education_social_category_state_urban_sex_age.csv"),
+                   ["state", zone, "sex", group, only(adult)])
     workers = told(cells, 0, 1, 2, 3)
     for key, count in told(people, 0, 1, 2, 3).items():
         cells[key + ("non_worker",)] = max(0.0, count - workers[key])
