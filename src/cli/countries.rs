@@ -124,6 +124,7 @@ fn show(pack: &Pack, out: &mut impl Write) -> Result<(), Failure> {
     }
     writeln!(out, "\nFit: how far the model is from each figure that its nodes meet")?;
     fits(pack, out)?;
+    holdouts(pack, out)?;
     writeln!(out, "\nSources")?;
     for source in pack.sources() {
         writeln!(out, "  {}: {}, {} ({}). {}", source.id, source.agency, source.title, source.year, source.licence)?;
@@ -144,6 +145,29 @@ fn fits(pack: &Pack, out: &mut impl Write) -> Result<(), Failure> {
             let (largest, tvd) = (fit.max_difference, fit.total_variation);
             writeln!(out, "  {:40} {status:9} {:6} {largest:11.1e} {tvd:11.1e}{drift}", figure.name, fit.pass)?;
         }
+    }
+    Ok(())
+}
+
+/// One line a hold-out: how far the model is from it.
+fn holdouts(pack: &Pack, out: &mut impl Write) -> Result<(), Failure> {
+    if pack.holdouts().is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nHold-outs: how far the model is from figures that nothing was fitted to (total variation distance;"
+    )?;
+    writeln!(out, "margins alone: how far the product of the figure's own margins is from it)")?;
+    writeln!(out, "  {:40} {:9} {:>8} {:>11} {:>13}", "figure", "status", "cells", "model", "margins alone")?;
+    for (figure, distance) in pack.holdouts().iter().zip(Analysis::of(pack).holdout_distances()) {
+        let (name, status, cells) = (&figure.name, figure.status.to_string(), grouped(figure.len() as f64));
+        let Some(distance) = distance? else {
+            writeln!(out, "  {name:40} {status:9} {cells:>8} it says nothing of joint shares")?;
+            continue;
+        };
+        let baseline = distance.baseline.map_or(String::new(), |baseline| format!("{baseline:.4}"));
+        writeln!(out, "  {name:40} {status:9} {cells:>8} {:11.4} {baseline:>13}", distance.drift)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use futures::TryStreamExt;
-use populace_population::{Analysis, Pack};
+use populace_population::{Analysis, HoldoutDistance, Pack};
 use populace_udfs::LANGUAGE;
 use url::Url;
 
@@ -191,6 +191,7 @@ async fn text(rows: &Rows<'_>, export: &Export, name: &str) -> Result<String> {
     columns(&mut card, rows, &countries).await?;
     for country in &countries {
         fidelity(&mut card, rows, country, export.card.given.as_deref()).await?;
+        holdouts(&mut card, &country.pack)?;
         figures(&mut card, &country.pack)?;
     }
     if countries.is_empty() {
@@ -477,6 +478,30 @@ async fn fidelity(card: &mut String, rows: &Rows<'_>, country: &Country, given: 
     )?;
     for row in judged {
         writeln!(card, "| {} |", row.iter().map(|v| cell(v)).collect::<Vec<_>>().join(" | "))?;
+    }
+    writeln!(card)?;
+    Ok(())
+}
+
+/// How the country's network does on figures that nothing was fitted to.
+fn holdouts(card: &mut String, pack: &Pack) -> Result<()> {
+    if pack.holdouts().is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        card,
+        "### What the model was not told\n\n\
+         Figures that were kept from the fit of `{}` on purpose. `model` is the total variation distance of its network from \
+         each, `margins alone` that of the product of the figure's own margins: what a model would be off that knew nothing of \
+         what goes with what.\n\n\
+         | figure | status | cells | model | margins alone |\n|---|---|---|---|---|",
+        pack.id()
+    )?;
+    for (figure, distance) in pack.holdouts().iter().zip(Analysis::of(pack).holdout_distances()) {
+        let Ok(Some(HoldoutDistance { drift, baseline })) = distance else { continue };
+        let baseline = baseline.map_or(String::new(), |baseline| format!("{baseline:.4}"));
+        let cells = grouped(figure.len() as u64);
+        writeln!(card, "| {} | {} | {cells} | {drift:.4} | {baseline} |", cell(&figure.title), figure.status)?;
     }
     writeln!(card)?;
     Ok(())

@@ -2,6 +2,7 @@
 
 mod audit;
 mod charts;
+mod fidelity;
 mod numbers;
 mod sections;
 mod strata;
@@ -16,6 +17,7 @@ use populace_population::Pack;
 use serde::Serialize;
 
 use self::audit::{Stereotypes, Validation};
+use self::fidelity::{Fidelity, Figure, Holdout};
 use self::numbers::{Rows, count, percent};
 use self::sections::{Chart, Column, Diversity, Person};
 use crate::catalog::{Catalog, Work};
@@ -66,25 +68,6 @@ struct OfTable {
     is_vectors: bool,
 }
 
-/// A figure in the list of fidelity.
-#[derive(Debug, Serialize)]
-struct Figure {
-    name: String,
-    variables: String,
-    rows: String,
-    tvd: String,
-    floor: String,
-    /// The distance less the floor, in points of a percentage
-    beyond: String,
-    p_value: String,
-    /// The distance and the floor, in percent of the longest bar
-    bar: String,
-    mark: String,
-    verdict: String,
-    differs: bool,
-    official: bool,
-}
-
 #[derive(Debug, Serialize)]
 struct Page {
     title: String,
@@ -99,6 +82,7 @@ struct Page {
     official: Vec<Figure>,
     others: Vec<Figure>,
     left_out: usize,
+    holdouts: Vec<Holdout>,
     stereotypes: Stereotypes,
     validation: Validation,
     columns: Vec<Column>,
@@ -131,6 +115,7 @@ pub async fn write(engine: &Engine, options: &Options) -> Result<String> {
         official,
         others,
         left_out,
+        holdouts: subject.holdouts().await?,
         stereotypes: subject.stereotypes().await?,
         validation: subject.validation().await?,
         columns: subject.diversity().await?,
@@ -150,14 +135,6 @@ fn render(page: &Page) -> Result<String> {
     // By this name, all that is put in is escaped.
     environment.add_template("page.html", PAGE).map_err(wrong)?;
     environment.get_template("page.html").and_then(|page_| page_.render(page)).map_err(wrong)
-}
-
-struct Fidelity {
-    official: Vec<Figure>,
-    others: Vec<Figure>,
-    left_out: usize,
-    verdict: String,
-    agrees: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -332,72 +309,6 @@ impl<'a> Subject<'a> {
                 count(drawn as f64)
             ),
         })
-    }
-
-    /// How the table agrees with the figures of the country.
-    async fn fidelity(&self) -> Result<Fidelity> {
-        let weights = match &self.weights {
-            Some(weights) => format!(", weights => {}", quoted_name(&weights.column)),
-            None => String::new(),
-        };
-        let (table, country, given) = (&self.table, self.quoted_country(), self.given_argument());
-        let sql = format!(
-            "SELECT figure, status, basis, variables, n, tvd, noise_floor, adjusted_p_value, verdict, differs_in \
-             FROM fidelity({table}, {country}{given}{weights})"
-        );
-        let rows = match self.read(&sql).await {
-            Ok(rows) => rows,
-            // A table without any of the country's columns.
-            Err(error) if error.to_string().contains("no figure of") => {
-                let verdict = "No figure can be compared with the columns of this table.".into();
-                return Ok(Fidelity { official: vec![], others: vec![], left_out: 0, verdict, agrees: false });
-            }
-            Err(error) => return Err(error),
-        };
-        let (names, status, basis) = (rows.texts("figure")?, rows.texts("status")?, rows.texts("basis")?);
-        let (variables, verdicts, where_) =
-            (rows.texts("variables")?, rows.texts("verdict")?, rows.texts("differs_in")?);
-        let (n, tvd, floors) = (rows.numbers("n")?, rows.numbers("tvd")?, rows.numbers("noise_floor")?);
-        let p_values = rows.numbers("adjusted_p_value")?;
-        let longest = tvd.iter().chain(&floors).flatten().fold(0.01f64, |a, b| a.max(*b));
-        let (mut official, mut others, mut left_out) = (vec![], vec![], 0);
-        for at in 0..names.len() {
-            let verdict = verdicts[at].clone().unwrap_or_default();
-            let (Some(distance), Some(floor)) = (tvd[at], floors[at]) else {
-                left_out += 1;
-                continue;
-            };
-            // Among the people of a condition no figure is one that the network was made to meet.
-            let by_figure = basis[at].as_deref() == Some("figure") || self.given.is_some();
-            let met = by_figure && status[at].as_deref() == Some("official");
-            let differs = verdict == "differs";
-            let verdict = match (&where_[at], differs) {
-                (Some(columns), true) => format!("differs in {columns}"),
-                _ => verdict,
-            };
-            let figure = Figure {
-                name: names[at].clone().unwrap_or_default(),
-                variables: variables[at].clone().unwrap_or_default(),
-                rows: count(n[at].unwrap_or(0.0)),
-                tvd: percent(distance),
-                floor: percent(floor),
-                beyond: format!("{:+.1}", 100.0 * (distance - floor)).replace('-', "\u{2212}"),
-                p_value: p_values[at].map_or("–".into(), audit::p_value),
-                bar: format!("{:.2}", 100.0 * distance / longest),
-                mark: format!("{:.2}", 100.0 * floor / longest),
-                verdict,
-                differs,
-                official: met,
-            };
-            if met { official.push(figure) } else { others.push(figure) }
-        }
-        let judged = official.len() + others.len();
-        let differing = official.iter().chain(&others).filter(|f| f.differs).count();
-        let verdict = match differing {
-            0 => format!("Agrees with all {judged} figures that it can be held against, as far as its size can tell."),
-            n => format!("Differs from {n} of the {judged} figures that it can be held against, by more than chance."),
-        };
-        Ok(Fidelity { official, others, left_out, verdict, agrees: differing == 0 })
     }
 
     /// Where the people are from.

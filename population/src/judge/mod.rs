@@ -2,6 +2,7 @@
 
 pub(crate) mod association;
 pub(crate) mod expected;
+pub(crate) mod holdouts;
 pub(crate) mod independence;
 mod network;
 
