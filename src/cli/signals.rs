@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use datafusion::common::DataFusionError;
 use futures::FutureExt;
+use tokio::task::unconstrained;
 
 use super::Failure;
 
@@ -153,7 +154,8 @@ impl Runtime {
                 },
             };
             if outcome.is_failure()
-                && let Some(signal) = signal.or_else(|| ended.now_or_never())
+                // Work may have used up what a task may do at a time: what came is told all the same.
+                && let Some(signal) = signal.or_else(|| unconstrained(ended).now_or_never())
             {
                 ENDED_BY.store(signal.code(), Ordering::Relaxed);
             }
@@ -203,21 +205,54 @@ async fn watch(mut signals: Signals) {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
+
     use super::*;
+
+    /// A signal goes to all threads: one test at a time.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    /// What work comes to, and what the program ends with then.
+    fn ended<T>(work: impl Future<Output = Result<T, Failure>>) -> (Result<T, Failure>, u8) {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        ENDED_BY.store(0, Ordering::Relaxed);
+        let runtime =
+            Runtime::new(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+        (runtime.block_on(work), ENDED_BY.swap(0, Ordering::Relaxed))
+    }
+
+    fn kill(signal: &str) {
+        let kill = std::process::Command::new("kill").args([signal, &std::process::id().to_string()]).status();
+        assert!(kill.unwrap().success());
+    }
 
     #[test]
     fn a_signal_during_the_first_step_is_heard() {
-        let runtime =
-            Runtime::new(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
-        let outcome = runtime.block_on(async {
+        let (outcome, code) = ended(async {
             // The thread that hears of signals for others hears of this one before the work lets go.
             std::thread::sleep(Duration::from_millis(200));
-            let kill = std::process::Command::new("kill").args(["-TERM", &std::process::id().to_string()]).status();
-            assert!(kill.unwrap().success());
+            kill("-TERM");
             std::thread::sleep(Duration::from_millis(200));
             tokio::time::sleep(Duration::from_secs(5)).await;
             Ok::<_, Failure>(())
         });
         assert!(outcome.unwrap_err().0.starts_with("interrupted"));
+        assert_eq!(code, 143);
+    }
+
+    #[test]
+    fn a_signal_is_told_whatever_the_work_has_used_up() {
+        let (outcome, code) = ended(async {
+            let heard = interrupt();
+            kill("-INT");
+            heard.await;
+            while has_budget_remaining() {
+                consume_budget().await;
+            }
+            Err::<(), _>(Failure("its own words".into()))
+        });
+        assert_eq!((outcome.unwrap_err().0.as_str(), code), ("its own words", 130));
     }
 }
