@@ -256,6 +256,15 @@ impl Fitting<'_> {
             Some(_) => vec![],
         };
         let mut table = self.raked(pass, &start, &population.values, &binding)?;
+        if let Some(section) = &self.section.smooth {
+            let smoothed = self.smoothed(section, &table, &population.values, &forbidden)?;
+            // What a row says of nobody stays as it was.
+            let rows = start.chunks_exact_mut(width).zip(smoothed.chunks_exact(width));
+            for (row, smoothed) in rows.filter(|(_, smoothed)| smoothed.iter().any(|p| *p > 0.0)) {
+                row.copy_from_slice(smoothed);
+            }
+            table = self.raked(pass, &start, &population.values, &binding)?;
+        }
         // A configuration that nobody is in keeps what the seed says of it.
         for (row, start) in table.chunks_exact_mut(width).zip(start.chunks_exact(width)) {
             let from = if row.iter().sum::<f64>() > 0.0 { row.to_vec() } else { start.to_vec() };

@@ -119,6 +119,16 @@ pub(super) struct NodeSection {
     #[serde(default)]
     pub tables: Vec<String>,
     pub map: Option<MapSection>,
+    pub smooth: Option<SmoothSection>,
+}
+
+/// Along which parent of integers a table is smoothed, and at which of its integers a real step begins.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SmoothSection {
+    pub by: String,
+    #[serde(default)]
+    pub steps: Vec<i64>,
 }
 
 #[derive(Debug, Deserialize)]

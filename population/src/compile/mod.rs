@@ -8,6 +8,7 @@ mod manifest;
 mod met;
 mod places;
 pub mod raking;
+mod smooth;
 mod variables;
 
 use std::borrow::Cow;
@@ -523,10 +524,14 @@ impl Sources {
         let full = format!("pack.toml, {place}");
         if !node.figures.is_empty()
             || node.seed.is_some()
+            || node.smooth.is_some()
             || !node.zeros.is_empty()
             || (!node.tables.is_empty() && node.map.is_some())
         {
-            return Err(source(full, "a node has `figures` (with `seed` and `zeros`), or `tables`, or a `map`"));
+            return Err(source(
+                full,
+                "a node has `figures` (with `seed`, `zeros` and `smooth`), or `tables`, or a `map`",
+            ));
         }
         let parents = self.axes(&node.parents, v, &place)?;
         match &node.map {
