@@ -81,11 +81,11 @@ def alone(places):
                    ["municipality_code"])
     cells = {}
     for (code,), count in single.items():
-        everybody, stated, adults = (sum(of[code, x] for x in SEXES) for of in (
-            places.all, places.stated, defaultdict(float, {k: v - places.minors[k] for k, v in places.grown.items()})))
+        everybody, stated, grown, minors = (
+            sum(of[code, x] for x in SEXES) for of in (places.all, places.stated, places.grown, places.minors))
         if everybody:
             cells[code, "alone"] = count * stated / everybody
-            cells[code, "company"] = max(adults - cells[code, "alone"], 0.0)
+            cells[code, "company"] = max(grown - minors - cells[code, "alone"], 0.0)
     holdout("alone_municipality", ["municipality_code", "household_type"], cells, digits=1)
 
 
@@ -97,23 +97,21 @@ SCHOOLS = {"junior_high_school": "中学卒", "high_school": "高校卒", "vocat
 
 
 def employees():
-    """Industry, sex, schooling and age of the employees of firms with ten or more staff, three at a time."""
+    """Industry, schooling and age, two at a time and by sex, of the employees of firms with ten or more staff. Industry
+    by schooling and age together ties more variables than exact inference has room for."""
     survey = total(read("industry_sex_education_age_employees.csv"),
                    [lambda r: published(r["industry_ja"]), lambda r: SEX[r["sex"]], "education_level", "age_group"])
-    cells = defaultdict(lambda: defaultdict(float))
+    schooling, ages, both = defaultdict(float), defaultdict(float), defaultdict(float)
     for (industry, sex, school, age), people in survey.items():
-        known = school != "unknown"
-        school = SCHOOLS[school] if known else None
-        if known:
-            cells["industry_sex_education"]["regular", industry, sex, school] += people
+        if school != "unknown":
+            schooling["regular", industry, sex, SCHOOLS[school]] += people
         if age != "15-19":
-            cells["industry_sex_age"]["regular", industry, sex, age] += people
-        if known and age != "15-19":
-            cells["industry_education_age"]["regular", industry, school, age] += people
-            cells["education_sex_age"]["regular", school, sex, age] += people
-    columns = {"sex": "sex", "age": "age", "industry": "industry", "education": "education_level"}
-    for name, counted in cells.items():
-        holdout(f"regular_{name}", ["employment_type"] + [columns[part] for part in name.split("_")], counted)
+            ages["regular", industry, sex, age] += people
+        if school != "unknown" and age != "15-19":
+            both["regular", SCHOOLS[school], sex, age] += people
+    holdout("regular_industry_sex_education", ["employment_type", "industry", "sex", "education_level"], schooling)
+    holdout("regular_industry_sex_age", ["employment_type", "industry", "sex", "age"], ages)
+    holdout("regular_education_sex_age", ["employment_type", "education_level", "sex", "age"], both)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
