@@ -13,6 +13,7 @@ import sys
 sys.dont_write_bytecode = True  # leave the source tree as it is
 
 from japan_pack.character import given_names, hobbies, skills, surnames
+from japan_pack.holdouts import holdouts
 from japan_pack.people import education, enrolment, household_size, households, marital, nationality, population
 from japan_pack.work import (Occupations, employment, industries, labour, occupation_classes, occupation_groups,
                              sections, titles)
@@ -41,6 +42,7 @@ def steps():
     personality()
     hobbies()
     skills()
+    holdouts()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True  # leave the source tree as it is
 from shared_pack.command import convert
 from shared_pack.personality import personality
 from singapore_pack.character import hobbies, skills
+from singapore_pack.holdouts import holdouts
 from singapore_pack.homes import digital_use, dwellings, households
 from singapore_pack.names import names
 from singapore_pack.people import dialect_groups, education, ethnicity, language, marital, places, population, religion
@@ -47,6 +48,7 @@ def steps():
     personality()
     hobbies()
     skills()
+    holdouts()
 
 
 if __name__ == "__main__":

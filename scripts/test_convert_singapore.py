@@ -17,11 +17,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from shared_pack.bands import first, last
 from shared_pack.testing import Folders, Pack, Whole
-from singapore_pack import character, codes, homes, names, people, work
+from singapore_pack import character, codes, holdouts, homes, names, people, work
 
 PACK = Pack("singapore")
 MANIFEST = PACK.toml("pack.toml")
 FIGURES = {f["name"]: f for f in MANIFEST["figure"]}
+HOLDOUTS = {f"holdout_{f['name']}": f for f in MANIFEST["holdout"]}
 GROUPS = {g["name"]: g.get("groups") for g in MANIFEST["grouping"]}
 BANDS = {g["name"]: g["bands"] for g in MANIFEST["grouping"] if "bands" in g}
 LEVELS = {v["name"]: v.get("levels") for v in MANIFEST["variable"]}
@@ -435,6 +436,40 @@ class Homes(Folders):
             self.digital_use(0.6, 0.7, 0.4)
 
 
+class Holdouts(Folders):
+    """A planning area where 3 of 60 a sex who were 15 and over in 2020 were under 18."""
+
+    def setUp(self):
+        super().setUp()
+        self.table("population_planning_area_age_sex.csv", "planning_area,age,sex,count",
+                   [["Bedok", a, x, 1] for a in range(0, 79) for x in codes.SEXES])
+        self.table("labour_status_planning_area_sex_2020.csv", "planning_area,sex,labour_status,count",
+                   [["Bedok", x, s, n] for x in codes.SEXES
+                    for s, n in (("employed", 60), ("unemployed", 10), ("outside_labour_force", 50))])
+
+    def test_those_under_18_are_taken_off_those_who_do_not_work(self):
+        holdouts.labour(holdouts.under_18())
+        cells = self.cells("holdout_labour_area_sex_2020")
+        self.assertEqual([cells["Bedok", "Male", s] for s in ("employed", "unemployed", "outside")], [60, 10, 44])
+
+    def test_households_are_turned_into_adults(self):
+        self.table("household_size_planning_area_2020.csv", "planning_area,household_size,count",
+                   [["Bedok", "1", 28], ["Bedok", "2", 50], ["Bedok", "8+", 1]])
+        holdouts.households(holdouts.under_18())
+        self.assertEqual(self.cells("holdout_alone_area_2020"), {("Bedok", "alone"): 28, ("Bedok", "company"): 200})
+        self.assertEqual(self.cells("holdout_household_size_area_2020"), {("Bedok", "2"): 97, ("Bedok", "8"): 6.536})
+
+    def test_bands_of_income_are_those_of_both_tables(self):
+        self.assertEqual([holdouts.income_2020(b) for b in ("0-999", "2000-2999", "12000-14999", "15000+")],
+                         ["Below $1,000", "$2,000 - $2,999", "$12,000 & Over", "$12,000 & Over"])
+
+    def test_a_status_that_is_unknown_is_refused(self):
+        self.table("labour_status_planning_area_sex_2020.csv", "planning_area,sex,labour_status,count",
+                   [["Bedok", "Male", "resting", 1]])
+        with self.assertRaisesRegex(KeyError, "resting"):
+            holdouts.labour(holdouts.under_18())
+
+
 class Hobbies(unittest.TestCase):
     def test_tags_tell_whom_a_hobby_fits(self):
         for tags, ethnicity, faith, weight in (
@@ -461,15 +496,16 @@ class Manifest(unittest.TestCase):
 
     def test_every_figure_has_a_file_a_source_and_a_status(self):
         sources = {s["id"] for s in MANIFEST["source"]}
-        self.assertEqual({os.path.basename(f["file"]) for f in FIGURES.values()}, set(os.listdir(PACK.path("figures"))))
-        for name, f in FIGURES.items():
+        stated = FIGURES | HOLDOUTS
+        self.assertEqual({os.path.basename(f["file"]) for f in stated.values()}, set(os.listdir(PACK.path("figures"))))
+        for name, f in stated.items():
             self.assertEqual(f["file"], f"figures/{name}.csv.gz")
             self.assertIn(f["source"], sources, name)
             self.assertIn(f["status"], ("official", "estimate"), name)
 
     def test_what_is_assumed_is_no_official_figure(self):
         licence = {s["id"]: s["licence"] for s in MANIFEST["source"]}
-        for name, f in FIGURES.items():
+        for name, f in (FIGURES | HOLDOUTS).items():
             if name.endswith(("_seed", "_18_19", "_18_19_2024")) or f["source"] in ("populace", "big_five", "imda"):
                 self.assertEqual(f["status"], "estimate", name)
             if f["status"] == "official":
@@ -543,7 +579,7 @@ class Figures(unittest.TestCase):
                 self.assertAlmostEqual(v, 1, delta=5e-5, msg=f"{name} {key}")
 
     def test_no_figure_tells_of_minors_or_of_groups_unknown(self):
-        for name in FIGURES:
+        for name in FIGURES | HOLDOUTS:
             header, cells = self.cells(name)
             for i, column in enumerate(header[:-1]):
                 values = {k[i] for k in cells}
@@ -551,6 +587,18 @@ class Figures(unittest.TestCase):
                     self.assertGreaterEqual(min(map(first, values)), 15 if name == "marital_age_sex_2018" else 18, name)
                 elif column in ("sex", "ethnicity"):
                     self.assertLessEqual(values, set(LEVELS[column]), name)
+
+    def test_no_node_is_fitted_to_a_holdout(self):
+        self.assertGreaterEqual(len(HOLDOUTS), 10)
+        fitted = {c["figure"] for n in MANIFEST["node"] for c in [*n.get("figures", []), n.get("seed", {})] if c}
+        joints = [sorted(self.cells(name)[0][:-1]) for name in fitted if FIGURES[name]["status"] == "official"]
+        for name, f in HOLDOUTS.items():
+            header, cells = self.cells(name)
+            self.assertNotIn(f["name"], fitted)
+            self.assertEqual(len(set(header[:-1])), len(header) - 1, name)
+            self.assertGreaterEqual(len(header), 3, name)
+            self.assertNotIn(sorted(header[:-1]), joints, name)
+            self.assertEqual(header[-1], "count", name)
 
     def test_names_of_the_lists_are_those_of_the_figures(self):
         for name in ("first_name", "middle_name", "last_name"):
