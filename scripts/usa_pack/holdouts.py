@@ -141,8 +141,8 @@ GROUPS5 = {
 
 def of_states():
     cells = total(read("birthplace_education_state_acs2018.csv"),
-                  ["state", lambda r: "25+", lambda r: "foreign_born" if r["birthplace"] == "foreign_born" else "native",
-                   "education_level"])
+                  ["state", lambda r: "25+",
+                   lambda r: "foreign_born" if r["birthplace"] == "foreign_born" else "native", "education_level"])
     figure("holdout_nativity_education_state", ["state", "age", "nativity", "education_level"], cells)
 
     cells = total(read("veteran_education_state_acs2018.csv"),
