@@ -127,6 +127,17 @@ class Holdouts(Folders):
                          {("CA", "Big County", "with_spouse"): 1000, ("CA", "Big County", "lives_alone"): 200,
                           ("CA", "Big County", "other"): 600})
 
+    def test_areas_of_several_zip_codes_are_left_out(self):
+        self.named()
+        self.table("zipcode_city_county_state_population.csv", "zipcode,zcta", [["1", "1"], ["2", "2"]])
+        self.table("pop_age_zcta_acs2014_2018.csv", "zcta,age_group,count",
+                   [[z, a, 10_000] for z in "12" for a in ("15-19", "20-24", "25-44", "65+")])
+        self.table("profile_zcta_acs2014_2018.csv", "zcta,share_less_than_high_school_25plus", [["1", 0.1], ["2", 0.2]])
+        holdouts.zipcodes()
+        self.assertEqual(set(self.cells("holdout_age_zipcode")), {("1", a) for a in ("20-24", "25-44", "65+")})
+        self.assertEqual(self.cells("holdout_diploma_zipcode"),
+                         {("1", "25+", "no_diploma"): 2_000, ("1", "25+", "diploma"): 18_000})
+
     def test_temperament_is_put_on_the_scale_of_all_adults(self):
         bands = ["18-24", "25-34", "35-44", "45-54", "55+"]
         self.table("big_five_sex_age_sapa.csv", "trait,sex,age_group,mean_t,sd_t,respondents",

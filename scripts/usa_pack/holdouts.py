@@ -19,6 +19,7 @@ def holdouts():
     education_county(named)
     marital_and_living_county({**people[0], **people[1]}, named)
     occupation_group_county(named)
+    zipcodes()
     of_states()
     field_occupation()
     occupation_race()
@@ -62,9 +63,16 @@ def age_county(people, named):
     figure("holdout_age_county", ["state", "county", "age"], in_counties(cells, named))
 
 
+PEOPLE_OF_A_COUNTY = 5_000  # of 25 and over; smaller ones, where the sample is thin, are left out
+
+
 def education_county(named):
     cells = total(read("education_county_acs2017_2021.csv"),
                   ["state", "county_fips", lambda r: "25+", "education_level"])
+    people = defaultdict(float)
+    for (_, code, *_), v in cells.items():
+        people[code] += v
+    cells = {key: v for key, v in cells.items() if people[key[1]] >= PEOPLE_OF_A_COUNTY}
     figure("holdout_education_county", ["state", "county", "age", "education_level"], in_counties(cells, named))
 
 
@@ -117,6 +125,38 @@ def occupation_group_county(named):
             cells[r["state"], r["county_fips"], r["category"]] = float(r["share"]) * employed[r["county_fips"],]
     figure("holdout_occupation_group_county", ["state", "county", "occupation_group"], in_counties(cells, named),
            digits=0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# ZIP codes
+
+ZIP_AGES = ["20-24", "25-44", "45-64", "65+"]
+PEOPLE_OF_A_ZIP = 15_000  # of 20 and over; smaller areas are left out
+
+
+def zipcodes():
+    """Tabulation Areas that are one ZIP code of the pack, so that the area's people are that ZIP code's."""
+    listed = {r["level"] for r in rows_of(os.path.join(FOLDERS["pack"], "levels", "zipcode.csv"))}
+    within = defaultdict(list)
+    for r in read("zipcode_city_county_state_population.csv"):
+        if r["zipcode"] in listed:
+            within[r["zcta"]].append(r["zipcode"])
+    ages = total(read("pop_age_zcta_acs2014_2018.csv"),
+                 ["zcta", lambda r: band_of(first(r["age_group"]), ZIP_AGES)])
+    people = defaultdict(float)
+    for (area, age), v in ages.items():
+        people[area] += v
+    large = {area for area, v in people.items() if v >= PEOPLE_OF_A_ZIP and within[area] == [area]}
+    figure("holdout_age_zipcode", ["zipcode", "age"], {k: v for k, v in ages.items() if k[0] in large})
+
+    cells = {}
+    for r in read("profile_zcta_acs2014_2018.csv"):
+        share = r["share_less_than_high_school_25plus"]
+        if r["zcta"] in large and share:
+            of_25 = people[r["zcta"]] - ages[r["zcta"], "20-24"]
+            cells[r["zcta"], "25+", "no_diploma"] = of_25 * float(share)
+            cells[r["zcta"], "25+", "diploma"] = of_25 * (1 - float(share))
+    figure("holdout_diploma_zipcode", ["zipcode", "age", "education_level"], cells, digits=0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
