@@ -14,6 +14,7 @@ import sys
 sys.dont_write_bytecode = True  # leave the source tree as it is
 
 from brazil_pack.character import hobbies, names, skills
+from brazil_pack.holdouts import holdouts
 from brazil_pack.people import education, homes, marital, municipalities, population, race, religion, zone
 from brazil_pack.work import labour, occupation_kinds, occupations, positions
 from shared_pack.command import convert
@@ -37,6 +38,7 @@ def steps():
     personality()
     hobbies()
     skills()
+    holdouts()
 
 
 if __name__ == "__main__":

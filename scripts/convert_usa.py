@@ -17,6 +17,7 @@ from shared_pack.command import convert
 from shared_pack.personality import personality
 from shared_pack.tables import read
 from usa_pack.character import hobbies, names, skills
+from usa_pack.holdouts import holdouts
 from usa_pack.homes import children_at_home, household_size, living_arrangement, places
 from usa_pack.people import bachelors_field, education, language, marital, nativity, population, race, veterans
 from usa_pack.work import college_enrolment, industries, labour, occupation_groups, occupations
@@ -48,6 +49,7 @@ def steps():
     personality()
     hobbies()
     skills(order, soc, by_sex)
+    holdouts()
 
 
 if __name__ == "__main__":

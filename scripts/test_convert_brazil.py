@@ -12,11 +12,38 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from brazil_pack import character, work
+from brazil_pack import character, holdouts, work
 from brazil_pack.codes import REGIONS, SHORES, STATES
-from shared_pack.testing import Pack, Whole
+from shared_pack.testing import Folders, Pack, Whole
 
 PACK = Pack("brazil")
+
+
+class Holdouts(Folders):
+    """Tables that are only judged by."""
+
+    def test_women_of_2022_are_shared_out_as_those_of_2010(self):
+        header = "state,urban_rural,age_group,education_level,marital_status,count,women_with_children"
+        self.table("women_marital_education_age_urban_state_2010.csv", header,
+                   [["AC", zone, age, "superior_completo", status, n, 0] for age in ("15-19", "20-24", "25-29")
+                    for zone, status, n in (("rural", "casado", 10), ("urban", "casado", 20), ("urban", "viuvo", 30))])
+        holdouts.women({("Acre", "20-29", "Superior completo"): 1200, ("Acre", None, "Superior completo"): 5})
+        key = ("Feminino", "Acre", "20-29", "Superior completo")
+        self.assertEqual(self.cells("holdout_women_marital_education_state"),
+                         {(*key, "Casado"): 600, (*key, "Viúvo"): 600})
+        self.assertEqual(self.cells("holdout_women_zone_education_state"),
+                         {(*key, "Rural"): 200, (*key, "Urbana"): 1000})
+
+    def test_religion_begins_at_20(self):
+        self.table("religion_age_sex_state_2022.csv", "state,sex,age_group,religion,count",
+                   [["AC", "Male", age, "catolica", 7] for age in ("15-19", "20-24", "80+")])
+        holdouts.religion()
+        self.assertEqual({k[2] for k in self.cells("holdout_religion_age_sex_state")}, {"20-24", "80+"})
+
+    def test_files_and_sections_answer_to_each_other(self):
+        sections = {s["file"] for s in PACK.toml("pack.toml")["holdout"]}
+        files = glob.glob(PACK.path("figures", "holdout_*"))
+        self.assertEqual(sections, {f"figures/{os.path.basename(f)}" for f in files})
 
 
 class Names(unittest.TestCase):

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from shared_pack import tables
 from shared_pack.testing import Folders, Whole
-from usa_pack import codes, people
+from usa_pack import codes, holdouts, people
 
 
 class Codes(unittest.TestCase):
@@ -84,6 +84,72 @@ class People(Folders):
         self.assertAlmostEqual(sum(cell.values()), 43_000, places=3)  # 18-19, 20 and 21-64
         self.assertEqual((cell["white"], cell["hispanic"]), (20_000, 15_000))
         self.assertAlmostEqual(cell["asian"] / cell["black"], 9 / 6)
+
+
+class Holdouts(Folders):
+    """Tables that are only judged by."""
+
+    def named(self):
+        os.mkdir(os.path.join(tables.FOLDERS["pack"], "levels"))
+        self.write(os.path.join(tables.FOLDERS["pack"], "levels", "zipcode.csv"), "level,city,county,state",
+                   [["1", "A", "Big County", "CA"]])
+        self.table("occupation_group_class_commuting_share_county_acs2013_2017.csv",
+                   "state,county_fips,county,dimension,category,share",
+                   [["CA", c, n, "occupation_group", g, 0.5] for c, n in (("01", "Big County"), ("02", "Tiny County"))
+                    for g in ("service", "sales_and_office")])
+        for name in holdouts.PEOPLE_2023:
+            self.table(name, "state,county_fips,county,sex,age_group,count",
+                       [["CA", "01", "Big County", x, "18-19", 90] for x in codes.SEXES])
+        return holdouts.counties()
+
+    def test_counties_that_the_pack_has_not_are_left_out(self):
+        named = self.named()
+        self.table("industry_county_acs2013_2017.csv", "state,county_fips,industry,count",
+                   [["CA", "01", "services", 60], ["CA", "01", "mining", 40], ["CA", "02", "services", 9]])
+        holdouts.occupation_group_county(named)
+        self.assertEqual(self.cells("holdout_occupation_group_county"),
+                         {("CA", "Big County", "service"): 50, ("CA", "Big County", "sales_and_office"): 50})
+
+    def test_those_under_18_are_taken_off_the_never_married(self):
+        named = self.named()
+        self.table("marital_sex_large_counties_acs2018.csv", "state,county_fips,sex,marital_status,count",
+                   [["CA", "01", x, m, n] for x in codes.SEXES for m, n in (
+                       ("never_married", 300), ("married", 600), ("separated", 50), ("widowed", 20), ("divorced", 30))])
+        self.table("household_type_large_counties_acs2018.csv", "state,county_fips,household_type,count",
+                   [["CA", "01", "married_couple_with_children", 500], ["CA", "01", "lives_alone_under_65", 200],
+                    ["CA", "01", "other_nonfamily", 70]])
+        people = {("CA", "01", x, a): n for x in codes.SEXES for a, n in (("10-14", 7), ("15-17", 10), ("18-19", 90))}
+        holdouts.marital_and_living_county(people, named)
+        cells = self.cells("holdout_marital_sex_county")
+        self.assertEqual(cells["CA", "Big County", "Male", "never_married"], 300 - 1000 * 10 / 100)
+        self.assertEqual(cells["CA", "Big County", "Male", "married_or_separated"], 650)
+        self.assertEqual(self.cells("holdout_living_arrangement_county"),
+                         {("CA", "Big County", "with_spouse"): 1000, ("CA", "Big County", "lives_alone"): 200,
+                          ("CA", "Big County", "other"): 600})
+
+    def test_areas_of_several_zip_codes_are_left_out(self):
+        self.named()
+        self.table("zipcode_city_county_state_population.csv", "zipcode,zcta", [["1", "1"], ["2", "2"]])
+        self.table("pop_age_zcta_acs2014_2018.csv", "zcta,age_group,count",
+                   [[z, a, 10_000] for z in "12" for a in ("15-19", "20-24", "25-44", "65+")])
+        self.table("profile_zcta_acs2014_2018.csv", "zcta,share_less_than_high_school_25plus", [["1", 0.1], ["2", 0.2]])
+        holdouts.zipcodes()
+        self.assertEqual(set(self.cells("holdout_age_zipcode")), {("1", a) for a in ("20-24", "25-44", "65+")})
+        self.assertEqual(self.cells("holdout_diploma_zipcode"),
+                         {("1", "25+", "no_diploma"): 2_000, ("1", "25+", "diploma"): 18_000})
+
+    def test_temperament_is_put_on_the_scale_of_all_adults(self):
+        bands = ["18-24", "25-34", "35-44", "45-54", "55+"]
+        self.table("big_five_sex_age_sapa.csv", "trait,sex,age_group,mean_t,sd_t,respondents",
+                   [["agreeableness", x, a, m, 5, 9] for x, m in (("Male", 40), ("Female", 44)) for a in bands])
+        self.table("pop_single_age_sex_state_2024_estimate.csv", "state,sex,age,count",
+                   [["CA", x, a, 100] for x in codes.SEXES for a in range(16, 86)])
+        holdouts.agreeableness()
+        cells = self.cells("holdout_agreeableness_age_sex")
+        self.assertAlmostEqual(sum(cells.values()), 2 * 68 * 100, delta=10)
+        average = {x: cells[x, "18-24", "average"] for x in codes.SEXES}
+        self.assertAlmostEqual(average["Male"], average["Female"], delta=average["Male"] / 20)
+        self.assertGreater(cells["Female", "18-24", "high"], cells["Male", "18-24", "high"])
 
 
 class Conversion(Whole, unittest.TestCase):
