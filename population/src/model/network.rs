@@ -165,6 +165,9 @@ impl Table {
     }
 }
 
+/// The most products that are formed to make one table of a marginal: some seconds of work, of which nothing is held.
+const MAX_WORK: u128 = 1 << 31;
+
 impl Network {
     /// The variables that these ones depend on, themselves included.
     pub fn ancestors(&self, of: impl IntoIterator<Item = usize>) -> Vec<bool> {
@@ -179,8 +182,59 @@ impl Network {
     }
 
     /// The joint distribution of some variables on some partitions, by variable elimination. Only the first
-    /// `self.tables.len()` variables may be asked for. `None` if it would take more than `bound` cells.
+    /// `self.tables.len()` variables may be asked for. `None` if it would hold more than `bound` cells in a table, or form
+    /// more than 2^31 products to make one.
     pub fn marginal(&self, keep: &[Axis], bound: u64) -> Option<Potential> {
+        if cells(keep) > u128::from(bound) {
+            return None;
+        }
+        let (axes, classes): (Vec<Axis>, Vec<Option<Vec<usize>>>) =
+            keep.iter().map(|axis| self.seen_through_its_parent(axis, keep)).unzip();
+        let joint = self.eliminated_onto(&axes, bound)?;
+        if classes.iter().all(Option::is_none) {
+            return Some(joint);
+        }
+        let (from, to) = (strides(&axes), strides(keep));
+        let mut values = vec![0.0; cells(keep) as usize];
+        for (cell, share) in joint.values.iter().enumerate() {
+            let class = |at: usize| cell / from[at] % axes[at].partition.classes();
+            let own = |at: usize| classes[at].as_ref().map_or(class(at), |of| of[class(at)]);
+            values[(0..axes.len()).map(|at| own(at) * to[at]).sum::<usize>()] += share;
+        }
+        Some(Potential { axes: keep.to_vec(), values })
+    }
+
+    /// An axis of a variable that is a function of its one parent, as an axis of that parent with the class that each of
+    /// its classes is: nothing is eliminated between the two, of which the parent may have very many levels. Another axis,
+    /// one whose parent is kept too, or whose variable others depend on, is left as it is.
+    fn seen_through_its_parent(&self, axis: &Axis, keep: &[Axis]) -> (Axis, Option<Vec<usize>>) {
+        let as_it_is = (axis.clone(), None);
+        let of = |variable: usize| match (&self.tables[variable].rows, &self.tables[variable].parents[..]) {
+            (Rows::Function { levels }, [parent]) => Some((levels, parent)),
+            _ => None,
+        };
+        let Some((levels, parent)) = of(axis.variable) else { return as_it_is };
+        let shared = keep.iter().filter(|other| other.variable != axis.variable).any(|other| {
+            other.variable == parent.variable || of(other.variable).is_some_and(|(_, p)| p.variable == parent.variable)
+        });
+        let wanted = self.ancestors(keep.iter().map(|a| a.variable));
+        let mut tables = wanted.iter().zip(&self.tables).filter(|(wanted, _)| **wanted);
+        if shared || tables.any(|(_, table)| table.parents.iter().any(|p| p.variable == axis.variable)) {
+            return as_it_is;
+        }
+        let compact = self.tables[axis.variable].compact.as_ref();
+        let class_of = |class: &u16| {
+            let row = compact.map_or(u32::from(*class), |rows| rows[usize::from(*class)]);
+            let level = levels.get(row as usize).map_or(0, |level| usize::from(*level));
+            axis.partition.class_of()[level]
+        };
+        let of_levels: Vec<u16> = parent.partition.class_of().iter().map(class_of).collect();
+        let partition = Partition::by_signature(of_levels.iter().copied());
+        let classes = partition.members().iter().map(|levels| usize::from(of_levels[levels[0]])).collect();
+        (Axis { variable: parent.variable, partition }, Some(classes))
+    }
+
+    fn eliminated_onto(&self, keep: &[Axis], bound: u64) -> Option<Potential> {
         let wanted = self.ancestors(keep.iter().map(|a| a.variable));
         let mut seen: Vec<Partition> =
             self.variables.iter().map(|v| Partition::by_signature(vec![0; v.len()])).collect();
@@ -208,19 +262,20 @@ impl Network {
                     (at, scope)
                 })
                 .min_by_key(|(_, scope)| cells(scope))?;
-            if cells(&scope) > u128::from(bound) {
-                return None;
-            }
             let variable = rest.swap_remove(at);
             let (with, without): (Vec<Potential>, Vec<Potential>) =
                 pool.into_iter().partition(|f| f.mentions(variable));
+            let work = cells(&scope);
             let kept: Vec<Axis> = scope.into_iter().filter(|a| a.variable != variable).collect();
+            if work > MAX_WORK || cells(&kept) > u128::from(bound) {
+                return None;
+            }
             pool = without;
             pool.push(Potential::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
         }
         let mut scope = keep.to_vec();
         pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::model::potential::widen(&mut scope, a));
-        (cells(&scope) <= u128::from(bound)).then(|| Potential::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
+        (cells(&scope) <= MAX_WORK).then(|| Potential::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
     }
 }
 
