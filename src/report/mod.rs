@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use self::audit::{Stereotypes, Validation};
 use self::fidelity::{Fidelity, Figure, Holdout};
-use self::numbers::{Rows, count, percent};
+use self::numbers::{Rows, count};
 use self::sections::{Chart, Column, Diversity, Person};
 use crate::catalog::{Catalog, Work};
 use crate::database::sample_of;
@@ -457,6 +457,7 @@ mod tests {
             official: vec![figure()],
             others: vec![figure()],
             left_out: 3,
+            holdouts: vec![],
             stereotypes: Stereotypes {
                 told: vec![Told {
                     attribute: nasty.clone(),
