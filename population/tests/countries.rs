@@ -33,7 +33,7 @@ fn the_compiled_files_are_what_the_sources_give() {
         bytes += committed.len();
     }
     // The binary carries them all.
-    assert!(bytes <= 40_000_000, "{bytes} bytes");
+    assert!(bytes <= 45_000_000, "{bytes} bytes");
 }
 
 /// Promise 3: a figure marked official is met by the model to 1e-6, in every pass that it binds.
