@@ -279,6 +279,9 @@ fn margins_of_a_tilt_are_the_tilt() {
     }
 }
 
+/// Variables whose own margin takes more than the bound: 741 occupations with all that they hang on.
+const TOO_LARGE: [(&str, &str); 1] = [("japan", "occupation")];
+
 /// Every variable of every country may have a margin of its own.
 #[test]
 fn every_variable_has_margins() {
@@ -302,6 +305,11 @@ fn every_variable_has_margins() {
                 labels.len(),
                 sampler.as_ref().map(|s| s.plan().map(|p| p.bytes)).map_err(|e| e.to_string())
             );
+            let known = TOO_LARGE.contains(&(name.as_str(), variable.name.as_str()));
+            if known && sampler.as_ref().is_err_and(|e| e.to_string().contains("more than the bound")) {
+                continue;
+            }
+            assert!(!known, "{name}: {} has its margin now: it is too large no more", variable.name);
             if let Err(error) = sampler {
                 refused.push(format!("{name}: {}: {error}", variable.name));
             }

@@ -47,6 +47,9 @@ pub(super) struct Pair {
 pub(super) struct Curve {
     pub title: String,
     pub points: Vec<Bar>,
+    /// The country between the points, by the place of a group (0 the middle of the first); its points' alone where this is
+    /// empty
+    pub line: Vec<(f64, f64)>,
 }
 
 fn letters(color: &RGBColor, x: HPos, y: VPos) -> TextStyle<'_> {
@@ -187,6 +190,7 @@ pub(super) fn curves(title: &str, curves: &[Curve]) -> Result<String, String> {
                     p.interval.map_or(0.0, |(_, high)| high).min(p.expected.max(p.observed.unwrap_or(0.0)) * 1.3);
                 p.observed.unwrap_or(0.0).max(p.expected).max(high)
             });
+            let most = most.chain(curve.line.iter().map(|(_, share)| *share));
             let end = ceiling(most.fold(1.0, f64::max)).min(100.0);
             let mut chart = ChartBuilder::on(&area)
                 .margin_right(10)
@@ -205,7 +209,10 @@ pub(super) fn curves(title: &str, curves: &[Curve]) -> Result<String, String> {
                 .label_style(letters(&INK, HPos::Right, VPos::Center))
                 .y_label_formatter(&|y| percent(*y, end))
                 .draw()?;
-            let line = curve.points.iter().enumerate().map(|(at, p)| (at as f64, p.expected)).collect::<Vec<_>>();
+            let line = match curve.line.is_empty() {
+                true => curve.points.iter().enumerate().map(|(at, p)| (at as f64, p.expected)).collect(),
+                false => curve.line.clone(),
+            };
             chart.draw_series([PathElement::new(line, COUNTRY.stroke_width(2))])?;
             for (at, point) in curve.points.iter().enumerate() {
                 let x = at as f64;
@@ -252,7 +259,14 @@ mod tests {
                 ["Male", "Female"],
                 &[Pair { label: "<20".into(), observed: [1.0, 2.0], expected: [2.0, 1.0] }],
             ),
-            curves("C", &[Curve { title: "a & b".into(), points: vec![bar("18", Some(3.0)), bar("20", None)] }]),
+            curves(
+                "C",
+                &[Curve {
+                    title: "a & b".into(),
+                    points: vec![bar("18", Some(3.0)), bar("20", None)],
+                    line: vec![(-0.4, 1.0), (1.2, 7.0)],
+                }],
+            ),
             bars("nothing", &[]),
         ];
         for svg in drawn {

@@ -78,6 +78,18 @@ fn band(label: &str) -> String {
     }
 }
 
+/// Years of age as places among bands that begin at these ages: 0 is the middle of the first.
+fn across(lows: &[u32], years: &[(u32, f64)]) -> Vec<(f64, f64)> {
+    let (Some((first, _)), Some((last, _))) = (years.first(), years.last()) else { return vec![] };
+    let place = |year: u32| {
+        let band = lows.iter().rposition(|low| *low <= year)?;
+        let low = lows[band].max(*first);
+        let high = lows.get(band + 1).copied().unwrap_or(last + 1);
+        Some(band as f64 - 0.5 + (f64::from(year - low) + 0.5) / f64::from(high - low))
+    };
+    years.iter().filter_map(|(year, share)| Some((place(*year)?, *share))).collect()
+}
+
 impl Subject<'_> {
     pub async fn charts(&self) -> Result<Vec<Chart>> {
         let place = PLACES.iter().find(|p| self.has(p)).copied().unwrap_or(PLACES[0]);
@@ -158,6 +170,22 @@ impl Subject<'_> {
         Ok(pyramid("Population pyramid beside the country", [left, right], &pairs))
     }
 
+    /// The share in percent of the country's people of each year of age that is of each level of a column.
+    async fn by_year(&self, column: &str) -> Result<BTreeMap<String, Vec<(u32, f64)>>> {
+        let Ok(strata) = self.strata(&[(column, column), ("age", "age")]).await? else { return Ok(BTreeMap::new()) };
+        let year = |stratum: &Stratum| stratum.values[1].parse::<u32>().ok();
+        let mut people: BTreeMap<u32, f64> = BTreeMap::new();
+        strata.iter().for_each(|s| _ = year(s).map(|y| *people.entry(y).or_default() += s.expected));
+        let mut levels: BTreeMap<String, Vec<(u32, f64)>> = BTreeMap::new();
+        for stratum in &strata {
+            let Some(year) = year(stratum).filter(|year| people[year] > 0.0) else { continue };
+            let share = 100.0 * stratum.expected / people[&year];
+            levels.entry(stratum.values[0].clone()).or_default().push((year, share));
+        }
+        levels.values_mut().for_each(|years| years.sort_by_key(|(year, _)| *year));
+        Ok(levels)
+    }
+
     async fn marital(&self, chart: &mut Chart) -> Result<std::result::Result<String, String>> {
         const BANDS: &str = "age_band(age, 25, 35, 45, 55, 65, 75, 85)";
         let strata = match self.strata(&[("marital_status", "marital_status"), (BANDS, "age_band")]).await? {
@@ -191,12 +219,18 @@ impl Subject<'_> {
         self.by_design(&mut shares).await?;
         let points: Vec<Bar> = shares.into_iter().map(|share| share.bar).collect();
         let of_statuses = statuses.iter().zip(points.chunks(bands.len().max(1)));
+        let lows: Vec<u32> = bands.keys().copied().collect();
+        let years = self.by_year("marital_status").await?;
         let all: Vec<Curve> = of_statuses
-            .map(|((status, _), points)| Curve { title: self.words("marital_status", status), points: points.into() })
+            .map(|((status, _), points)| Curve {
+                title: self.words("marital_status", status),
+                points: points.into(),
+                line: across(&lows, years.get(*status).map_or(&[], Vec::as_slice)),
+            })
             .collect();
         chart.lead =
-            "The share of people from each age on, up to the next, that is of a status. Upright lines are what chance \
-                      leaves open (95\u{a0}%)."
+            "The share of people from each age on, up to the next, that is of a status; the country's at each year of age. \
+                      Upright lines are what chance leaves open (95\u{a0}%)."
                 .into();
         chart.head = head(&["Status", "Age"]);
         let rows = all.iter().flat_map(|c| c.points.iter().map(|p| [vec![c.title.clone()], numbers(p)].concat()));
@@ -483,6 +517,17 @@ impl Subject<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn years_lie_across_their_bands() {
+        let years: Vec<(u32, f64)> = (18..45).map(|year| (year, 1.0)).collect();
+        let line = super::across(&[0, 25, 35], &years);
+        let places: Vec<f64> = line.iter().map(|(place, _)| *place).collect();
+        assert!(places.is_sorted() && line.len() == 27);
+        assert!(places[3].abs() < 1e-9, "21 is the middle of 18 to 24: {}", places[3]);
+        assert!((places[7] - 0.55).abs() < 1e-9 && (places[26] - 2.45).abs() < 1e-9, "{places:?}");
+        assert!(super::across(&[0], &[]).is_empty());
+    }
 
     #[test]
     fn bands_as_a_chart_has_them() {

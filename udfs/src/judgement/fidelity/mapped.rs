@@ -36,6 +36,8 @@ pub(crate) struct MappedFigure {
     /// The share of the population in each cell, and in combinations of labels without one.
     pub expected: Vec<f64>,
     pub elsewhere: f64,
+    /// Whether it says nothing of combinations that it has no cell for: rows there are outside of it.
+    pub says_of_cells_alone: bool,
     /// The figure's own shares, where it has any.
     pub own: Option<Vec<f64>>,
     /// How far these are from what the network says: their total variation distance.
@@ -192,6 +194,7 @@ pub(crate) fn map(
         drift: own.as_ref().and_then(|own| distance(own, &shares)),
         expected: shares,
         elsewhere: expected.elsewhere,
+        says_of_cells_alone: false,
         own,
         index,
     })
@@ -240,9 +243,9 @@ impl MappedFigure {
         let Some(own) = self.own.clone().filter(|own| own.iter().sum::<f64>() > 0.0) else {
             return Err("it has no shares of its own".into());
         };
-        let (covered, total) = (self.expected.iter().sum::<f64>() + self.elsewhere, own.iter().sum::<f64>());
+        let (covered, total) = (self.expected.iter().sum::<f64>(), own.iter().sum::<f64>());
         let expected = own.iter().map(|share| share / total * covered).collect();
-        Ok(MappedFigure { binding: true, expected, elsewhere: 0.0, ..self })
+        Ok(MappedFigure { binding: true, expected, elsewhere: 0.0, says_of_cells_alone: true, ..self })
     }
 
     /// How far what is expected would be from people in whom the columns have nothing to do with each other, but each its

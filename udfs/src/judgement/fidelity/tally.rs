@@ -48,6 +48,10 @@ impl FigureCount {
             let weight = weights.map_or(1.0, |w| w[row]);
             match figure.index.get(key) {
                 Some(cell) => self.cells[cell] += weight,
+                None if figure.says_of_cells_alone => {
+                    self.outside += 1;
+                    continue;
+                }
                 None => self.elsewhere += weight,
             }
             self.rows += 1;
