@@ -38,7 +38,7 @@ pub use infer::predicate::{Comparison, Predicate, Value};
 pub use judge::Analysis;
 pub use judge::association::{Association, CoOccurrence};
 pub use judge::expected::Expected;
-pub use judge::holdouts::HoldoutDistance;
+pub use judge::holdouts::{HoldoutDistance, distance_from_margins, distance_of_shares};
 pub use judge::independence::Independence;
 pub use model::philox::{permuted, unpermuted};
 pub use model::variable::{Levels, Names, Variable};

@@ -28,39 +28,44 @@ impl Analysis<'_> {
         let distance = |(figure, expected): (&&Figure, Result<_>)| {
             let expected: std::sync::Arc<crate::Expected> = expected?;
             let Some(own) = expected.own_shares(figure)? else { return Ok(None) };
-            let (own, says) = (scaled(&own), scaled(&expected.cells));
-            let apart = own.iter().zip(&says).map(|(own, says)| (own - says).abs());
-            Ok(Some(HoldoutDistance { drift: apart.sum::<f64>() / 2.0, baseline: baseline(figure, &own)? }))
+            let Some(drift) = distance_of_shares(&own, &expected.cells) else { return Ok(None) };
+            let (codes, _) = figure.cells()?;
+            let codes: Vec<&[u16]> = codes.iter().map(Vec::as_slice).collect();
+            Ok(Some(HoldoutDistance { drift, baseline: distance_from_margins(&codes, &own) }))
         };
         figures.iter().zip(expected).map(distance).collect()
     }
 }
 
-/// Shares that add up to 1, or nothing but zeros.
-fn scaled(shares: &[f64]) -> Vec<f64> {
-    let total: f64 = shares.iter().sum();
-    shares.iter().map(|share| if total > 0.0 { share / total } else { 0.0 }).collect()
+/// The total variation distance of two lists of shares, each scaled to add up to 1; `None` where one has nothing.
+pub fn distance_of_shares(one: &[f64], other: &[f64]) -> Option<f64> {
+    let (of_one, of_other) = (one.iter().sum::<f64>(), other.iter().sum::<f64>());
+    let apart = one.iter().zip(other).map(|(one, other)| (one / of_one - other / of_other).abs());
+    (of_one > 0.0 && of_other > 0.0).then(|| apart.sum::<f64>() / 2.0)
 }
 
-fn baseline(figure: &Figure, own: &[f64]) -> Result<Option<f64>> {
-    let (codes, _) = figure.cells()?;
-    if codes.len() < 2 {
-        return Ok(None);
+/// The total variation distance of the shares of cells, scaled to add up to 1, from people in whom the columns have nothing
+/// to do with each other, but each its margin. `columns` has the label of each cell, for each column; `None` of fewer than
+/// two columns, and of cells without a share.
+pub fn distance_from_margins(columns: &[&[u16]], shares: &[f64]) -> Option<f64> {
+    let total: f64 = shares.iter().sum();
+    if columns.len() < 2 || total <= 0.0 {
+        return None;
     }
-    let margin = |codes: &Vec<u16>| {
+    let margin = |labels: &&[u16]| {
         let mut margin: HashMap<u16, f64> = HashMap::new();
-        codes.iter().zip(own).for_each(|(code, share)| *margin.entry(*code).or_default() += share);
+        labels.iter().zip(shares).for_each(|(label, share)| *margin.entry(*label).or_default() += share / total);
         margin
     };
-    let margins: Vec<HashMap<u16, f64>> = codes.iter().map(margin).collect();
+    let margins: Vec<HashMap<u16, f64>> = columns.iter().map(margin).collect();
     let (mut apart, mut within) = (0.0, 0.0);
-    for (cell, share) in own.iter().enumerate() {
-        let alone: f64 = codes.iter().zip(&margins).map(|(codes, margin)| margin[&codes[cell]]).product();
-        apart += (share - alone).abs();
+    for (cell, share) in shares.iter().enumerate() {
+        let alone: f64 = columns.iter().zip(&margins).map(|(labels, margin)| margin[&labels[cell]]).product();
+        apart += (share / total - alone).abs();
         within += alone;
     }
-    // The rest of the product is in combinations that the figure has no cell for.
-    Ok(Some((apart + (1.0 - within).max(0.0)) / 2.0))
+    // The rest of the product is in combinations that have no cell.
+    Some((apart + (1.0 - within).max(0.0)) / 2.0)
 }
 
 #[cfg(test)]

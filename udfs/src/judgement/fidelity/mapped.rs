@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use populace_population::{Figure, FigureColumn, Pack};
-
-use crate::statistics::total_variation;
+use populace_population::{Figure, FigureColumn, Pack, distance_from_margins, distance_of_shares};
 
 /// No label: the figure does not cover this level.
 pub(crate) const OUTSIDE: u64 = u64::MAX;
@@ -191,7 +189,7 @@ pub(crate) fn map(
     Ok(MappedFigure {
         binding: figure.fits.last().is_some_and(|fit| fit.binding),
         columns: mapped,
-        drift: own.as_ref().and_then(|own| distance(own, &shares)),
+        drift: own.as_ref().and_then(|own| distance_of_shares(own, &shares)),
         expected: shares,
         elsewhere: expected.elsewhere,
         says_of_cells_alone: false,
@@ -225,15 +223,6 @@ fn merge(of_levels: &[Option<u16>], labels: usize, shown: &[u16], names: &[Strin
     merged
 }
 
-/// The total variation distance of shares, each scaled to add up to 1; `None` where one has nothing.
-fn distance(one: &[f64], other: &[f64]) -> Option<f64> {
-    let scale = |shares: &[f64]| {
-        let total: f64 = shares.iter().sum();
-        (total > 0.0).then(|| shares.iter().map(|share| share / total).collect::<Vec<f64>>())
-    };
-    Some(total_variation(&scale(one)?, &scale(other)?))
-}
-
 impl MappedFigure {
     /// The same, of which its own shares are expected, not the network's.
     ///
@@ -251,32 +240,8 @@ impl MappedFigure {
     /// How far what is expected would be from people in whom the columns have nothing to do with each other, but each its
     /// margin; `None` of one column.
     pub fn baseline(&self) -> Option<f64> {
-        let total: f64 = self.expected.iter().sum();
-        if self.columns.len() < 2 || total <= 0.0 {
-            return None;
-        }
-        let margins = self.columns.iter().map(|column| {
-            let mut margin = vec![0.0; column.labels.len()];
-            column
-                .cells
-                .iter()
-                .zip(&self.expected)
-                .for_each(|(label, share)| margin[usize::from(*label)] += share / total);
-            margin
-        });
-        let margins: Vec<Vec<f64>> = margins.collect();
-        let alone = |cell: usize| {
-            let of = self.columns.iter().zip(&margins).map(|(column, margin)| margin[usize::from(column.cells[cell])]);
-            of.product::<f64>()
-        };
-        let (mut apart, mut within) = (0.0, 0.0);
-        for (cell, share) in self.expected.iter().enumerate() {
-            let alone = alone(cell);
-            apart += (share / total - alone).abs();
-            within += alone;
-        }
-        // The rest of it is in combinations that the figure has no cell for.
-        Some((apart + (1.0 - within).max(0.0)) / 2.0)
+        let labels: Vec<&[u16]> = self.columns.iter().map(|column| column.cells.as_slice()).collect();
+        distance_from_margins(&labels, &self.expected)
     }
 
     /// The names of its columns, as the table has them.
