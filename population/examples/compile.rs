@@ -1,7 +1,9 @@
-//! Compiles a pack's folder and prints how its figures are met:
+//! Compiles a pack's folder and prints how its figures are met, and how far it is from what it was not fitted to:
 //! `cargo run -p populace-population --example compile -- datasets/usa`
 
 use std::path::PathBuf;
+
+use populace_population::Analysis;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = PathBuf::from(std::env::args().nth(1).ok_or("usage: compile DIR")?);
@@ -20,6 +22,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 fit.max_difference,
                 fit.total_variation
             );
+        }
+    }
+    if !compiled.pack.holdouts().is_empty() {
+        println!("\n{:44} {:>10} {:>10}", "hold-out", "drift", "baseline");
+    }
+    for (holdout, distance) in compiled.pack.holdouts().iter().zip(Analysis::of(&compiled.pack).holdout_distances()) {
+        match distance {
+            Ok(Some(d)) => println!("{:44} {:10.4} {:10.4}", holdout.name, d.drift, d.baseline.unwrap_or(f64::NAN)),
+            Ok(None) => println!("{:44} no joint shares", holdout.name),
+            Err(error) => println!("{:44} {error}", holdout.name),
         }
     }
     let file = dir.join(format!("{}.pack", compiled.pack.name()));
