@@ -46,7 +46,7 @@ def steps():
     children_at_home(atus)
     places()
     names()
-    personality()
+    personality("population_single_age_sex_state_2024", ("Female", "Male"))
     hobbies()
     skills(order, soc, by_sex)
     holdouts()

@@ -106,16 +106,69 @@ class Raking(unittest.TestCase):
 
 
 class Personality(Folders):
-    def test_each_trait_has_a_distribution_for_each_step_of_its_factor(self):
+    """A country where women are the kinder by 4 T, and the old of both sexes more orderly by 6."""
+
+    def setUp(self):
+        super().setUp()
         loads = {"stability_plasticity": 0.4, **{t: 0.6 for t in personality.TRAITS}}
         self.assumption("personality.csv", "parameter,value", loads.items())
-        personality.personality()
-        for name in ("plasticity", *personality.TRAITS):
-            sums = defaultdict(float)
-            for key, v in self.cells(name).items():
-                sums[key[0]] += v
-            self.assertEqual(len(sums), personality.STEPS)
-            self.assertTrue(all(abs(v - 1) < 1e-6 for v in sums.values()), name)
+        self.assumption("personality_norms.csv", "trait,age,women,men", [
+            [t, age, 52 + orderly if t == "agreeableness" else 50 + orderly, 48 if t == "agreeableness" else 50 + orderly]
+            for t in personality.TRAITS for age in (20, 60)
+            for orderly in [6 if t == "conscientiousness" and age == 60 else 0]])
+        self.people = {(sex, age): 1000 + 10 * age for sex in ("F", "M") for age in range(18, 101)}
+        tables.figure("people", ["sex", "age"], self.people)
+        personality.personality("people", ("F", "M"))
+
+    def rows(self, name):
+        rows = defaultdict(dict)
+        for key, share in self.cells(name).items():
+            rows[key[:-1]][key[-1]] = share
+        return rows
+
+    def moments(self, trait, sexes="FM", ages=range(18, 101)):
+        """Mean and standard deviation of a trait of some people."""
+        factor, expected, scores = self.rows("stability")[()], self.rows(f"{trait}_expected"), self.rows(trait)
+        groups, sums = self.rows("personality_group"), [0.0, 0.0, 0.0]
+        means = {k: [sum(p * int(t) ** n for t, p in row.items()) for n in (0, 1, 2)] for k, row in scores.items()}
+        for (sex, age), people in self.people.items():
+            if sex in sexes and age in ages:
+                for group, part in groups[sex, str(age)].items():
+                    for k, p in factor.items():
+                        for level, q in expected[k, group].items():
+                            sums = [s + people * part * p * q * m for s, m in zip(sums, means[level,])]
+        mean = sums[1] / sums[0]
+        return mean, (sums[2] / sums[0] - mean ** 2) ** 0.5
+
+    def test_shares_add_up(self):
+        for name in ("plasticity", "personality_group", *personality.TRAITS):
+            for row in self.rows(name).values():
+                self.assertAlmostEqual(sum(row.values()), 1, places=6)
+        self.assertEqual(len(self.rows("plasticity")), personality.STEPS)
+        self.assertEqual(len(self.rows("openness_expected")), personality.STEPS * 4)
+
+    def test_all_adults_keep_the_scale(self):
+        for trait in ("agreeableness", "conscientiousness", "neuroticism"):
+            mean, sd = self.moments(trait)
+            self.assertAlmostEqual(mean, 50, delta=0.02)
+            self.assertAlmostEqual(sd, 10, delta=0.06)
+
+    def test_sexes_and_ages_differ_as_the_norms_say(self):
+        women, men = self.moments("agreeableness", "F"), self.moments("agreeableness", "M")
+        self.assertAlmostEqual(women[0] - men[0], 4, delta=0.05)
+        old, young = self.moments("conscientiousness", ages=[70]), self.moments("conscientiousness", ages=[20])
+        self.assertAlmostEqual(old[0] - young[0], 6, delta=0.1)
+
+    def test_means_change_along_a_line_between_the_ages_of_the_norms(self):
+        means = [self.moments("conscientiousness", ages=[age])[0] for age in (29, 30, 31, 60, 90)]
+        self.assertAlmostEqual(means[1] - means[0], 6 / 40, delta=0.01)
+        self.assertAlmostEqual(means[2] - means[1], 6 / 40, delta=0.01)
+        self.assertAlmostEqual(means[4], means[3], places=6)
+
+    def test_a_trait_without_a_norm_is_named(self):
+        self.assumption("personality_norms.csv", "trait,age,women,men", [["openness", 20, 50, 50]])
+        with self.assertRaisesRegex(AssertionError, "personality_norms.csv: women 20 has not one mean of each trait"):
+            personality.norms()
 
     def test_a_higher_factor_gives_more_of_a_trait(self):
         below = personality.normal(-1, 0.8, [0.0])[0]

@@ -28,7 +28,7 @@ def surname(name, spelled):
     return name.capitalize()
 
 
-def names(per_group=1000, surnames=20000):
+def names(per_group=1000, surnames=20000, middle=400):
     spelled = {r["last_name"].replace(" ", "").replace("'", "").replace(".", "").upper(): r["last_name"]
                for r in assumption("surname_spelling.csv")}
     rows = [r for r in read("surnames_race_census2020.csv") if re.fullmatch("[A-Z]{2,}", r["last_name"])]
@@ -59,6 +59,15 @@ def names(per_group=1000, surnames=20000):
     figure("first_name_sex_decade", ["sex", "age", "first_name"], cells)
     figure("first_name_race", ["race_ethnicity", "first_name"], shares, "share", sig=4)
     level_list("first_name", used)
+
+    # Middle names have no table of their own; the frequent first names alone serve, to keep the pack small.
+    common = {(sex, band, name): -count for (sex, band), listed in births.items()
+              for count, name in sorted(listed)[:middle]}
+    used = sorted({name for _, _, name in common})
+    figure("middle_name_sex_decade", ["sex", "age", "middle_name"], common)
+    figure("middle_name_race", ["race_ethnicity", "middle_name"],
+           {key: share for key, share in shares.items() if key[1] in used}, "share", sig=4)
+    level_list("middle_name", used)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
