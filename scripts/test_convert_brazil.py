@@ -12,7 +12,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from brazil_pack import character, holdouts, work
+from brazil_pack import character, holdouts, people, places, work
 from brazil_pack.codes import REGIONS, SHORES, STATES
 from shared_pack.testing import Folders, Pack, Whole
 
@@ -34,16 +34,41 @@ class Holdouts(Folders):
         self.assertEqual(self.cells("holdout_women_zone_education_state"),
                          {(*key, "Rural"): 200, (*key, "Urbana"): 1000})
 
-    def test_religion_begins_at_20(self):
-        self.table("religion_age_sex_state_2022.csv", "state,sex,age_group,religion,count",
-                   [["AC", "Male", age, "catolica", 7] for age in ("15-19", "20-24", "80+")])
-        holdouts.religion()
-        self.assertEqual({k[2] for k in self.cells("holdout_religion_age_sex_state")}, {"20-24", "80+"})
-
     def test_files_and_sections_answer_to_each_other(self):
         sections = {s["file"] for s in PACK.toml("pack.toml")["holdout"]}
         files = glob.glob(PACK.path("figures", "holdout_*"))
         self.assertEqual(sections, {f"figures/{os.path.basename(f)}" for f in files})
+
+
+class People(Folders):
+    def test_religion_of_18_is_apart(self):
+        self.table("religion_age_sex_state_2022.csv", "state,sex,age_group,religion,count",
+                   [["AC", "Male", age, "catolica", 7] for age in ("15-19", "20-24", "80+")])
+        people.religion()
+        self.assertEqual({k[2] for k in self.cells("religion_age_sex_state")}, {"20-24", "80+"})
+        self.assertEqual({k[2] for k in self.cells("religion_18_sex_state")}, {"18-19"})
+        groups = [k[:3] for k in self.cells("belief_group")]
+        self.assertEqual(len(groups), len(set(groups)), "one group for each")
+
+    def test_every_state_marries_and_dwells_somewhere(self):
+        for parts in (people.MARRIAGE, people.HOME_PLACES):
+            self.assertEqual(sorted(c for codes in parts.values() for c in codes.split()), sorted(STATES))
+        for rows in people.CIVIL.values():
+            for row in rows:
+                self.assertAlmostEqual(sum(row), 1)
+
+
+class Places(unittest.TestCase):
+    def test_a_tree_parts_where_people_differ_most(self):
+        items = [[0.9, 0.1], [0.1, 0.1], [0.12, 0.4], [0.1, 0.12], [0.92, 0.1]]
+        self.assertEqual(sorted(places.tree(items, [1.0] * 5, 2, 0)), [[0, 4], [1, 2, 3]])
+        self.assertEqual(sorted(places.tree(items, [1.0] * 5, 3, 0)), [[0, 4], [1, 3], [2]])
+        self.assertEqual(places.tree([[1.0], [1.0]], [1.0, 2.0], 5, 1e-9), [[0, 1]], "alike are one class")
+
+    def test_fitting_meets_both_margins(self):
+        cells = places.fitted({(a, b): 1.0 for a in "xy" for b in "uv"},
+                              [(lambda k: k[0], {"x": 3, "y": 1}), (lambda k: k[1], {"u": 2, "v": 2})])
+        self.assertAlmostEqual(cells["x", "u"], 1.5)
 
 
 class Names(unittest.TestCase):

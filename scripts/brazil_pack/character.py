@@ -32,17 +32,29 @@ def accented(name, known):
     return name[:-2] + "ão" if name.endswith("ao") else name
 
 
-def names(per_group=1100):
+# ASSUMPTION: a third of the people live in the North and the Northeast, where some names are more common than elsewhere,
+# others rarer (assumptions/first_names_region.csv).
+NORTH = 0.345
+NAME_REGIONS = {"Norte e Nordeste": True, "Centro-Sul": False}
+
+
+def names(per_group=1000):
     known = {r["first_name"]: r["written"] for r in assumption("first_name_accents.csv")}
     dropped = {r["first_name"] for r in assumption("first_names_dropped.csv")}
     listed = defaultdict(lambda: defaultdict(float))
     for r in read("first_names_sex_decade.csv"):
         if r["first_name"] not in dropped:
             listed[SEX[r["sex"]], DECADES[r["birth_decade"]]][accented(r["first_name"], known)] += float(r["count"])
-    cells = {}
+    cells, odds = {}, {r["first_name"]: float(r["odds"]) for r in assumption("first_names_region.csv")}
     for (sex, age), names_ in listed.items():
-        for name, v in sorted(names_.items(), key=lambda x: (-x[1], x[0]))[:per_group]:
-            cells[sex, age, name] = round(v)
+        for part, of in NAME_REGIONS.items():
+            here = {}
+            for name, v in names_.items():
+                north = NORTH * odds.get(name, 1.0) / (NORTH * odds.get(name, 1.0) + 1 - NORTH)
+                here[name] = v * (north if of else 1 - north)
+            for name, v in sorted(here.items(), key=lambda x: (-x[1], x[0]))[:per_group]:
+                if round(v) > 0:
+                    cells[sex, age, part, name] = round(v)
     # A second given name: the published parts of names that are given names; those of women are common to Marias.
     second = defaultdict(float)
     for r in read("middle_names.csv"):
@@ -59,9 +71,9 @@ def names(per_group=1100):
         for name, v in part.items():
             middle[sex, age, name] = SECOND * v / sum(part.values())
         middle[sex, age, "sem segundo nome"] = 1 - SECOND
-    figure("first_name_sex_decade", ["sex", "age", "first_name"], cells)
+    figure("first_name_sex_decade", ["sex", "age", "state", "first_name"], cells)
     figure("middle_name_sex_decade", ["sex", "age", "middle_name"], middle, "share", sig=5)
-    written = {k[2] for k in cells}
+    written = {k[3] for k in cells}
     # No one bears the same name twice; "das Graças" and the like stand after Maria alone, "de Cássia" after Rita.
     cells, own = {}, set(OF_MARY.values())
     alike = groups_of_first_names(second, written)
@@ -103,11 +115,11 @@ def groups_of_first_names(second, written):
 
 # ASSUMPTION: how much more often than in the country those of a race and a region bear a surname of a heritage.
 HERITAGE_REGION = {"italian": (0.15, 0.08, 1.3, 3.2, 0.8), "german": (0.15, 0.05, 0.7, 5.0, 0.7),
-                   "japanese": (1.0, 0.2, 1.2, 1.1, 1.2), "arab": (0.8, 0.4, 1.4, 1.0, 1.2),
+                   "japanese": (0.3, 0.05, 1.6, 0.9, 0.7), "arab": (0.8, 0.4, 1.4, 1.0, 1.2),
                    "indigenous": (1.0, 1.0, 0.3, 0.5, 1.0), "slavic": (0.05, 0.02, 0.4, 4.0, 0.4)}
-HERITAGE_RACE = {"Branca": {"italian": 1.9, "german": 1.9, "slavic": 2.0, "arab": 1.5, "japanese": 0.004},
-                 "Preta": {"italian": 0.12, "german": 0.1, "slavic": 0.05, "arab": 0.3, "japanese": 0.001},
-                 "Parda": {"italian": 0.4, "german": 0.3, "slavic": 0.25, "arab": 0.8, "japanese": 0.004},
+HERITAGE_RACE = {"Branca": {"italian": 1.9, "german": 1.9, "slavic": 2.0, "arab": 1.5, "japanese": 0.3},
+                 "Preta": {"italian": 0.12, "german": 0.1, "slavic": 0.05, "arab": 0.3, "japanese": 0.01},
+                 "Parda": {"italian": 0.4, "german": 0.3, "slavic": 0.25, "arab": 0.8, "japanese": 0.08},
                  "Amarela": {"italian": 0.2, "german": 0.1, "slavic": 0.05, "arab": 0.2, "japanese": 1.0},
                  "Indígena": {"italian": 0.05, "german": 0.03, "slavic": 0.02, "arab": 0.1, "japanese": 0.0,
                               "indigenous": 1.0}}
@@ -147,13 +159,12 @@ def surnames():
 # ---------------------------------------------------------------------------------------------------------------------
 # Hobbies and skills
 
-LEISURE = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
+LEISURE = ["18-29", "30-44", "45-59", "60-74", "75+"]
 # ASSUMPTION: how common a pastime is at an age: young, even, adult, older, of elders alone.
-AT_AGE = {"Y": (2.0, 1.6, 1.0, 0.6, 0.35, 0.15, 0.05), "F": (1,) * 7, "A": (0.9, 1.2, 1.3, 1.2, 0.9, 0.6, 0.3),
-          "O": (0.3, 0.5, 0.8, 1.1, 1.4, 1.6, 1.5), "E": (0, 0, 0, 0.05, 0.8, 1.8, 2.0)}
+AT_AGE = {"Y": (1.85, 1.15, 0.6, 0.22, 0.05), "F": (1,) * 5, "A": (1.05, 1.27, 1.1, 0.7, 0.3),
+          "O": (0.38, 0.75, 1.2, 1.55, 1.5), "E": (0, 0, 0.15, 1.4, 2.0)}
 HARD = {"team", "outdoor", "fit"}  # sport, whose share by sex is published
-TIRING = {"team": (1, 1, 0.9, 0.5, 0.25, 0.1, 0.02), "outdoor": (1, 1, 1, 0.9, 0.7, 0.4, 0.15),
-          "fit": (1, 1, 1, 1, 0.9, 0.75, 0.45)}
+TIRING = {"team": (1, 0.92, 0.45, 0.15, 0.02), "outdoor": (1, 1, 0.85, 0.5, 0.15), "fit": (1, 1, 1, 0.8, 0.45)}
 FAITH = {"r": ("catholic", "evangelical"), "c": ("catholic",), "e": ("evangelical",), "a": ("afro",),
          "s": ("spiritist",)}
 FAITHS = ["catholic", "evangelical", "spiritist", "afro", "other"]
@@ -168,7 +179,7 @@ def hobbies():
             for r in rows:
                 women = float(r["women"])
                 weight = float(r["weight"]) * 2 * (women if sex == "Feminino" else 1 - women) * AT_AGE[r["age"]][at]
-                cells[sex, age, r["hobby"]] = weight * TIRING.get(r["class"], (1,) * 7)[at]
+                cells[sex, age, r["hobby"]] = weight * TIRING.get(r["class"], (1,) * 5)[at]
     hard = {r["hobby"] for r in rows if r["class"] in HARD}
     part = {sex: sum(v for (s, _, h), v in cells.items() if s == sex and h in hard) for sex in SEXES}
     mean = sum(part.values()) / sum(sport.values())

@@ -5,7 +5,7 @@ from collections import defaultdict
 from shared_pack.bands import band_of, first
 from shared_pack.tables import figure, read, recoded, total
 
-from .codes import MARITAL, PUBLISHED4, RACE, RELIGION, SEX, STATES
+from .codes import MARITAL, PUBLISHED4, RACE, SEX, STATES
 from .people import AGE_MUNICIPALITY
 
 STATE, OF_SEX, OF_RACE = (recoded(*pair) for pair in (("state", STATES), ("sex", SEX), ("race_ethnicity", RACE)))
@@ -22,11 +22,10 @@ def banded(*bands):
 
 def holdouts():
     of_municipalities()
-    schooled = education_race()
-    religion()
+    schooled = women_schooled()
     marital()
     women(schooled)
-    position_sex()
+    position_state()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -64,6 +63,14 @@ def of_municipalities():
              for r in read("workers_position_municipality_2010.csv")}
     figure("holdout_position_municipality", ["municipality_code", "employment_position"], cells, digits=0)
 
+    # Farmers among those who worked in 2010, likewise.
+    cells = {}
+    for r in read("workers_sector_municipality_2010.csv"):
+        if r["industry_sector"] == "agriculture":
+            for kind, share in (("farm", float(r["share"])), ("other", 1 - float(r["share"]))):
+                cells[r["municipality_code"], kind] = share * adults[r["municipality_code"]]
+    figure("holdout_farm_municipality", ["municipality_code", "occupation_kind"], cells, digits=0)
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # States
@@ -72,18 +79,10 @@ AGES = ["18-24", "25-34", "35-49", "50-64", "65+"]
 WOMEN_AGES = ["20-29", "30-39", "40-49", "50-59", "60-69", "70+"]
 
 
-def education_race():
-    """Writes schooling by race, and returns women by state, age and schooling."""
-    rows = read("education_race_age_sex_state_2022.csv")
-    figure("holdout_education_race_state", ["state", "sex", "age", "race", "education_level"],
-           total(rows, [STATE, OF_SEX, banded(*AGES), OF_RACE, SCHOOLING]))
-    return total([r for r in rows if r["sex"] == "Female"], [STATE, banded(*WOMEN_AGES), SCHOOLING])
-
-
-def religion():
-    rows = [r for r in read("religion_age_sex_state_2022.csv") if first(r["age_group"]) >= 20]
-    figure("holdout_religion_age_sex_state", ["state", "sex", "age", "religion"],
-           total(rows, [STATE, OF_SEX, "age_group", recoded("religion", RELIGION)]))
+def women_schooled():
+    """Women by state, age and schooling."""
+    rows = [r for r in read("education_race_age_sex_state_2022.csv") if r["sex"] == "Female"]
+    return total(rows, [STATE, banded(*WOMEN_AGES), SCHOOLING])
 
 
 def marital():
@@ -111,9 +110,9 @@ def women(schooled):
                digits=0)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The country
-
-def position_sex():
-    figure("holdout_position_sex", ["sex", "employment_position"],
-           total(read("employment_position_sex_2020.csv"), [OF_SEX, "employment_position"]))
+def position_state():
+    """Those who worked in 2010, in the eighteen states of the table; the unpaid and those who work for their own table are one."""
+    unpaid = {"unpaid_family_worker": "unpaid_or_subsistence", "subsistence_worker": "unpaid_or_subsistence"}
+    figure("holdout_position_state", ["state", "employment_position"],
+           total(read("employment_position_state_2010.csv"),
+                 [STATE, lambda r: unpaid.get(r["employment_position"], r["employment_position"])]))

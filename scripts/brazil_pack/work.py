@@ -6,6 +6,7 @@ from shared_pack.bands import first, last
 from shared_pack.raking import rake, shrunk
 from shared_pack.tables import assumption, by_prefix, figure, isco_codes, levels, read
 
+from .places import POSITIONS as POSITIONS_2010, TYPES, ZONES, places
 from .codes import (AGE5, AGE_WORK, EDUCATION4, GROUPS, LABOUR, OF_DETAIL, DETAIL, POSITION6, POSITIONS, PUBLISHED4,
                     REGIONS, SAMPLE_GROUPS, SEX, SEXES, STATES)
 
@@ -28,8 +29,16 @@ def labour():
         for level in EDUCATION4:
             for code, status in LABOUR.items():
                 known = "not_in_workforce" if code == "retired" else code
-                seed[age, level, status] = share((wide, level))[known] / share((wide,))[known]
-    figure("labour_seed", ["age", "education_level", "labour_status"], seed, "weight", sig=4)
+                for sex in SEXES:
+                    for union, tilt in UNION[sex].items():
+                        seed[sex, age, level, union, status] = (share((wide, level))[known] / share((wide,))[known] *
+                                                                tilt.get(code, 1.0))
+    figure("labour_seed", ["sex", "age", "education_level", "conjugal_status", "labour_status"], seed, "weight", sig=4)
+
+
+# ASSUMPTION: odds of a labour status of those who live or have lived in a union, and of those who never did.
+UNION = {"Masculino": {"ever": {"employed": 1.4, "student": 0.2}, "never": {}},
+         "Feminino": {"ever": {"employed": 0.85, "student": 0.2}, "never": {"employed": 1.15}}}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -83,16 +92,25 @@ def occupation_kinds():
                 cells[sex, level, r["kind"]] = (share[sex, level, r["group"]] / known * part[r["kind"]] / here
                                                 if here > 0 else 0.0)
     figure("occupation_kind_sex_education", ["sex", "education_level", "occupation_kind"], cells, "share", sig=6)
-    seed = {}
+    seed, odds, where = {}, places().farm_odds(), places().regions()
     for at, age in enumerate(AGE_WORK):
-        for zone in ("Urbana", "Rural"):
-            seed[age, zone, NO_JOB] = 1.0
-            for r in rows:
-                possible = int(r["youngest"]) <= last(age) and first(age) <= int(r["oldest"])
-                young = int(r["youngest"]) - first(age)  # a kind that opens within the band is rare there
-                weight = AGES[r["age"]][at] * (float(r["rural"]) if zone == "Rural" else 1.0)
-                seed[age, zone, r["kind"]] = weight * (0.0 if not possible else 0.4 if young > 0 else 1.0)
-    figure("occupation_kind_seed", ["age", "zone", "occupation_kind"], seed, "weight", sig=4)
+        for of in TYPES:
+            water = sum(WATERS[region] * v for region, v in where[of].items())
+            for zone in ZONES:
+                seed[age, f"{of} {zone}", NO_JOB] = 1.0
+                for r in rows:
+                    possible = int(r["youngest"]) <= last(age) and first(age) <= int(r["oldest"])
+                    young = int(r["youngest"]) - first(age)  # a kind that opens within the band is rare there
+                    weight = AGES[r["age"]][at] * (odds[of, zone] if r["kind"] in FARMING else
+                                                   float(r["rural"]) if zone == "Rural" else 1.0)
+                    weight *= water if r["kind"] in ("pescador", "extrativista") else 1.0
+                    seed[age, f"{of} {zone}", r["kind"]] = weight * (0.0 if not possible else 0.4 if young > 0 else 1.0)
+    figure("occupation_kind_seed", ["age", "work_place", "occupation_kind"], seed, "weight", sig=4)
+
+
+FARMING = ("agricultor", "pescador", "extrativista", "tratador", "trabalhador_rural")
+# ASSUMPTION: how common fishers and gatherers are next to farmers: by rivers and on the coasts of the North and Northeast.
+WATERS = {"Norte": 4.0, "Nordeste": 1.6, "Sudeste": 0.35, "Sul": 0.4, "Centro-Oeste": 0.25}
 
 
 # The spelling of the classification of 2002 brought up to date, and its slips set right.
@@ -191,5 +209,12 @@ def positions():
                 seed[r["kind"], level, position] = v
     for level in EDUCATION4:
         seed[NO_JOB, level, NO_JOB] = 1.0
+    figure("position_sex", ["sex", "employment_position"],
+           {(SEX[r["sex"]], r["employment_position"]): float(r["count"]) for r in read("employment_position_sex_2020.csv")})
+    known, cells = places(), defaultdict(float)
+    for code in known.codes:
+        for position in POSITIONS_2010:
+            cells[known.type_at(code), position] += known.adults[code] * known.position[code][position]
+    figure("position_work_type", ["work_place", "employment_position"], cells)
     figure("employment_position_seed", ["occupation_kind", "education_level", "employment_position"], seed, "weight",
            digits=5)
