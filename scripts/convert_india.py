@@ -18,8 +18,8 @@ from india_pack.holdouts import holdouts
 from india_pack.homes import diet, digital, goods, household_size
 from india_pack.languages import first_language, kits, mother_tongue, number_of_languages
 from india_pack.names import cultures
-from india_pack.people import degrees, education, marital, places, population, religion, social_category
-from india_pack.work import divisions, employment_types, occupations, workers
+from india_pack.people import degrees, education, marital, places, population, religion, social_category, stock
+from india_pack.work import ADULT, branches, divisions, employment_types, occupations, workers
 from india_pack.romanise import write_latin
 from shared_pack.command import convert
 from shared_pack.personality import personality
@@ -30,7 +30,8 @@ def steps():
     places()
     adults = population()
     faiths = religion()
-    social_category()
+    stock()
+    social_category(ADULT)
     used = first_language(faiths)
     mother_tongue(used)
     number_of_languages()
@@ -41,7 +42,7 @@ def steps():
     degrees()
     marital()
     workers(adults)
-    divisions()
+    divisions(branches())
     rows = occupations()
     units = list(dict.fromkeys(u for _, u, _ in rows))
     employment_types(units)
@@ -50,7 +51,7 @@ def steps():
     digital()
     diet()
     cultures(used)
-    personality()
+    personality("population_age_sex_zone_state", ("Female", "Male"))
     hobbies()
     skills(units)
     write_names()

@@ -10,7 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from india_pack import devanagari, holdouts, names, romanise, work
+from india_pack import devanagari, holdouts, names, people, romanise, work
 from shared_pack.testing import Whole
 
 
@@ -58,8 +58,32 @@ class Holdouts(unittest.TestCase):
                 self.assertAlmostEqual(value, sums[key])
         self.assertAlmostEqual(raked["a", "x"] * raked["b", "y"] / raked["a", "y"] / raked["b", "x"], 4.0)
 
-    def test_a_share_of_nobody_is_none(self):
-        self.assertEqual([holdouts.share(1.0, 3.0), holdouts.share(0.0, 0.0)], [0.25, 0.0])
+    def test_of_nobody_none_are_adults(self):
+        cells = {("Goa", "adult"): 1.0, ("Goa", "child"): 3.0, ("Delhi", "adult"): 0.0, ("Delhi", "child"): 0.0}
+        self.assertEqual([people.adult_share(cells, ("Goa",)), people.adult_share(cells, ("Delhi",))], [0.25, 0.0])
+
+
+class People(unittest.TestCase):
+    def test_bands_of_districts_hold_those_of_the_census(self):
+        self.assertEqual([people.place_age(b) for b in people.BANDS], [
+            "18-19", "20-24", "25-29", "30-39", "30-39", "40-49", "40-49", "50-59", "50-59", "60-69", "60-69", "70+",
+            "70+", "70+"])
+
+    def test_standings_keep_who_labours_who_tills_and_how_all_are_schooled(self):
+        row = people.standings([40.0, 30.0, 20.0, 10.0], 30.0, 20.0)
+        self.assertAlmostEqual(row[0] + row[1], 30.0, 3)
+        self.assertAlmostEqual(row[2], 20.0, 3)
+        self.assertAlmostEqual(sum(row), 100.0)
+        self.assertGreater(row[0] / 30, 0.4)  # labourers read less than others
+
+    def test_a_last_column_is_scaled_to_its_sums(self):
+        self.assertEqual(people.scaled({("x", "a"): 1.0, ("y", "a"): 3.0, ("x", "b"): 0.0}, {"a": 8.0, "b": 0.0}),
+                         {("x", "a"): 2.0, ("y", "a"): 6.0, ("x", "b"): 0.0})
+
+    def test_crops_have_unit_groups_of_their_own(self):
+        self.assertEqual({work.OWN_UNITS[t] for t in ("Tea Plantation Worker", "Coffee Plantation Worker")},
+                         {"6112t", "6112c"})
+        self.assertTrue(set(work.BRANCH_UNITS) == set(work.OUTDOORS))
 
 
 class Conversion(Whole, unittest.TestCase):

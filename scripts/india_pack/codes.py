@@ -73,3 +73,5 @@ EDU3 = {"low": list(EDUCATION.values())[:4], "middle": list(EDUCATION.values())[
 EDU5 = {"low": list(EDUCATION.values())[:4], "middle": list(EDUCATION.values())[4:5],
         "secondary": list(EDUCATION.values())[5:7], "diploma": list(EDUCATION.values())[7:9],
         "degree": list(EDUCATION.values())[9:]}
+SCHOOL4 = {"illiterate": list(EDUCATION.values())[:1], "school": list(EDUCATION.values())[1:5],
+           "secondary": list(EDUCATION.values())[5:9], "degree": list(EDUCATION.values())[9:]}

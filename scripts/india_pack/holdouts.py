@@ -7,11 +7,9 @@ from itertools import product
 from shared_pack.tables import figure, read, recoded, total
 
 from .codes import EDUCATION, RELIGIONS, SOCIAL, ZONES, census_state
-from .people import BANDS, PLACES
+from .people import BANDS, MARITAL, PLACES, adult_share
 from .work import ADULT
 
-MARITAL = {"never_married": "never married", "married": "currently married", "widowed": "widowed",
-           "separated": "separated", "divorced": "divorced"}
 TWENTY = BANDS[1:]  # five-year bands that lie wholly within the pack
 ADULTS = ["18", "19"] + TWENTY
 CHILDREN = [str(age) for age in range(7, 18)]
@@ -71,8 +69,8 @@ def marriage():
     """C-03, marital status by religion, age, sex and residence, from 20 on, and C-06, marriage by schooling."""
     rows = read("marital_status_religion_state_urban_sex_age.csv")
     cells = total(rows, ["state", zone, "sex", twenty, faith, recoded("marital_status", MARITAL)])
-    holdout("marital_status_age_sex_zone_state", ["state", "zone", "sex", "age", "marital_status"],
-            told(cells, 0, 1, 2, 3, 5))
+    holdout("marital_status_religion_sex_zone_state", ["state", "zone", "sex", "religion", "marital_status"],
+            told(cells, 0, 1, 2, 4, 5))
     holdout("marital_status_religion_age_sex_zone", ["zone", "sex", "age", "religion", "marital_status"],
             told(cells, 1, 2, 3, 4, 5))
     holdout("religion_age_sex_zone_state", ["state", "zone", "sex", "age", "religion"], told(cells, 0, 1, 2, 3, 4))
@@ -101,43 +99,19 @@ def schooling():
 
 
 def districts():
-    """Who reads, and religion with residence, by district. Both are printed for all ages: children are taken off by the
-    share that the state's table by age has of them."""
+    """Who reads, by social category and district. It is printed for all ages: children are taken off by the share that
+    the state's table by age has of them."""
     ages = recoded("age_group", {a: "child" if a in CHILDREN else "adult" for a in CHILDREN + ADULTS})
     kinds = {level: "illiterate" if level == "illiterate" else "reads" for level in [*EDUCATION, "unclassified"]}
-    state = total(read("education_state_urban_sex_age.csv"),
-                  ["state", zone, "sex", recoded("education_level", kinds), ages])
-    cells = {}
-    for r in read("literacy_district_urban_sex.csv"):
+    state = total(read("education_social_category_state_urban_sex_age.csv"),
+                  ["state", zone, "sex", group, recoded("education_level", kinds), ages])
+    cells = defaultdict(float)
+    for r in read("literacy_social_category_district_urban_sex.csv"):
         if r["literacy"] != "age_0_6":
-            at, kind = (ZONES[r["urban_rural"]], r["sex"]), {"literate": "reads"}.get(r["literacy"], "illiterate")
-            key = (r["state"], *at, kind)
-            cells[PLACES[r["district_code"]][0], *at, kind] = \
-                float(r["count"]) * share(state[key + ("adult",)], state[key + ("child",)])
-    holdout("literacy_sex_zone_place", ["place", "zone", "sex", "education_level"], cells)
-
-    single = total(read("population_state_urban_sex_age1.csv"), ["state", zone, "sex", "age"])
-    state = defaultdict(float)
-    for r in read("marital_status_religion_state_urban_sex_age.csv"):
-        key = (r["state"], ZONES[r["urban_rural"]], r["sex"])
-        grown = 1.0 if r["age_group"] in TWENTY else 0.0
-        if r["age_group"] == "15-19":
-            teens = [single[key + (str(age),)] for age in range(15, 20)]
-            grown = share(teens[3] + teens[4], sum(teens[:3]))
-        if r["age_group"] != "not_stated":
-            state[key + (r["religion"], "adult")] += float(r["count"]) * grown
-            state[key + (r["religion"], "child")] += float(r["count"]) * (1 - grown)
-    cells = {}
-    for r in read("religion_district_urban_sex.csv"):
-        at = (ZONES[r["urban_rural"]], r["sex"])
-        key = (r["state"], *at, r["religion"])
-        cells[PLACES[r["district_code"]][0], *at, RELIGIONS[r["religion"]]] = \
-            float(r["count"]) * share(state[key + ("adult",)], state[key + ("child",)])
-    holdout("religion_sex_zone_place", ["place", "zone", "sex", "religion"], cells)
-
-
-def share(part, rest):
-    return part / (part + rest) if part else 0.0
+            kind = {"literate": "reads"}.get(r["literacy"], "illiterate")
+            key = (r["state"], ZONES[r["urban_rural"]], r["sex"], SOCIAL[r["social_category"]], kind)
+            cells[PLACES[r["district_code"]][0], key[3], kind] += float(r["count"]) * adult_share(state, key)
+    holdout("literacy_social_category_place", ["place", "social_category", "education_level"], cells, given=1)
 
 
 def work():

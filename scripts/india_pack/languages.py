@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from shared_pack.raking import rake
-from shared_pack.tables import figure, level_list, levels, read
+from shared_pack.tables import figure, level_list, levels, manifest_section, read
 
 from .codes import AP, MAIN, SCHEDULED, STATES, TS, ZONES, census_state, language
 from .people import PLACES
@@ -13,7 +13,7 @@ from .people import PLACES
 FAITHS = {"Muslim": "muslim", "Sikh": "sikh", "Christian": "hills", "Other religions and persuasions": "hills",
     "Buddhist": "buddhist"}
 AFFINITY = {
-    "Urdu": (60, 0.02, 0.05, 0.02), "Arabic": (60, 0.1, 0.1, 0.1), "Punjabi": (0.1, 40, 1, 1),
+    "Urdu": (4000, 0.5, 0.5, 0.5), "Arabic": (60, 0.1, 0.1, 0.1), "Punjabi": (0.1, 40, 1, 1),
     "Kashmiri": (6, 0.3, 0.1, 1), "Hindi": (0.6, 0.15, 0.5, 1), "Sindhi": (0.3, 0.1, 0.1, 1),
     "English": (0.3, 0.5, 12, 1), "Konkani": (0.3, 0.1, 3, 1), "Malayalam": (1, 0.1, 1.2, 1),
     "Tamil": (0.5, 0.1, 1.2, 1), "Telugu": (0.3, 0.1, 1.2, 1), "Kannada": (0.25, 0.1, 0.8, 1),
@@ -28,19 +28,25 @@ HILLS = (0.02, 0.02, 6, 1)  # the languages of the hills and forests
 HIMALAYA = {"Bhotia", "Ladakhi", "Tibetan", "Monpa", "Sherpa", "Lepcha", "Lahauli", "Kinnauri", "Tamang"}
 
 
+# Languages of the eighth schedule that are of tribes, and others that are not
+TRIBAL = {"Santali", "Bodo"}
+SETTLED = {"Kodava", "Khandeshi", "Bishnupuriya", "Pashto", "Lahnda", "Other", "Rai", "Tibetan", "Halabi", "Mogh",
+           "Ladakhi", "Bhotia", "Sherpa", "Tamang", "Limbu", "Monpa", "Kinnauri", "Lahauli", "Lepcha"}
+
+
 def faith(religion):
     return FAITHS.get(religion, "rest")
 
 
 def first_language(religion):
-    """C-16 by district and residence, split by religion by raking within each: languages of fewer than 1 in 20,000, and
-    of fewer than 15 people, are left out, and so is what is below 1 in 50,000 of a group."""
+    """C-16 by district and residence, split by religion by raking within each: languages of fewer than 1 in 10,000, and
+    of fewer than 15 people, are left out, and so is what is below 3 in 10,000 of a group."""
     speakers = defaultdict(lambda: defaultdict(float))
     for r in read("mother_tongue_district_urban.csv"):
         speakers[PLACES[r["district_code"]][0], ZONES[r["urban_rural"]]][language(r["language"])] += float(r["count"])
     shares = defaultdict(lambda: defaultdict(float))
-    for (place, name), v in religion.items():
-        shares[place][faith(name)] += v
+    for (place, zone, name), v in religion.items():
+        shares[place, zone][faith(name)] += v
     groups = ["muslim", "sikh", "hills", "rest", "buddhist"]
 
     def affinity(name, i):
@@ -51,19 +57,22 @@ def first_language(religion):
     cells, national = {}, defaultdict(float)
     for (place, zone), row in sorted(speakers.items()):
         whole = sum(row.values())
-        row = {k: v for k, v in row.items() if v >= max(15, whole / 20000)}
+        row = {k: v for k, v in row.items() if v >= max(15, whole / 10000)}
         whole = sum(row.values())
-        rows = {g: max(shares[place][g], 1e-9) * whole for g in groups}
+        rows = {g: max(shares[place, zone][g], 1e-9) * whole for g in groups}
         seed = {(g, k): affinity(k, i) * row[k] + 1e-9
                 for i, g in enumerate(groups) for k in row}
         fitted = rake(seed, rows, row, rounds=400, tolerance=1e-9)
         for (g, k), v in fitted.items():
-            if v > rows[g] * 2e-4:
+            if v > rows[g] * 3e-4:
                 cells[place, zone, g, k] = v / rows[g]
             national[k] += v
     figure("first_language_place", ["place", "zone", "religion", "first_language"], cells, "share", sig=4)
     used = sorted({k[3] for k in cells})
     level_list("first_language", used)
+    tribal = [k for k in used if k in TRIBAL or k not in SCHEDULED and k not in AFFINITY and k not in SETTLED]
+    manifest_section("tongues", [f"{name} = [{', '.join(chr(34) + k + chr(34) for k in ks)}]" for name, ks in
+                                 (("tribal", tribal), ("settled", [k for k in used if k not in tribal]))])
     return used
 
 
@@ -185,7 +194,7 @@ def kits(used):
                             three[f"{a}/{b}"] += v / whole * w / (whole - v)
                 for n, table in ((2, two), (3, three)):
                     for pair, v in table.items():
-                        if v >= 0.004:
+                        if v >= 0.006:
                             cells[state, own, e, n, pair] = v
                             pairs.add(pair)
     columns = ["state", "first_language", "education_level", "number_of_languages", "language_kit"]

@@ -187,9 +187,10 @@ def last_names():
                 cells[name_culture, sex, name] += v
 
     own = defaultdict(dict)
+    tribes = classes["tribal"]
     for c, state in SECC.items():
         ranked = sorted(by_state[state].items(), key=lambda x: (-x[1], x[0]))
-        good = [(n, v) for n, v in ranked if n not in NOT and len(n) > 2 and
+        good = [(n, v) for n, v in ranked if n not in NOT and n not in tribes and len(n) > 2 and
                 n not in (classes["muslim"] - ({"Das", "Shah", "Sardar", "Mir", "Talukdar", "Choudhury", "Mazumder",
                     "Rain"}
                           & {"Talukdar", "Choudhury", "Mazumder"})) and

@@ -18,7 +18,7 @@ LABOUR = ["employed", "unemployed", "student", "household_duties", "retired", "o
 LABOUR_AGES = ["18", "19", "20-21", "22-24", "25-29", "30-39", "40-49", "50-54", "55-59", "60-64", "65-74", "75+"]
 # Of 100 people: in work (men, women), students, unemployed, pensioners of those not in work; ASSUMPTION after the
 # order of magnitude of the labour force surveys.
-WORK_BY_AGE = {"18": (34, 17), "19": (42, 20), "20-21": (54, 24), "22-24": (72, 29), "25-29": (89, 35), "30-39": (97,
+WORK_BY_AGE = {"18": (35, 17.5), "19": (46, 21.5), "20-21": (53, 24), "22-24": (72, 29), "25-29": (89, 35), "30-39": (97,
     42),
                "40-49": (97, 44), "50-54": (95, 41), "55-59": (91, 37), "60-64": (74, 27), "65-74": (52, 17),
                "75+": (24, 6)}
@@ -47,9 +47,12 @@ def workers(adults):
     for key, v in people.items():
         employed[key + ("not_employed",)] = v - employed[key + ("employed",)]
     figure("worker_category_place", ["place", "zone", "sex", "worker_category"], by_place, digits=2)
-    figure("employed_state", ["state", "zone", "sex", "labour_status"], employed, digits=2)
+    figure("employed_state", ["state", "zone", "sex", "works"],
+           {k[:3] + ({"employed": "yes"}.get(k[3], "no"),): v for k, v in employed.items()}, digits=2)
+    figure("working_is_employed", ["works", "labour_status"], {("yes", "employed"): 1, ("no", "not_employed"): 1},
+           "share")
 
-    seed = {}
+    seed, works = {}, {}
     for age, in_work in WORK_BY_AGE.items():
         for x, sex in enumerate(SEXES):
             for zone in ZONES.values():
@@ -84,20 +87,24 @@ def workers(adults):
                             q *= 1.3 if zone == "Urban" else 0.7
                             rest["retired"] = min(q, 0.85) / (1 - min(q, 0.85)) * whole
                             whole = sum(rest.values())
-                        seed[age, sex, zone, e, wed, "employed"] = p
+                        if e != "diploma":  # few, and between those with secondary school and graduates
+                            at = (age, sex, zone, {"degree": "higher"}.get(e, e), wed)
+                            works[at + ("yes",)], works[at + ("no",)] = p, 1 - p
+                        seed["yes", age, sex, zone, e, wed, "employed"] = 1.0
                         for s, v in rest.items():
-                            seed[age, sex, zone, e, wed, s] = (1 - p) * v / whole
-    figure("labour_seed", ["age", "sex", "zone", "education_level", "marital_status", "labour_status"], seed, "share",
-           sig=4)
+                            seed["no", age, sex, zone, e, wed, s] = v / whole
+    columns = ["age", "sex", "zone", "education_level", "marital_status"]
+    figure("works_seed", columns + ["works"], works, "share", sig=4)
+    figure("labour_seed", ["works"] + columns + ["labour_status"], seed, "share", sig=4)
     # Who farms and who does other work, by schooling. ASSUMPTION.
     lean = {"cultivator": (1, 1, 0.45), "agricultural_labourer": (1.6, 0.6, 0.07), "household_industry": (1, 1, 0.4),
             "other_worker": (0.7, 1.2, 2.2)}
     kind = {}
     for e, name in enumerate(EDU3):
         for w in WORKERS:
-            kind["working", name, w] = lean[w.split("_", 1)[1]][e]
-        kind["not_working", name, "non_worker"] = 1.0
-    figure("worker_category_seed", ["labour_status", "education_level", "worker_category"], kind, "share")
+            kind["yes", name, w] = lean[w.split("_", 1)[1]][e]
+        kind["no", name, "non_worker"] = 1.0
+    figure("worker_category_seed", ["works", "education_level", "worker_category"], kind, "share")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -110,7 +117,7 @@ FARM = "skilled_agriculture_forestry_fishery"
 KINDS = ["none", "cultivator", "agricultural_labourer", "household_industry", "other"]
 HOUSEHOLD = {"craft_trades": 0.87, "plant_machine_operators": 0.05, "service_sales": 0.08}
 LEAN = {  # of divisions to schooling. ASSUMPTION.
-    "managers": (0.5, 0.8, 1.2, 1.5, 2.5), "professionals": (0, 0, 0.12, 1, 6),
+    "managers": (0.4, 0.7, 1.3, 2, 7), "professionals": (0, 0, 0.12, 1, 6),
     "technicians_associate_professionals": (0, 0.15, 1.2, 4, 2), "clerical_support": (0, 0, 1.3, 1.5, 2),
     "service_sales": (0.9, 1.3, 1.3, 0.7, 0.5), FARM: (1.3, 1, 0.5, 0.2, 0.1),
     "craft_trades": (1.3, 1.4, 0.8, 0.7, 0.1), "plant_machine_operators": (0.9, 1.4, 0.9, 0.8, 0.12),
@@ -120,7 +127,7 @@ CAREER = ["18-23", "24-59", "60+"]
 YOUNG = {"managers": 0.35, "professionals": 0.6}
 
 
-def divisions():
+def divisions(national):
     raw = {(r["sex"], ZONES[r["urban_rural"]], r["occupation_division"]): float(r["share"])
            for r in read("occupation_division_sex_urban_estimate.csv")}
     other, seed = {}, {}
@@ -131,23 +138,109 @@ def divisions():
             # who are not farm labourers. ASSUMPTION.
             row[FARM] *= 0.08 if zone == "Rural" else 0.3
             row["elementary_occupations"] *= 0.55 if zone == "Rural" else 0.95
+            outside = sum(v for k, v in national.items() if k[:2] == (sex, zone))
+            part = {b: national[sex, zone, b] / outside for b in OUTDOORS}
+            whole = sum(row.values())
+            # what branches are known to be is not recalled again: gardeners and the like remain beside them
+            row[FARM] = whole * (0.006 + sum(part[b] * BRANCH_DIVISIONS.get(b, PLANTATION).get(FARM, 0.0) for b in part))
             whole = sum(row.values())
             for d, v in row.items():
                 other[sex, zone, "other", d] = v / whole
+            inside = dict(row)
+            inside[FARM] = 0.006 * whole
             for e, school in enumerate(EDU5):
                 for age in CAREER:
                     for d in DIVISIONS:
                         v = row[d] / whole * LEAN[d][e] * (YOUNG.get(d, 1.0) if age == "18-23" else 1.0)
-                        seed["other", sex, zone, school, age, d] = v
+                        seed["other", sex, zone, school, age, d] = v * inside[d] / row[d]
+                        for b in OUTDOORS:
+                            seed[b, sex, zone, school, age, d] = \
+                                BRANCH_DIVISIONS.get(b, PLANTATION).get(d, 0.0) * max(0.05, LEAN[d][e])
                         seed["household_industry", sex, zone, school, age, d] = HOUSEHOLD.get(d, 0.0)
                         seed["cultivator", sex, zone, school, age, d] = 1.0 if d == FARM else 0.0
                         seed["agricultural_labourer", sex, zone, school, age, d] = \
                             1.0 if d == "elementary_occupations" else 0.0
                     seed["none", sex, zone, school, age, "none"] = 1.0
-    columns = ["worker_category", "sex", "zone", "education_level", "age", "occupation_division"]
-    figure("occupation_division_other", ["sex", "zone", "worker_category", "occupation_division"], other, "share",
+    columns = ["branch", "sex", "zone", "education_level", "age", "occupation_division"]
+    figure("occupation_division_other", ["sex", "zone", "branch", "occupation_division"], other, "share",
         digits=8)
     figure("occupation_division_seed", columns, {k: v for k, v in seed.items() if v}, "share", sig=4)
+
+
+# Of those who work neither on farms nor in household industry: plantations by crop, the sea, animals and forests, mines.
+OUTDOORS = ["tea", "coffee", "rubber", "palms", "sea", "animals", "coal", "quarry"]
+BRANCHES = KINDS + OUTDOORS
+# Women against men, and town against country, among the others. ASSUMPTION: B-04 prints both sexes of a district.
+BRANCH_WOMEN = {"tea": 3.6, "coffee": 2.6, "rubber": 0.8, "palms": 0.7, "sea": 0.1, "animals": 1.6, "coal": 0.12,
+                "quarry": 0.5}
+BRANCH_TOWN = {"sea": 0.35, "coal": 0.9, "quarry": 0.35}
+# Divisions of a branch. ASSUMPTION.
+BRANCH_DIVISIONS = {"sea": {FARM: 0.97, "elementary_occupations": 0.03},
+                    "animals": {FARM: 0.9, "elementary_occupations": 0.1},
+                    "coal": {"plant_machine_operators": 0.7, "elementary_occupations": 0.3},
+                    "quarry": {"plant_machine_operators": 0.3, "elementary_occupations": 0.7}}
+PLANTATION = {FARM: 0.8, "elementary_occupations": 0.2}
+# Unit groups of a branch; crops have groups of their own, so that tea is picked where it grows.
+BRANCH_UNITS = {"tea": ["6112t", "9215"], "coffee": ["6112c", "9215"], "rubber": ["6112r", "9215"],
+                "palms": ["6112p", "9215"], "sea": ["6223", "6222", "9215"],
+                "animals": ["6121", "6122", "6123", "6130", "6210", "6221", "6222", "9215"], "coal": ["8111k", "9311"],
+                "quarry": ["8111", "9311"]}
+OWN_UNITS = {"Tea Plantation Worker": "6112t", "Pruner, Tea Gardens": "6112t", "Coffee Plantation Worker": "6112c",
+             "Tapper, Rubber": "6112r", "Rubber Nursery Worker - Budder": "6112r",
+             "Rubber Nursery Worker - General": "6112r", "Tapper, Palm Juice": "6112p", "Neera Technician": "6112p",
+             "Miner, Coal": "8111k", "Miner, Coal Cutting Machine": "8111k", "Main Header Colliery": "8111k",
+             "Creeperman, Colliery": "8111k"}
+
+
+def branches():
+    """Main workers in plantations, animals, forests and fishing, and in mines, by district (B-04), among those who work
+    neither on farms nor in household industry; which crop, and whether the sea, is assumed (assumptions/branches.csv)."""
+    special = defaultdict(dict)
+    for r in assumption("branches.csv"):
+        for place in r["places"].split(";"):
+            special[place][r["branch"]] = float(r["share"])
+    unknown = set(special) - {p for p, _, _ in PLACES.values()}
+    assert not unknown, f"branches.csv: no place {unknown}"
+    others, mains = defaultdict(float), defaultdict(float)
+    for r in read("worker_category_district_urban_sex.csv"):
+        if r["worker_category"] == "main_other_worker":
+            others[PLACES[r["district_code"]][0], ZONES[r["urban_rural"]], r["sex"]] += float(r["count"])
+    for r in read("main_workers_industry_district.csv"):
+        mains[PLACES[r["district_code"]][0], r["industry"]] += float(r["count"])
+    cells, national = {}, defaultdict(float)
+    for place in (p for p, _, _ in PLACES.values()):
+        shares = special.get(place, {})
+        whole = {"plant": mains[place, "plantation_livestock_forestry_fishing"],
+                 "mine": mains[place, "mining_quarrying"]}
+        parts = {b: shares[b] * whole["plant"] for b in OUTDOORS[:5] if b in shares}
+        if sum(parts.values()) > 0.97 * whole["plant"]:
+            parts = {b: v * 0.97 * whole["plant"] / sum(parts.values()) for b, v in parts.items()}
+        parts["animals"] = whole["plant"] - sum(parts.values())
+        parts["coal"] = shares.get("coal", 0.0) * whole["mine"]
+        parts["quarry"] = whole["mine"] - parts["coal"]
+        town, woman = {b: BRANCH_TOWN.get(b, 0.15) for b in parts}, {b: BRANCH_WOMEN[b] for b in parts}
+        lean = {(b, z, x): (town[b] if z == "Urban" else 1.0) * (woman[b] if x == "Female" else 1.0)
+                for b in parts for z in ZONES.values() for x in SEXES}
+        for z in ZONES.values():
+            for x in SEXES:
+                row = {}
+                for b, v in parts.items():
+                    base = sum(others[place, at, of] * lean[b, at, of] for at in ZONES.values() for of in SEXES)
+                    p = v / base * lean[b, z, x] if base else 0.0
+                    if p > 0.006:
+                        row[b] = p
+                whole_row = max(1.0, sum(row.values()) / 0.9)
+                for b, v in row.items():
+                    cells["other", z, x, place, b] = v / whole_row
+                    national[x, z, b] += others[place, z, x] * v / whole_row
+                cells["other", z, x, place, "other"] = 1 - sum(row.values()) / whole_row
+                cells["rest", z, x, place, "rest"] = 1.0
+                national[x, z, "other"] += others[place, z, x] * (1 - sum(row.values()) / whole_row)
+    figure("outdoors_place", ["worker_category", "zone", "sex", "place", "outdoors"], cells, "share", sig=4)
+    cells = {(k, o, "other" if o == "rest" else o): 1 for k in ("other",) for o in ["rest", "other"] + OUTDOORS}
+    cells |= {(k, o, k): 1 for k in KINDS if k != "other" for o in ["rest", "other"] + OUTDOORS}
+    figure("branch_assumed", ["worker_category", "outdoors", "branch"], cells, "weight")
+    return national
 
 
 NONE = "not_in_workforce"
@@ -171,7 +264,8 @@ def titles():
     """[(level, unit group, division)], each level once."""
     rows, seen = [], {}
     for r in read("occupation_titles_nco2015.csv"):
-        name, unit = clean(r["occupation"]), r["occupation_code"][:4]
+        name = clean(r["occupation"])
+        unit = OWN_UNITS.get(name, r["occupation_code"][:4])
         if len(name) < 4:
             continue
         if name in seen:
@@ -213,6 +307,12 @@ def occupations():
             base = 0.0
         if age == "60+" and "g" in flags:
             base = 0.0
+        if kind in OUTDOORS:
+            return max(base, 0.2) if unit in BRANCH_UNITS[kind] else 0.0
+        if len(unit) > 4:
+            return 0.0
+        if kind == "other" and unit in ("6112", "6223", "8111", "9215"):
+            base *= 0.0 if unit == "6223" else 0.1
         if kind == "cultivator":
             return base / float(g["weight"]) * FARM_UNITS[unit] if unit in FARM_UNITS else 0.0
         if kind == "agricultural_labourer":
@@ -226,7 +326,7 @@ def occupations():
     cells = {}
     for d in DIVISIONS:
         units = [u for u in division if division[u] == d]
-        for kind in KINDS[1:]:
+        for kind in BRANCHES[1:]:
             for sex in SEXES:
                 for zone in ZONES.values():
                     for e in EDU5:
@@ -238,7 +338,7 @@ def occupations():
                             for u, v in row.items():
                                 if v > 0.0004 * whole:
                                     cells[d, kind, sex, zone, e, age, u] = v / whole
-    for kind in KINDS:
+    for kind in BRANCHES:
         for sex in SEXES:
             for zone in ZONES.values():
                 for e in EDU5:
@@ -247,7 +347,7 @@ def occupations():
                         if kind == "none":
                             for d in DIVISIONS:
                                 cells[d, kind, sex, zone, e, age, next(u for u in division if division[u] == d)] = 1.0
-    figure("occupation_unit_assumed", ["occupation_division", "worker_category", "sex", "zone", "education_level",
+    figure("occupation_unit_assumed", ["occupation_division", "branch", "sex", "zone", "education_level",
         "age",
                                        "occupation_unit"], cells, "share", sig=3)
     used = {k[-1] for k in cells}
@@ -277,12 +377,12 @@ def occupations():
     kept = {k[1] for k in inside}
     figure("occupation_title_assumed", ["occupation_unit", "occupation"], inside, "share")
     levels("occupation", ["level", "unit", "division"],
-           [[NONE, "none", "none"]] + [[n, u, d] for n, u, d in rows if n in kept])
+           [[NONE, "none", "none"]] + [[n, u[:4], d] for n, u, d in rows if n in kept])
     # NCO 2015 follows ISCO-08 but for a few groups of its own
     wider = {"6116": "611", "7419": "741", "8190": "81"}
-    isco_codes([(NONE, "")] + [(n, wider.get(u, u)) for n, u, _ in rows if n in kept])
+    isco_codes([(NONE, "")] + [(n, wider.get(u, u[:4])) for n, u, _ in rows if n in kept])
     regional = {}
-    names = ["north", "centre", "west", "south", "east", "northeast"]
+    names = ["north", "up", "centre", "west", "south", "east", "northeast"]
     for name, row in hand.items():
         if row["regions"] and name in kept:
             for region in names:
@@ -295,15 +395,20 @@ def occupations():
 # employer, unpaid family worker, wage or salary, casual labour, by what kind of trade it is.
 TYPES = ["own_account_worker", "employer", "unpaid_family_worker", "regular_wage_or_salary", "casual_labour"]
 FORMS = {
-    "owner": (66, 16, 7, 11, 0), "practice": (45, 5, 2, 48, 0), "hired": (0, 0, 0, 98, 2), "trader": (72, 3, 14, 9, 2),
+    "owner": (66, 16, 7, 11, 0), "practice": (45, 5, 2, 48, 0), "hired": (0, 0, 0, 98, 2),
+    "desk": (11, 2, 2, 82, 3),
+    "trader": (72, 3, 14, 9, 2),
     "shop_hand": (8, 0, 14, 74, 4), "artisan": (50, 3, 8, 17, 22), "site": (5, 1, 0, 8, 86), "herder": (52, 2, 22, 10,
     14),
     "driver": (34, 1, 1, 56, 8), "plant": (3, 0, 1, 76, 20), "help": (4, 0, 1, 62, 33), "none": (1, 1, 1, 1, 1),
 }
 FORM_OF = {
-    "1": "hired", "112": "owner", "14": "owner", "2": "hired", "2161": "practice", "221": "practice",
+    "1": "desk", "11": "hired", "112": "owner", "14": "owner", "2": "hired", "214": "desk", "215": "desk",
+    "216": "desk", "243": "desk", "251": "desk", "264": "desk", "2161": "practice", "221": "practice",
     "2230": "practice",
-    "2261": "practice", "2611": "practice", "2636": "practice", "265": "practice", "2411": "hired", "3": "hired",
+    "2261": "practice", "2611": "practice", "2636": "practice", "265": "practice", "2411": "practice",
+    "2355": "practice", "2356": "practice", "3322": "practice", "3": "desk", "335": "hired", "32": "hired",
+    "315": "hired",
     "3321": "practice", "3334": "trader", "3431": "practice", "3323": "practice", "4": "hired", "4213": "owner",
     "5": "hired", "512": "help", "513": "help", "514": "practice", "5161": "practice", "5212": "trader",
     "5223": "shop_hand",
