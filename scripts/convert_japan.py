@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True  # leave the source tree as it is
 from japan_pack.character import given_names, hobbies, skills, surnames
 from japan_pack.holdouts import holdouts
 from japan_pack.people import education, enrolment, household_size, households, marital, nationality, population
+from japan_pack.places import municipalities
 from japan_pack.work import (Occupations, employment, industries, labour, occupation_classes, occupation_groups,
                              sections, titles)
 from shared_pack.command import convert
@@ -29,7 +30,7 @@ def steps():
     marital()
     households(people)
     household_size()
-    labour(people)
+    municipalities(people, labour(people))
     employment()
     jobs = Occupations()
     jobs.write_levels()
@@ -39,7 +40,7 @@ def steps():
     industries()
     surnames(people)
     given_names()
-    personality()
+    personality("population_single_age_sex_prefecture", ("女", "男"))
     hobbies()
     skills()
     holdouts()

@@ -12,7 +12,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from japan_pack import codes, holdouts, people
+from japan_pack import areas, codes, holdouts, people, places
 from shared_pack.testing import Folders, Pack, Whole
 
 PACK = Pack("japan")
@@ -55,6 +55,38 @@ class Pack(unittest.TestCase):
                                       ("levels/occupation.csv", "occupation", "outline/ja/occupations.csv")):
             missing = {r["level"] for r in PACK.rows(listed)} - {r[column] for r in PACK.rows(words)} - {"無職"}
             self.assertFalse(missing, words)
+
+
+class Places(unittest.TestCase):
+    def test_what_is_near_is_merged_first_and_the_heavy_stay_apart(self):
+        cluster = places.ward([[0.0], [0.1], [5.0], [6.0], [7.0]], [1.0, 1.0, 10.0, 10.0, .1], 3)
+        self.assertEqual(cluster, {0: 0, 1: 0, 2: 2, 3: 3, 4: 3})
+
+    def test_an_area_is_named_after_its_first_prefecture(self):
+        area = areas.alike({"甲": [1.0], "乙": [4.0], "丙": [1.1]}, 2)
+        self.assertEqual(areas.listed(area), {"甲": ["甲", "丙"], "乙": ["乙"]})
+
+    def test_every_municipality_has_one_class_and_classes_have_adults(self):
+        kind = {}
+        for r in PACK.rows("figures/population_municipality.csv.gz"):
+            kind.setdefault(r["municipality_code"], set()).add((r["prefecture"], r["place_class"]))
+        self.assertEqual({len(k) for k in kind.values()}, {1})
+        used = {next(iter(k)) for k in kind.values()}
+        for name in ("sex_age", "work", "sector"):
+            found = {(r["prefecture"], r["place_class"]) for r in PACK.rows(f"figures/place_class_{name}.csv.gz")}
+            self.assertEqual(found, used, name)
+        self.assertLessEqual(max(int(c) for _, c in used), places.MOST_CLASSES)
+
+    def test_minato_has_more_degrees_than_adachi(self):
+        kind = {r["municipality_code"]: r["place_class"] for r in PACK.rows("figures/population_municipality.csv.gz")}
+        share = {(r["place_class"], r["education_level"]): float(r["share"])
+                 for r in PACK.rows("figures/place_class_seed.csv.gz") if r["prefecture"] == "東京都"}
+        minato, adachi = (share[kind[m], "degree"] / share[kind[m], "none"] for m in ("13103", "13121"))
+        self.assertGreater(minato, 1.4 * adachi)
+
+    def test_no_foreigner_is_a_public_servant(self):
+        for r in PACK.rows("figures/nationality_seed.csv.gz"):
+            self.assertFalse(r["family"] == "public" and r["nationality"] != "日本")
 
 
 class Holdouts(Folders):

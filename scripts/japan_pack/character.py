@@ -2,10 +2,12 @@
 
 import re
 from collections import defaultdict
+from math import sqrt
 
 from shared_pack.bands import first, last
 from shared_pack.tables import assumption, figure, level_list, levels, read
 
+from .areas import alike, listed, write_areas
 from .codes import LABOUR, SEX, SEXES, prefectures
 
 DECADES = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75-84", "85+"]
@@ -16,8 +18,12 @@ AREAS = {"北海道": ["北海道"], "東北": ["青森県", "岩手県", "宮�
          "中部": ["山梨県", "長野県", "岐阜県", "静岡県", "愛知県", "三重県"],
          "近畿": ["滋賀県", "京都府", "大阪府", "兵庫県", "奈良県", "和歌山県"],
          "中国": ["鳥取県", "島根県", "岡山県", "広島県", "山口県"], "四国": ["徳島県", "香川県", "愛媛県", "高知県"],
-         "九州": ["福岡県", "佐賀県", "長崎県", "熊本県", "大分県", "宮崎県", "鹿児島県"], "沖縄": ["沖縄県"]}
-AT_HOME, OUTSIDERS = .70, .25  # ASSUMPTION: bearers of Okinawan names who live there; other names' weight there
+         "九州": ["福岡県", "佐賀県", "長崎県", "熊本県", "大分県", "鹿児島県"], "宮崎": ["宮崎県"],
+         "沖縄": ["沖縄県"]}
+AT_HOME = .52  # ASSUMPTION: bearers of Okinawan names who live there
+# ASSUMPTION: weight of other names in Okinawa, and of those of the north; the former also stand for the many names of
+# Okinawa that are too rare for the list.
+OUTSIDERS, NORTHERNERS = .42, .22
 
 
 def pair(spelling, reading):
@@ -45,7 +51,10 @@ def surnames(people):
             home = AT_HOME * factor[name[0], "沖縄"]
             share = {r: home if r == "沖縄" else (1 - home) * living[r] / (1 - living["沖縄"]) for r in AREAS}
         else:
-            share = {r: living[r] * factor.get((name[0], r), OUTSIDERS if r == "沖縄" else 1.0) for r in AREAS}
+            usual = dict.fromkeys(AREAS, 1.0) | {
+                "沖縄": NORTHERNERS if (name[0], "東北") in factor else OUTSIDERS,
+                "宮崎": factor.get((name[0], "九州"), 1.0)}
+            share = {r: living[r] * factor.get((name[0], r), usual[r]) for r in AREAS}
         for r in AREAS:
             v = float(row["count"]) * share[r] / sum(share.values()) / living[r]
             cells[r, "日本", pair(*name)] = v / 1000
@@ -158,6 +167,9 @@ NAMED = {"movies_at_home": .5, "listening_to_music": .5, "reading_manga": .6, "w
 RARELY = .08  # ASSUMPTION: next to the sex that mostly does it
 
 
+LEISURE_AREAS = 24  # prefectures with much the same pastimes are one area
+
+
 def hobbies():
     codes = {k: r["prefecture"] for k, r in prefectures().items()}
     curve = {a: AGE_CURVES[k] for k, names in CURVE_OF.items() for a in names.split()}
@@ -187,7 +199,11 @@ def hobbies():
             covered = (high - low + 1) / (last(band) - first(band) + 1)
             if covered > .3 and not (first(band) >= 85 and a in UNTIL_85):
                 ages[band, r["hobby"]] = curve[a][i]
-    figure("hobby_prefecture_sex", ["prefecture", "sex", "hobby"], place, "weight", sig=3)
+    keys = sorted({k[1:] for k in place})
+    areas = listed(alike({p: [sqrt(place.get((p,) + k, 0.0)) for k in keys] for p in codes.values()}, LEISURE_AREAS))
+    write_areas("leisure areas", areas)
+    mean = {(area,) + k: sum(place.get((p,) + k, 0.0) for p in ps) / len(ps) for area, ps in areas.items() for k in keys}
+    figure("hobby_prefecture_sex", ["prefecture", "sex", "hobby"], {k: v for k, v in mean.items() if v > 0}, "weight", sig=3)
     figure("hobby_age", ["age", "hobby"], ages, "weight", sig=3)
     levels("hobby", ["level", "activity"], [[r["hobby"], r["activity"]] for r in items])
 

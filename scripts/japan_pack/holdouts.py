@@ -3,11 +3,11 @@
 from collections import defaultdict
 from math import sqrt
 
-from shared_pack.bands import holds
+from shared_pack.bands import first, holds
 from shared_pack.personality import TRAITS, normal
-from shared_pack.tables import figure, read, total
+from shared_pack.tables import assumption, figure, read, total
 
-from .codes import BROAD, LABOUR, SEX, SEXES, published
+from .codes import BROAD, GROUPS, LABOUR, SEX, SEXES, prefectures, published
 from .work import YOUNG
 
 
@@ -19,6 +19,7 @@ def holdouts():
     sectors()
     alone(places)
     employees()
+    jobs()
     temperament(ages)
 
 
@@ -112,6 +113,30 @@ def employees():
     holdout("regular_industry_sex_education", ["employment_type", "industry", "sex", "education_level"], schooling)
     holdout("regular_industry_sex_age", ["employment_type", "industry", "sex", "age"], ages)
     holdout("regular_education_sex_age", ["employment_type", "education_level", "sex", "age"], both)
+
+
+def jobs():
+    """Occupations of the employees of firms with ten or more staff: main groups by sex and schooling and by prefecture
+    and sex, 144 occupations by age."""
+    codes = {k: r["prefecture"] for k, r in prefectures().items()}
+    schooling, places, ages = defaultdict(float), defaultdict(float), defaultdict(float)
+    for (group, sex, school), people in total(
+            read("occupation_major_sex_education_age_employees.csv"),
+            [lambda r: GROUPS.get(r["occupation"]), lambda r: SEX[r["sex"]], "education_level"]).items():
+        if school in SCHOOLS:
+            schooling["regular", group, sex, SCHOOLS[school]] += people
+    for (place, sex, group), people in total(
+            read("occupation_major_prefecture_sex_employees.csv"),
+            [lambda r: codes[r["prefecture"]], lambda r: SEX[r["sex"]], lambda r: GROUPS.get(r["occupation"])]).items():
+        places["regular", place, sex, group] += people
+    known = {published(r["occupation_class"]) for r in assumption("occupations.csv")}
+    for (occupation, age), people in total(read("occupation145_age_employees.csv"),
+                                           [lambda r: published(r["occupation"]), "age_group"]).items():
+        if occupation in known and first(age) >= 20:
+            ages["regular", occupation, age] += people
+    holdout("regular_group_sex_education", ["employment_type", "occupation_group", "sex", "education_level"], schooling)
+    holdout("regular_group_prefecture_sex", ["employment_type", "prefecture", "sex", "occupation_group"], places)
+    holdout("regular_occupation_age", ["employment_type", "occupation_class", "age"], ages)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -1,90 +1,27 @@
 """Who they are: place, sex, age, nationality, schooling, marriage, households."""
 
 from collections import defaultdict
+from math import exp, log
 
-from shared_pack.bands import first, holds, known_band
-from shared_pack.raking import rake
-from shared_pack.tables import figure, level_list, levels, marginal, read, total
+from shared_pack.bands import first, known_band
+from shared_pack.tables import assumption, figure, marginal, read, total
 
-from .codes import BROAD, EDUCATION, MARITAL, SEX, SEXES, at, prefectures
+from .areas import alike, listed, write_areas
+from .codes import EDUCATION, MARITAL, SEX, SEXES, at, prefectures
 
-AGES5 = [f"{a}-{a + 4}" for a in range(20, 85, 5)] + ["85-89", "90-94", "95-99", "100+"]
 AGES = ["18-19"] + [f"{a}-{a + 4}" for a in range(20, 85, 5)] + ["85+"]
-DEATH = {"男": (0.100, 0.085), "女": (0.062, 0.095)}  # ASSUMPTION: death rate at 85, and its growth a year of age
-# ASSUMPTION: how much younger the people of working age are where they outnumber the old: the log of the ratio of
-# 15-64 to 65 and over, relative to the country, tilts ages by this much between 45 and 25.
-YOUTH = 0.65
-
-
-def single_ages():
-    """National population by sex and single year of age up to 100 and over: as published to 84; the published bands
-    from 85 spread within themselves as cohorts die out."""
-    five = total(read("population_japan_sex_age5.csv"), [lambda r: SEX[r["sex"]], "age_group"])
-    ages = defaultdict(float)
-    for r in read("population_japan_sex_age1_nationality.csv"):
-        if r["age"] != "85+":
-            ages[SEX[r["sex"]], int(r["age"])] += float(r["count"])
-    for x in SEXES:
-        start, growth = DEATH[x]
-        alive, survivors = 1.0, {}
-        for a in range(85, 100):
-            survivors[a] = alive
-            alive *= 1 - min(0.9, start * (1 + growth) ** (a - 85))
-        for low in (85, 90, 95):
-            whole = sum(survivors[a] for a in range(low, low + 5))
-            for a in range(low, low + 5):
-                ages[x, a] = five[x, f"{low}-{low + 4}"] * survivors[a] / whole
-        ages[x, 100] = five[x, "100+"]
-    return ages, five
 
 
 def population():
-    """Returns adults by {(prefecture, sex, age)}."""
+    """Returns those of 15 and over by {(prefecture, sex, age)}, 100 standing for 100 and over."""
     codes = {k: r["prefecture"] for k, r in prefectures().items()}
-    rows = [r for r in read("population_municipality_sex_agebroad.csv") if r["age_group"] in BROAD]
-    broad = total(rows, [lambda r: codes[r["prefecture"]], lambda r: SEX[r["sex"]], "age_group"])
-    ages, five = single_ages()
-    people = {}
-    for x in SEXES:
-        old = {p: (broad[p, x, "15-64"]) / (broad[p, x, "65-74"] + broad[p, x, "75+"]) for p in codes.values()}
-        usual = sum(broad[p, x, "15-64"] for p in old) / sum(
-            broad[p, x, "65-74"] + broad[p, x, "75+"] for p in old)
-        for band in BROAD:
-            inside = [a for a in range(15, 101) if holds(band, a)]
-            seed = {}
-            for p, ratio in old.items():
-                for a in inside:
-                    tilt = (ratio / usual) ** (YOUTH * (45 - max(a, 22)) / 20) if band == "15-64" else 1.0
-                    seed[a, p] = ages[x, a] * broad[p, x, band] * tilt
-            fitted = rake(seed, {a: ages[x, a] for a in inside}, {p: broad[p, x, band] for p in old}, tolerance=1e-13)
-            for (a, p), v in fitted.items():
-                people[p, x, a] = v
+    people = total([r for r in read("population_prefecture_sex_age1.csv") if int(r["age"]) >= 15],
+                   [lambda r: codes[r["prefecture"]], lambda r: SEX[r["sex"]], lambda r: int(r["age"])])
     adults = {k: v for k, v in people.items() if k[2] >= 18}
     marginal("population_prefecture", ["prefecture"], adults)
     marginal("population_sex_prefecture", ["prefecture", "sex"], adults)
-    figure("population_single_age_sex_prefecture", ["prefecture", "sex", "age"], adults, digits=6)
-    figure("population_age_sex", ["sex", "age"], {k: v for k, v in five.items() if k[1] in AGES5})
-    figure("population_older_sex_prefecture", ["prefecture", "sex", "age"],
-           {k: v for k, v in broad.items() if k[2] != "15-64"})
-    municipalities(codes, rows)
+    figure("population_single_age_sex_prefecture", ["prefecture", "sex", "age"], adults)
     return people
-
-
-def municipalities(codes, rows):
-    kinds = {"市": "市", "町": "町", "村": "村", "区": "特別区"}
-    designated = {"札幌市", "仙台市", "さいたま市", "千葉市", "横浜市", "川崎市", "相模原市", "新潟市", "静岡市", "浜松市", "名古屋市", "京都市",
-                  "大阪市", "堺市", "神戸市", "岡山市", "広島市", "北九州市", "福岡市", "熊本市"}
-    named, cells = {}, defaultdict(float)
-    for r in rows:
-        code, name = r["municipality_code"], r["municipality_ja"]
-        kind = "政令指定都市" if name in designated else kinds[name[-1]]
-        named[code] = [code, name, kind, codes[r["prefecture"]]]
-        band = "18-64" if r["age_group"] == "15-64" else r["age_group"]
-        cells[codes[r["prefecture"]], SEX[r["sex"]], band, code] += float(r["count"])
-    figure("population_municipality", ["prefecture", "sex", "age", "municipality_code"],
-           {k: v for k, v in cells.items() if v > 0})
-    levels("municipality_code", ["level", "municipality", "municipality_type", "prefecture"], sorted(named.values()))
-    level_list("municipality", sorted({v[1] for v in named.values()}))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -96,10 +33,30 @@ NATIONS = {"中国": (778, .55, 1.2, 1, .6), "ベトナム": (448, .43, 2.0, .5,
            "フィリピン": (280, .70, .6, 1.3, .5), "ブラジル": (209, .46, .8, 1.1, .8), "ネパール": (96, .43, 1.7, .7, .02),
            "インドネシア": (67, .33, 1.8, .6, .02), "その他": (300, .46, .9, 1.1, .8)}
 # ASSUMPTION: where some of them live more often than other foreign residents do.
-AT_HOME = {"ブラジル": {"愛知県": 3.5, "静岡県": 4.0, "三重県": 3.5, "群馬県": 2.8, "岐阜県": 3.0, "滋賀県": 4.0, "東京都": .1, "大阪府": .2,
-                    "長野県": 1.8, "島根県": 4.0, "栃木県": 1.5, "茨城県": 1.2},
-           "韓国・朝鮮": {"大阪府": 2.6, "兵庫県": 2.2, "京都府": 2.4, "山口県": 2.0, "東京都": 1.1, "福岡県": 1.2},
-           "中国": {"東京都": 1.3, "埼玉県": 1.3, "千葉県": 1.1}, "ネパール": {"東京都": 1.5, "福岡県": 2.5}}
+AT_HOME = {"ブラジル": {"愛知県": 3.5, "静岡県": 4.0, "群馬県": 2.8, "滋賀県": 3.0, "東京都": .1, "大阪府": .2, "栃木県": 1.4, "島根県": 1.5},
+           "韓国・朝鮮": {"大阪府": 2.6, "京都府": 2.3, "島根県": 1.3, "東京都": 1.1, "福岡県": 1.2},
+           "中国": {"東京都": 1.3, "埼玉県": 1.2}, "ネパール": {"東京都": 1.5, "福岡県": 2.5}}
+# ASSUMPTION: prefectures with as many foreign residents, of much the same nationalities, are one area.
+FOREIGN_AREAS = {"東京都": ["東京都"], "大阪府": ["大阪府"], "愛知県": ["愛知県"], "静岡県": ["静岡県", "三重県"], "群馬県": ["群馬県", "岐阜県"],
+                 "滋賀県": ["滋賀県"], "京都府": ["京都府", "兵庫県"], "埼玉県": ["埼玉県", "千葉県", "神奈川県"], "福岡県": ["福岡県"],
+                 "栃木県": ["茨城県", "栃木県", "長野県", "山梨県", "富山県", "福井県"],
+                 "島根県": ["石川県", "島根県", "岡山県", "広島県", "山口県", "香川県", "沖縄県", "大分県"],
+                 "宮城県": ["宮城県", "奈良県", "熊本県", "愛媛県", "徳島県", "福島県", "新潟県", "鳥取県", "佐賀県"],
+                 "北海道": ["北海道", "山形県", "和歌山県", "長崎県", "宮崎県", "鹿児島県", "高知県", "岩手県"], "秋田県": ["青森県", "秋田県"]}
+# Families of occupations by who may, or does, come from abroad to do them. Office is what is not listed.
+FOREIGN_WORK = {
+    "無職": "無職", "public": "公務事務 自衛 警察 消防", "licensed": "医師 看護 薬剤 保育 教員 養護 法務 会計士 獣医 医療技術 療法 歯科 栄養 学校事務 福祉 郵便",
+    "factory": "組立 食品製造 金属 包装 機械加工 検査 樹脂 化学製造 木紙 繊維 製造他 印刷 窯業 塗装 酒造 菓子 運搬 清掃",
+    "building": "設備 建設 大工 土木 重機", "service": "接客 調理 旅館 給食 洗濯 宿泊 介護 店員", "land": "農業 畜産 漁業",
+    "expert": "情報 大学 研究 機械技術 電機技術 化学技術 講師 企画 経営専門 文筆 音楽 美術 専門他 品質"}
+# ASSUMPTION: what those at work do, in per cent, in the order factory, building, service, land, expert, licensed, office
+# (Situation of Notified Foreign Workers 2020 by industry and visa, from memory, rounded); 日本 is all the employed. Civil
+# service, police and defence are for nationals by law: nobody else is there, and few are teachers or nurses. Last, how
+# many are without work next to the Japanese of the same sex and age.
+WORK = {"日本": (20.5, 5.1, 18.5, 3.1, 8.5, 13.5, 27.5, 1.0), "中国": (27, 3, 23, 2, 17, 2, 26, 1.0),
+        "ベトナム": (47, 12, 22, 4, 7, .7, 7.3, .6), "韓国・朝鮮": (14, 5, 23, .7, 14, 3.3, 40, 1.0), "フィリピン": (48, 5, 28, 3, 4, 1.5, 10.5, .9),
+        "ブラジル": (70, 5, 9, 1, 3, .5, 11.5, .7), "ネパール": (28, 1, 53, .7, 6, .6, 10.7, .8), "インドネシア": (45, 12, 16, 12, 5, 3, 7, .5),
+        "その他": (21, 3, 23, 2, 30, 1.5, 19.5, .9)}
 
 
 def nationality():
@@ -109,17 +66,30 @@ def nationality():
             kind = "日本" if r["nationality"] == "Japanese" else "foreign"
             cells[SEX[r["sex"]], known_band(first(r["age"]), AGES), kind] += float(r["count"])
     figure("nationality_sex_age", ["sex", "age", "nationality"], cells)
+    families = sorted({r["family"] for r in assumption("occupations.csv")})
+    kinds = {k: names.split() for k, names in FOREIGN_WORK.items()}
+    kinds["office"] = [f for f in families if not any(f in names for names in kinds.values())]
+    write_areas("work of foreigners", kinds)
+    write_areas("foreign areas", FOREIGN_AREAS)
+    foreign = {p["prefecture"]: float(p["foreign"]) for p in prefectures().values()}
     seed = {}
-    for p in prefectures().values():
+    for area, ps in FOREIGN_AREAS.items():
+        here = sum(foreign[p] for p in ps) / len(ps)
         for x in SEXES:
             for a in AGES:
-                seed[p["prefecture"], x, a, "日本"] = 50.0
-                for n, (count, women, young, middle, old) in NATIONS.items():
-                    age = young if first(a) < 30 else middle if first(a) < 60 else old
-                    seed[p["prefecture"], x, a, n] = (float(p["foreign"]) * count / 2605 * age * 2 *
-                                                      (women if x == "女" else 1 - women) *
-                                                      AT_HOME.get(n, {}).get(p["prefecture"], 1.0))
-    figure("nationality_seed", ["prefecture", "sex", "age", "nationality"], seed, "share", sig=4)
+                for w, work in enumerate(["factory", "building", "service", "land", "expert", "licensed", "office", "無職",
+                                          "public"]):
+                    seed[area, x, a, work, "日本"] = 50.0
+                    if work == "public":
+                        continue
+                    for n, (count, women, young, middle, old) in NATIONS.items():
+                        age = young if first(a) < 30 else middle if first(a) < 60 else old
+                        tie = WORK[n][w] if work == "無職" else WORK[n][w] / WORK["日本"][w] / (
+                            1.2 if x == "女" and work == "building" else 1.0)
+                        seed[area, x, a, work, n] = (here * count / 2605 * age * 2 * tie *
+                                                     (women if x == "女" else 1 - women) *
+                                                     AT_HOME.get(n, {}).get(area, 1.0))
+    figure("nationality_seed", ["prefecture", "sex", "age", "family", "nationality"], seed, "share", sig=4)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -156,6 +126,9 @@ def split(levels_of):
     return out
 
 
+DEGREE_AREAS = 18  # prefectures with as many degrees are one area
+
+
 def education():
     table = total(read("education_sex_age_estimate.csv"),
                   [lambda r: SEX[r["sex"]], "age_group", "education_level"])
@@ -180,10 +153,13 @@ def education():
                 if v > 0:
                     cells[x, a, k] = v
     figure("education_sex_age", ["sex", "age", "education_level"], cells, "share", digits=9)
-    for p in prefectures().values():
-        lift = float(p["degree"])
+    lifts = {p["prefecture"]: log(float(p["degree"])) for p in prefectures().values()}
+    areas = listed(alike({p: [v] for p, v in lifts.items()}, DEGREE_AREAS))
+    write_areas("degree areas", areas)
+    for area, ps in areas.items():
+        lift = exp(sum(lifts[p] for p in ps) / len(ps))
         for k in EDUCATION:
-            seed[p["prefecture"], k] = (lift ** 1.3 if k.startswith("大学院") else lift if k.startswith("大学") else
+            seed[area, k] = (lift ** 1.3 if k.startswith("大学院") else lift if k.startswith("大学") else
                                         1.0 if k in ("短大卒", "高専卒") else lift ** -.6 if k == "中学卒" else 1.0)
     figure("education_seed", ["prefecture", "education_level"], seed, "share", sig=4)
 
@@ -229,22 +205,44 @@ MARRYING = {"男": {"low": {"未婚": 1.25, "既婚": .85, "離別": 1.3, "死�
                   "high": {"未婚": 1.15, "既婚": 1.0, "離別": .6, "死別": .92}}}
 
 
+# ASSUMPTION: where people marry less, or part more: the odds of 未婚 of men and of women, and of 離別, next to the country
+# (never married at 50 by prefecture, National Institute of Population and Social Security Research, from memory, rounded).
+MARRYING_IN = {"東京都": (1.15, 1.65, .95), "沖縄県": (1.25, 1.2, 1.6), "大阪府": (1.0, 1.15, 1.15), "福井県": (.92, .68, .8),
+               "茨城県": (1.12, .85, 1.0), "岡山県": (1.0, .95, 1.0)}
+MARRIAGE_AREAS = {"大阪府": ["北海道", "京都府", "大阪府", "福岡県", "高知県"],
+                  "福井県": ["富山県", "石川県", "福井県", "長野県", "岐阜県", "愛知県", "三重県", "滋賀県", "奈良県"],
+                  "茨城県": ["青森県", "岩手県", "秋田県", "山形県", "福島県", "茨城県", "栃木県", "群馬県", "新潟県", "山梨県", "静岡県"]}
+# ASSUMPTION: odds of being or having been married for those at school, next to others of their age: to 29, and after.
+AT_SCHOOL = (.05, .25)
+
+
 def marital():
     table = total(read("marital_status_sex_age.csv"),
                   [lambda r: SEX[r["sex"]], "age_group", lambda r: MARITAL[r["marital_status"]]])
     figure("marital_sex_age", ["sex", "age", "marital_status"], {k: v for k, v in table.items() if k[1] != "15-19"})
+    placed = {p for ps in MARRIAGE_AREAS.values() for p in ps} | {"東京都", "沖縄県"}
+    areas = {"東京都": ["東京都"], "沖縄県": ["沖縄県"]} | MARRIAGE_AREAS
+    areas["岡山県"] = [p["prefecture"] for p in prefectures().values() if p["prefecture"] not in placed]
+    write_areas("marriage areas", areas)
     seed, teens = {}, {}
     for x in SEXES:
         for m, share in (("未婚", .992), ("既婚", .0076), ("離別", .0004)):
             teens[x, "18-19", m] = share
         for a in AGES:
-            for level, odds in MARRYING[x].items():
+            for level, odds in ({**MARRYING[x], "在学": dict.fromkeys(MARITAL.values(), 1.0)}).items():
                 for m in odds:
                     v = teens.get((x, a, m), 0.0) if a == "18-19" else table[x, a, m] / 1e6
-                    if v:
-                        seed[x, a, level, m] = v * odds[m]
+                    if level == "在学" and m != "未婚":
+                        v *= AT_SCHOOL[0 if first(a) < 30 else 1]
+                    for area in areas:
+                        man, woman, divorced = MARRYING_IN[area]
+                        here = {"未婚": man if x == "男" else woman, "離別": divorced}.get(m, 1.0)
+                        if v:
+                            seed[area, x, a, level, m] = v * odds[m] * here
     figure("marital_18_19", ["sex", "age", "marital_status"], teens, "share", digits=6)
-    figure("marital_seed", ["sex", "age", "education_level", "marital_status"], seed, "share", sig=5)
+    figure("marital_seed", ["prefecture", "sex", "age", "career", "marital_status"], seed, "share", sig=5)
+    figure("career", ["education_level", "enrolment", "career"],
+           {(k, school, k if school == "no" else "在学"): 1.0 for k in MARRYING["男"] for school in ("no", "yes")}, "share")
 
 
 HOUSEHOLDS = ["単独世帯", "夫婦のみの世帯", "夫婦と子どもの世帯", "ひとり親と子どもの世帯", "三世代などの世帯", "施設などの世帯"]
@@ -265,24 +263,26 @@ HOME = {
     "死別": {18: (.25, 0, 0, .50, .25, 0), 50: (.40, 0, 0, .38, .22, 0), 65: (.50, 0, 0, .26, .22, .02),
            75: (.47, 0, 0, .25, .23, .05), 85: (.33, 0, 0, .22, .26, .19)},
 }
+# ASSUMPTION: the odds of a kind of household for women at work, next to those without: wives with small children work
+# less than wives without (some 70 and 82 % at 30 to 34), those whose parents live with them more; the divorced with a
+# job rather live on their own.
+AT_WORK = {("女", "既婚"): {18: {"夫婦と子どもの世帯": .33, "三世代などの世帯": .55}, 25: {"夫婦と子どもの世帯": .42, "三世代などの世帯": .65},
+                        35: {"夫婦と子どもの世帯": .60, "三世代などの世帯": .85}, 45: {"夫婦と子どもの世帯": 1.0, "三世代などの世帯": 1.15},
+                        55: {}},
+           ("女", "離別"): {18: {"単独世帯": 1.3}, 65: {}}}
 ADULTS_IN_OTHER = 3.1  # ASSUMPTION: adults in a household that is neither of one person nor of a nuclear family
 
 
 def households(people):
     codes = {k: r["prefecture"] for k, r in prefectures().items()}
     counted = total(read("household_type_municipality.csv"), [lambda r: codes[r["prefecture"]], "household_type"])
-    whole = total(read("population_municipality_sex_agebroad.csv"), [lambda r: codes[r["prefecture"]]])
-    stated, adults = defaultdict(float), defaultdict(float)
-    for r in read("population_municipality_sex_agebroad.csv"):
-        if r["age_group"] != "not_stated":
-            stated[codes[r["prefecture"]]] += float(r["count"])
+    adults = defaultdict(float)
     for (p, _, a), v in people.items():
         adults[p] += v if a >= 18 else 0.0
     cells = {}
     for p in adults:
-        grown = whole[p,] * adults[p] / stated[p]  # those of unknown age are taken to be as the others
-        cells[p, "alone"] = counted[p, "single_person"] / grown
-        cells[p, "other"] = counted[p, "other"] * ADULTS_IN_OTHER / grown
+        cells[p, "alone"] = counted[p, "single_person"] / adults[p]
+        cells[p, "other"] = counted[p, "other"] * ADULTS_IN_OTHER / adults[p]
         cells[p, "nuclear_or_institution"] = 1 - cells[p, "alone"] - cells[p, "other"]
     figure("household_prefecture", ["prefecture", "household_type"], cells, "share", digits=9)
     seed = {}
@@ -296,7 +296,8 @@ def households(people):
                     for job in ("employed", "not"):
                         # Nobody works who lives in a home for the old; under 60 an institution is often a dormitory.
                         if v > 0 and not (k == "施設などの世帯" and job == "employed" and first(a) >= 60):
-                            seed[x, a, m, job, k] = v
+                            tie = at(AT_WORK[x, m], first(a)).get(k, 1.0) if (x, m) in AT_WORK else 1.0
+                            seed[x, a, m, job, k] = v * (tie if job == "employed" else 1.0)
     figure("household_seed", ["sex", "age", "marital_status", "labour_status", "household_type"], seed, "share", sig=4)
 
 
@@ -306,10 +307,36 @@ SIZES = {"単独世帯": {1: 1}, "夫婦のみの世帯": {2: 1}, "ひとり親�
 COUPLE = {18: {3: .42, 4: .43, 5: .125, 6: .025}, 60: {3: .74, 4: .22, 5: .04}}
 
 
+SIZE_AREAS = 5
+IN_INSTITUTIONS = .022  # ASSUMPTION: share of the people who live in institutions
+SIZE_TILT = 3.5  # how steeply a size depends on how large the households of an area are
+
+
+def size_areas():
+    """{area: how much larger its households of two and more are than its kinds of household make them}."""
+    codes = {k: r["prefecture"] for k, r in prefectures().items()}
+    homes = total(read("household_type_municipality.csv"), [lambda r: codes[r["prefecture"]], "household_type"])
+    whole = total(read("population_municipality_sex_agebroad.csv"), [lambda r: codes[r["prefecture"]]])
+    people = {p: v * (1 - IN_INSTITUTIONS) - homes[p, "single_person"] for (p,), v in whole.items()}
+    # People in a household of either kind, by least squares over the prefectures.
+    nn = no = oo = np = op = 0.0
+    for p, v in people.items():
+        n, o = homes[p, "nuclear_family"], homes[p, "other"]
+        nn, no, oo, np, op = nn + n * n, no + n * o, oo + o * o, np + n * v, op + o * v
+    nuclear, other = (np * oo - op * no) / (nn * oo - no * no), (op * nn - np * no) / (nn * oo - no * no)
+    ratio = {codes[k]: people[codes[k]] / (nuclear * homes[codes[k], "nuclear_family"] + other * homes[codes[k], "other"])
+             for k in codes}
+    areas = listed(alike({p: [v] for p, v in ratio.items()}, SIZE_AREAS))
+    write_areas("areas of household size", areas)
+    return {area: sum(ratio[p] for p in ps) / len(ps) for area, ps in areas.items()}
+
+
 def household_size():
     cells = {}
-    for low, band in ((18, "18-59"), (60, "60+")):
-        for k in HOUSEHOLDS:
-            for n, v in (SIZES.get(k) or COUPLE[low]).items():
-                cells[band, k, n] = v
-    figure("household_size", ["age", "household_type", "household_size"], cells, "share", digits=6)
+    for area, larger in size_areas().items():
+        for low, band in ((18, "18-59"), (60, "60+")):
+            for k in HOUSEHOLDS:
+                sizes = {n: v * larger ** (SIZE_TILT * n) for n, v in (SIZES.get(k) or COUPLE[low]).items()}
+                for n, v in sizes.items():
+                    cells[area, band, k, n] = v / sum(sizes.values())
+    figure("household_size", ["prefecture", "age", "household_type", "household_size"], cells, "share", digits=6)

@@ -16,7 +16,8 @@ YOUNG = {"15-17": {"男": (.055, .004), "女": (.065, .004)}, "18-19": {"男": (
 # ASSUMPTION: odds of work and of looking for it by marital status (before 60, and after) and by enrolment.
 MARRIED = {"男": {"未婚": (1, 1), "既婚": (4.0, .7), "離死別": (1.6, 1.1)},
            "女": {"未婚": (1, 1), "既婚": (.33, .33), "離死別": (1.15, .8)}}
-STUDYING = {"high_school": (.028, .03), "yes": (.10, .12), "no": (1.0, 1.0)}
+STUDYING = {"高校": (.028, .03), "大学など": (.10, .12)}
+STANDINGS = ["未婚", "既婚", "離死別", "大学など", "高校"]  # what work depends on: those at school are as good as all single
 
 
 def labour(people):
@@ -56,16 +57,20 @@ def labour(people):
         fitted = rake(start, {a: old[x, a] for a in AGES_LABOUR}, {k: national[x, k] for k in kinds}, tolerance=1e-14)
         for (a, k), v in fitted.items():
             shares[x, a, k] = v / old[x, a]
-            for m in MARRIED[x]:
-                for enrolled, (work, seek) in STUDYING.items():
-                    share = shares[x, a, k]
-                    if k == kinds[0]:
-                        share *= MARRIED[x][m][0 if first(a) < 60 else 1] * work
-                    if k == kinds[1]:
-                        share *= (.5 if m == "既婚" else 1.0) * seek
-                    seed[x, a, m, enrolled, k] = share
+            for standing in STANDINGS:
+                share = shares[x, a, k]
+                if k == kinds[0]:
+                    share *= (STUDYING[standing][0] if standing in STUDYING else
+                              MARRIED[x][standing][0 if first(a) < 60 else 1])
+                if k == kinds[1]:
+                    share *= STUDYING[standing][1] if standing in STUDYING else .5 if standing == "既婚" else 1.0
+                seed[x, a, standing, k] = share
     figure("labour_sex_age", ["sex", "age", "labour_status"], shares, "share", digits=12)
-    figure("labour_seed", ["sex", "age", "marital_status", "enrolment", "labour_status"], seed, "share", sig=5)
+    figure("labour_seed", ["sex", "age", "standing", "labour_status"], seed, "share", sig=5)
+    figure("standing", ["marital_status", "enrolment", "standing"],
+           {(m, school, m if school == "no" else school): 1.0 for m in STANDINGS[:3] for school in ("no", "大学など", "高校")},
+           "share")
+    return cells
 
 
 AGES_EMPLOYMENT = ["18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
@@ -74,25 +79,45 @@ KINDS = {"男": {18: (68, 9, 14, 7.2, .1, 1.2, .5), 25: (74, 8, 5, 8.5, 1, 3, .5
                45: (68, 5, 3, 8.5, 6.5, 8.5, .5), 55: (52, 12, 7, 7, 9, 12.5, .5), 65: (14, 13, 26, 1.5, 13, 31, 1.5)},
          "女": {18: (60, 9, 23, 6.5, .05, 1, .45), 25: (58, 9, 20.5, 8, .5, 3, 1), 35: (43, 9, 34, 6, 1.5, 4.5, 2),
                45: (37, 9, 40, 5.5, 2.3, 4, 2.2), 55: (27, 9, 46, 4, 3.5, 5.5, 5), 65: (8, 5, 48, .8, 7.2, 17, 14)}}
+# ASSUMPTION: how marriage goes with the kind of employment of men from 25 to 64: (married, others), next to all.
+SETTLED = {"正社員・正職員": (1.05, .93), "契約・派遣社員": (.8, 1.25), "パート・アルバイト": (.4, 1.75), "会社役員": (1.15, .65)}
 STUDENTS = (4, 1.5, 93, .2, .05, 1.2, .05)
 
 
+# ASSUMPTION: how schooling goes with the kind of employment, next to all of the same sex and age, in the order of
+# EMPLOYMENT (Employment Status Survey, from memory, rounded).
+LEARNED = {"low": (.88, 1.1, 1.25, .6, .9, 1.15, 1.15), "mid": (1.04, 1.0, 1.0, .85, .95, .95, .95),
+           "high": (1.12, .95, .62, 1.6, 1.15, .85, .75)}
+CAREERS = {"junior_high_school": "low", "high_school": "low", "junior_college_technical_college": "mid",
+           "university": "high", "graduate_school": "high"}
+
+
 def employment():
+    schooling = defaultdict(float)
+    for r in read("education_sex_age_estimate.csv"):
+        age = max(first(r["age_group"]), 18)
+        schooling[SEX[r["sex"]], known_band(age, AGES_EMPLOYMENT), CAREERS[r["education_level"]]] += float(r["count"])
     cells = {}
     for x in SEXES:
         for a in AGES_EMPLOYMENT:
             for m in ("married", "other"):
-                for enrolled in ("yes", "no"):
-                    row = list(STUDENTS if enrolled == "yes" else KINDS[x][first(a)])
+                for career in list(LEARNED) + ["在学"]:
+                    row = list(STUDENTS if career == "在学" else KINDS[x][first(a)])
                     if x == "女" and 25 <= first(a) < 65:
                         row[0] *= .8 if m == "married" else 1.3
                         row[2] *= 1.25 if m == "married" else .6
+                    if x == "男" and 25 <= first(a) < 65 and career != "在学":
+                        row = [v * SETTLED.get(k, (1, 1))[m == "other"] for k, v in zip(EMPLOYMENT, row)]
                     if m == "other":
                         row[6] *= 1.0 if x == "男" else .15
+                    if career != "在学" and first(a) >= 25:
+                        whole = sum(schooling[x, a, c] for c in LEARNED)
+                        usual = [sum(schooling[x, a, c] * LEARNED[c][i] for c in LEARNED) / whole for i in range(7)]
+                        row = [v * LEARNED[career][i] / usual[i] for i, v in enumerate(row)]
                     for k, v in zip(EMPLOYMENT, row):
-                        cells[x, a, m, enrolled, "employed", k] = v / sum(row)
-                    cells[x, a, m, enrolled, "not", "なし"] = 1.0
-    figure("employment_type", ["sex", "age", "marital_status", "enrolment", "labour_status", "employment_type"], cells,
+                        cells[x, a, m, career, "employed", k] = v / sum(row)
+                    cells[x, a, m, career, "not", "なし"] = 1.0
+    figure("employment_type", ["sex", "age", "marital_status", "career", "labour_status", "employment_type"], cells,
            "share", sig=5)
 
 
@@ -117,6 +142,11 @@ FARM_AGES = {"18-24": .25, "25-34": .4, "35-49": .6, "50-64": 1.0, "65+": 2.2}
 YOUNG_PART_TIME = {"販売": 1.6, "サービス職業": 1.9, "事務": .25, "専門的・技術的職業": .8, "生産工程": .4, "運搬・清掃・包装等": .7}
 OLD_PART_TIME = {"販売": .7, "サービス職業": .8, "事務": .6, "専門的・技術的職業": .6, "生産工程": .8, "運搬・清掃・包装等": 2.4,
                  "保安職業": 3.0, "輸送・機械運転": 1.6}
+
+
+FISHING = {"男": .1, "女": .018}  # ASSUMPTION: of those who farm, fish or work in forests, who fish
+# ASSUMPTION: families that are left early, by age: next to other families of the class.
+LEAVING = {"自衛": {"18-24": 1.5, "25-34": 1.4, "35-49": 1.35, "50-64": .14, "65+": 0.0}, "警察": {"65+": .1}, "消防": {"65+": .1}}
 
 
 class Occupations:
@@ -213,7 +243,8 @@ def occupation_groups(jobs, possible):
                             if kind == "part_time":
                                 cell *= (YOUNG_PART_TIME if a == "18-24" else OLD_PART_TIME if a == "65+" else {}).get(
                                     g, 1.0)
-                        for section, part in {"農林漁業": {"農林業": .93, "漁業": .07}}.get(g, {g: 1.0}).items():
+                        fish = FISHING[x]
+                        for section, part in {"農林漁業": {"農林業": 1 - fish, "漁業": fish}}.get(g, {g: 1.0}).items():
                             if all((kind, section, x, a, t) in possible for t in TRAINING_OF[s]):
                                 seed[kind, x, a, s, section] = cell * lean * part
     for x in SEXES:
@@ -306,8 +337,9 @@ def occupation_classes(jobs):
             for s in TILTS:
                 w = v * lift * float(tilts[c][s] if c in tilts else 1.0)
                 for f in families[c]:
-                    if w * jobs.share[c, e, f] > 0:
-                        cells[e, section(g, f), x, a, s, detail(c, f)] = w * jobs.share[c, e, f]
+                    v_f = w * jobs.share[c, e, f] * LEAVING.get(f, {}).get(a, 1.0)
+                    if v_f > 0:
+                        cells[e, section(g, f), x, a, s, detail(c, f)] = v_f
     possible = {key[:5] for key in cells}
     # Configurations that nobody is in get one certain level: that keeps the table small.
     for e in list(LETTERS) + ["none"]:
