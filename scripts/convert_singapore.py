@@ -16,7 +16,7 @@ from shared_pack.command import convert
 from shared_pack.personality import personality
 from singapore_pack.character import hobbies, skills
 from singapore_pack.holdouts import holdouts
-from singapore_pack.homes import digital_use, dwellings, households
+from singapore_pack.homes import digital_use, dwellings, households, means
 from singapore_pack.names import names
 from singapore_pack.people import dialect_groups, education, ethnicity, language, marital, places, population, religion
 from singapore_pack.work import (Occupations, employment_status, field, incomes, industry, labour, national_service,
@@ -43,9 +43,10 @@ def steps():
     national_service()
     dwellings()
     households()
+    means()
     digital_use()
     names()
-    personality()
+    personality("population_single_age_sex_2024", ("Female", "Male"))
     hobbies()
     skills()
     holdouts()

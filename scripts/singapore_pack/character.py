@@ -2,15 +2,32 @@
 
 from collections import defaultdict
 
+from shared_pack.bands import first, last
 from shared_pack.tables import assumption, figure, level_list, levels
 
 from .codes import ETHNICITY, SEXES
 
 AGES_LEISURE = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
+AGES_HOBBY = ["18-24", "25-34", "35-54", "55-64", "65-74", "75+"]
 FAITHS = {"muslim": ["Islam"], "hindu": ["Hinduism"], "sikh": ["Sikhism"], "christian": ["Catholic", "Other Christian"],
           "buddhist_taoist": ["Buddhism", "Taoism"], "none_or_other": ["No Religion", "Other Religion"]}
+# What one celebrates and cooks: the pairs of ethnic group and faith that are many enough to tell apart.
+HERITAGE = {"chinese_buddhist_taoist": ("Chinese", "buddhist_taoist"), "chinese_christian": ("Chinese", "christian"),
+            "chinese_other": ("Chinese", "none_or_other"), "malay_muslim": ("Malay", "muslim"),
+            "indian_hindu": ("Indian", "hindu"), "indian_muslim": ("Indian", "muslim"), "indian_christian": ("Indian", "christian"),
+            "indian_sikh": ("Indian", "sikh"), "indian_other": ("Indian", "none_or_other"),
+            "others_christian": ("Others", "christian"), "others_muslim": ("Others", "muslim"),
+            "others_other": ("Others", "none_or_other")}
 INITIAL = {"c": "Chinese", "m": "Malay", "i": "Indian", "o": "Others"}
 FAITH_INITIAL = {"u": "muslim", "h": "hindu", "s": "sikh", "k": "christian", "b": "buddhist_taoist"}
+
+
+def heritage_of(ethnicity, faith):
+    """The heritage of a pair; one too rare for its own is with the rest of its ethnic group, a Muslim with Muslims."""
+    names = {pair: name for name, pair in HERITAGE.items()}
+    rest = ("Others", "muslim") if faith == "muslim" else (ethnicity, "none_or_other")
+    rest = ("Malay", "muslim") if ethnicity == "Malay" else rest
+    return names.get((ethnicity, faith), names[rest])
 
 
 def factor(tags, ethnicity, faith):
@@ -33,21 +50,24 @@ def hobbies():
     cells, heritage, degree = {}, {}, {}
     rows = assumption("hobbies.csv")
     for r in rows:
-        for age, by_age in zip(AGES_LEISURE, r["age"]):
+        digits = dict(zip(AGES_LEISURE, map(int, r["age"])))
+        for age in AGES_HOBBY:
+            parts = [digits[fine] for fine in AGES_LEISURE if first(age) <= first(fine) <= last(age)]
             for sex, by_sex in zip(SEXES, r["sex"]):
-                v = float(r["weight"]) * int(by_age) * int(by_sex) / 50
+                v = float(r["weight"]) * sum(parts) / len(parts) * int(by_sex) / 50
                 if v > 0:
                     cells[age, sex, r["hobby"]] = v
-        for e in ETHNICITY.values():
-            for faith in FAITHS:
-                v = factor(r["tags"], e, faith)
-                if v > 0:
-                    heritage[e, faith, r["hobby"]] = v
+        for name, (e, faith) in HERITAGE.items():
+            v = factor(r["tags"], e, faith)
+            if v > 0:
+                heritage[name, r["hobby"]] = v
         up = "+d" in r["tags"].split()
         degree["degree", r["hobby"]] = 1.5 if up else 0.9
         degree["no_degree", r["hobby"]] = 0.5 if up else 1.1
     figure("hobby_age_sex", ["age", "sex", "hobby"], cells, "share", sig=4)
-    figure("hobby_heritage", ["ethnicity", "religion", "hobby"], heritage, "share", sig=4)
+    figure("heritage", ["ethnicity", "religion", "heritage"],
+           {(e, faith, heritage_of(e, faith)): 1.0 for e in ETHNICITY.values() for faith in FAITHS}, "share")
+    figure("hobby_heritage", ["heritage", "hobby"], heritage, "share", sig=4)
     figure("hobby_degree", ["education_level", "hobby"], degree, "share", sig=3)
     levels("hobby", ["level", "class"], [[r["hobby"], r["class"]] for r in rows])
 

@@ -49,6 +49,9 @@ EDUCATION3 = {"secondary_or_less": EDUCATION_LEVELS[:4], "post_secondary_or_dipl
 EDUCATION4 = {"secondary_or_less": EDUCATION_LEVELS[:4], "post_secondary": EDUCATION_LEVELS[4:5],
               "diploma": EDUCATION_LEVELS[5:7], "degree": ["University"]}
 
+EDUCATION5 = {"primary_or_less": EDUCATION_LEVELS[:2], "secondary": EDUCATION_LEVELS[2:4],
+              "post_secondary": EDUCATION_LEVELS[4:5], "diploma": EDUCATION_LEVELS[5:7], "degree": ["University"]}
+
 MARITAL = {"single": "Single", "married": "Married", "widowed": "Widowed", "divorced_separated": "Divorced/Separated"}
 
 RELIGION = {"no_religion": "No Religion", "buddhism": "Buddhism", "taoism": "Taoism", "islam": "Islam",
@@ -121,6 +124,17 @@ DWELLING = {"hdb_1_2_room": "HDB 1- and 2-Room Flats", "hdb_3_room": "HDB 3-Room
             "hdb_4_room": "HDB 4-Room Flats", "hdb_5_room_executive": "HDB 5-Room and Executive Flats",
             "condominium": "Condominiums and Other Apartments", "landed": "Landed Properties", "other": "Others"}
 
+ROOMS = {"hdb_1_2_room": ["hdb_1_2_room"], "hdb_3_room": ["hdb_3_room"],
+         "larger": ["hdb_4_room", "hdb_5_room_executive", "condominium", "landed", "other"]}
+ROOMS_OF = {DWELLING[d]: name for name, kinds in ROOMS.items() for d in kinds}
+# As far as the way to work goes.
+HOME4 = {"hdb_1_2_room": "hdb_to_3_room", "hdb_3_room": "hdb_to_3_room", "hdb_4_room": "hdb_4_room",
+         "hdb_5_room_executive": "hdb_5_room", "condominium": "private", "landed": "private", "other": "private"}
+WORKPLACE = {"construction": "building", "manufacturing": "works", "transportation_and_storage": "works",
+             "information_and_communications": "offices", "financial_and_insurance_services": "offices",
+             "real_estate_services": "offices", "professional_services": "offices"}  # all others: elsewhere
+MEANS = {"low": 5000, "middle": 10000, "high": 20000, "top": 10 ** 9}  # below so many dollars a month
+
 TRANSPORT = {"public_bus_only": "Public Bus Only", "mrt_only": "MRT/LRT Only",
              "mrt_and_public_bus_only": "MRT/LRT and Public Bus Only",
              "other_combinations_of_mrt_or_public_bus": "Other Combinations of MRT/LRT or Public Bus",
@@ -140,7 +154,7 @@ AGES_MARITAL = ["18-19", "20-22", "23-24"] + AGES5[2:]
 AGES_RELIGION = ["18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
 AGES_LABOUR = ["18", "19", "20", "21", "22-24"] + AGES5[2:]
 AGES_WORK = ["18-19", "20-21", "22-24", "25-29", "30-34", "35-39", "40-44", "45-49", "50-54", "55-59", "60-64", "65+"]
-AGES_CAREER = ["18-22", "23-34", "35-49", "50-64", "65+"]
+AGES_CAREER = ["18-22", "23-29", "30-34", "35-49", "50-64", "65+"]
 AGES_PAY = ["18-22", "23-27", "28-44", "45-64", "65+"]
 
 

@@ -6,10 +6,8 @@ from shared_pack.bands import known_band
 from shared_pack.tables import figure, read, total
 
 from .character import AGES_LEISURE
-from .codes import DWELLING, EDUCATION, INDUSTRY, MAJORS, MARITAL, SEXES, STATUS, TRANSPORT, income
+from .codes import DWELLING, EDUCATION, MAJORS, MARITAL, SEXES, STATUS, TRANSPORT, income
 from .homes import ADULTS
-
-INDUSTRY_TITLE = {code: title for code, (_, title) in INDUSTRY.items()}
 
 
 def holdouts():
@@ -21,7 +19,6 @@ def holdouts():
     dwellings()
     households(minors)
     travel("education", "education_level", EDUCATION)
-    travel("industry", "industry", INDUSTRY_TITLE)
     travel("employment_status", "employment_status", STATUS)
 
 

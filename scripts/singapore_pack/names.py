@@ -198,7 +198,7 @@ def surnames():
     last = listed("last")
     chinese = {r["last_name"]: float(r["count"]) for r in read("names_surname_chinese.csv")
                if float(r["count"]) >= 4 and r["last_name"] not in ("Nguyen", "May", "Saw", "Bay")}
-    tilt = defaultdict(lambda: 1.0)
+    tilt = defaultdict(float)
     owned = defaultdict(set)
     for r in assumption("surnames_by_dialect.csv"):
         for name in r["surnames"].split("|"):
@@ -209,8 +209,8 @@ def surnames():
         for sex in SEXES:
             if culture.startswith("chinese"):
                 for name, n in chinese.items():
-                    for speech in ("hokkien", "teochew", "cantonese", "other_chinese"):
-                        w = tilt[speech, name] if speech in owned[name] or not owned[name] else 0.12
+                    for speech in ("hokkien", "teochew", "cantonese", "hakka", "hainanese", "other_chinese"):
+                        w = tilt[speech, name] if speech in owned[name] else 0.12 if owned[name] else 1.0
                         cells[culture, sex, speech, name] = n * w
             elif culture == "punjabi":
                 cells[culture, sex, "not_chinese", "Singh" if sex == "Male" else "Kaur"] = 1.0

@@ -2,9 +2,10 @@
 
 import math
 from collections import defaultdict
+from itertools import product
 
 from shared_pack.bands import first, holds, known_band, last
-from shared_pack.tables import assumption, figure, levels, read, read_shares
+from shared_pack.tables import assumption, figure, levels, manifest_section, read, read_shares
 
 from .codes import (AGES5, AGES5_85, AGES_EDUCATION, AGES_MARITAL, AGES_RELIGION, DIALECT, DIALECTS, EDUCATION,
                     EDUCATION3, EDUCATION_LEVELS, ETHNICITY, LANGUAGE, LANGUAGE7, MARITAL, ORIGIN_ETHNICITY, RELIGION,
@@ -171,7 +172,41 @@ MARRIED_ETHNICITY = {"Chinese": 0.90, "Malay": 1.35, "Indian": 1.40, "Others": 1
 DIVORCED_ETHNICITY = {"Chinese": 0.90, "Malay": 1.50, "Indian": 1.05, "Others": 1.10}
 
 
+# ASSUMPTION: odds of being married, and of being divorced, relative to single, by class of planning areas: the share of
+# their households without a family nucleus, of the census of 2020.
+FAMILY_AREAS = {"families": 0.165, "mostly_families": 0.215, "mixed": 0.305, "many_alone": 1.0}
+MARRIED_AREA = {"families": 1.35, "mostly_families": 1.10, "mixed": 0.86, "many_alone": 0.62}
+DIVORCED_AREA = {"families": 1.0, "mostly_families": 1.05, "mixed": 0.9, "many_alone": 0.95}
+
+
+def family_areas():
+    """{class: planning areas}; an area that the table does not name is `mixed`, or `mostly_families` where there are
+    as many children as in the country, for each woman of an age to have them."""
+    whole, without = defaultdict(float), defaultdict(float)
+    for r in read("household_structure_planning_area_2020.csv"):
+        whole[r["planning_area"]] += float(r["count"])
+        if r["household_structure"] == "no_family_nucleus":
+            without[r["planning_area"]] += float(r["count"])
+    children, women = defaultdict(float), defaultdict(float)
+    for r in read("population_planning_area_age_sex.csv"):
+        if int(r["age"]) < 10:
+            children[r["planning_area"]] += float(r["count"])
+        elif 28 <= int(r["age"]) < 48 and r["sex"] == "Female":
+            women[r["planning_area"]] += float(r["count"])
+    mean = sum(children.values()) / sum(women.values())
+    groups = {name: [] for name in FAMILY_AREAS}
+    for area in sorted(r["planning_area"] for r in read("planning_area_region.csv")):
+        if whole[area]:
+            name = next(n for n, most in FAMILY_AREAS.items() if without[area] < most * whole[area])
+        else:
+            name = "mostly_families" if children[area] > mean * women[area] else "mixed"
+        groups[name].append(area)
+    return groups
+
+
 def marital():
+    manifest_section("family areas", ['"%s" = [%s]' % (name, ", ".join(f'"{a}"' for a in areas))
+                                      for name, areas in family_areas().items()])
     cells = {}
     for r in read("marital_status_age_sex.csv"):
         cells[r["age_group"], r["sex"], MARITAL[r["marital_status"]]] = float(r["count"])
@@ -187,20 +222,21 @@ def marital():
         source = "15-19" if band == "18-19" else "20-24" if band in ("20-22", "23-24") else band
         for x in SEXES:
             for group in EDUCATION3:
-                for e in ETHNICITY.values():
+                for e, area in product(ETHNICITY.values(), FAMILY_AREAS):
                     for m in MARITAL.values():
                         v = fine[source, x, m]
                         if m == "Married":
-                            v *= MARRIED_EDUCATION[group][x] * MARRIED_ETHNICITY[e]
+                            v *= MARRIED_EDUCATION[group][x] * MARRIED_ETHNICITY[e] * MARRIED_AREA[area]
                             v *= {"20-22": 0.45, "23-24": 1.9}.get(band, 1.0)
                             v *= YOUNG_EDUCATION[group] if first(band) < 30 else 1.0
                         elif m == "Divorced/Separated":
-                            v *= DIVORCED_ETHNICITY[e] * {"degree": 0.65}.get(group, 1.15)
+                            v *= DIVORCED_AREA[area] * DIVORCED_ETHNICITY[e] * {"degree": 0.65}.get(group, 1.15)
                             v *= {"20-22": 0.2, "23-24": 2.2}.get(band, 1.0)
                         elif m == "Widowed" and first(band) < 25:
                             v = 0.0
-                        seed[band, x, group, e, m] = v
-    figure("marital_seed", ["age", "sex", "education_level", "ethnicity", "marital_status"], seed, "share", sig=5)
+                        seed[band, x, group, e, area, m] = v
+    figure("marital_seed", ["age", "sex", "education_level", "ethnicity", "planning_area", "marital_status"], seed,
+           "share", sig=5)
 
 
 def religion():

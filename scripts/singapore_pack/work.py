@@ -8,9 +8,9 @@ from itertools import product
 from shared_pack.bands import first, last
 from shared_pack.tables import assumption, by_prefix, figure, levels, manifest_section, read, read_shares
 
-from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, DWELLING, EDUCATION, EDUCATION3, EDUCATION4,
-                    FIELD, FORCES, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, NO_JOB, SEXES, STATUS, TRANSPORT,
-                    within)
+from .codes import (AGES5, AGES_CAREER, AGES_LABOUR, AGES_PAY, AGES_WORK, EDUCATION, EDUCATION3, EDUCATION4, EDUCATION5,
+                    FIELD, FORCES, HOME4, INCOME, INCOME_BANDS, INDUSTRY, LABOUR, MAJORS, MEANS, NO_JOB, SEXES, STATUS,
+                    TRANSPORT, WORKPLACE, within)
 
 UNEMPLOYED_YOUNG = {"Male": 0.054, "Female": 0.081}  # the published rates at 15-24
 
@@ -90,6 +90,13 @@ def labour_seed(counts):
     figure("labour_seed", ["age", "sex", "education_level", "marital_status", "labour_status"], seed, sig=5)
 
 
+# ASSUMPTION: weights of the major groups, in the order of MAJORS, by what the household earns.
+MEANS_WORK = {"low": (0.12, 0.2, 0.55, 1.05, 1.5, 1.4, 1.5, 2.6, 1.0),
+              "middle": (0.4, 0.5, 1.0, 1.25, 1.25, 1.25, 1.25, 1.25, 1.0),
+              "high": (1.2, 1.2, 1.15, 0.9, 0.75, 0.7, 0.6, 0.45, 1.0),
+              "top": (3.5, 2.3, 0.75, 0.45, 0.3, 0.2, 0.12, 0.06, 1.0)}
+
+
 class Occupations:
     """The SSOC titles: weight within the major group, cluster, and what a cluster implies."""
 
@@ -114,6 +121,18 @@ class Occupations:
         return sum(self.weight[t] for t in self.titles if self.cluster[t] == cluster)
 
 
+VOCATIONAL = ("Taxi driver", "Private-hire car driver")  # the licence is given from 30
+APPS = ("Private-hire car driver", "Motorcycle delivery worker",
+        "Delivery worker using motorised personal mobility aids/devices")
+DESKS = [MAJORS[code] for code in ("managers", "professionals", "associate_professionals_technicians",
+                                   "clerical_support_workers")]
+
+
+def screen(jobs, title):
+    """How a job goes with being online."""
+    return "app" if title in APPS else "desk" if jobs.major[title] in DESKS else "other"
+
+
 def occupations(jobs):
     cells, young = {}, {}
     for r in read("occupation_major_age_sex.csv"):
@@ -136,17 +155,21 @@ def occupations(jobs):
     for band in AGES_WORK:
         source = "15-19" if band == "18-19" else "20-24" if last(band) < 25 else band
         for sex in SEXES:
-            for level in EDUCATION.values():
+            for level, of in EDUCATION5.items():
                 for group in MAJORS.values():
                     v = young["18-19", sex, group] if source == "15-19" else cells[source, sex, group]
-                    tilt = share[group, level] / (overall[level] / whole)
+                    tilt = sum(share[group, e] for e in of) / (sum(overall[e] for e in of) / whole)
                     if group == "Others" and sex == "Male" and last(band) < 25:
                         # ASSUMPTION: full-time national service is done by 22, whatever the schooling.
                         tilt = {"18-19": 1.0, "20-21": 3.0, "22-24": 0.12}[band]
-                        tilt *= 0.3 if level == "University" else 1.0
-                    seed[band, sex, level, group] = (v + 20.0) * tilt
-                seed[band, sex, level, "None"] = 1.0
-    figure("occupation_group_seed", ["age", "sex", "education_level", "occupation_group"], seed, sig=5)
+                        tilt *= 0.3 if level == "degree" else 1.0
+                    for means, weights in MEANS_WORK.items():
+                        w = dict(zip(MAJORS.values(), weights))[group] if first(band) >= 22 else 1.0
+                        seed[band, sex, level, means, group] = (v + 20.0) * tilt * w
+                for means in MEANS:
+                    seed[band, sex, level, means, "None"] = 1.0
+    figure("occupation_group_seed", ["age", "sex", "education_level", "household_means", "occupation_group"], seed,
+           sig=4)
     # The titles: weight within the group, then how a cluster of titles goes with sex, schooling and age.
     table = {(jobs.major[t], t): jobs.weight[t] for t in jobs.titles} | {("None", NO_JOB): 1.0}
     by_sex, by_education, by_age = {}, {}, {}
@@ -159,8 +182,9 @@ def occupations(jobs):
                 by_education[group, t] = int(digit) / 10
         # ASSUMPTION: those in charge have seen some years
         charge = re.search("supervisor|manager|head|chief|senior|foreman|captain|principal|director", t.lower())
-        for band, digit, rank in zip(AGES_CAREER, r["age"], (0.04, 0.6, 1, 1, 1) if charge else (1,) * 5):
-            if int(digit):
+        digits = r["age"][:2] + r["age"][1:]  # 23 to 34 is one digit
+        for band, digit, rank in zip(AGES_CAREER, digits, (0.04, 0.5, 0.75, 1, 1, 1) if charge else (1,) * 6):
+            if int(digit) and not (t in VOCATIONAL and last(band) < 30):
                 by_age[band, t] = int(digit) / 10 * rank
     for keys, cell in ((SEXES, by_sex), (EDUCATION4, by_education), (AGES_CAREER, by_age)):
         cell |= {(k, NO_JOB): 1.0 for k in keys}
@@ -175,6 +199,7 @@ def occupations(jobs):
     manifest_section("clusters", toml_groups(jobs, lambda t: jobs.cluster[t], "none"))
     manifest_section("major groups", toml_groups(jobs, lambda t: jobs.major[t], "None"))
     manifest_section("ways to work", toml_groups(jobs, lambda t: travel_class(jobs, t), "None"))
+    manifest_section("screens", toml_groups(jobs, lambda t: screen(jobs, t), "other"))
     manifest_section("pay classes", toml_groups(jobs, lambda t: pay_class(jobs, t), "none"))
 
 
@@ -182,14 +207,17 @@ def toml_groups(jobs, key, none):
     groups = defaultdict(list)
     for t in jobs.titles:
         groups[key(t)].append(t)
-    lines = [f'"{none}" = ["{NO_JOB}"]']
+    if none in groups:
+        groups[none].insert(0, NO_JOB)
+    lines = [] if none in groups else [f'"{none}" = ["{NO_JOB}"]']
     return lines + ['"%s" = [%s]' % (g, ", ".join(f'"{t}"' for t in ts)) for g, ts in sorted(groups.items())]
 
 
 def override(title, share):
     """ASSUMPTION: share of women where the title says more than its cluster."""
     for pattern, women in (("receptionist|secretary|beautician|nail|facial", 0.94), ("barber", 0.15),
-                           ("midwi", 0.99), ("driver|mechanic|welder", 0.05), ("tailor|dressmaker|seam", 0.8),
+                           ("midwi", 0.99), ("lorry|trailer|prime mover|crane", 0.02),
+                           ("driver|mechanic|welder", 0.05), ("tailor|dressmaker|seam", 0.8),
                            ("software|network|cyber", 0.27), ("nursing aide", 0.9), ("chauffeur", 0.04)):
         if re.search(pattern, title.lower()):
             return women
@@ -207,6 +235,10 @@ def industry(jobs):
         cells[key] = float(r["count"])
         totals[key[1]] += float(r["count"])
     figure("industry_occupation_2024", ["occupation_group", "industry"], cells)
+    by_sex = defaultdict(float)
+    for r in read("transport_mode_industry_sex_2015.csv"):
+        by_sex[r["sex"], INDUSTRY[r["industry"]][1]] += float(r["count"])
+    figure("industry_sex_2015", ["sex", "industry"], by_sex)
     seed, whole = {}, sum(totals.values())
     for cluster, r in jobs.clusters.items():
         weight = {letter[part[0]]: float(part[1:]) for part in r["industry"].split()}
@@ -269,7 +301,13 @@ def pay_class(jobs, title):
 PAY = {"low": -0.35, "mid": 0.0, "high": 0.55}  # ASSUMPTION: log pay against the median of the major group
 AGE_PAY = {"18-22": -0.9, "23-27": -0.45, "28-44": 0.08, "45-64": 0.05, "65+": -0.45}
 SCHOOL_PAY = {"secondary_or_less": -0.30, "post_secondary_or_diploma": -0.10, "degree": 0.22}
-HOME_PAY = dict(zip(DWELLING.values(), (-1.5, -0.20, -0.06, 0.06, 0.42, 0.40, 0.0)))
+MEANS_PAY = {"low": -0.45, "middle": -0.22, "high": 0.1, "top": 0.75}
+
+
+def affordable(means, band):
+    """ASSUMPTION: next to nobody earns more than the household does; not nobody, since pay is of 2023 and households
+    are of 2020."""
+    return 1.0 if first(band) < MEANS[means] else 0.12 if first(band) < 1.2 * MEANS[means] else 0.015
 
 
 def incomes(jobs):
@@ -288,8 +326,8 @@ def incomes(jobs):
                     share = [cells[MAJORS["cleaners_labourers"], sex, INCOME[b]] for b in INCOME_BANDS]
                 mean = sum(p * z for p, z in zip(share, middle))
                 spread = sum(p * (z - mean) ** 2 for p, z in zip(share, middle))
-            for age, school, home in product(AGES_PAY, EDUCATION3, HOME_PAY):
-                shift = AGE_PAY[age] + SCHOOL_PAY[school] + HOME_PAY[home]
+            for age, school, home in product(AGES_PAY, EDUCATION3, MEANS):
+                shift = AGE_PAY[age] + SCHOOL_PAY[school] + MEANS_PAY[home]
                 if name != "forces":
                     shift += PAY[name.split()[-1]]
                     tilted = [p * math.exp(shift * (z - mean) / spread) for p, z in zip(share, middle)]
@@ -298,17 +336,23 @@ def incomes(jobs):
                 else:
                     centre = math.log(5200) + shift
                     tilted = [math.exp(-((z - centre) / 0.4) ** 2 / 2) * (z > 7.6) for z in middle]
+                if age != "18-22":
+                    tilted = [v * affordable(home, b) for b, v in zip(INCOME_BANDS, tilted)]
                 for b, v in zip(INCOME_BANDS, tilted):
                     seed[name, sex, age, school, home, INCOME[b]] = v / sum(tilted)
-    for key in product(SEXES, AGES_PAY, EDUCATION3, HOME_PAY):
+    for key in product(SEXES, AGES_PAY, EDUCATION3, MEANS):
         seed[("none",) + key + ("None",)] = 1.0
-    figure("income_seed", ["occupation", "sex", "age", "education_level", "dwelling_type", "monthly_income"], seed,
+    figure("income_seed", ["occupation", "sex", "age", "education_level", "household_means", "monthly_income"], seed,
            "share", sig=4)
 
 
 # ASSUMPTION: those who work in a vehicle of their own begin the day in it.
 VEHICLES = {"private_hire_drivers": ("drivers", {"no_transport_required": 70, "car_only": 24, "others": 6}),
             "delivery_riders": ("riders", {"no_transport_required": 40, "motorcycle_scooter_only": 45, "others": 15})}
+
+
+# ASSUMPTION: who employs others has a car, and a van or lorry of the firm.
+EMPLOYER = {"employers": {"Car Only": 2.2, "Lorry/Pickup Only": 1.6}, "others": {}}
 
 
 def travel_class(jobs, title):
@@ -322,27 +366,37 @@ def transport():
     table = {(MAJORS[r["occupation_major"]], r["sex"], TRANSPORT[r["usual_transport_to_work"]]): float(r["count"])
              for r in read("transport_mode_occupation_sex_2015.csv")}
     figure("transport_occupation_sex_2015", ["occupation_group", "sex", "transport_to_work"], table)
-    home = {(DWELLING[r["dwelling_type"]], r["sex"], TRANSPORT[r["usual_transport_to_work"]]): float(r["count"])
-            for r in read("transport_mode_dwelling_sex_2015.csv")}
+    home, place = defaultdict(float), defaultdict(float)
+    for r in read("transport_mode_dwelling_sex_2015.csv"):
+        home[HOME4[r["dwelling_type"]], r["sex"], TRANSPORT[r["usual_transport_to_work"]]] += float(r["count"])
     figure("transport_dwelling_sex_2015", ["dwelling_type", "sex", "transport_to_work"], home)
+    for r in read("transport_mode_industry_sex_2015.csv"):
+        at = WORKPLACE.get(r["industry"], "elsewhere")
+        place[at, r["sex"], TRANSPORT[r["usual_transport_to_work"]]] += float(r["count"])
+    figure("transport_industry_sex_2015", ["industry", "sex", "transport_to_work"], place)
     seed, modes = {}, list(TRANSPORT.values())
+    homes, places = list(dict.fromkeys(HOME4.values())), [*dict.fromkeys(WORKPLACE.values()), "elsewhere"]
     for sex in SEXES:
-        mean = {m: sum(v for (_, x, k), v in home.items() if x == sex and k == m) for m in modes}
+        mean = {m: sum(home[d, sex, m] for d in homes) for m in modes}
         whole = sum(mean.values())
-        for group in MAJORS.values():
-            mass = sum(table[group, sex, m] for m in modes)
-            for d in DWELLING.values():
-                here = sum(home[d, sex, m] for m in modes)
-                for name, shares in VEHICLES.values():
-                    for code, m in TRANSPORT.items():
-                        seed[name, sex, d, m] = (shares.get(code, 0.0) + 0.5) / 100
+
+        def tilt(table, key, mode):
+            here = sum(table[key, sex, m] for m in modes)
+            usual = mean[mode] / whole
+            return (table[key, sex, mode] + 200 * usual) / (here + 200) / max(usual, 1e-9)
+
+        for d, at, status in product(homes, places, EMPLOYER):
+            for name, shares in VEHICLES.values():
+                for code, m in TRANSPORT.items():
+                    seed[name, sex, d, at, status, m] = (shares.get(code, 0.0) + 0.5) / 100
+            for group in MAJORS.values():
+                mass = sum(table[group, sex, m] for m in modes)
                 for m in modes:
-                    tilt = (home[d, sex, m] + 200 * mean[m] / whole) / (here + 200) / max(mean[m] / whole, 1e-9)
-                    seed[group, sex, d, m] = (table[group, sex, m] / max(mass, 1) + 1e-4) * tilt
-    for sex in SEXES:
-        for d in DWELLING.values():
-            seed["None", sex, d, "None"] = 1.0
-    figure("transport_seed", ["occupation", "sex", "dwelling_type", "transport_to_work"], seed, "share", sig=5)
+                    v = (table[group, sex, m] / max(mass, 1) + 1e-4) * tilt(home, d, m) * tilt(place, at, m)
+                    seed[group, sex, d, at, status, m] = v * EMPLOYER[status].get(m, 1.0)
+            seed["None", sex, d, at, status, "None"] = 1.0
+    figure("transport_seed", ["occupation", "sex", "dwelling_type", "industry", "employment_status",
+                              "transport_to_work"], seed, "share", sig=4)
 
 
 # ASSUMPTION: national service by age (in 2024: those born before 1949 were too old when it began), in %.
