@@ -42,7 +42,13 @@ fn plant(pack: &Path, (file, from, to): (&str, &str, &[u8])) {
 type Fault = ((&'static str, &'static str, &'static [u8]), &'static str);
 
 /// What is planted, and what is said of it, with its place.
-const FAULTS: [Fault; 30] = [
+const FAULTS: [Fault; 36] = [
+    (("plausibility.toml", "'tertiary'\"", b"'tertiary' )\""), "plausibility.toml:4:1, statement `few_graduates_below_25`: `expect`: it ends before `)`"),
+    (("plausibility.toml", "age < 25", b"ages < 25"), "plausibility.toml:4:1, statement `few_graduates_below_25`: `given`: the pack has no column `ages`; did you mean `age`?"),
+    (("plausibility.toml", "[0.0, 0.25]", b"[0.25, 0.0]"), "plausibility.toml:4:1, statement `few_graduates_below_25`: `share` is [0.25, 0]: it must rise, from 0 to 1"),
+    (("plausibility.toml", "\"estimate\"", b"\"guess\""), "plausibility.toml:4:1, statement `few_graduates_below_25`: `status` is `guess`: official or estimate"),
+    (("plausibility.toml", "expect", b"expects"), "plausibility.toml:8:1: unknown field `expects`"),
+    (("plausibility.toml", "[[statement]]", b"[[statement]]\nname = \"few_graduates_below_25\"\nsays = \"x\"\nexpect = \"age > 20\"\nshare = [0, 1]\nstatus = \"official\"\nsource = \"office\"\n[[statement]]"), "plausibility.toml:11:1, statement `few_graduates_below_25`: there is another of this name at plausibility.toml:4:1"),
     (("pack.toml", "[\"Female\", \"Male\"]", b"[\"Female\", \"Male\", \"Other\"]"), "pack.toml:35:29, variable `sex`: the level `Other` of `sex` stands in no figure of its node"),
     (("levels/first_name.csv", "Ana", b"Zoe\nAna"), "levels/first_name.csv:2: the level `Zoe` of `first_name` stands in no figure of its node"),
     (("pack.toml", "\"25-44\"", b"\"24-44\""), "pack.toml:63:10, grouping `age_education`: 24 is in both `18-24` and `24-44`"),

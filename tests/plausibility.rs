@@ -8,53 +8,29 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde::Deserialize;
+use populace::packs::plausibility;
+use populace_udfs::PlausibilityStatement;
 
 mod support;
 use support::populace;
 
 /// People who are drawn of each country.
 const PEOPLE: u32 = 200_000;
-/// A share of fewer people is not told.
-const FEWEST: f64 = 30.0;
-/// How far beyond its bounds chance may take a share, in standard errors.
-const BY_CHANCE: f64 = 3.0;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Plausibility {
-    statement: Vec<Statement>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Statement {
-    name: String,
-    says: String,
-    given: Option<String>,
-    expect: String,
-    share: [f64; 2],
-    status: String,
-    source: String,
-}
 
 /// How a statement does.
 struct Held<'a> {
-    statement: &'a Statement,
+    statement: &'a PlausibilityStatement,
     people: f64,
-    share: f64,
+    expected: f64,
 }
 
 impl Held<'_> {
-    fn verdict(&self) -> &'static str {
-        let [low, high] = self.statement.share;
-        let error = (self.share * (1.0 - self.share) / self.people.max(1.0)).sqrt().max(1.0 / self.people.max(1.0));
-        match () {
-            () if self.people < FEWEST => "too few",
-            () if self.share < low - BY_CHANCE * error => "below",
-            () if self.share > high + BY_CHANCE * error => "above",
-            () => "met",
-        }
+    fn verdict(&self) -> String {
+        self.statement.verdict(self.people, self.expected).to_string()
+    }
+
+    fn share(&self) -> f64 {
+        self.expected / self.people.max(1.0)
     }
 }
 
@@ -62,25 +38,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
 
-fn statements(country: &str) -> Vec<Statement> {
-    let file = root().join(format!("datasets/{country}/plausibility.toml"));
-    let text = std::fs::read_to_string(&file).unwrap();
-    let Plausibility { statement } = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    let mut names: Vec<&str> = statement.iter().map(|s| s.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), statement.len(), "{country}: two statements of one name");
-    for Statement { name, says, share: [low, high], status, source, .. } in &statement {
-        assert!(0.0 <= *low && low <= high && *high <= 1.0, "{country}, {name}: no bounds of a share");
-        assert!(["official", "estimate"].contains(&status.as_str()), "{country}, {name}: {status}");
-        assert!(!says.is_empty() && !source.is_empty(), "{country}, {name}: no words or no source");
-    }
-    statement
-}
-
 /// The share of each statement among people of the country, by one query.
-fn held<'a>(country: &str, statements: &'a [Statement]) -> Vec<Held<'a>> {
-    let counts = statements.iter().enumerate().map(|(at, Statement { given, expect, .. })| {
+fn held<'a>(country: &str, statements: &'a [PlausibilityStatement]) -> Vec<Held<'a>> {
+    let counts = statements.iter().enumerate().map(|(at, PlausibilityStatement { given, expect, .. })| {
         let given = given.as_deref().unwrap_or("true");
         format!("sum(CASE WHEN ({given}) THEN 1 ELSE 0 END) AS g{at}, sum(CASE WHEN ({given}) AND ({expect}) THEN 1 ELSE 0 END) AS e{at}")
     });
@@ -96,22 +56,22 @@ fn held<'a>(country: &str, statements: &'a [Statement]) -> Vec<Held<'a>> {
     let text = String::from_utf8(output.stdout).unwrap();
     let numbers: Vec<f64> = text.lines().nth(1).unwrap().split(',').map(|n| n.parse().unwrap()).collect();
     assert_eq!(numbers.len(), 2 * statements.len());
-    let held = |(statement, counts): (&'a Statement, &[f64])| Held {
+    let held = |(statement, counts): (&'a PlausibilityStatement, &[f64])| Held {
         statement,
         people: counts[0],
-        share: if counts[0] > 0.0 { counts[1] / counts[0] } else { 0.0 },
+        expected: counts[1],
     };
     statements.iter().zip(numbers.chunks_exact(2)).map(held).collect()
 }
 
 fn of_country(country: &str) {
-    let statements = statements(country);
+    let statements = plausibility::of_country(country).statements;
     assert!(statements.len() >= 40, "{country}: {} statements", statements.len());
     let held = held(country, &statements);
     let mut now = String::from("statement,people,share,low,high,verdict\n");
     for h in &held {
-        let Statement { name, share: [low, high], .. } = h.statement;
-        writeln!(now, "{name},{},{:.4},{low},{high},{}", h.people, h.share, h.verdict()).unwrap();
+        let PlausibilityStatement { name, share: [low, high], .. } = h.statement;
+        writeln!(now, "{name},{},{:.4},{low},{high},{}", h.people, h.share(), h.verdict()).unwrap();
     }
     let met = held.iter().filter(|h| h.verdict() == "met").count();
     println!("{country}: {met} of {} statements are met", held.len());
@@ -130,12 +90,13 @@ fn of_country(country: &str) {
     for h in &held {
         let (name, is) = (&h.statement.name, h.verdict());
         let was = verdict(&before, name);
-        if was.as_deref() != Some(is) {
+        if was.as_deref() != Some(is.as_str()) {
             let was = was.unwrap_or_else(|| "not there".into());
             let [low, high] = h.statement.share;
             wrong.push(format!(
                 "{name}: {is}, was {was}: {:.4}, bounds {low} to {high} ({})",
-                h.share, h.statement.says
+                h.share(),
+                h.statement.says
             ));
         }
     }

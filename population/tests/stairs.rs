@@ -30,18 +30,32 @@ const KNOWN: &[(&str, &str, &[i32], &str)] = &[
         &[20],
         "at 18 and 19 the bands of the census begin: nothing is known of 17 to smooth from",
     ),
+    ("brazil", "marital_status", &[50], BANDS),
+    ("brazil", "marital_status", &[87], OLDEST),
+    ("brazil", "conjugal_status", &[87], OLDEST),
+    (
+        "brazil",
+        "living_arrangement",
+        &[20],
+        "at 18 and 19 the bands of the census begin: nothing is known of 17 to smooth from",
+    ),
     ("india", "education_level", &[20], SCHOOL),
     ("india", "education_level", &[60], HEAPING),
+    ("india", "marital_status", &[60, 70], HEAPING),
+    ("india", "marital_status", &[80], OLDEST),
+    ("india", "labour_status", &[80], OLDEST),
+    ("india", "worker_category", &[80], OLDEST),
+    ("india", "occupation_division", &[80], OLDEST),
+    ("india", "employment_type", &[80], OLDEST),
     ("india", "number_of_languages", &[70], BANDS),
     ("india", "second_language", &[70], BANDS),
     ("india", "labour_status", &[20], SCHOOL),
     ("india", "worker_category", &[60], "who is employed at 60 retires from offices: bands of the occupation"),
-    ("india", "occupation_division", &[20], SCHOOL),
-    ("india", "employment_type", &[60], "pensions of the state and of large firms begin"),
     ("india", "internet_use", &[20, 25], SCHOOL),
     ("india", "mobile_phone", &[75], HEAPING),
     ("japan", "education_level", &[19, 20, 21, 22, 23], SCHOOL),
     ("japan", "enrolment", &[19, 22], SCHOOL),
+    ("japan", "employment_type", &[19], SCHOOL),
     ("japan", "household_type", &[20], SCHOOL),
     ("japan", "household_size", &[20], SCHOOL),
     ("japan", "household_type", &[65, 93], "what is lived in is told apart at 65; at 93 the last class begins"),
@@ -76,6 +90,8 @@ const KNOWN: &[(&str, &str, &[i32], &str)] = &[
 const SCHOOL: &str = "years of school, college and service, which begin and end on a date";
 /// People who do not know their age say a round one.
 const HEAPING: &str = "ages are heaped: those who do not read say a round one";
+/// Of the oldest there is one band, of whatever age.
+const OLDEST: &str = "the oldest are told of in one band";
 /// Of some tables there is no room for narrower bands.
 const BANDS: &str = "told by a few bands of age: the table is too wide for narrower ones";
 
