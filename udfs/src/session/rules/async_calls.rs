@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinType, Result, plan_err};
+use datafusion::common::{Column, JoinType, Result, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
@@ -233,4 +233,15 @@ pub(crate) fn call(expr: &Expr) -> Option<String> {
         _ => Ok(TreeNodeRecursion::Continue),
     });
     found
+}
+
+/// An expression with others in the place of its columns, where they have any.
+pub(super) fn with_columns(expr: Expr, of: impl Fn(&Column) -> Option<Expr>) -> Result<Expr> {
+    let replaced = expr.transform_up(|e| match &e {
+        Expr::Column(column) => {
+            Ok(of(column).map_or_else(|| Transformed::no(e.clone()), |e| Transformed::yes(e.unalias())))
+        }
+        _ => Ok(Transformed::no(e)),
+    });
+    Ok(replaced?.data)
 }

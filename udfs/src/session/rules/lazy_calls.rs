@@ -21,11 +21,11 @@ use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use crate::host::table_search::TableSearch;
-#[cfg(feature = "narratives")]
-use crate::narratives::generate_persona::first_of;
 use crate::nodes::relation_function::RelationFunctionNode;
 use crate::samples::lineage::tells_rows_apart;
-use crate::session::rules::async_calls::call;
+use crate::session::rules::async_calls::{call, with_columns};
+#[cfg(feature = "narratives")]
+use crate::session::rules::first_people::written_after;
 
 /// Makes calls after rows are left out: above LIMIT, ORDER BY with a limit and joins that do not depend on what they
 /// return, and after the conditions of a filter that need none.
@@ -132,17 +132,6 @@ impl Calls {
         let projection = Projection::try_new(shown.chain(others).collect(), Arc::new(plan))?;
         Ok(Transformed::yes(LogicalPlan::Projection(projection)))
     }
-}
-
-/// An expression with others in the place of its columns, where they have any.
-fn with_columns(expr: Expr, of: impl Fn(&Column) -> Option<Expr>) -> Result<Expr> {
-    let replaced = expr.transform_up(|e| match &e {
-        Expr::Column(column) => {
-            Ok(of(column).map_or_else(|| Transformed::no(e.clone()), |e| Transformed::yes(e.unalias())))
-        }
-        _ => Ok(Transformed::no(e)),
-    });
-    Ok(replaced?.data)
 }
 
 /// Takes the first rows before calls are made, and sorts again after: operators between the two need not keep an order.
@@ -258,27 +247,6 @@ fn projected(plan: &LogicalPlan) -> Option<(Vec<(String, Expr)>, LogicalPlan)> {
         Some(calls) => (calls.under(expr)?, calls.input),
     };
     Some((names.zip(exprs).collect(), below.as_ref().clone()))
-}
-
-/// Of people who are written up whole those alone whom an order with a limit leaves.
-#[cfg(feature = "narratives")]
-fn written_after(sort: &Sort) -> Result<Option<LogicalPlan>> {
-    let Some(fetch) = sort.fetch else { return Ok(None) };
-    match sort.input.as_ref() {
-        LogicalPlan::TableScan(scan) => Ok(first_of(scan, &sort.expr, fetch)?.map(LogicalPlan::TableScan)),
-        LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {
-            LogicalPlan::TableScan(scan) => {
-                let Some(first) = first_of(scan, &sort.expr, fetch)? else { return Ok(None) };
-                let first = Arc::new(LogicalPlan::TableScan(first));
-                Ok(Some(LogicalPlan::SubqueryAlias(datafusion::logical_expr::SubqueryAlias::try_new(
-                    first,
-                    alias.alias.clone(),
-                )?)))
-            }
-            _ => Ok(None),
-        },
-        _ => Ok(None),
-    }
 }
 
 /// Conditions without calls first, then those with calls, each for the rows that those before it leave.
