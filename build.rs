@@ -88,14 +88,15 @@ fn list(countries: &[Country]) -> String {
             .collect();
         let (pack, coded) = (place(&folder.join(format!("{name}.pack"))), coded.join(", "));
         let (prompts, outline) = (dir("prompts"), dir("outline"));
-        let words = match folder.join("labels.toml") {
+        let text_of = |file: &str| match folder.join(file) {
             path if path.is_file() => format!("include_str!({})", place(&path)),
             _ => "\"\"".into(),
         };
+        let (words, statements) = (text_of("labels.toml"), text_of("plausibility.toml"));
         let entry = format!(
             "    Country {{\n        name: {name:?},\n        codes: {codes:?},\n        language: {language:?},\n        \
              bytes: include_bytes!({pack}),\n        prompts: {prompts},\n        outline: {outline},\n        \
-             coded: &[{coded}],\n        words: {words},\n        pack: OnceLock::new(),\n        harmonised: OnceLock::new(),\n        \
+             coded: &[{coded}],\n        words: {words},\n        statements: {statements},\n        pack: OnceLock::new(),\n        harmonised: OnceLock::new(),\n        \
              labels: OnceLock::new(),\n    }},\n"
         );
         text.write_str(&entry).expect("a text takes what is written to it");

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result};
 use populace_udfs::{Embedder, Estimate};
 
@@ -11,6 +14,18 @@ use crate::sql::access::refused_embedder;
 
 /// Bytes of a text that come to a token, about.
 pub(crate) const BYTES_OF_TOKEN: u64 = 4;
+
+/// How many texts rows have in all their columns, and how many bytes of UTF-8 these are.
+pub(crate) fn texts_of(rows: &RecordBatch) -> Result<(u64, u64)> {
+    let (mut texts, mut bytes) = (0, 0);
+    for column in rows.columns() {
+        let column = cast(column, &DataType::Utf8)?;
+        for text in column.as_string::<i32>().iter().flatten() {
+            (texts, bytes) = (texts + 1, bytes + text.len() as u64);
+        }
+    }
+    Ok((texts, bytes))
+}
 
 /// What fills the embedding columns.
 #[derive(Debug, Clone)]

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, Result, plan_err};
@@ -21,7 +20,7 @@ use populace_udfs::Estimate;
 use super::Engine;
 use super::change::changed_columns;
 use super::write::target;
-use crate::database::{BYTES_OF_TOKEN, embedded_narrative, is_narrative};
+use crate::database::{BYTES_OF_TOKEN, embedded_narrative, is_narrative, texts_of};
 use crate::sql::{Access, Command, Needs};
 
 /// Rows whose texts are read.
@@ -125,11 +124,8 @@ impl Engine {
             let some = LogicalPlanBuilder::from(query).project(columns)?.limit(0, Some(SAMPLE))?.build()?;
             let mut rows = self.rows(some).await?;
             while let Some(batch) = rows.try_next().await? {
-                for column in batch.columns() {
-                    let column = cast(column, &DataType::Utf8)?;
-                    count += (column.len() - column.null_count()) as u64;
-                    bytes += column.as_string::<i32>().iter().flatten().map(|text| text.len() as u64).sum::<u64>();
-                }
+                let (more, of_bytes) = texts_of(&batch)?;
+                (count, bytes) = (count + more, bytes + of_bytes);
             }
             if people > SAMPLE {
                 let scale = |number: u64| (number as f64 * people as f64 / SAMPLE as f64).round() as u64;

@@ -161,6 +161,7 @@ impl Engine {
                 }),
             })
         });
+        populace = populace.with_plausibility(packs::plausibility::of_country);
         populace_udfs::register(&context, populace)?;
         context.register_udtf("versions", Arc::new(command::Versions(database.clone())));
         for function in command::documented() {

@@ -20,11 +20,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
-};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
@@ -36,7 +34,9 @@ use self::convert::{Place, is_text};
 use self::levels::Recoding;
 use self::plan::{COUNTRY, Plan, ours, plan};
 use self::source::{Reading, Source, files};
-use crate::database::{self, Append, Appended, CreateTable, Database, Shape, embedded_narrative, is_narrative};
+use crate::database::{
+    self, Append, Appended, CreateTable, Database, Shape, embedded_narrative, is_narrative, texts_of,
+};
 use crate::packs;
 
 pub use self::levels::{UnknownValue, UnknownValues, Unmapped, ValueMap, listed};
@@ -233,11 +233,8 @@ impl Prepared {
             for batch in source.read(&places, reading)? {
                 let batch = batch?;
                 let batch = batch.slice(0, batch.num_rows().min(SAMPLE - rows));
-                for column in batch.columns() {
-                    let column = cast(column, &DataType::Utf8)?;
-                    of_rows += column.len() - column.null_count();
-                    of_bytes += column.as_string::<i32>().iter().flatten().map(str::len).sum::<usize>();
-                }
+                let (more, of_these) = texts_of(&batch)?;
+                (of_rows, of_bytes) = (of_rows + more, of_bytes + of_these);
                 rows += batch.num_rows();
                 if rows == SAMPLE {
                     break;

@@ -9,6 +9,7 @@ use populace_population::{Error, Pack, there_are};
 use toml::de::DeTable;
 
 use super::labels::{FILE, Labels};
+use super::plausibility;
 
 const KINDS: &str = "kinds.toml";
 
@@ -24,7 +25,11 @@ pub struct Checked {
 /// Reads a pack's folder and says what is wrong with it: nothing where the pack is sound.
 pub fn check(dir: &Path) -> Checked {
     let mut checked = match populace_population::check(dir) {
-        Ok(compiled) => Checked { faults: labels(dir, &compiled.pack), notices: compiled.notices },
+        Ok(compiled) => {
+            let mut faults = labels(dir, &compiled.pack);
+            faults.extend(plausibility::faults_in(dir, &compiled.pack));
+            Checked { faults, notices: compiled.notices }
+        }
         Err(Error::Sources(errors)) => {
             Checked { faults: errors.iter().map(Error::to_string).collect(), notices: vec![] }
         }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use populace_population::{Error, HARMONISED, Harmonised, Result, read_text};
@@ -36,8 +35,7 @@ pub fn of_country(alpha2: &str) -> Option<Result<Arc<Harmonised>>> {
 
 /// The codes beside a pack that is named by its path; `None` where there are none.
 pub fn of_path(pack: &str) -> Option<Result<Arc<Harmonised>>> {
-    let path = Path::new(pack);
-    let folder = if path.is_dir() { path } else { path.parent()? };
+    let folder = path::folder(pack)?;
     let file = |name: &str| read_text(folder, name);
     let text = file(HARMONISED).ok()?;
     Some(Harmonised::parse(&text, &file).map(Arc::new))
@@ -46,8 +44,7 @@ pub fn of_path(pack: &str) -> Option<Result<Arc<Harmonised>>> {
 /// The codes beside a pack that is named by its path, as a table of its people keeps them: in JSON, texts by the names
 /// of files. `None` where there are none, or they are at fault.
 pub fn to_keep(pack: &str) -> Option<String> {
-    let path = Path::new(pack);
-    let folder = if path.is_dir() { path } else { path.parent()? };
+    let folder = path::folder(pack)?;
     let texts: RefCell<BTreeMap<String, String>> = RefCell::default();
     let file = |name: &str| {
         let text = read_text(folder, name)?;

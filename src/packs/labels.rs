@@ -1,7 +1,6 @@
 //! What the levels of a pack's variables are in plain words, in the language of the pack: `labels.toml` beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use populace_population::{Levels, Pack, Variable};
@@ -79,9 +78,7 @@ pub fn of_country(country: &str) -> Arc<Labels> {
     if !path::is_path(country) {
         return built_in(country).map(Country::labels).unwrap_or_default();
     }
-    let path = Path::new(country);
-    let folder = if path.is_dir() { Some(path) } else { path.parent() };
-    let text = folder.and_then(|folder| std::fs::read_to_string(folder.join(FILE)).ok());
+    let text = path::folder(country).and_then(|folder| std::fs::read_to_string(folder.join(FILE)).ok());
     text.and_then(|text| Labels::parse(&text).ok()).map(Arc::new).unwrap_or_default()
 }
 

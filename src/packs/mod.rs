@@ -4,6 +4,7 @@ pub mod check;
 pub mod harmonised;
 pub mod labels;
 pub mod path;
+pub mod plausibility;
 pub mod skeleton;
 mod texts;
 
@@ -37,6 +38,8 @@ struct Country {
     coded: &'static [(&'static str, &'static str)],
     /// `labels.toml`: levels in plain words
     words: &'static str,
+    /// `plausibility.toml`: what somebody who lives there would not dispute
+    statements: &'static str,
     pack: OnceLock<Arc<Pack>>,
     harmonised: OnceLock<Arc<Harmonised>>,
     labels: OnceLock<Arc<labels::Labels>>,

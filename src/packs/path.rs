@@ -12,6 +12,12 @@ pub fn is_path(country: &str) -> bool {
     country.contains(['/', std::path::MAIN_SEPARATOR]) || country.ends_with(".pack")
 }
 
+/// The folder of a pack that is named by its path: that which is named, or that of the file.
+pub fn folder(country: &str) -> Option<&Path> {
+    let path = Path::new(country);
+    if path.is_dir() { Some(path) } else { path.parent() }
+}
+
 /// A path as it stands wherever the program runs next; other names as they are.
 pub fn absolute(country: &str) -> String {
     match is_path(country).then(|| std::path::absolute(country)) {

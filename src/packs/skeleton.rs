@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use super::NAMES;
 
 /// The files, with the texts `NAME` and `TITLE` in the place of the pack's.
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 17] = [
     ("pack.toml", include_str!("skeleton/pack.toml")),
     ("README.md", include_str!("skeleton/README.md")),
     ("harmonised.toml", include_str!("skeleton/harmonised.toml")),
+    ("plausibility.toml", include_str!("skeleton/plausibility.toml")),
     ("figures/population.csv", include_str!("skeleton/figures/population.csv")),
     ("figures/education.csv", include_str!("skeleton/figures/education.csv")),
     ("figures/first_names.csv", include_str!("skeleton/figures/first_names.csv")),

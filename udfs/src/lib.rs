@@ -45,6 +45,7 @@ pub use host::narrator::{
     Estimate, NARRATIVE, NARRATIVES, Narrative, NarrativeError, NarrativeRequest, Narrator, Prompt, StatementOptions,
     narrative_field,
 };
+pub use host::plausibility::{CountryStatements, PlausibilityStatement, PlausibilityVerdict};
 #[cfg(feature = "search")]
 pub use host::reranker::Reranker;
 #[cfg(feature = "search")]

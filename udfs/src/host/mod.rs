@@ -6,6 +6,7 @@ pub(crate) mod labels;
 pub(crate) mod language;
 pub(crate) mod narrator;
 pub(crate) mod packs;
+pub(crate) mod plausibility;
 #[cfg(feature = "search")]
 pub(crate) mod reranker;
 pub(crate) mod table_search;
@@ -23,6 +24,7 @@ use self::embedder::Embedder;
 use self::labels::{InMemory, LabelStore};
 use self::narrator::Narrator;
 use self::packs::Packs;
+use self::plausibility::{CountryStatements, PlausibilityStatements};
 #[cfg(feature = "search")]
 use self::reranker::{Reranker, Rerankers};
 use self::table_search::TableSearch;
@@ -130,6 +132,7 @@ impl Hash for Narrators {
 #[derive(Debug, Default)]
 pub struct Populace {
     pub(crate) packs: Packs,
+    pub(crate) plausibility: PlausibilityStatements,
     pub(crate) embedder: Option<LazyEmbedder>,
     pub(crate) search: Option<Arc<dyn TableSearch>>,
     pub(crate) labels: Labels,
@@ -207,6 +210,13 @@ impl Populace {
         load: impl Fn() -> populace_population::Result<Arc<Pack>> + Send + Sync + 'static,
     ) -> Populace {
         self.packs.add(name.into(), Box::new(load));
+        self
+    }
+
+    /// What `validate` holds against the people of a country together, by the country's name or the path of its pack;
+    /// nothing where there are no statements.
+    pub fn with_plausibility(mut self, open: impl Fn(&str) -> CountryStatements + Send + Sync + 'static) -> Populace {
+        self.plausibility = PlausibilityStatements(Some(Arc::new(open)));
         self
     }
 

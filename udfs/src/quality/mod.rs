@@ -2,4 +2,5 @@
 
 pub mod checks;
 pub(crate) mod duplicates;
+mod plausibility;
 pub(crate) mod validate;

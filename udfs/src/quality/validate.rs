@@ -20,8 +20,10 @@ use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::Populace;
 use crate::host::facts::{facts_of, language_of};
 use crate::host::packs::Packs;
+use crate::host::plausibility::PlausibilityStatement;
 use crate::nodes::relation_function::{RelationFunction, Wanted, relation};
 use crate::quality::checks::{Columns, Copies, Likeness, Shingles, Violation, Vocabulary, Wording, check_text};
+use crate::quality::plausibility::{PlannedStatements, PlausibilityTally, plan_statements};
 
 pub(crate) const NAME: &str = "validate";
 
@@ -34,7 +36,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
         Parameter::optional("language", "code"),
     ],
     positional: 2,
-    description: "What is wrong with the people of a table, one row a violation. Of texts: blank, refusal, length, the name missing, another age, sex, job or place than the facts say, another language, contact data, a near-copy of another person's text. Of columns, by the figures of the country that the row or `country` names: pairs of values that nobody has, or hardly anybody (`geography`, `age_marital`, `education_occupation`, `demographics`), and values that are not known. Texts are checked in the language that the row (`narrative_language`) or `language` names, or else in the country's.",
+    description: "What is wrong with the people of a table, one row a violation. Of texts: blank, refusal, length, the name missing, another age, sex, job or place than the facts say, another language, contact data, a near-copy of another person's text. Of columns, by the figures of the country that the row or `country` names: pairs of values that nobody has, or hardly anybody (`geography`, `age_marital`, `education_occupation`, `demographics`), and values that are not known. Of the people together (`plausibility`, without a uuid): what somebody who lives in the country would not dispute, such as that police officers are citizens, where the share of rows is beyond its bounds by more than chance; rows that were drawn under a condition are left out. Texts are checked in the language that the row (`narrative_language`) or `language` names, or else in the country's.",
     example: "SELECT check, count(*) FROM validate(usa) GROUP BY check",
     plan,
 };
@@ -66,8 +68,12 @@ fn plan(
     // Vectors say nothing that the texts do not.
     let columns = input.schema().columns().into_iter().filter(|c| !c.name.ends_with("_embedding"));
     let columns: Vec<Expr> = columns.map(|c| Expr::Column(c.clone()).alias(c.name)).collect();
-    let input = LogicalPlanBuilder::from(input).project(columns)?.build()?;
-    relation(Validation { texts, country, language, populace: populace.clone() }, vec![input], None)
+    let own = columns.len();
+    let PlannedStatements { statements, columns: judged } =
+        plan_statements(NAME, country.as_deref(), populace, &input, context);
+    let judged = judged.into_iter().enumerate().map(|(at, column)| column.alias(format!("__plausibility_{at}")));
+    let input = LogicalPlanBuilder::from(input).project(columns.into_iter().chain(judged))?.build()?;
+    relation(Validation { texts, country, language, statements, own, populace: populace.clone() }, vec![input], None)
 }
 
 fn schema() -> SchemaRef {
@@ -80,6 +86,9 @@ struct Validation {
     texts: Vec<String>,
     country: Option<String>,
     language: Option<String>,
+    statements: Vec<Arc<PlausibilityStatement>>,
+    /// How many columns of the input are the table's; those of the statements follow
+    own: usize,
     populace: Arc<Populace>,
 }
 
@@ -115,14 +124,41 @@ impl RelationFunction for Validation {
         let (texts, country, language) = (self.texts.clone(), self.country.clone(), self.language.clone());
         let populace = self.populace.clone();
         let (vocabularies, columns, copies) = Default::default();
-        let mut validator = Validator { texts, country, language, populace, vocabularies, columns, copies };
-        let found = rows.map(move |batch| Ok(validator.batch(&batch?)?.project(&projection)?));
+        let validator = Validator { texts, country, language, populace, vocabularies, columns, copies };
+        let (own, tally) = (self.own, PlausibilityTally::of(self.statements.len()));
+        let of_rows = rows.map(Some).chain(stream::once(futures::future::ready(None)));
+        let found = of_rows.scan((validator, tally), move |(validator, tally), batch| {
+            let violations = || {
+                let Some(batch) = batch.transpose()? else {
+                    let found = tally.violations(&self.statements).into_iter();
+                    return violations_of(&found.map(|v| (None, None, v)).collect::<Vec<_>>());
+                };
+                tally.count(&batch, own);
+                validator.batch(&batch.project(&(0..own).collect::<Vec<_>>())?)
+            };
+            futures::future::ready(Some(violations().and_then(|found| Ok(found.project(&projection)?))))
+        });
         found.try_filter(|batch| futures::future::ready(batch.num_rows() > 0)).boxed()
     }
 }
 
 /// A person, the narrative if it is one, and what is wrong.
 type ViolationOfRow = (Option<String>, Option<String>, Violation);
+
+/// Violations as rows of the function.
+fn violations_of(found: &[ViolationOfRow]) -> Result<RecordBatch> {
+    let column = |of: &dyn Fn(&ViolationOfRow) -> Option<String>| {
+        Arc::new(found.iter().map(of).collect::<StringArray>()) as ArrayRef
+    };
+    let columns = vec![
+        column(&|(key, ..)| key.clone()),
+        column(&|(_, kind, _)| kind.clone()),
+        column(&|(.., v)| Some(v.check.to_string())),
+        column(&|(.., v)| Some(v.severity.to_string())),
+        column(&|(.., v)| Some(v.detail.clone())),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
+}
 
 struct Validator {
     texts: Vec<String>,
@@ -165,17 +201,7 @@ impl Validator {
                 }
             }
         }
-        let column = |of: &dyn Fn(&ViolationOfRow) -> Option<String>| {
-            Arc::new(found.iter().map(of).collect::<StringArray>()) as ArrayRef
-        };
-        let columns = vec![
-            column(&|(key, ..)| key.clone()),
-            column(&|(_, kind, _)| kind.clone()),
-            column(&|(.., v)| Some(v.check.to_string())),
-            column(&|(.., v)| Some(v.severity.to_string())),
-            column(&|(.., v)| Some(v.detail.clone())),
-        ];
-        Ok(RecordBatch::try_new(schema(), columns)?)
+        violations_of(&found)
     }
 
     /// What is wrong between the columns of rows, each judged by the figures of its country.
