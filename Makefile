@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo test test-llm test-readers check bench docs pack
+.PHONY: setup build demo serve test test-llm test-readers check bench docs pack
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -13,6 +13,10 @@ build: setup
 demo: setup
 	cargo build --bin populace
 	@scripts/demo.sh
+
+# The people of the demo, over HTTP, until Ctrl-C.
+serve: demo
+	cargo run --bin populace -- serve
 
 test: setup
 	cargo test --workspace --all-targets
@@ -35,9 +39,10 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The reference of the functions, from what they say of themselves; a test holds it to that.
+# The references of the functions and of the server, from what they say of themselves; tests hold them to that.
 docs:
 	POPULACE_WRITE_DOCS=1 cargo test --workspace --lib the_reference
+	POPULACE_WRITE_DOCS=1 cargo test --test serve what_may_be_asked
 
 bench: setup
 	cargo bench --workspace

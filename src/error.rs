@@ -42,6 +42,25 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// As programs are told it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Syntax => "syntax",
+            ErrorKind::Usage => "usage",
+            ErrorKind::NotFound => "not-found",
+            ErrorKind::Exists => "exists",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::Permission => "permission",
+            ErrorKind::Limit => "limit",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Interrupted => "interrupted",
+            ErrorKind::Io => "io",
+            ErrorKind::Unsupported => "unsupported",
+            ErrorKind::Execution => "execution",
+            ErrorKind::Internal => "internal",
+        }
+    }
+
     /// What a program that ends with such an error ends with. 2 is for its arguments alone.
     pub fn exit_code(self) -> u8 {
         match self {

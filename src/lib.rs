@@ -18,5 +18,7 @@ pub mod recipes;
 pub mod report;
 pub mod rerankers;
 pub mod runs;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod servers;
 pub mod sql;

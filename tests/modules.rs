@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runs", &["catalog", "database", "engine", "packs", "sql"]),
     ("export", &["arrow", "catalog", "database", "engine", "packs", "sql"]),
     ("report", &["catalog", "database", "engine", "packs", "sql"]),
+    ("serve", &["arrow", "catalog", "database", "engine", "packs", "recipes", "report", "runs", "servers", "sql"]),
     (
         "cli",
         &[
@@ -38,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
             "rerankers",
             "runs",
+            "serve",
             "servers",
             "sql",
         ],

@@ -9,6 +9,7 @@ mod narratives;
 mod owners;
 mod runs;
 mod tables;
+mod tokens;
 mod vectors;
 mod writer;
 
@@ -27,6 +28,7 @@ pub use failures::Failures;
 pub use owners::AtWork;
 pub use runs::{Run, Status, Work};
 pub use tables::{Named, OnExisting, TableCountries, TableEntry, TableState};
+pub use tokens::{Role, SecretHash, Token, TokenLimits};
 pub use vectors::ClaimedVectors;
 pub use writer::Stop;
 
@@ -131,6 +133,7 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE runs ADD COLUMN max_cost_usd REAL;",
     labels::MIGRATION,
     vectors::MIGRATION,
+    tokens::MIGRATION,
 ];
 
 /// Why the catalogue did not answer.

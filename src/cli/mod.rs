@@ -18,9 +18,13 @@ mod report;
 mod runs;
 mod sample;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 mod sql;
 mod tables;
+#[cfg(feature = "serve")]
+mod tokens;
 
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -225,6 +229,15 @@ enum Command {
     Export(export::ExportArguments),
     /// Keep the files of tables in shape: compact them, bring indexes up to date, remove old versions
     Optimize(optimize::OptimizeArguments),
+    /// Answer over HTTP: statements, people, searches and runs, for whoever has a token
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::ServeArguments>),
+    /// Answer one client of the Model Context Protocol on standard input and output, as a language model's tools
+    #[cfg(feature = "serve")]
+    Mcp,
+    /// The tokens that let clients of `populace serve` in: make, list or end them
+    #[cfg(feature = "serve")]
+    Tokens(tokens::TokensArguments),
     /// The recipes: statements for what people do over and over
     Recipes,
     /// Run a recipe
@@ -345,6 +358,12 @@ fn run() -> ExitCode {
         Command::Import(arguments) => import::run(arguments, &database),
         Command::Export(arguments) => export::run(arguments, &database),
         Command::Optimize(arguments) => optimize::run(arguments, &database),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(*arguments, &database),
+        #[cfg(feature = "serve")]
+        Command::Mcp => serve::mcp(&database),
+        #[cfg(feature = "serve")]
+        Command::Tokens(arguments) => tokens::run(arguments, &database),
         Command::Recipes => recipes::list(),
         Command::Recipe(arguments) => recipes::run(arguments, &database),
         Command::Countries(arguments) => countries::run(arguments),

@@ -7,7 +7,7 @@ const EMBEDDER: &str = "embedder";
 const MEMORY: &str = "memory_limit";
 
 /// What commands do not use, by their names and those of the commands above them. What is not named here uses all.
-const UNUSED: [(&str, &[&str]); 19] = [
+const UNUSED: [(&str, &[&str]); 23] = [
     ("recipes", &[DB, EMBEDDER, MEMORY]),
     ("countries", &[DB, EMBEDDER, MEMORY]),
     ("countries show", &[DB, EMBEDDER, MEMORY]),
@@ -27,6 +27,10 @@ const UNUSED: [(&str, &[&str]); 19] = [
     ("runs show", &[EMBEDDER, MEMORY]),
     ("runs cancel", &[EMBEDDER, MEMORY]),
     ("runs forget", &[EMBEDDER, MEMORY]),
+    ("tokens", &[EMBEDDER, MEMORY]),
+    ("tokens add", &[EMBEDDER, MEMORY]),
+    ("tokens list", &[EMBEDDER, MEMORY]),
+    ("tokens remove", &[EMBEDDER, MEMORY]),
 ];
 
 /// Hides options in the help of the commands that do not use them. They are taken all the same: who has a shell's alias

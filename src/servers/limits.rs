@@ -34,6 +34,24 @@ impl Limits {
         Bounds { calls: self.calls, tokens: self.tokens, cost_usd: self.cost }
     }
 
+    /// What is within both.
+    pub fn within(self, other: Limits) -> Limits {
+        fn least<T: PartialOrd>(a: Option<T>, b: Option<T>) -> Option<T> {
+            match (a, b) {
+                (Some(a), Some(b)) => Some(if b < a { b } else { a }),
+                (a, b) => a.or(b),
+            }
+        }
+        Limits {
+            requests_per_minute: least(self.requests_per_minute, other.requests_per_minute),
+            tokens_per_minute: least(self.tokens_per_minute, other.tokens_per_minute),
+            calls: least(self.calls, other.calls),
+            tokens: least(self.tokens, other.tokens),
+            cost: least(self.cost, other.cost),
+            time: least(self.time, other.time),
+        }
+    }
+
     /// The same, with those bounds where it says none.
     pub fn or(self, bounds: Bounds) -> Limits {
         Limits {

@@ -18,6 +18,7 @@ use datafusion::sql::parser::Statement as Sql;
 use datafusion::sql::sqlparser::ast;
 
 pub use access::{Access, Files, Models, Needs, Scope};
+pub use parameters::Parameter;
 pub use parser::parse;
 pub use quote::{quoted_name, quoted_text};
 

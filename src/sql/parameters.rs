@@ -6,11 +6,65 @@ use std::ops::ControlFlow;
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, Ident, ObjectNamePart, Statement, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut,
-    Visitor, VisitorMut,
+    Array, CastKind, DataType, Expr, Ident, ObjectNamePart, Statement, UnaryOperator, Value, ValueWithSpan, Visit,
+    VisitMut, Visitor, VisitorMut,
 };
 
-use super::{ByName, refuse_unsupported};
+use super::{ByName, Kind, Statement as SqlStatement, refuse_unsupported};
+
+/// A value for a parameter, from whoever does not write SQL.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parameter {
+    Null,
+    Boolean(bool),
+    /// As SQL writes numbers: `-2.5e3`
+    Number(String),
+    Text(String),
+    List(Vec<Parameter>),
+}
+
+impl Parameter {
+    fn expression(&self) -> Expr {
+        let value = |value: Value| Expr::Value(value.with_empty_span());
+        match self {
+            Parameter::Null => value(Value::Null),
+            Parameter::Boolean(truth) => value(Value::Boolean(*truth)),
+            Parameter::Number(number) => match number.strip_prefix('-') {
+                Some(digits) => {
+                    let expr = Box::new(value(Value::Number(digits.into(), false)));
+                    Expr::UnaryOp { op: UnaryOperator::Minus, expr }
+                }
+                None => value(Value::Number(number.clone(), false)),
+            },
+            Parameter::Text(text) => value(Value::SingleQuotedString(text.clone())),
+            Parameter::List(items) => {
+                Expr::Array(Array { elem: items.iter().map(Parameter::expression).collect(), named: true })
+            }
+        }
+    }
+}
+
+impl SqlStatement {
+    /// The statement with these values in the place of `$1`, `$2` and so on.
+    ///
+    /// # Errors
+    /// If it takes more or fewer, or none at all.
+    pub fn with_parameters(self, values: &[Parameter]) -> Result<SqlStatement> {
+        if values.is_empty() {
+            return Ok(self);
+        }
+        let SqlStatement { kind, position } = self;
+        let Kind::Sql { mut statement, mut by_name } = kind else {
+            return plan_err!("this statement takes no parameters");
+        };
+        let Some(inner) = super::explained(&mut statement) else {
+            return plan_err!("this statement takes no parameters");
+        };
+        let values = values.iter().map(Parameter::expression).collect();
+        (*inner, by_name) = Prepared::new(inner.clone(), by_name, vec![])?.with("the statement", values)?;
+        Ok(SqlStatement { kind: Kind::Sql { statement, by_name }, position })
+    }
+}
 
 /// A statement with places for values.
 #[derive(Debug, Clone)]
@@ -234,6 +288,28 @@ mod tests {
         ] {
             assert_eq!(executed(sql, types, values).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn values_of_programs_stand_as_constants() {
+        let bound = |sql: &str, values: &[Parameter]| {
+            let statement = crate::sql::parse(sql, 50).unwrap().remove(0);
+            let Kind::Sql { statement, .. } = statement.with_parameters(values).map_err(|e| e.to_string())?.kind else {
+                panic!("{sql}")
+            };
+            Ok::<_, String>(statement.to_string())
+        };
+        let text = Parameter::Text("it's; DROP TABLE t --".into());
+        let (number, list) = (Parameter::Number("-2.5".into()), Parameter::List(vec![Parameter::Null]));
+        assert_eq!(
+            bound("SELECT $1, $2, $3", &[text, number, list]).unwrap(),
+            "SELECT 'it''s; DROP TABLE t --', -2.5, ARRAY[NULL]"
+        );
+        let one = [Parameter::Number("5".into())];
+        let sampled = bound("EXPLAIN SELECT * FROM sample_persona('usa', $1)", &one).unwrap();
+        assert!(sampled.ends_with("sample_persona('usa', 5)"), "{sampled}");
+        assert!(bound("SELECT $1, $2", &one).unwrap_err().contains("takes 2 values, and 1 are given"));
+        assert!(bound("OPTIMIZE t", &one).is_err());
     }
 
     #[test]

@@ -1,0 +1,179 @@
+//! `populace serve` as tests start it, and a client of it.
+#![allow(dead_code, reason = "not every test has a use for each")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::populace;
+
+/// A server on a port of its own, ended with what holds it.
+pub struct Server {
+    child: Child,
+    /// `127.0.0.1:1234`
+    pub address: String,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: u16,
+    /// As they came, a header a line
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    /// A header, in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl Server {
+    pub fn start(database: &Path, arguments: &[&str]) -> Server {
+        Server::of(populace(database).arg("serve").args(["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    pub fn of(command: &mut Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let Some((_, address)) = line.trim().split_once("://") else {
+            let mut said = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("no server: {line}{said}");
+        };
+        Server { address: address.into(), child }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    /// Sends a request, with the headers of a client that knows its manners.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let mut stream = self.connect();
+        let has = |name: &str| headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        if !has("host") {
+            text += &format!("host: {}\r\n", self.address);
+        }
+        if !body.is_empty() && !has("content-type") {
+            text += "content-type: application/json\r\n";
+        }
+        if !has("content-length") {
+            text += &format!("content-length: {}\r\n", body.len());
+        }
+        headers.iter().for_each(|(name, value)| text += &format!("{name}: {value}\r\n"));
+        stream.write_all(format!("{text}\r\n{body}").as_bytes()).unwrap();
+        stream
+    }
+
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        reply(self.send(method, path, headers, body))
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, &[], "")
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Reply {
+        self.ask("POST", path, &[], &body.to_string())
+    }
+
+    /// The same with a token.
+    pub fn as_(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Reply {
+        let body = body.map_or(String::new(), |body| body.to_string());
+        self.ask(method, path, &[("authorization", &format!("Bearer {token}"))], &body)
+    }
+
+    /// A number that the server tells of itself.
+    pub fn metric(&self, name: &str, token: Option<&str>) -> f64 {
+        let reply = match token {
+            Some(token) => self.as_(token, "GET", "/metrics", None),
+            None => self.get("/metrics"),
+        };
+        let lines = reply.text().lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// The exit code, once it has ended by itself.
+    pub fn code(&mut self, within: Duration) -> Option<i32> {
+        let since = Instant::now();
+        while since.elapsed() < within {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
+    pub fn is_there(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Reads an answer to its end; a body that breaks off ends where it does.
+pub fn reply(stream: TcpStream) -> Reply {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        head += &line;
+    }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let mut body = vec![];
+    if head.to_lowercase().contains("transfer-encoding: chunked") {
+        loop {
+            let mut size = String::new();
+            if reader.read_line(&mut size).unwrap_or(0) == 0 {
+                break;
+            }
+            let Ok(size) = usize::from_str_radix(size.trim(), 16) else { break };
+            let mut chunk = vec![0; size + 2];
+            if size == 0 || reader.read_exact(&mut chunk).is_err() {
+                break;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    } else {
+        _ = reader.read_to_end(&mut body);
+    }
+    Reply { status, head, body }
+}
