@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo serve test test-llm test-readers check bench docs pack
+.PHONY: setup build demo serve test test-llm test-readers test-clients check bench docs pack
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -33,6 +33,10 @@ test-llm: setup
 # Other programs read what Populace writes: pylance, DuckDB, Polars, pandas, datasets (installed once, into the cache).
 test-readers: build
 	python3 scripts/readers.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
+
+# Other programs' clients get what they ask the server for: MCP's own, schemathesis (installed once, into the cache).
+test-clients: build
+	python3 scripts/clients.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
 
 check:
 	cargo fmt --all --check

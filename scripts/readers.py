@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from packages import environment
+
 PACKAGES = [
     "pylance==14.0.2",
     "duckdb==2.0.0",
@@ -24,30 +26,10 @@ PACKAGES = [
     "pandas==3.1.1",
     "datasets==5.2.0",
 ]
-MARK = "PACKAGES"
 
 
 def say(text):
     print(f"readers: {text}", flush=True)
-
-
-def environment():
-    """The Python of an environment with the packages, made where it is not there yet."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "populace" / "readers"
-    python = cache / "bin" / "python"
-    wanted = "\n".join(PACKAGES)
-    if (cache / MARK).exists() and (cache / MARK).read_text() == wanted:
-        return python
-    say(f"installing {', '.join(PACKAGES)} into {cache}, once")
-    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(cache)], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"readers: python3 -m venv failed; on Debian install python3-venv:\n{done.stdout}{done.stderr}")
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--only-binary=:all:", *PACKAGES]
-    done = subprocess.run(pip, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"readers: the packages cannot be installed:\n{done.stderr[-2000:]}")
-    (cache / MARK).write_text(wanted)
-    return python
 
 
 PEOPLE = 300
@@ -185,7 +167,7 @@ def read(populace, folder):
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
         sys.exit(__doc__)
-    python = environment()
+    python = environment("readers", PACKAGES)
     if Path(sys.executable).resolve() != python.resolve() or sys.prefix == sys.base_prefix:
         os.environ.update(HF_DATASETS_OFFLINE="1", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
         os.execv(python, [str(python), os.path.abspath(__file__), os.path.abspath(sys.argv[1])])

@@ -204,10 +204,39 @@ fn who_may_what() {
     for statement in ["SELECT age FROM secret", "SELECT age FROM usa WHERE age IN (SELECT age FROM secret)"] {
         problem(&server.as_(&reader, "POST", "/v1/sql", Some(sql(statement))), 403, "permission");
     }
-    for statement in ["SELECT * FROM versions('secret')", "SELECT * FROM personas_harmonised"] {
+    for statement in [
+        "SELECT * FROM versions('secret')",
+        "SELECT * FROM personas_harmonised",
+        "SELECT * FROM \"secret@1\"",
+        "SELECT * FROM secret VERSION AS OF 1",
+        "SELECT * FROM public.secret",
+        "SELECT * FROM datafusion.public.secret",
+        "SELECT * FROM populace.tables",
+        "SELECT * FROM populace.columns",
+        "SELECT * FROM information_schema.columns",
+        "SHOW TABLES",
+        "DESCRIBE secret",
+        "EXPLAIN SELECT age FROM secret",
+        "SELECT * FROM stratified_sample(secret, 2, strata => (sex))",
+        "SELECT * FROM stratified_sample((SELECT * FROM secret), 2, strata => (sex))",
+        "SELECT * FROM fidelity(secret, 'usa')",
+        "SELECT * FROM text_search(secret, 'x', 1)",
+        "SELECT * FROM semantic_search(secret, 'x', 1)",
+        "SELECT * FROM counterfactual('usa', (SELECT * FROM secret), set => (sex = 'Male'))",
+        "SELECT * FROM sample_persona('usa', 1, given => age IN (SELECT age FROM secret))",
+    ] {
         let said = server.as_(&reader, "POST", "/v1/sql", Some(sql(statement)));
-        assert!(said.status >= 400, "{statement}: {}", said.text());
+        assert!(said.status >= 400 && !said.text().contains("uuid"), "{statement}: {}", said.text());
     }
+    let within = "/v1/tables/usa/rows?where=age%20IN%20(SELECT%20age%20FROM%20secret)";
+    problem(&server.as_(&reader, "GET", within, None), 403, "permission");
+    let search = json!({ "text": "x", "table": "secret" });
+    problem(&server.as_(&reader, "POST", "/v1/search", Some(search)), 403, "permission");
+    let unknown = server.as_(&reader, "POST", "/v1/sql", Some(sql("SELECT * FROM usaa")));
+    assert!(unknown.status == 404 && !unknown.text().contains("secret"), "{}", unknown.text());
+    // What is published of a country is nobody's own.
+    let census = server.as_(&reader, "POST", "/v1/sql", Some(sql("SELECT * FROM census.usa.sources")));
+    assert_eq!(census.status, 200, "{}", census.text());
     assert_eq!(server.as_(&reader, "GET", "/v1/runs", None).json().as_array().unwrap().len(), 1);
     // No more rows than it may have.
     let rows = server.as_(&reader, "POST", "/v1/sql", Some(sql("SELECT * FROM usa LIMIT 3"))).json();
@@ -320,7 +349,7 @@ fn runs_outlive_requests() {
     until("the statement", Duration::from_secs(30), || status(&id) == "done");
     problem(&server.as_(&writer, "POST", &format!("/v1/runs/{id}/cancel"), Some(json!({}))), 409, "conflict");
     // What cannot begin is told at once.
-    problem(&begin(json!({ "generate": { "country": "usa", "count": 5, "given": "agee > 5" } })), 404, "not-found");
+    problem(&begin(json!({ "generate": { "country": "usa", "count": 5, "given": "agee > 5" } })), 400, "usage");
     problem(&begin(json!({ "generate": { "country": "atlantis", "count": 5 } })), 404, "not-found");
     problem(&begin(json!({})), 400, "usage");
     // One that takes long is cancelled.

@@ -21,7 +21,7 @@ use super::Engine;
 use crate::database::{Database, Step, Version, counted};
 use crate::error::{Error, ErrorKind};
 use crate::import::{Import, prepare};
-use crate::sql::{Access, Command, Needs};
+use crate::sql::{Access, Command, Needs, Scope};
 
 /// How old a version must be for cleaning up to remove it.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -124,7 +124,7 @@ pub(super) fn documented() -> [ScalarUDF; 2] {
 
 /// The table function `versions`.
 #[derive(Debug)]
-pub(super) struct Versions(pub Arc<Database>);
+pub(super) struct Versions(pub Arc<Database>, pub Scope);
 
 impl TableFunctionImpl for Versions {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
@@ -135,6 +135,10 @@ impl TableFunctionImpl for Versions {
         let Some(table) = table else {
             return plan_err!("{NAME} takes the name of a table: SELECT * FROM versions('usa')");
         };
+        if !self.1.has(table) {
+            let text = format!("the table {table} is out of reach here");
+            return Err(Error::new(ErrorKind::Permission, text).into());
+        }
         known(&self.0, table)?;
         let schema = Arc::new(Schema::new(vec![
             Field::new("version", DataType::UInt64, false),

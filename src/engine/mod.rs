@@ -27,7 +27,6 @@ use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{LogicalPlan, WriteOp};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
-use datafusion::sql::TableReference;
 use datafusion::sql::parser::Statement as Sql;
 use datafusion::sql::sqlparser::ast;
 use populace_udfs::{Function, FunctionKind, Narrator, Populace, StatementOptions};
@@ -163,7 +162,7 @@ impl Engine {
         });
         populace = populace.with_plausibility(packs::plausibility::of_country);
         populace_udfs::register(&context, populace)?;
-        context.register_udtf("versions", Arc::new(command::Versions(database.clone())));
+        context.register_udtf("versions", Arc::new(command::Versions(database.clone(), options.access.tables.clone())));
         for function in command::documented() {
             context.register_udf(function);
         }
@@ -229,7 +228,7 @@ impl Engine {
     }
 
     /// Runs a query of the program's own: one, and nothing but a query, whatever names and texts were put into it. It may
-    /// read, and nothing else.
+    /// read what the session may, and nothing else.
     ///
     /// # Errors
     /// If the text is not one query, or it cannot be planned.
@@ -240,7 +239,10 @@ impl Engine {
     async fn query_one_as(&self, sql: &str, access: &Access) -> Result<SendableRecordBatchStream> {
         let mut statements = self.parse(sql)?;
         match (statements.pop(), statements.is_empty()) {
-            (Some(query), true) if query.is_query() => self.run_as(query, None, access).await,
+            (Some(query), true) if query.is_query() => {
+                let tables = self.options.access.tables.clone();
+                self.run_as(query, None, &Access { tables, ..access.clone() }).await
+            }
             _ => plan_err!("a single query is wanted, which this is not: {sql}"),
         }
     }
@@ -319,7 +321,10 @@ impl Engine {
     fn explained(&self, error: DataFusionError) -> DataFusionError {
         let mut functions: Vec<String> = self.context.state().scalar_functions().keys().cloned().collect();
         functions.push("at_version".into());
-        message::with_names(error, &self.database.tables(), &functions, self.options.access.files)
+        // Whoever may not name a table is not told of it either.
+        let mut tables = self.database.tables();
+        tables.retain(|table| self.options.access.tables.has(table));
+        message::with_names(error, &tables, &functions, self.options.access.files)
     }
 
     async fn statement(
@@ -364,7 +369,7 @@ impl Engine {
         // What stands in the arguments of table functions is in no plan yet.
         needs.narrate(writers, self.narrator_name());
         needs.embedder = self.database.embedder().asks().filter(|_| needs.vectors).map(String::from);
-        needs.name(state.resolve_table_references(&statement)?.iter().map(TableReference::table));
+        needs.name(&state.resolve_table_references(&statement)?);
         access.check(&needs, self.narrator_name())?;
         match plan {
             LogicalPlan::Ddl(ddl) => self.ddl(ddl, &statement, run).await,

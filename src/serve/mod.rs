@@ -78,6 +78,9 @@ const REQUEST: usize = 1 << 20;
 /// How long a client may take to say what it wants.
 const HEADER: Duration = Duration::from_secs(10);
 
+/// How long statements that are ended may take to say so.
+const TO_SAY_IT: Duration = Duration::from_secs(5);
+
 /// A server that has its address, and has not begun to answer.
 pub struct Server {
     listener: TcpListener,
@@ -168,13 +171,13 @@ impl Server {
         let ending = async {
             stop.cancelled().await;
             host.end();
-            // Connections that wait for a next request end at once, the others with their answers.
-            handle.graceful_shutdown(Some(options.grace));
+            // Connections that wait for a next request end at once, the others with their answers: also with those that
+            // say that they were ended.
+            handle.graceful_shutdown(Some(options.grace + TO_SAY_IT));
             if tokio::time::timeout(options.grace, host.ended()).await.is_err() {
                 host.cancel();
-                _ = tokio::time::timeout(Duration::from_secs(5), host.ended()).await;
+                _ = tokio::time::timeout(TO_SAY_IT, host.ended()).await;
             }
-            handle.shutdown();
         };
         let reloading = async {
             loop {

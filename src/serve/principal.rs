@@ -73,10 +73,7 @@ impl Principal {
 
     /// Whether a table may be named.
     pub fn may_name(&self, table: &str) -> bool {
-        match &self.access.tables {
-            Scope::All => true,
-            Scope::Named(tables) => tables.contains(table),
-        }
+        self.access.tables.has(table)
     }
 
     /// That it may do what needs a role.

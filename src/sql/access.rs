@@ -10,6 +10,7 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, Statement as PlanStatement, TableScan, WriteOp};
+use datafusion::sql::TableReference;
 use populace_population::there_are;
 
 use super::Command;
@@ -111,6 +112,16 @@ impl Default for Access {
     }
 }
 
+impl Scope {
+    /// Whether a table may be named.
+    pub fn has(&self, table: &str) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Named(tables) => tables.contains(table),
+        }
+    }
+}
+
 impl Access {
     /// Reading, and nothing else: what reports, exports and searches need.
     pub fn read() -> Access {
@@ -145,9 +156,8 @@ impl Access {
     pub fn check(&self, needs: &Needs, of_session: &str) -> Result<()> {
         let refused = |message: String| Err(Error::new(ErrorKind::Permission, message).into());
         if let (Files::Forbidden, Some(what)) = (self.files, needs.files) {
-            return refused(format!(
-                "{what} reaches files outside of the database; start with --allow-files to allow it"
-            ));
+            let text = format!("{what} reaches files outside of the database");
+            return Err(Error::new(ErrorKind::Permission, text).hint("start with --allow-files to allow it").into());
         }
         if let (false, Some(what)) = (self.write, needs.write) {
             return refused(format!("{what} writes, and here statements may read alone"));
@@ -235,8 +245,8 @@ impl Needs {
     }
 
     /// Adds tables by their names, of whatever version.
-    pub fn name<'a>(&mut self, tables: impl IntoIterator<Item = &'a str>) {
-        self.tables.extend(tables.into_iter().map(table));
+    pub fn name<'a>(&mut self, tables: impl IntoIterator<Item = &'a TableReference>) {
+        self.tables.extend(tables.into_iter().filter_map(named));
     }
 
     /// What a plan needs, in a session whose narrator this is.
@@ -286,7 +296,7 @@ impl Needs {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Copy(_) => self.files = Some("COPY"),
             LogicalPlan::Dml(dml) => {
-                self.tables.insert(table(dml.table_name.table()));
+                self.tables.extend(named(&dml.table_name));
                 self.write = Some(match dml.op {
                     WriteOp::Insert(InsertOp::Append) => "INSERT",
                     WriteOp::Insert(InsertOp::Overwrite) => "INSERT OVERWRITE",
@@ -314,7 +324,7 @@ impl Needs {
                 "CREATE EXTERNAL TABLE"
             }
             DdlStatement::CreateMemoryTable(create) => {
-                self.tables.insert(table(create.name.table()));
+                self.tables.extend(named(&create.name));
                 self.write = Some("CREATE TABLE");
                 "CREATE TABLE"
             }
@@ -322,11 +332,11 @@ impl Needs {
             DdlStatement::CreateCatalogSchema(_) => "CREATE SCHEMA",
             DdlStatement::CreateCatalog(_) => "CREATE DATABASE",
             DdlStatement::CreateIndex(create) => {
-                self.tables.insert(table(create.table.table()));
+                self.tables.extend(named(&create.table));
                 "CREATE INDEX"
             }
             DdlStatement::DropTable(drop) => {
-                self.tables.insert(table(drop.name.table()));
+                self.tables.extend(named(&drop.name));
                 "DROP TABLE"
             }
             DdlStatement::DropView(_) => "DROP VIEW",
@@ -344,14 +354,25 @@ impl Needs {
         }
         // A call of a table function has a name of its own.
         if !scan.table_name.table().contains('#') {
-            self.tables.insert(table(scan.table_name.table()));
+            self.tables.extend(named(&scan.table_name));
         }
     }
 }
 
-/// A table by its name, whatever version of it is named.
-fn table(name: &str) -> String {
-    name.rsplit_once('@').map_or(name, |(table, _)| table).to_string()
+/// What is published of the countries, which is nobody's own.
+const CENSUS: &str = "census";
+
+/// The database's own table that a name stands for, whatever version of it is named; what tells of all tables stands for
+/// itself, by its whole name.
+fn named(reference: &TableReference) -> Option<String> {
+    match (reference.catalog(), reference.schema()) {
+        (Some(CENSUS), _) => None,
+        (_, None | Some("public")) => {
+            let name = reference.table();
+            Some(name.rsplit_once('@').map_or(name, |(table, _)| table).to_string())
+        }
+        _ => Some(reference.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -374,6 +395,20 @@ mod tests {
             (Models::Any, "openai:c", "outline", true),
         ] {
             assert_eq!(models.allow(narrator, of_session), may, "{models:?} {narrator} {of_session}");
+        }
+    }
+
+    #[test]
+    fn tables_are_those_of_the_database() {
+        for (name, is) in [
+            ("usa", Some("usa")),
+            ("usa@3", Some("usa")),
+            ("public.usa", Some("usa")),
+            ("census.usa.figures", None),
+            ("populace.tables", Some("populace.tables")),
+            ("information_schema.tables", Some("information_schema.tables")),
+        ] {
+            assert_eq!(named(&TableReference::parse_str(name)).as_deref(), is, "{name}");
         }
     }
 

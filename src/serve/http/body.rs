@@ -9,9 +9,10 @@ use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::LineDelimited;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +52,30 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             Err(_) => return Err(Problem { status: 408, ..Problem::usage("the body did not come") }),
         };
         serde_json::from_slice(&bytes).map(Json).map_err(|e| Problem::usage(format!("the body: {e}")))
+    }
+}
+
+/// The parts of a path that have names.
+pub(super) struct Path<T>(pub T);
+
+impl<S: Sync + Send, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
+        let path = extract::Path::from_request_parts(parts, state).await;
+        path.map(|extract::Path(named)| Path(named)).map_err(|e| Problem::usage(e.body_text()))
+    }
+}
+
+/// What stands after the question mark.
+pub(super) struct Query<T>(pub T);
+
+impl<S: Sync + Send, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
+        let query = extract::Query::from_request_parts(parts, state).await;
+        query.map(|extract::Query(asked)| Query(asked)).map_err(|e| Problem::usage(e.body_text()))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use populace_population::{Levels, Pack};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::body::json;
+use super::body::{Path, Query, json};
 use super::problem::Problem;
 use crate::engine::{Error, ErrorKind};
 use crate::packs;

@@ -58,12 +58,18 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         let (status, title) = status(error.kind);
-        let hint = match (error.kind, error.message.as_str()) {
-            // What the command line is told of its options is of no use here.
-            (ErrorKind::Permission, message) if !message.starts_with("a token") => {
-                Some("a token may be given more: `populace tokens add --role … --models … --tables …`".into())
+        // What the command line is told of its options is of no use here.
+        let hint = match error.hint {
+            Some(hint) if hint.contains("--allow-files") => Some("a server lets nobody reach files".into()),
+            Some(hint) if hint.contains("--allow-models") => {
+                Some("a token may be given models: `populace tokens add NAME --models …`".into())
             }
-            _ => error.hint,
+            Some(hint) if hint.contains("--statement-timeout") => Some("what it has committed stays".into()),
+            None if error.kind == ErrorKind::Permission => Some(
+                "a token of another role, or for other tables, may: `populace tokens add NAME --role … --tables …`"
+                    .into(),
+            ),
+            hint => hint,
         };
         let position = error.position.map(|place| Place { line: place.line, column: place.column });
         let kind = error.kind.name();

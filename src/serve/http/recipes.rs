@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Json, Rows, json, whole};
+use super::body::{Json, Path, Rows, json, whole};
 use super::named;
 use super::problem::Problem;
 use crate::engine::Engine;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use super::body::{Json, KEEP_ALIVE, json};
+use super::body::{Json, KEEP_ALIVE, Path, json};
 use super::problem::Problem;
 use crate::catalog::{Catalog, Role, Run, Status, Work};
 use crate::engine::{Engine, Error, ErrorKind};
@@ -23,7 +23,7 @@ use crate::{packs, runs};
 
 /// A run.
 #[derive(Debug, Serialize, ToSchema)]
-struct Described {
+struct RunState {
     id: String,
     /// `running`, `interrupted`, `done`, `failed` or `cancelled`
     status: String,
@@ -76,7 +76,7 @@ struct Failed {
     count: u64,
 }
 
-fn described(catalog: &Catalog, run: Run, who: &Principal) -> Result<Described, Problem> {
+fn described(catalog: &Catalog, run: Run, who: &Principal) -> Result<RunState, Problem> {
     let calls = catalog.calls(&run.id)?;
     let failures = calls.failures.iter();
     let bill = Bill {
@@ -96,7 +96,7 @@ fn described(catalog: &Catalog, run: Run, who: &Principal) -> Result<Described, 
         }
         Work::Statement(sql) => statement = Some(sql).filter(|_| who.role >= Role::Writer),
     }
-    Ok(Described {
+    Ok(RunState {
         id: run.id,
         status: run.status.to_string(),
         table: run.table,
@@ -135,14 +135,14 @@ async fn found(host: &Arc<Host>, who: &Arc<Principal>, id: &str) -> Result<Run, 
     run.filter(|run| run.id == id && who.may_name(&run.table)).ok_or_else(unknown)
 }
 
-async fn shown(host: &Arc<Host>, who: &Arc<Principal>, run: Run) -> Result<Described, Problem> {
+async fn shown(host: &Arc<Host>, who: &Arc<Principal>, run: Run) -> Result<RunState, Problem> {
     let (who, gone) = (who.clone(), Problem::not_found("there are no runs"));
     read(host, move |catalog| described(catalog, run, &who)).await?.ok_or(gone)
 }
 
 /// The runs, the newest first.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", responses(
-    (status = 200, description = "Those into tables that the token may name", body = Vec<Described>),
+    (status = 200, description = "Those into tables that the token may name", body = Vec<RunState>),
     (status = 401, description = "No token that is good", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(host): State<Arc<Host>>, Who(who): Who) -> Result<Response, Problem> {
     let listing = move |catalog: &Catalog| {
@@ -155,7 +155,7 @@ pub(super) async fn list(State(host): State<Arc<Host>>, Who(who): Who) -> Result
 /// A run.
 #[utoipa::path(get, path = "/v1/runs/{run}", tag = "runs", params(("run" = String, Path, description = "Its id")),
     responses(
-    (status = 200, description = "What is known of it", body = Described),
+    (status = 200, description = "What is known of it", body = RunState),
     (status = "4XX", description = "What was wrong", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
     State(host): State<Arc<Host>>,
@@ -226,7 +226,7 @@ pub(super) struct RunRequest {
 /// Begins a run, which goes on when the connection is closed.
 #[utoipa::path(post, path = "/v1/runs", tag = "runs", request_body = RunRequest, responses(
     (status = 202, description = "It has begun, or is done already; `location` says where it is told of",
-     body = Described),
+     body = RunState),
     (status = "4XX", description = "What was wrong", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", description = "What failed", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn start(
@@ -404,7 +404,7 @@ fn progress(host: Arc<Host>, who: Arc<Principal>, id: String) -> impl Stream<Ite
 /// Ends a run, in whatever process it is. The people that it wrote stay.
 #[utoipa::path(post, path = "/v1/runs/{run}/cancel", tag = "runs",
     params(("run" = String, Path, description = "Its id")), responses(
-    (status = 200, description = "What it is now", body = Described),
+    (status = 200, description = "What it is now", body = RunState),
     (status = "4XX", description = "What was wrong", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn cancel(
     State(host): State<Arc<Host>>,
@@ -424,7 +424,7 @@ pub(super) async fn cancel(
 /// Goes on with a run that was interrupted, or failed.
 #[utoipa::path(post, path = "/v1/runs/{run}/resume", tag = "runs",
     params(("run" = String, Path, description = "Its id")), responses(
-    (status = 202, description = "It goes on", body = Described),
+    (status = 202, description = "It goes on", body = RunState),
     (status = "4XX", description = "What was wrong", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", description = "What failed", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn resume(

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::body::{Column, Rows, accepted, json, rows as sent, type_name};
+use super::body::{Column, Path, Query, Rows, accepted, json, rows as sent, type_name};
 use super::named;
 use super::problem::Problem;
 use crate::database::TableSummary;
@@ -54,7 +54,7 @@ pub(super) async fn list(State(host): State<Arc<Host>>, Who(who): Who) -> Result
 
 /// A table with its columns.
 #[derive(Debug, Serialize, ToSchema)]
-struct Described {
+struct TableColumns {
     #[serde(flatten)]
     table: Table,
     columns: Vec<Column>,
@@ -69,7 +69,7 @@ fn no_table(name: &str, who: &Principal, host: &Host) -> Problem {
 /// A table.
 #[utoipa::path(get, path = "/v1/tables/{table}", tag = "tables",
     params(("table" = String, Path, description = "Its name")), responses(
-    (status = 200, description = "What it is", body = Described),
+    (status = 200, description = "What it is", body = TableColumns),
     (status = "4XX", description = "What was wrong", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
     State(host): State<Arc<Host>>,
@@ -83,7 +83,7 @@ pub(super) async fn one(
     let schema = host.on_runtime(async move { database.schema(&name).await }).await??;
     let columns = schema.iter().flat_map(|schema| schema.fields());
     let columns = columns.map(|f| Column { name: f.name().clone(), type_: type_name(f.data_type()) }).collect();
-    Ok(json(&Described { table, columns }))
+    Ok(json(&TableColumns { table, columns }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
