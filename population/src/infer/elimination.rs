@@ -31,7 +31,7 @@ const LESS_FULL: u128 = 3;
 const PIECES: [usize; 3] = [3, 9, 27];
 
 /// What is a large table, in bytes.
-const LARGE: u128 = 1 << 18;
+const LARGE: u128 = 1 << 20;
 
 /// A tie whose elimination takes so few cells is not split into cases.
 const SMALL: u128 = 1 << 20;

@@ -195,13 +195,20 @@ impl Weighed {
         let inputs = product.inputs.len();
         here.clear();
         here.extend(at[..inputs].iter().map(|at| at[person] as usize));
-        hits.clear();
-        for (class, group) in product.classes_at(here).iter().filter(|(_, group)| *group == mine) {
-            let weight = product.weight(here, usize::from(*class));
-            if weight > 0.0 {
-                hits.push((*class, *group, weight));
+        let mine = product.classes_at(here).iter().filter(|(_, group)| *group == mine);
+        let weights = mine.map(|(class, group)| (*class, *group, product.weight(here, usize::from(*class))));
+        let weights = weights.filter(|(_, _, weight)| *weight > 0.0);
+        if let Spread::Levels(levels) = &self.spread {
+            row.levels.clear();
+            row.weights.clear();
+            for (class, _, weight) in weights {
+                row.levels.push(levels[usize::from(class)]);
+                row.weights.push(weight);
             }
+            return pick_weighed(&mut row.weights, word).map_or(0, |at| row.levels[at]);
         }
+        hits.clear();
+        hits.extend(weights);
         let of_own = |class: usize| match &self.spread {
             Spread::Rows { input, .. } => product.inputs[*input].values[here[*input] + product.own[*input][class]],
             Spread::Levels(_) => 1.0,
