@@ -6,6 +6,7 @@ use crate::infer::elimination::{Case, Plan, Posterior, condition};
 use crate::infer::evidence::Evidence;
 use crate::infer::predicate::Predicate;
 use crate::infer::projection::{Projection, project};
+use crate::infer::weighed::Weighed;
 use crate::model::network::{Address, Network, Table, quantise};
 use crate::model::potential::Potential;
 
@@ -28,6 +29,8 @@ pub(super) struct Conditioned {
 #[derive(Debug)]
 pub(super) struct Drawing {
     pub tables: Vec<Option<(Table, Address)>>,
+    /// What draws those of which no table is made.
+    pub weighed: Vec<Option<Weighed>>,
     pub order: Vec<usize>,
 }
 
@@ -64,7 +67,8 @@ impl Conditioned {
                 let address = Address::new(&table.parents);
                 (table, address)
             };
-            Drawing { tables: case.tables.into_iter().map(|t| t.map(with_address)).collect(), order: case.order }
+            let tables = case.tables.into_iter().map(|t| t.map(with_address)).collect();
+            Drawing { tables, weighed: case.weighed, order: case.order }
         };
         let mut canonical = evidence.canonical().to_vec();
         if let Some((margins, _)) = &margins {
@@ -88,5 +92,58 @@ impl Conditioned {
         let margins = self.margins.as_ref().map(|(margins, _)| format!("margins => '{}'", margins.id()));
         let given = (self.given != Predicate::Literal(Some(true))).then(|| self.given.to_string());
         given.into_iter().chain(margins).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use crate::draw::sampler::Sampler;
+    use crate::infer::elimination::condition_within;
+    use crate::infer::predicate::{Comparison, Value};
+    use crate::pack::{Pack, equals};
+
+    const BYTES: u64 = 256 << 20;
+
+    /// Rows that are worked out as they are drawn from are those of tables: whether few or all are, the same people are drawn.
+    #[test]
+    fn the_same_people_are_drawn_with_tables_and_without() {
+        for country in ["brazil", "india", "japan", "singapore", "usa"] {
+            let file = format!("{}/../datasets/{country}/{country}.pack", env!("CARGO_MANIFEST_DIR"));
+            let pack = Pack::open(Path::new(&file)).unwrap();
+            let schema = pack.schema();
+            let shown: Vec<_> =
+                pack.variables().iter().filter(|v| schema.column_with_name(&v.name).is_some()).collect();
+            let fact = |at: usize| {
+                let variable = shown[at % shown.len()];
+                let level = (0..variable.len()).rev().find(|l| variable.null_level != Some(*l as u16)).unwrap_or(0);
+                equals(&variable.name, &variable.label(level * (1 + at % 3) / 3))
+            };
+            let adult = Predicate::Compare { variable: "age".into(), op: Comparison::GtEq, value: Value::Integer(30) };
+            let mut asked = vec![adult.clone(), Predicate::Not(Box::new(fact(3)))];
+            for at in 0..12 {
+                let either = Predicate::Or(vec![fact(2 * at), Predicate::Not(Box::new(fact(5 * at + 1)))]);
+                asked.push(Predicate::And(vec![either, adult.clone()]));
+            }
+            let (mut answered, mut left_out) = (0, 0);
+            for given in asked {
+                let people = |large: u128, left_out: &mut usize| {
+                    let (evidence, posterior) = condition_within(&pack.network, &given, BYTES, large).ok()?;
+                    let (probability, cases) = (posterior.probability, posterior.cases.len());
+                    let conditioned = Conditioned::new(&evidence, probability, posterior, None);
+                    let made = |d: &Drawing| d.weighed.iter().flatten().count();
+                    *left_out += conditioned.cases.iter().map(made).sum::<usize>();
+                    let sampler = Sampler::of(pack.clone(), 5, Some(conditioned));
+                    Some((sampler.draw(0..300, None).unwrap(), probability, cases))
+                };
+                let none = people(u128::MAX, &mut 0);
+                assert_eq!(people(0, &mut left_out), none, "{country}: {given}");
+                assert_eq!(people(1 << 16, &mut 0), none, "{country}: {given}");
+                answered += usize::from(none.is_some());
+            }
+            assert!(answered > 8 && left_out > 20, "{country}: {answered} answered, {left_out} without a table");
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! The inner loops of drawing, column by column over some rows, compiled once for each width of registers.
 
+use crate::infer::weighed::{Weighed, Work};
 use crate::model::guide::Guide;
 use crate::model::network::{Address, Rows as TableRows, Table, UNREACHABLE};
 use crate::model::philox;
+use crate::model::width::of_any_width;
 use crate::pack::List;
 
 /// Letters of a uuid.
@@ -62,15 +64,21 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A table that codes are drawn from: for a variable, by the words of a key.
+/// What codes are drawn from: for a variable, by the words of a key.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub variable: usize,
     pub key: [u32; 2],
-    pub table: &'a Table,
-    pub address: &'a Address,
-    /// None where so few rows are drawn that it is not worth the making.
-    pub guide: Option<&'a Guide>,
+    pub of: Of<'a>,
+}
+
+/// The rows that a variable is drawn from.
+#[derive(Clone, Copy)]
+pub(crate) enum Of<'a> {
+    /// No guide where so few rows are drawn that it is not worth the making.
+    Table { table: &'a Table, address: &'a Address, guide: Option<&'a Guide> },
+    /// Rows that are worked out as they are drawn from, and the variable's own table.
+    Weighed(&'a Weighed, &'a Table),
 }
 
 /// A list that items are drawn from.
@@ -98,6 +106,7 @@ pub(crate) struct Scratch {
     rows: Vec<u32>,
     places: Vec<u32>,
     blocks: Vec<[u32; 4]>,
+    weighed: Work,
     /// Of a list, the items that the first tries draw
     tries: Vec<u16>,
 }
@@ -126,44 +135,6 @@ impl Scratch {
     }
 }
 
-/// Compiles a function for registers of 512 and 256 bits beside those that every machine of its kind has, and calls the
-/// widest that this one has.
-macro_rules! of_any_width {
-    ($(#[$doc:meta])* $name:ident = $body:ident($($argument:ident: $type:ty),*)) => {
-        $(#[$doc])*
-        pub(crate) fn $name($($argument: $type),*) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt")]
-                fn of_512($($argument: $type),*) {
-                    $body($($argument),*);
-                }
-                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-                fn of_256($($argument: $type),*) {
-                    $body($($argument),*);
-                }
-                let of_256_bits = is_x86_feature_detected!("avx2")
-                    && is_x86_feature_detected!("bmi1")
-                    && is_x86_feature_detected!("bmi2")
-                    && is_x86_feature_detected!("lzcnt");
-                let of_512_bits = of_256_bits
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl");
-                // The machine has what they need: it has just been asked.
-                if of_512_bits {
-                    return unsafe { of_512($($argument),*) };
-                }
-                if of_256_bits {
-                    return unsafe { of_256($($argument),*) };
-                }
-            }
-            $body($($argument),*);
-        }
-    };
-}
-
 of_any_width! {
     /// Draws the codes of all sources in turn, parents before their children.
     draw_codes = codes(scratch: &mut Scratch, sources: &[Source<'_>], which: Rows<'_>, rows: usize)
@@ -184,13 +155,20 @@ of_any_width! {
 fn codes(scratch: &mut Scratch, sources: &[Source<'_>], which: Rows<'_>, rows: usize) {
     for source in sources {
         scratch.words.resize(rows, 0);
-        if !matches!(source.table.rows, TableRows::Function { .. }) {
+        if !matches!(source.of, Of::Table { table: Table { rows: TableRows::Function { .. }, .. }, .. }) {
             which.words(source.key, &mut scratch.words);
         }
         let mut codes = std::mem::take(&mut scratch.codes[source.variable]);
         codes.resize(rows, 0);
-        scratch.find_rows(source.address, source.table, rows);
-        pick_all(source.guide, &source.table.rows, &scratch.rows, &scratch.words, &mut scratch.places, &mut codes);
+        match source.of {
+            Of::Table { table, address, guide } => {
+                scratch.find_rows(address, table, rows);
+                pick_all(guide, &table.rows, &scratch.rows, &scratch.words, &mut scratch.places, &mut codes);
+            }
+            Of::Weighed(weighed, own) => {
+                weighed.pick_all(own, &scratch.codes, &scratch.words, &mut scratch.weighed, &mut codes);
+            }
+        }
         scratch.codes[source.variable] = codes;
     }
 }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::draw::conditioned::{Conditioned, Drawing};
 use crate::draw::facts::constant;
-use crate::draw::kernels::{Items, ListSource, Rows, Scratch, Source, UUID, draw_codes, draw_lists, draw_uuids};
+use crate::draw::kernels::{Items, ListSource, Of, Rows, Scratch, Source, UUID, draw_codes, draw_lists, draw_uuids};
 use crate::draw::margins::Margins;
 use crate::draw::stream::Stream;
 use crate::error::{Error, Result};
@@ -83,7 +83,7 @@ impl Sampler {
         Ok(Sampler::of(pack, seed, Some(conditioned)))
     }
 
-    fn of(pack: Arc<Pack>, seed: u64, conditioned: Option<Conditioned>) -> Sampler {
+    pub(super) fn of(pack: Arc<Pack>, seed: u64, conditioned: Option<Conditioned>) -> Sampler {
         let canonical = conditioned.as_ref().map_or(&[][..], |c| &c.canonical);
         let stream = Arc::new(Stream::new(&pack, seed, canonical));
         Sampler { pack, seed, stream, conditioned: conditioned.map(Arc::new) }
@@ -221,19 +221,25 @@ impl Sampler {
     fn sources<'a>(&'a self, drawing: Option<&'a Drawing>, shown: &[bool], rows: usize) -> Vec<Source<'a>> {
         let mut needed = shown.to_vec();
         let order: Vec<usize> = drawing.map_or_else(|| (0..shown.len()).collect(), |d| d.order.clone());
-        for v in order.iter().rev() {
-            if needed[*v] {
-                self.table(drawing, *v).1.parents.iter().for_each(|(p, _)| needed[*p] = true);
+        for v in order.iter().rev().copied() {
+            match drawing.and_then(|d| d.weighed[v].as_ref()).filter(|_| needed[v]) {
+                Some(weighed) => weighed.parents().for_each(|p| needed[p] = true),
+                None if needed[v] => self.table(drawing, v).1.parents.iter().for_each(|(p, _)| needed[*p] = true),
+                None => {}
             }
         }
         order.into_iter().filter(|v| needed[*v]).map(|v| self.source(drawing, v, rows)).collect()
     }
 
-    /// The table of a variable, with a guide where many rows are drawn.
+    /// What a variable is drawn from: a table, with a guide where many rows are drawn.
     fn source<'a>(&'a self, drawing: Option<&'a Drawing>, variable: usize, rows: usize) -> Source<'a> {
+        let key = self.stream.variables[variable];
+        if let Some(weighed) = drawing.and_then(|d| d.weighed[variable].as_ref()) {
+            return Source { variable, key, of: Of::Weighed(weighed, &self.pack.network.tables[variable]) };
+        }
         let (table, address) = self.table(drawing, variable);
         let guide = address.guide(&table.rows, rows);
-        Source { variable, key: self.stream.variables[variable], table, address, guide }
+        Source { variable, key, of: Of::Table { table, address, guide } }
     }
 
     fn list_source(&self, list: usize, rows: usize) -> ListSource<'_> {

@@ -6,12 +6,14 @@
 //! the posterior, 12.1.) All scopes are worked out before any table is, so that what it takes is known before it is taken.
 
 use crate::error::{Error, Result};
-use crate::infer::eliminated::{Wanted, eliminate, size};
+use crate::infer::contradiction::contradiction;
+use crate::infer::eliminated::{Eliminated, Wanted, eliminate, size, wants_rows};
 use crate::infer::evidence::{Evidence, Masks};
 use crate::infer::order::Order;
 use crate::infer::predicate::Predicate;
-use crate::infer::product::Product;
+use crate::infer::product::{LINE, LINE_WITH_ROWS, Product};
 use crate::infer::reduction::Reduced;
+use crate::infer::weighed::Weighed;
 use crate::model::network::{Network, Table};
 use crate::model::potential::Potential;
 
@@ -27,6 +29,9 @@ const LESS_FULL: u128 = 3;
 
 /// How many pieces a tie is split into that has no room as a whole: the first that have.
 const PIECES: [usize; 3] = [3, 9, 27];
+
+/// What is a large table, in bytes.
+const LARGE: u128 = 1 << 20;
 
 /// A tie whose elimination takes so few cells is not split into cases.
 const SMALL: u128 = 1 << 20;
@@ -56,12 +61,24 @@ pub(crate) struct Posterior {
 pub(crate) struct Case {
     /// The natural logarithm of its probability.
     pub log_probability: f64,
-    /// The table of each variable given those before it in the order; `None` where the prior's holds unchanged.
+    /// The table of each variable given those before it in the order; `None` where the prior's holds unchanged, or
     pub tables: Vec<Option<Table>>,
+    /// where its rows are worked out by this as they are drawn from.
+    pub weighed: Vec<Option<Weighed>>,
     /// The variables in the order in which they can be drawn.
     pub order: Vec<usize>,
-    /// The most bytes that were held at a time to make them.
-    held: u128,
+    held: Held,
+}
+
+/// The bytes that a case took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    /// At most at a time.
+    most: u128,
+    /// To draw from.
+    kept: u64,
+    /// What all its tables would take: what is kept, where none is left out.
+    made: u64,
 }
 
 /// What is left of a case when the variables of an order have been eliminated.
@@ -71,7 +88,8 @@ pub(super) struct Left {
     /// The natural logarithm of what the potentials were divided by.
     pub log: f64,
     tables: Vec<Option<Table>>,
-    held: u128,
+    weighed: Vec<Option<Weighed>>,
+    held: Held,
     /// The products that a potential went into, from its own on, and its place or its message's among their inputs.
     pub path: Vec<(Product, usize)>,
 }
@@ -90,10 +108,12 @@ pub(super) fn eliminate_all(
         tables_of.push(of);
     }
     let mut tables: Vec<Option<Table>> = (0..reduced.network.tables.len()).map(|_| None).collect();
-    let (mut log, mut kept, mut most) = (0.0, 0u64, 0u128);
-    for (step, (held, _)) in order.steps.iter().zip(&order.held) {
-        let needed = held.saturating_add(u128::from(kept));
-        most = most.max(needed);
+    let mut weighed: Vec<Option<Weighed>> = tables.iter().map(|_| None).collect();
+    // What is held in fact, and what would be if all tables were made.
+    let (mut log, mut most, mut kept, mut made) = (0.0, 0u128, 0u64, 0u64);
+    for (step, (in_fact, (in_full, _))) in order.steps.iter().zip(order.held_in_fact.iter().zip(&order.held)) {
+        most = most.max(in_fact.saturating_add(u128::from(kept)));
+        let needed = in_full.saturating_add(u128::from(made));
         if let Wanted::Shared(bound) = wanted
             && needed > u128::from(bound)
         {
@@ -104,11 +124,16 @@ pub(super) fn eliminate_all(
         if inputs.is_empty() {
             inputs.push(Potential { axes: vec![], values: vec![1.0] });
         }
-        let product = Product::new(reduced, step, inputs, own);
-        let (mut message, table) = eliminate(reduced, step, &product, own, wanted)?;
+        let line = if wants_rows(reduced, step, wanted) { LINE_WITH_ROWS } else { LINE };
+        let product = Product::new(reduced, step, inputs, own, line);
+        let Eliminated { mut message, table, would_take } = eliminate(reduced, step, &product, own, wanted)?;
         if let Some(at) = follow.and_then(|f| step.inputs.iter().position(|input| *input == f)) {
             follow = Some(pool.len());
             path.push((product, at));
+        } else if step.as_drawn && wanted != Wanted::Nothing {
+            let rows = Weighed::new(reduced, step, product, own);
+            kept = kept.saturating_add(rows.size());
+            weighed[step.variable] = Some(rows);
         }
         // Messages are scaled, so that no product of many small numbers becomes none at all.
         let largest = message.values.iter().copied().fold(0.0, f64::max);
@@ -116,20 +141,23 @@ pub(super) fn eliminate_all(
             message.values.iter_mut().for_each(|x| *x /= largest);
             log += largest.ln();
         }
-        kept = kept.saturating_add(table.as_ref().map_or(0, size));
+        let table_size = table.as_ref().map_or(0, size);
+        kept = kept.saturating_add(table_size);
+        made = made.saturating_add(table_size).saturating_add(would_take);
         tables[step.variable] = table;
         pool.push(Some(message));
         if largest <= 0.0 {
             return Ok(None);
         }
     }
-    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, held: most, path }))
+    let held = Held { most, kept, made };
+    Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, weighed, held, path }))
 }
 
 /// The posterior of one case, or only its probability; `None` where it has none.
 fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option<Case>> {
     let count = reduced.network.tables.len();
-    let Some(Left { pool, log, tables, held, .. }) = eliminate_all(&mut reduced, order, wanted, None)? else {
+    let Some(Left { pool, log, tables, weighed, held, .. }) = eliminate_all(&mut reduced, order, wanted, None)? else {
         return Ok(None);
     };
     // Nothing is left but numbers.
@@ -137,7 +165,7 @@ fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option
     let drawn: Vec<usize> = order.steps.iter().rev().map(|s| s.variable).collect();
     let others = (0..count).filter(|v| !drawn.contains(v));
     let order = drawn.iter().copied().chain(others).collect();
-    Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, order, held }))
+    Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, weighed, order, held }))
 }
 
 /// What is asked of a network beside the evidence.
@@ -145,8 +173,10 @@ fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option
 pub(super) struct Asked<'a> {
     /// Weights of some variables together.
     pub factors: &'a [Potential],
-    /// Whether tables to draw from are to be made.
+    /// Whether people are to be drawn.
     pub draw: bool,
+    /// Tables of so many bytes are not made where what goes into them is less: their rows are worked out as they are drawn from.
+    pub large: u128,
 }
 
 /// Evidence in the form in which it is worked out: as ties or as cases, whichever takes less.
@@ -157,17 +187,23 @@ pub(super) struct Prepared<'a> {
     tight: bool,
 }
 
-/// The most bytes held at a time where cases are worked out one after another: the tables of those before, as one part in
-/// `less_full` of what is planned, what one takes itself, and what those after it begin with.
-fn peak(cases: &[(Reduced<'_>, Order)], less_full: u128) -> u128 {
+/// The most bytes held at a time where cases are worked out one after another: what stays of those before it, what one takes
+/// itself, and what those after it begin with. `of` says what a case takes and what stays of it.
+fn peak(cases: &[(Reduced<'_>, Order)], of: impl Fn(&Order) -> (u128, u128)) -> u128 {
     let (mut before, mut most) = (0u128, 0u128);
     let mut after: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
     for (_, order) in cases {
         after -= order.begins();
-        most = most.max(order.working(less_full).saturating_add(before).saturating_add(after));
-        before = before.saturating_add(order.kept / less_full);
+        let (takes, stays) = of(order);
+        most = most.max(takes.saturating_add(before).saturating_add(after));
+        before = before.saturating_add(stays);
     }
     most
+}
+
+/// What a case takes where all its tables are made, as one part in `less_full` of what is planned, and what stays of it.
+fn made(less_full: u128) -> impl Fn(&Order) -> (u128, u128) {
+    move |order| (order.working(less_full), order.kept / less_full)
 }
 
 fn products(cases: &[(Reduced<'_>, Order)]) -> u128 {
@@ -216,7 +252,7 @@ fn prepare_in<'a>(
     {
         prepared = Some(with(&evidence.masks, &ties).into_iter().collect());
     }
-    let room = |cases: &[(Reduced<'_>, Order)]| peak(cases, LESS_FULL) <= u128::from(bound);
+    let room = |cases: &[(Reduced<'_>, Order)]| peak(cases, made(LESS_FULL)) <= u128::from(bound);
     let dear = prepared.as_ref().is_none_or(|p| products(p) > SMALL || !room(p));
     if least == 1
         && dear
@@ -254,18 +290,23 @@ fn prepare_in<'a>(
             prepared = Some(cases);
         }
     }
-    let Some(cases) = prepared else {
+    let Some(mut cases) = prepared else {
         let variables = evidence.tied(network).join(", ");
         let bound = crate::infer::resolve::MAX_COMBINATIONS;
         return Err(Error::TooLarge { cells: u128::from(bound) + 1, bound, variables });
     };
-    let bytes = peak(&cases, 1);
-    if !room(&cases) {
+    let (mut bytes, has_room) = (peak(&cases, made(1)), room(&cases));
+    let tight = has_room && bytes > u128::from(bound);
+    if asked.draw {
+        cases.iter_mut().for_each(|(_, order)| order.spare(asked.large));
+        bytes = peak(&cases, |order| (order.working_in_fact(), order.kept_in_fact()));
+    }
+    if !has_room && bytes > u128::from(bound) {
         return Err(too_much_memory(network, bytes, bound, &cases));
     }
     let cells = u64::try_from(products(&cases)).unwrap_or(u64::MAX);
     let plan = Plan { bytes: u64::try_from(bytes).unwrap_or(u64::MAX), cells, cases: cases.len() };
-    Ok(Prepared { plan, tight: bytes > u128::from(bound), cases })
+    Ok(Prepared { plan, tight, cases })
 }
 
 fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u64) -> Result<Posterior> {
@@ -281,8 +322,17 @@ fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u6
             done => return done,
         };
         let next = |least| prepare_in(network, evidence, asked, bound, least).ok();
-        let Some(next) = pieces.next().and_then(next) else { return Err(refused) };
-        prepared = next;
+        if let Some(next) = pieces.next().and_then(next) {
+            prepared = next;
+            continue;
+        }
+        // What had room for all tables in no division has it where they are not made.
+        prepared = prepare_in(network, evidence, asked, bound, 1)?;
+        if prepared.plan.bytes > bound {
+            return Err(refused);
+        }
+        prepared.tight = false;
+        return work(asked, prepared, bound);
     }
 }
 
@@ -290,22 +340,25 @@ fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u6
 fn work(asked: Asked<'_>, prepared: Prepared<'_>, bound: u64) -> Result<Posterior> {
     let Prepared { cases, mut plan, tight } = prepared;
     let mut begun: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
-    let (mut done, mut kept, mut most) = (vec![], 0u64, 0u128);
+    let (mut done, mut kept, mut made, mut most) = (vec![], 0u64, 0u64, 0u128);
     for (reduced, order) in cases {
         begun -= order.begins();
-        // What is there beside it, and how much room that leaves where the plan did not promise any.
-        let beside = begun.saturating_add(u128::from(kept));
+        // How much room what is there beside it leaves, where the plan did not promise any. Whether there is room for all
+        // tables decides in which cases people are drawn, and so who is, whether all are made or not.
         let wanted = match (asked.draw, tight) {
             (false, _) => Wanted::Nothing,
             (true, false) => Wanted::Tables,
-            (true, true) => Wanted::Shared(u128::from(bound).saturating_sub(beside) as u64),
+            (true, true) => {
+                let beside = begun.saturating_add(u128::from(made));
+                Wanted::Shared(u128::from(bound).saturating_sub(beside) as u64)
+            }
         };
         let Some(case) = run(reduced, &order, wanted)? else {
             continue;
         };
-        let own = case.tables.iter().flatten().map(size).sum::<u64>();
-        kept = kept.saturating_add(own);
-        most = most.max(beside.saturating_add(case.held));
+        most = most.max(begun.saturating_add(u128::from(kept)).saturating_add(case.held.most));
+        kept = kept.saturating_add(case.held.kept);
+        made = made.saturating_add(case.held.made);
         done.push(case);
     }
     if tight {
@@ -330,22 +383,33 @@ pub(crate) fn probability(network: &Network, given: &Predicate) -> Result<f64> {
 
 /// P(evidence) and the tables to draw from. Impossible evidence is an error that names the parts that contradict.
 pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidence, Posterior)> {
-    condition_within(network, given, MAX_BYTES)
+    condition_within(network, given, MAX_BYTES, LARGE)
 }
 
-fn condition_within(network: &Network, given: &Predicate, bound: u64) -> Result<(Evidence, Posterior)> {
+/// As [`condition`], in so many bytes at most; and what a large table is, which nobody sees in the people.
+pub(crate) fn condition_within(
+    network: &Network,
+    given: &Predicate,
+    bound: u64,
+    large: u128,
+) -> Result<(Evidence, Posterior)> {
     let parts = given.conjuncts();
     let evidence = Evidence::new(&parts, &network.variables)?;
-    let posterior = posterior(network, &evidence, Asked { draw: !evidence.is_empty(), ..Asked::default() }, bound)?;
+    let posterior = posterior(network, &evidence, Asked { factors: &[], draw: !evidence.is_empty(), large }, bound)?;
     if posterior.cases.is_empty() {
         return Err(contradiction(network, parts));
     }
     Ok((evidence, posterior))
 }
 
+/// Whether nobody satisfies the evidence.
+pub(super) fn is_empty(network: &Network, evidence: &Evidence) -> Result<bool> {
+    Ok(posterior(network, evidence, Asked::default(), MAX_BYTES)?.cases.is_empty())
+}
+
 /// The tables to draw from under evidence and weights of some variables together, its probability by these weights.
 pub(super) fn tilted(network: &Network, evidence: &Evidence, factors: &[Potential]) -> Result<Posterior> {
-    posterior(network, evidence, Asked { factors, draw: true }, MAX_BYTES)
+    posterior(network, evidence, Asked { factors, draw: true, large: LARGE }, MAX_BYTES)
 }
 
 /// Rules out the levels that no cell with weight has, before anything is multiplied.
@@ -374,57 +438,6 @@ pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Ca
         return Err(Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables });
     }
     run(reduced, &order, Wanted::Tables)
-}
-
-/// How many subsets of the parts are tried for a smallest one that is impossible.
-const SUBSETS: usize = 400;
-
-/// A smallest set of parts that contradict each other: single parts first, then pairs, and so on. Of many parts, one from
-/// which none can be left out. What would take too much memory to know counts as possible.
-pub(super) fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Error {
-    let mut tried = 0;
-    let mut impossible = |parts: &[Predicate]| {
-        tried += 1;
-        let known = match Evidence::new(parts, &network.variables) {
-            Ok(evidence) => {
-                posterior(network, &evidence, Asked::default(), MAX_BYTES).is_ok_and(|p| p.cases.is_empty())
-            }
-            Err(Error::Impossible { .. }) => true,
-            Err(_) => false,
-        };
-        (known, tried)
-    };
-    let named = |parts: &[Predicate]| Error::Impossible { predicates: parts.iter().map(Predicate::brief).collect() };
-    for size in 1..parts.len() {
-        let mut at: Vec<usize> = (0..size).collect();
-        let count = (0..size).fold(1.0, |c, i| c * (parts.len() - i) as f64 / (i + 1) as f64);
-        if count > SUBSETS as f64 {
-            break;
-        }
-        loop {
-            let subset: Vec<Predicate> = at.iter().map(|i| parts[*i].clone()).collect();
-            if impossible(&subset).0 {
-                return named(&subset);
-            }
-            // The next subset of this size.
-            let Some(turn) = (0..size).rev().find(|i| at[*i] < parts.len() - size + i) else { break };
-            at[turn] += 1;
-            (turn + 1..size).for_each(|i| at[i] = at[i - 1] + 1);
-        }
-    }
-    let mut at = 0;
-    while at < parts.len() && parts.len() > 1 {
-        let left_out = parts.remove(at);
-        let (still, tried) = impossible(&parts);
-        if !still {
-            parts.insert(at, left_out);
-            at += 1;
-        }
-        if tried > 4 * SUBSETS {
-            break;
-        }
-    }
-    named(&parts)
 }
 
 #[cfg(test)]
@@ -497,11 +510,11 @@ mod tests {
         for op in [Comparison::Lt, Comparison::NotEq, Comparison::Eq] {
             let given = Predicate::CompareVariables { left: "left".into(), op, right: "right".into() };
             let evidence = Evidence::new(&given.conjuncts(), &network.variables).unwrap();
-            let asked = Asked { draw: true, ..Asked::default() };
+            let asked = Asked { factors: &[], draw: true, large: LARGE };
             let prepared = prepare(&network, &evidence, asked, MAX_BYTES).unwrap();
             // What it took to be accepted when all tables were planned to be held twice, and of all cases at once.
             let planned = prepared.cases.iter().map(|(_, order)| order.bytes).sum::<u128>() as u64;
-            let (_, whole) = condition_within(&network, &given, MAX_BYTES).unwrap();
+            let (_, whole) = condition_within(&network, &given, MAX_BYTES, LARGE).unwrap();
             assert!(whole.plan.bytes <= planned);
             let expected: Vec<f64> = joint(&network, &whole);
             let prior = Posterior {
@@ -509,8 +522,9 @@ mod tests {
                 cases: vec![Case {
                     log_probability: 0.0,
                     tables: network.tables.iter().map(|_| None).collect(),
+                    weighed: vec![],
                     order: (0..4).collect(),
-                    held: 0,
+                    held: Held::default(),
                 }],
                 plan: Plan::default(),
             };
@@ -521,7 +535,7 @@ mod tests {
             let (mut in_cases, mut least) = (0, planned);
             for part in 2..100 {
                 let bound = planned * (100 - part) / 100;
-                match condition_within(&network, &given, bound) {
+                match condition_within(&network, &given, bound, LARGE) {
                     Ok((_, posterior)) => {
                         assert!(posterior.plan.bytes <= bound);
                         in_cases = posterior.cases.len().max(in_cases);

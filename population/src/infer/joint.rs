@@ -40,7 +40,7 @@ pub(crate) fn joint(network: &Network, evidence: &Evidence, factors: &[Potential
     let size = cells(shown) as usize;
     let ones = Potential { axes: shown.to_vec(), values: vec![1.0; size] };
     let factors: Vec<Potential> = factors.iter().cloned().chain([ones]).collect();
-    let mut prepared = prepare(network, evidence, Asked { factors: &factors, draw: false }, MAX_BYTES)?;
+    let mut prepared = prepare(network, evidence, Asked { factors: &factors, ..Asked::default() }, MAX_BYTES)?;
     // Factors come last.
     let last = |reduced: &Reduced<'_>| reduced.potentials.len() - 1;
     let path = prepared.cases.iter().map(|(reduced, order)| (order.path_bytes(last(reduced)), order));

@@ -21,6 +21,19 @@ pub(crate) struct Step {
     pub own: Option<Partition>,
     /// Variables that are functions of it, and remain.
     pub inner: Vec<Axis>,
+    /// Whether its rows are worked out as they are drawn from: no table of them is made.
+    pub as_drawn: bool,
+}
+
+/// The bytes that a step takes.
+#[derive(Debug, Clone, Copy)]
+struct Takes {
+    /// The potentials that go into it.
+    used: u128,
+    message: u128,
+    /// Its table, twice, as it is while it is made, and as it stays.
+    full: u128,
+    stays: u128,
 }
 
 /// The eliminations of one case.
@@ -33,8 +46,9 @@ pub(crate) struct Order {
     pub held: Vec<(u128, u128)>,
     /// Bytes of the tables to draw from, which stay.
     pub kept: u128,
-    /// The bytes of each step.
-    each: Vec<u128>,
+    /// For each step the bytes that are held while it is done, its own table among them and those before it not, as it is done.
+    pub held_in_fact: Vec<u128>,
+    takes: Vec<Takes>,
     /// The bytes of each potential before the first.
     first: Vec<u128>,
 }
@@ -73,7 +87,16 @@ impl Order {
         let (mut most, mut drawn) = (held, 0u128);
         let mut rest = reduced.relevant.clone();
         let first = reduced.potentials.iter().map(|(p, _)| 8 * p.values.len() as u128).collect();
-        let mut order = Order { steps: vec![], cells: 0, bytes: 0, held: vec![], kept: 0, each: vec![], first };
+        let mut order = Order {
+            steps: vec![],
+            cells: 0,
+            bytes: 0,
+            held: vec![],
+            kept: 0,
+            held_in_fact: vec![],
+            takes: vec![],
+            first,
+        };
         let mut known: Vec<Option<(Step, u128)>> = (0..reduced.network.tables.len()).map(|_| None).collect();
         while rest.len() > usize::from(keep.is_some()) {
             // The rows of a table of more levels than atoms are needed whole: its parents wait for it, unless it is kept
@@ -120,10 +143,11 @@ impl Order {
             drawn = drawn.saturating_add(full);
             most = most.max(held.saturating_add(drawn));
             order.held.push((held.saturating_add(full), order.kept));
+            order.held_in_fact.push(held.saturating_add(full));
             order.kept = order.kept.saturating_add(stays);
             held = held.saturating_sub(used);
             order.cells = order.cells.saturating_add(cost);
-            order.each.push(size(&result).saturating_add(full));
+            order.takes.push(Takes { used, message: size(&result), full, stays });
             order.steps.push(step);
             pool.push(Some(result));
         }
@@ -137,6 +161,38 @@ impl Order {
         of_steps.max().unwrap_or_default().max(self.begins())
     }
 
+    /// From here on rows are worked out as they are drawn from where their table is large and what goes into it is not. What
+    /// orders and cases are compared by stays what it was: it decides who is drawn.
+    pub fn spare(&mut self, large: u128) {
+        let takes = self.steps.iter_mut().zip(&self.takes);
+        for ((step, takes), held) in takes.zip(&mut self.held_in_fact) {
+            step.as_drawn = takes.stays >= large.max(1) && takes.used <= takes.stays;
+            if step.as_drawn {
+                *held -= takes.full;
+            }
+        }
+    }
+
+    /// The bytes that stay of each step, as they are done.
+    fn stay_in_fact(&self) -> impl Iterator<Item = u128> {
+        self.steps.iter().zip(&self.takes).map(|(step, takes)| if step.as_drawn { takes.used } else { takes.stays })
+    }
+
+    /// The bytes of what stays to be drawn from.
+    pub fn kept_in_fact(&self) -> u128 {
+        self.stay_in_fact().fold(0, u128::saturating_add)
+    }
+
+    /// The most bytes held at a time, by what is planned to be full.
+    pub fn working_in_fact(&self) -> u128 {
+        let (mut before, mut most) = (0u128, self.begins());
+        for (held, stays) in self.held_in_fact.iter().zip(self.stay_in_fact()) {
+            most = most.max(held.saturating_add(before));
+            before = before.saturating_add(stays);
+        }
+        most
+    }
+
     /// The bytes of what it begins with.
     pub fn begins(&self) -> u128 {
         self.first.iter().sum()
@@ -147,8 +203,10 @@ impl Order {
         let (mut follow, mut bytes) = (potential, 0u128);
         for (at, step) in self.steps.iter().enumerate() {
             if step.inputs.contains(&follow) {
-                let of = |input: &usize| self.first.get(*input).or_else(|| self.each.get(input - self.first.len()));
-                bytes += step.inputs.iter().filter_map(of).sum::<u128>() + self.each[at];
+                let each = |at: usize| self.takes.get(at).map_or(0, |takes| takes.message + takes.full);
+                let of =
+                    |input: &usize| self.first.get(*input).copied().unwrap_or_else(|| each(input - self.first.len()));
+                bytes += step.inputs.iter().map(of).sum::<u128>() + each(at);
                 follow = self.first.len() + at;
             }
         }
@@ -157,7 +215,7 @@ impl Order {
 
     /// The names of the variables of the steps that cost most.
     pub fn costly(&self, network: &Network) -> String {
-        let most = (0..self.steps.len()).max_by_key(|s| self.each[*s]);
+        let most = (0..self.steps.len()).max_by_key(|s| self.takes[*s].message.saturating_add(self.takes[*s].full));
         let Some(step) = most.map(|s| &self.steps[s]) else { return String::new() };
         let mut axes: Vec<&Axis> = step.outer.iter().chain(&step.inner).collect();
         axes.sort_by_key(|a| std::cmp::Reverse(a.partition.classes()));
@@ -223,7 +281,7 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
         // Only the levels that a row of its own table has are visited.
         cost = (cost as f64 * reduced.density[variable]).ceil() as u128;
     }
-    (Step { variable, inputs, within, outer: scope, own, inner }, cost)
+    (Step { variable, inputs, within, outer: scope, own, inner, as_drawn: false }, cost)
 }
 
 /// The agreements that an elimination has to see to: those that end with it.

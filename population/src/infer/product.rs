@@ -5,9 +5,23 @@ use crate::infer::reduction::{Reduced, Roots};
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells, offsets, strides, walk};
 
+/// The most cells of a line: what is read and written for it stays in the first-level cache.
+pub(super) const LINE: usize = 512;
+
+/// Of a line of which the weights of all classes are wanted.
+pub(super) const LINE_WITH_ROWS: usize = 64;
+
+/// Lines of fewer cells are not worth an order of axes of their own.
+const SHORT: usize = 16;
+
 /// The potentials that one elimination multiplies, as they are read in its scope.
-pub(super) struct Product {
+#[derive(Debug)]
+pub(crate) struct Product {
+    /// The outer axes in the order in which they are walked; the last ones are those of a line.
     pub scope: Vec<Axis>,
+    /// How many of them a line runs along, and its cells.
+    pub along: usize,
+    pub line: usize,
     pub inputs: Vec<Potential>,
     /// For each input, what each class of each outer axis adds to the cell.
     pub outer: Vec<Vec<Vec<usize>>>,
@@ -20,7 +34,8 @@ pub(super) struct Product {
 }
 
 /// Of the variable's own table, where it is mostly empty: the classes that each row has, in the order of all of them.
-pub(super) struct Sparse {
+#[derive(Debug)]
+pub(crate) struct Sparse {
     input: usize,
     /// How many cells a row has, and what a fixed parent adds to the first.
     width: usize,
@@ -45,14 +60,26 @@ impl Sparse {
         Sparse { input, width, base, starts, classes }
     }
 
-    pub fn row(&self, at: &[usize]) -> &[(u16, usize)] {
+    /// The bytes that it holds.
+    pub fn size(&self) -> usize {
+        size_of_val(&self.starts[..]) + size_of_val(&self.classes[..])
+    }
+
+    fn row(&self, at: &[usize]) -> &[(u16, usize)] {
         let row = (at[self.input] + self.base) / self.width;
         &self.classes[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
 }
 
 impl Product {
-    pub fn new(reduced: &Reduced<'_>, step: &Step, inputs: Vec<Potential>, own_table: Option<usize>) -> Product {
+    /// `line` is the most cells of a line.
+    pub fn new(
+        reduced: &Reduced<'_>,
+        step: &Step,
+        inputs: Vec<Potential>,
+        own_table: Option<usize>,
+        line: usize,
+    ) -> Product {
         let roots = Roots::new(&step.within, &reduced.links, step.variable);
         let mut inputs: Vec<Potential> = inputs
             .into_iter()
@@ -67,7 +94,18 @@ impl Product {
         }
         let one = Partition::by_signature(vec![0; reduced.levels[step.variable].len()]);
         let own = Axis { variable: step.variable, partition: step.own.clone().unwrap_or(one) };
-        let mut scope = step.outer.clone();
+        let few = own_table
+            .filter(|_| step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5);
+        // Lines of one row each are short where the row's parents are most of the scope: then all classes are looked at, in
+        // long ones, unless a row has next to none of them.
+        let length = |input: usize| unknown(&step.outer, line, &inputs[input]).0;
+        let few = few.filter(|input| reduced.density[step.variable] < 0.1 || length(*input) >= SHORT);
+        // Levels of a class are made of the row, for all of a line where it has one.
+        let coarse = reduced.alive[step.variable].len() > reduced.levels[step.variable].len();
+        let one_row = few.or(own_table.filter(|input| coarse && length(*input) >= SHORT / 2));
+        let (mut scope, along) = in_lines(&step.outer, &inputs, one_row, line);
+        let outer_axes = scope.clone();
+        let line = cells(&scope[scope.len() - along..]) as usize;
         scope.push(own.clone());
         // An axis of one class is none, but may be an input's; where it is no scope's, its only class is the first met.
         let mut fixed = vec![];
@@ -97,16 +135,58 @@ impl Product {
         let mut classes: Vec<(u16, usize)> =
             of_class.into_iter().enumerate().map(|(class, group)| (class as u16, group)).collect();
         classes.sort_by_key(|(class, group)| (*group, *class));
-        let sparse = match own_table {
-            Some(input)
-                if step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5 =>
-            {
-                Some(Sparse::new(input, fixed[input], &inputs[input], &own.partition, &classes))
-            }
-            _ => None,
-        };
-        Product { scope: step.outer.clone(), inputs, outer, own: owns, classes, groups, sparse }
+        let sparse = few.map(|input| Sparse::new(input, fixed[input], &inputs[input], &own.partition, &classes));
+        Product { scope: outer_axes, along, line, inputs, outer, own: owns, classes, groups, sparse }
     }
+
+    /// The weight of a class where the inputs are at these cells.
+    #[inline]
+    pub fn weight(&self, at: &[usize], class: usize) -> f64 {
+        let mut weight = 1.0;
+        for ((input, base), own) in self.inputs.iter().zip(at).zip(&self.own) {
+            weight *= input.values[base + own[class]];
+            if weight == 0.0 {
+                break;
+            }
+        }
+        weight
+    }
+
+    /// The own classes that may have weight where the inputs are at these cells.
+    pub fn classes_at(&self, at: &[usize]) -> &[(u16, usize)] {
+        self.sparse.as_ref().map_or(&self.classes[..], |sparse| sparse.row(at))
+    }
+}
+
+/// Which outer axes of a kind a line runs along, at most `most` cells together, and how many these are.
+fn along(outer: &[Axis], most: usize, of: impl Fn(&Axis) -> bool) -> (usize, Vec<bool>) {
+    let (mut line, mut along) = (1, vec![false; outer.len()]);
+    for at in (0..outer.len()).rev().filter(|at| of(&outer[*at])) {
+        let longer = line * outer[at].partition.classes();
+        if longer <= most {
+            (line, along[at]) = (longer, true);
+        }
+    }
+    (line, along)
+}
+
+/// Those that an input does not know, so that it is read once for all of a line.
+fn unknown(outer: &[Axis], most: usize, input: &Potential) -> (usize, Vec<bool>) {
+    along(outer, most, |axis| !mentioned(&input.axes, axis.variable))
+}
+
+/// The outer axes, those last that a line runs along, and how many these are. A line has one row of the table
+/// that is the input `one_row`.
+fn in_lines(outer: &[Axis], inputs: &[Potential], one_row: Option<usize>, most: usize) -> (Vec<Axis>, usize) {
+    let along = match one_row {
+        Some(input) => unknown(outer, most, &inputs[input]).1,
+        None => {
+            let best = inputs.iter().map(|input| unknown(outer, most, input)).max_by_key(|(line, _)| *line);
+            best.filter(|(line, _)| *line >= SHORT).unwrap_or_else(|| along(outer, most, |_| true)).1
+        }
+    };
+    let of = |which: bool| outer.iter().zip(&along).filter(move |(_, a)| **a == which).map(|(axis, _)| axis.clone());
+    (of(false).chain(of(true)).collect(), along.iter().filter(|a| **a).count())
 }
 
 impl Product {
@@ -115,7 +195,7 @@ impl Product {
     pub fn back(&self, input: usize, message: &[f64]) -> Vec<f64> {
         let mut weights = vec![0.0; self.inputs[input].values.len()];
         walk(&self.scope, &self.outer, 0..message.len() / self.groups.max(1), |config, at| {
-            for (class, group) in self.sparse.as_ref().map_or(&self.classes[..], |s| s.row(at)) {
+            for (class, group) in self.classes_at(at) {
                 let k = usize::from(*class);
                 let mut weight = message[config * self.groups + group];
                 let mut cell = 0;

@@ -13,7 +13,8 @@
 //! of the iterative proportional fitting procedure", Computational Statistics & Data Analysis 19, 1995).
 
 use crate::error::{Error, Result};
-use crate::infer::elimination::{MAX_BYTES, Plan, Posterior, contradiction, tilted};
+use crate::infer::contradiction::contradiction;
+use crate::infer::elimination::{MAX_BYTES, Plan, Posterior, tilted};
 use crate::infer::evidence::{Evidence, of_mask};
 use crate::infer::joint::{Joint, joint};
 use crate::infer::predicate::Predicate;

@@ -10,6 +10,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::infer::evidence::Masks;
 use crate::model::network::{Network, Rows, Table, UNREACHABLE};
 use crate::model::partition::Partition;
@@ -54,6 +56,13 @@ pub(crate) struct Reduced<'a> {
     pub entries: Vec<f64>,
     /// The share of the cells of each relevant variable's table over atoms that are not 0.
     pub density: Vec<f64>,
+}
+
+/// A table over atoms; how many levels a row has left, and the share of its cells that are not 0.
+struct Made {
+    table: Potential,
+    entries: f64,
+    density: f64,
 }
 
 /// What a variable is a function of, and its level for each of the other's.
@@ -202,10 +211,11 @@ impl<'a> Reduced<'a> {
         let found = reduced.find_links(&alive);
         reduced.find_atoms(&ties, &found);
         reduced.link(found);
-        for at in 0..reduced.relevant.len() {
-            let v = reduced.relevant[at];
-            let table = reduced.table(v);
-            reduced.potentials.push((table, Some(v)));
+        let made: Vec<Made> = reduced.relevant.par_iter().map(|v| reduced.table(*v)).collect();
+        for (v, made) in reduced.relevant.iter().zip(made) {
+            reduced.entries[*v] = made.entries;
+            reduced.density[*v] = made.density;
+            reduced.potentials.push((made.table, Some(*v)));
         }
         for tie in ties {
             let axes = tie.axes.iter().map(|axis| {
@@ -386,7 +396,7 @@ impl<'a> Reduced<'a> {
     }
 
     /// The table of a variable over atoms: P(atom | parents).
-    fn table(&mut self, v: usize) -> Potential {
+    fn table(&self, v: usize) -> Made {
         let table = &self.network.tables[v];
         let within: Vec<usize> = self.parents[v].iter().map(|p| p.variable).chain([v]).collect();
         let roots = Roots::new(&within, &self.links, v);
@@ -426,14 +436,13 @@ impl<'a> Reduced<'a> {
                 }
             });
         });
-        self.entries[v] = entries as f64 / size as f64;
-        self.density[v] = values.iter().filter(|p| **p > 0.0).count() as f64 / values.len().max(1) as f64;
+        let density = values.iter().filter(|p| **p > 0.0).count() as f64 / values.len().max(1) as f64;
         let mut axes = outer;
         // A variable of one atom but several levels is drawn by its own table's rows, and so keeps its axis.
         if self.alive[v].len() > 1 {
             axes.push(Axis { variable: v, partition: Partition::finest(own) });
         }
-        Potential { axes, values }
+        Made { table: Potential { axes, values }, entries: entries as f64 / size as f64, density }
     }
 
     /// What the classes of a scope add to the number of a row in the table of `v`.

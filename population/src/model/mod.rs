@@ -7,3 +7,4 @@ pub(crate) mod partition;
 pub(crate) mod philox;
 pub(crate) mod potential;
 pub(crate) mod variable;
+pub(crate) mod width;

@@ -113,8 +113,28 @@ pub(crate) fn quantise(weights: &[f64], thresholds: &mut Vec<u32>) {
     let mut sum = 0.0;
     for (i, weight) in weights.iter().enumerate() {
         sum += weight;
-        thresholds.push(if i >= last { u32::MAX } else { ((sum / total).min(1.0) * WORDS).round() as u32 });
+        thresholds.push(if i >= last { u32::MAX } else { threshold(sum, total) });
     }
+}
+
+/// The threshold of a level up to which weights of `total` sum to `sum`: the nearest integer, and halves up, as `round` has
+/// it, which is a call where a machine may lack the instruction. What is added is the number below one half.
+#[inline(always)]
+pub(crate) fn threshold(sum: f64, total: f64) -> u32 {
+    ((sum / total).min(1.0) * WORDS + 0.499_999_999_999_999_94) as u32
+}
+
+/// The place of the level that a word draws by the thresholds that [`quantise`] makes of these weights, none of them 0; they
+/// become the sums up to each. `None` of none.
+pub(crate) fn pick_weighed(weights: &mut [f64], word: u32) -> Option<usize> {
+    let word = word.min(u32::MAX - 1);
+    let mut total = 0.0;
+    for weight in weights.iter_mut() {
+        total += *weight;
+        *weight = total;
+    }
+    let (_, sums) = weights.split_last()?;
+    Some(sums.partition_point(|sum| threshold(*sum, total) <= word))
 }
 
 impl Rows {
@@ -331,6 +351,35 @@ mod tests {
         rows.each(0, |l, p| seen.push((l, p)));
         assert_eq!(seen.len(), 2);
         assert!((seen[0].1 - 0.25).abs() < 1e-9 && (seen[0].1 + seen[1].1 - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_row_that_is_worked_out_draws_as_its_thresholds_do() {
+        let mut random = 7u64;
+        for length in 1..40 {
+            let mut next = || {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                random >> 33
+            };
+            let weights: Vec<f64> = (0..length).map(|_| (next() % 8) as f64 * next() as f64).collect();
+            let mut thresholds = vec![];
+            quantise(&weights, &mut thresholds);
+            let (total, mut sum) = (weights.iter().sum::<f64>(), 0.0);
+            for (weight, threshold) in weights.iter().zip(&thresholds).take_while(|(_, t)| **t < u32::MAX) {
+                sum += weight;
+                assert_eq!(*threshold, ((sum / total).min(1.0) * WORDS).round() as u32);
+            }
+            let words = thresholds.iter().flat_map(|t| [t.wrapping_sub(1), *t, t.wrapping_add(1)]);
+            for word in words.chain([0, u32::MAX]) {
+                let level = thresholds.partition_point(|t| *t <= word.min(u32::MAX - 1));
+                assert_eq!(pick_weighed(&mut weights.clone(), word), Some(level), "{word} of {weights:?}");
+            }
+        }
+        assert_eq!(pick_weighed(&mut [], 0), None);
+        let halves = [0.5, 1.5, 2.5, 0.499_999_999_999_999_94, 4_294_967_294.5, 4_294_967_294.499_999_5];
+        for x in halves {
+            assert_eq!(threshold(x / WORDS, 1.0), (x / WORDS * WORDS).round() as u32);
+        }
     }
 
     #[test]
