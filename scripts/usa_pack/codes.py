@@ -27,6 +27,7 @@ ATUS_EDUCATION = dict(zip(EDU6, EDU6), masters="graduate", doctorate="graduate",
 EDUCATION4 = dict(zip(EDU6, ["less_than_high_school", "high_school"] + ["some_college_or_associates"] * 2 +
                       ["bachelors_or_higher"] * 2))
 EDUCATION3 = dict(zip(EDU6, ["high_school_or_less"] * 2 + ["some_college_or_associates"] * 2 + ["degree"] * 2))
+DEGREE = dict(zip(EDU6, ["no_degree"] * 4 + ["degree"] * 2))
 ENROLMENT = {"enrolled_public_college": "public_college", "enrolled_private_college": "private_college",
              "not_enrolled_in_college": "not_enrolled"}
 LABOUR4 = ["employed", "unemployed", "not_in_labor_force", "armed_forces"]

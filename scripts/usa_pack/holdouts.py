@@ -7,7 +7,7 @@ from math import erf, sqrt
 from shared_pack.bands import band_of, first
 from shared_pack.tables import FOLDERS, figure, read, recoded, rows_of, total
 
-from .codes import ATUS_EDUCATION, EDUCATION4, FIELDS, SEXES, adult, snake
+from .codes import ATUS_EDUCATION, EDUCATION4, FIELDS, SEXES, adult
 
 PEOPLE_2023 = ["pop_age_sex_county_pep2023.csv", "pop_age_sex_county_texas_2023_estimate.csv"]
 
@@ -22,7 +22,6 @@ def holdouts():
     zipcodes()
     of_states()
     field_occupation()
-    occupation_race()
     of_microdata()
     agreeableness()
 
@@ -218,19 +217,6 @@ def field_occupation():
     rows = [r for r in read("graduate_degree_field_occupation_nscg2021.csv") if r["education_level"] == "bachelors"]
     cells = total(rows, ["education_level", field, recoded("occupation_group", SCIENCE)])
     figure("holdout_field_occupation", ["education_level", "bachelors_field", "occupation_group"], cells)
-
-
-def occupation_race():
-    """The published shares of black and Asian workers count their Hispanic members, who are few; all others are white
-    or of a smaller group. Occupations of under 50,000 workers have no shares."""
-    cells = {}
-    for r in read("occupation_detailed_sex_race_cps2022.csv"):
-        if r["share_black"]:
-            shares = {race: float(r["share_" + race]) for race in ("black", "asian", "hispanic")}
-            shares["other"] = 1 - sum(shares.values())
-            for race, share in shares.items():
-                cells[race, snake(r["occupation"])] = share * float(r["count"])
-    figure("holdout_occupation_race", ["race_ethnicity", "occupation"], cells, digits=0)
 
 
 WORK_AGES = ["18-24", "25-34", "35-44", "45-54", "55-64"]
