@@ -18,7 +18,6 @@ def holdouts():
     age_county(people[0], named)
     education_county(named)
     marital_and_living_county({**people[0], **people[1]}, named)
-    occupation_group_county(named)
     zipcodes()
     of_states()
     field_occupation()
@@ -33,13 +32,19 @@ def counties():
     """A key function: the county of the pack that a row with a county code is of, None where the pack has none. The
     pack names counties after ZIP codes, and a few small ones have no ZIP code of their own."""
     listed = {(r["state"], r["county"]) for r in rows_of(os.path.join(FOLDERS["pack"], "levels", "zipcode.csv"))}
-    names = {}
-    for name in ["occupation_group_class_commuting_share_county_acs2013_2017.csv"] + PEOPLE_2023:
-        names.update({r["county_fips"]: (r["state"], r["county"]) for r in read(name)})
+    names = county_names()
 
     def county(code):
         return names[code][1] if names.get(code) in listed else None
     return county
+
+
+def county_names():
+    """{county code: (state, name)}, by the names of today."""
+    names = {}
+    for name in ["occupation_group_class_commuting_share_county_acs2013_2017.csv"] + PEOPLE_2023:
+        names.update({r["county_fips"]: (r["state"], r["county"]) for r in read(name)})
+    return names
 
 
 def in_counties(cells, named):
@@ -113,16 +118,6 @@ def marital_and_living_county(people, named):
     for key, v in adults.items():
         cells[(*key, "other")] = v - cells[(*key, "with_spouse")] - cells[(*key, "lives_alone")]
     figure("holdout_living_arrangement_county", ["state", "county", "living_arrangement"], in_counties(cells, named),
-           digits=0)
-
-
-def occupation_group_county(named):
-    employed = total(read("industry_county_acs2013_2017.csv"), ["county_fips"])
-    cells = {}
-    for r in read("occupation_group_class_commuting_share_county_acs2013_2017.csv"):
-        if r["dimension"] == "occupation_group":
-            cells[r["state"], r["county_fips"], r["category"]] = float(r["share"]) * employed[r["county_fips"],]
-    figure("holdout_occupation_group_county", ["state", "county", "occupation_group"], in_counties(cells, named),
            digits=0)
 
 

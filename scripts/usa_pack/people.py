@@ -126,7 +126,7 @@ def education(fine):
             "graduate": categories[3]}
     by_race = total(read("education_sex_race_state_acs2018.csv"), ["state", "race_ethnicity", "sex", "education_level"])
     whole = total([r for r in rows if r["age_group"] != "18-24"], ["state", "sex", recoded("education_level", four)])
-    official, others = {}, {}
+    official, others = {}, defaultdict(float)
     for s in STATES:
         for x in SEXES:
             rest = {k: whole[s, x, k] for k in categories}
@@ -136,11 +136,23 @@ def education(fine):
                     rest[k] -= by_race[s, code, x, k]
             totals = people_by_race(fine, s, x, OTHER_RACES, 25)
             for (r, k), v in split_rest(rest, totals, race_seed(by_race, s, x, categories)).items():
-                others[s, x, "25+", r, k] = v
+                others[s, x, "25+", OTHERS[r], k] += v
     columns = ["state", "sex", "age", "race_ethnicity", "education_level"]
     figure("education_sex_race_state", columns, official)
     figure("education_sex_other_races_state", columns, others, digits=6)
     education_seed(by_age)
+    adults = defaultdict(float)
+    for (s, _, _, e), v in by_age.items():
+        adults[s, SCHOOL3.get(e, "diploma")] += v
+    return adults
+
+
+SCHOOL3 = {"less_than_9th": "no_diploma", "9th_12th_no_diploma": "no_diploma", "bachelors": "degree",
+           "graduate": "degree"}
+
+
+OTHERS = {"black": "black", "asian": "asian", "american_indian_or_alaska_native": "native",
+          "pacific_islander": "other", "other": "other", "two_or_more": "other"}
 
 
 def education_seed(by_age):
@@ -188,8 +200,8 @@ def education_seed(by_age):
                         for e, w in weights.items():
                             if w > 0:
                                 cells[s, x, age, r, born, e] = w / mass
-    figure("education_seed", ["state", "sex", "age", "race_ethnicity", "nativity", "education_level"], cells, "share",
-           sig=3)
+    figure("education_seed", ["state", "sex", "age", "race_ethnicity", "birth", "education_level"], cells, "share",
+           sig=2)
 
 
 BORN = ["native", "foreign_born"]
@@ -257,7 +269,7 @@ def bachelors_field():
         for f in fields:
             seed["degree", row["cluster"], f] = float(row[f])
         seed["no_degree", row["cluster"], "no_degree"] = 1.0
-    figure("field_seed", ["education_level", "occupation", "bachelors_field"], seed, "share")
+    figure("field_seed", ["education_level", "occupation_kind", "bachelors_field"], seed, "share")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -318,7 +330,7 @@ def marital(fine, children):
                         q["married_present"], q["married_absent"] = married * (1 - away), married * away
                         for m, v in q.items():
                             seed[x, a, e, r, born, m] = v
-    figure("marital_seed", ["sex", "age", "education_level", "race_ethnicity", "nativity", "marital_detail"], seed,
+    figure("marital_seed", ["sex", "age", "education_level", "race_ethnicity", "birth", "marital_detail"], seed,
            "share", sig=4)
     return whole
 
@@ -330,25 +342,36 @@ def nativity():
     official = total([r for r in read("nativity_age_sex_state_acs2018.csv") if r["age_group"] == "18+"],
                      ["state", "sex", "nativity"])
     figure("nativity_sex_state", ["state", "sex", "nativity"], official)
+    by_birth, adults = defaultdict(float), defaultdict(float)
+    for (s, x, born), v in official.items():
+        by_birth[s, x, born if born == "native" else "foreign_born"] += v
+        adults[s, born if born == "native" else "foreign_born"] += v
+    figure("birth_sex_state", ["state", "sex", "birth"], by_birth)
     bands = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
     codes = dict(ALONE, white_non_hispanic="white", hispanic="hispanic")
     counts = total(read("pop_single_age_sex_race_nativity_us_np2025.csv"),
                    [lambda r: band_of(int(r["age"]), bands), "sex", recoded("race_ethnicity", codes), "nativity"])
-    # Share of citizens among the foreign born by age, and its odds by race. ASSUMPTION; the published counts are met.
-    citizens = dict(zip(bands, (.38, .37, .45, .56, .66, .74, .80)))
-    odds = {"hispanic": .6, "asian": 1.5, "white": 1.6, "black": 1.5}
     seed = {}
     for a in bands:
         for x in SEXES:
             for r in RACES:
                 key = "black" if r == "other" else r  # the projections have no group 'other'
-                born = counts[a, x, key, "foreign_born"]
-                born /= born + counts[a, x, key, "native"]
-                citizen = citizens[a] / (1 - citizens[a]) * odds.get(r, 1.0)
-                seed[x, a, r, "native"] = 1 - born
-                seed[x, a, r, "foreign_born_naturalized"] = born * citizen / (1 + citizen)
-                seed[x, a, r, "foreign_born_not_citizen"] = born / (1 + citizen)
-    figure("nativity_seed", ["sex", "age", "race_ethnicity", "nativity"], seed, "share", sig=5)
+                whole = sum(counts[a, x, key, born] for born in BORN)
+                for born in BORN:
+                    seed[x, a, r, born] = counts[a, x, key, born] / whole
+    figure("birth_seed", ["sex", "age", "race_ethnicity", "birth"], seed, "share", sig=5)
+    # Share of citizens among the foreign born by age, and its odds by race. ASSUMPTION; the published counts are met.
+    citizens = dict(zip(bands, (.38, .37, .45, .56, .66, .74, .80)))
+    odds = {"hispanic": .6, "asian": 1.5, "white": 1.6, "black": 1.5}
+    seed = {}
+    for a in bands:
+        for r in RACE5:
+            citizen = citizens[a] / (1 - citizens[a]) * odds.get(r, 1.0)
+            seed[a, r, "foreign_born", "foreign_born_naturalized"] = citizen / (1 + citizen)
+            seed[a, r, "foreign_born", "foreign_born_not_citizen"] = 1 / (1 + citizen)
+            seed[a, r, "native", "native"] = 1.0
+    figure("nativity_seed", ["age", "race_ethnicity", "birth", "nativity"], seed, "share", sig=5)
+    return adults
 
 
 def language():
@@ -363,7 +386,7 @@ def language():
     for row in assumption("language_by_race_nativity.csv"):
         for code in codes.values():
             seed[row["race_ethnicity"], row["nativity"], code] = float(row[code])
-    figure("language_seed", ["race_ethnicity", "nativity", "language_at_home"], seed, "share")
+    figure("language_seed", ["race_ethnicity", "birth", "language_at_home"], seed, "share")
 
 
 def veterans():
@@ -372,7 +395,7 @@ def veterans():
     # How service is spread within the published bands 18-34 and 75+. ASSUMPTION; the bands' totals are met over it.
     shape = {"18": 0.0, "19": .002, "20-21": .008, "22-24": .025, "25-29": .050, "30-34": .068, "35-54": .08,
              "55-64": .12, "65-74": .20, "75-84": .26, "85+": .30}
-    odds = {(r["nativity"], r["education_level"]): float(r["odds"]) for r in assumption("service_by_origin.csv")}
+    odds = {(r["birth"], r["education_level"]): float(r["odds"]) for r in assumption("service_by_origin.csv")}
     seed = {}
     for a, v in shape.items():
         for (born, school), factor in odds.items():
@@ -381,5 +404,5 @@ def veterans():
                 seed[a, born, school, "civilian", "veteran"] = served
             seed[a, born, school, "civilian", "nonveteran"] = 1 - served
             seed[a, born, school, "armed_forces", "none"] = 1.0
-    figure("veteran_seed", ["age", "nativity", "education_level", "labour_status", "veteran_status"], seed, "share",
+    figure("veteran_seed", ["age", "birth", "education_level", "labour_status", "veteran_status"], seed, "share",
            digits=6)

@@ -221,6 +221,7 @@ LAW_ENFORCEMENT = ("First-line supervisors of law enforcement workers", "Law enf
                    "Bailiffs", "Correctional officers and jailers", "Detectives and criminal investigators",
                    "Fish and game wardens", "Parking enforcement workers", "Police officers")
 WORK_AGES = ["18-24", "25-34", "35-54", "55-64", "65+"]
+KIND_AGES = ["18-34", "35-64", "65+"]
 GROUP_AGES = ["18-24", "25-34", "35-54", "55+"]
 CPS_AGES = {"16-19": "18-24", "20-24": "18-24", "25-34": "25-34", "35-44": "35-54", "45-54": "35-54",
             "55-64": "55-64", "65+": "65+"}
@@ -310,7 +311,7 @@ def occupations(workers, group_race):
     cps = read("occupation_detailed_age_cps2025.csv")
     group = group_of_occupation(order, cps)
     soc = soc_codes(order)
-    kind = occupation_kinds(order, group, by_sex, soc, workers)
+    kind, placed = occupation_kinds(order, group, by_sex, soc, workers)
     figure("occupation_sex_us", ["occupation_kind", "sex", "occupation"],
            {(kind[o], x, snake(o)): v for (o, x), v in by_sex.items()})
     occupation_race(order, group, kind, by_sex, group_race)
@@ -326,7 +327,7 @@ def occupations(workers, group_race):
     unknown = set(floors) - set(order)
     assert not unknown, f"licensed_occupations.csv: no occupation {unknown}"
 
-    joint, by_kind, by_config = {}, defaultdict(float), defaultdict(float)
+    joint, by_kind, by_config = defaultdict(float), defaultdict(float), defaultdict(float)
     groups, kinds = defaultdict(float), defaultdict(float)
     for o in order:
         g, whole = group[o], sum(ages[o, a] for a in WORK_AGES)
@@ -341,44 +342,56 @@ def occupations(workers, group_race):
                 for e in EDU6:
                     v = by_sex[o, x] * age * fit[e] / sum(fit.values())
                     if v > 0:
-                        joint[kind[o], x, a, e, snake(o)] = v
-                        by_kind[kind[o], x, a, e] += v
-                        kinds[g, x, DEGREE[e], kind[o]] += v
-                        key = x, band_of(first(a), GROUP_AGES), e
+                        band = band_of(first(a), GROUP_AGES)
+                        joint[kind[o], x, band, e, snake(o)] += v
+                        by_kind[kind[o], x, band, e] += v
+                        kinds[g, x, band_of(first(a), KIND_AGES), DEGREE[e], kind[o]] += v
+                        key = x, band, e
                         groups[g, *key] += v
                         by_config[key] += v
     abroad = birth_tilt(lambda r: (ATUS_EDUCATION[r["education_level"]], r["sex"]), "occupation_major",
-                        sorted(set(ATUS_GROUPS.values())))
+                        sorted(set(ATUS_GROUPS.values())), "hispanic")
     cells = {}
     for (g, x, a, e), v in groups.items():
-        for born in BORN:
-            cells[x, a, e, born, "employed", g] = v / by_config[x, a, e] * abroad((e, x), born)[ATUS_GROUPS[g]]
+        for origin, born in ORIGINS.items():
+            tilt = abroad((e, x), born)[ATUS_GROUPS[g]] if born else 1.0
+            cells[x, a, e, origin, "employed", g] = v / by_config[x, a, e] * tilt
     inside = {key: v / by_kind[key[:4]] for key, v in joint.items()}
     for x, a, e in by_config:
-        for born in BORN:
-            cells[x, a, e, born, "armed_forces", "military_specific"] = 1.0
-            cells[x, a, e, born, "no_job", "none"] = 1.0
+        for origin in ORIGINS:
+            cells[x, a, e, origin, "armed_forces", "military_specific"] = 1.0
+            cells[x, a, e, origin, "no_job", "none"] = 1.0
     for x in SEXES:
-        for a in WORK_AGES:
+        for a in GROUP_AGES:
             for e in EDU6:
                 inside["none", x, a, e, "not_in_workforce"] = 1.0
                 inside["military_specific", x, a, e, snake(MILITARY)] = 1.0
-    figure("occupation_group_seed", ["sex", "age", "education_level", "nativity", "labour_status", "occupation_group"],
+    figure("occupation_group_seed", ["sex", "age", "education_level", "origin", "labour_status", "occupation_group"],
            cells, "share", sig=4)
     figure("occupation_seed", ["occupation_kind", "sex", "age", "education_level", "occupation"], inside, "share",
            sig=4)
-    kinds |= {(g, x, e, g): 1.0 for g in ("none", "military_specific") for x in SEXES for e in set(DEGREE.values())}
-    figure("occupation_kind_seed", ["occupation_group", "sex", "education_level", "occupation_kind"], kinds, digits=0)
+    kinds |= {(g, x, a, e, g): 1.0 for g in ("none", "military_specific") for x in SEXES for a in KIND_AGES
+              for e in set(DEGREE.values())}
+    figure("occupation_kind_seed", ["occupation_group", "sex", "age", "education_level", "occupation_kind"], kinds,
+           digits=0)
     levels("occupation", ["level", "title", "occupation_group"],
            [["not_in_workforce", "Not in the workforce", "none"]] +
            [[snake(o), o, group[o]] for o in order] + [[snake(MILITARY), MILITARY, "military_specific"]])
-    clusters(group, "industry_by_occupation.csv", "industry clusters")
-    clusters(group, "field_by_occupation.csv", "field clusters")
-    return order, soc, by_sex
+    codes = {snake(o): g for o, g in group.items()}
+    clusters(codes, "industry_by_occupation.csv", "industry clusters", ("not_in_workforce", snake(MILITARY)))
+    kinds = {k: g for o, g in group.items() for k in (kind[o],)}
+    clusters(kinds, "field_by_occupation.csv", "field clusters", ("none", "military_specific"))
+    places = {"military": ["military_specific"], "none": ["none"]}
+    for k, g in kinds.items():
+        places.setdefault(PLACED.get(k) or PLACED.get(g, "other"), []).append(k)
+    manifest_section("work with places of its own", [f"{place} = [" + ", ".join(f'"{k}"' for k in sorted(ks)) + "]"
+                                                     for place, ks in places.items()])
+    return order, soc, by_sex, placed
 
 
 def occupation_kinds(order, group, by_sex, soc, workers):
-    """Occupations that only some states have room for, and the rest of their group: {title: kind}."""
+    """Occupations that only some states have room for, and the rest of their group: {title: kind}, and the workers of each state by
+    work with places of its own."""
     kind = dict(group)
     rows = assumption("occupation_kinds.csv")
     for row in rows:
@@ -401,7 +414,7 @@ def occupation_kinds(order, group, by_sex, soc, workers):
             codes = {c for o in order if kind[o] == k for c in soc[o]}
             usual = people[k] / sum(people.values())
             where = {s: {"jobs": sum(jobs.get((c, s), 0.0) for c in codes), "coast": coast.get(s, 0.0),
-                         "self_employed_farmers": farmers[s,]}[places[k]] if k in places else here[s] for s in STATES}
+                         "self_employed_farmers": farmers[s,], "": here[s]}[places.get(k, "")] for s in STATES}
             mass = sum(where.values())
             for s in STATES:
                 start[s, k] = people[k] * where[s] / mass + 0.002 * usual * here[s]
@@ -410,6 +423,12 @@ def occupation_kinds(order, group, by_sex, soc, workers):
             start = rake(start, here, {k: v * scale for k, v in people.items()})
             cells |= {(g, s, k): v for (s, k), v in start.items()}
     figure("occupation_kind_state", ["occupation_group", "state", "occupation_kind"], cells)
+    placed = defaultdict(float)
+    for (s, _, g), v in workers.items():
+        if g not in split:
+            placed[s, PLACED.get(g, "other")] += v
+    for (g, s, k), v in cells.items():
+        placed[s, PLACED.get(k) or PLACED.get(g, "other")] += v
     by_kind = defaultdict(float)
     for (o, x), v in by_sex.items():
         by_kind[group[o], x, kind[o]] += v
@@ -417,7 +436,7 @@ def occupation_kinds(order, group, by_sex, soc, workers):
     levels("occupation_kind", ["level", "occupation_group"],
            [["none", "none"], *dict.fromkeys((k, group[o]) for o, k in kind.items()),
             ["military_specific", "military_specific"]])
-    return kind
+    return kind, placed
 
 
 def occupation_race(order, group, kind, by_sex, group_race):
@@ -438,8 +457,9 @@ def occupation_race(order, group, kind, by_sex, group_race):
                 share["other"] = max(0.01, 1 - sum(share.values()))
             start |= {(race, o): n * v / sum(share.values()) for race, v in share.items()}
         for (race, o), v in rake(start, mix, workers).items():
-            cells[kind[o], race, snake(o)] = v
-            kinds[g, race, kind[o]] += v
+            if kind[o] == g:  # the race of those apart goes by kind
+                cells[g, race, snake(o)] = v
+            kinds[g, race if race == "other" else "black_asian_or_hispanic", kind[o]] += v
     figure("occupation_race_us", ["occupation_kind", "race_ethnicity", "occupation"], cells)
     figure("occupation_kind_race_us", ["occupation_group", "race_ethnicity", "occupation_kind"], kinds)
 
@@ -470,10 +490,30 @@ def schooling(order, soc):
     return found
 
 
-def birth_tilt(group, column, outcomes):
-    """How the shares of a fact of workers differ by nativity from those of all of their group, in the microdata;
-    thin groups are pulled to all workers. Returns a function of group and nativity."""
-    rows = [r for r in read("joint_persons_us_atus2010_2016.csv") if r["labour_status"] == "employed"]
+# Kinds and groups of occupations that have places of their own
+PLACED = {"farmers": "farm", "farming_fishing_and_forestry": "farm", "miners": "mine", "oil_and_mining_engineers": "mine",
+          "production": "factory", "business_and_financial_operations": "finance", "accountants": "finance",
+          "brokers": "finance"}
+
+
+# Who does which work goes by race, and among Hispanics by where they were born: {origin: nativity that counts}.
+ORIGINS = {"black": None, "asian": None, "hispanic_native": "native", "hispanic_foreign_born": "foreign_born",
+           "other": None}
+
+
+def origins():
+    cells = {("other", born, "other"): 1.0 for born in BORN}
+    for origin in ORIGINS:
+        race = origin.split("_")[0]
+        cells |= {(race, born, origin): 1.0 for born in BORN if ORIGINS[origin] in (None, born)}
+    figure("origin", ["race_ethnicity", "birth", "origin"], cells, "share")
+
+
+def birth_tilt(group, column, outcomes, race):
+    """How the shares of a fact of workers of a race differ by nativity from those of all of their group, in the
+    microdata; thin groups are pulled to all workers. Returns a function of group and nativity."""
+    rows = [r for r in read("joint_persons_us_atus2010_2016.csv")
+            if r["labour_status"] == "employed" and r["race_ethnicity"] == race]
     counts = total(rows, ["nativity", group, column])
     share = shrunk(counts, 1, outcomes, 300000.0)
     whole = defaultdict(float)
@@ -515,21 +555,20 @@ def nearest(table, codes):
     raise SystemExit(f"no row for SOC {codes}")
 
 
-def clusters(group, file, section):
-    """Writes a grouping of occupations into pack.toml: each goes to the first row of a file of assumptions whose group
-    and pattern fit; a row without a pattern takes the rest."""
+def clusters(group, file, section, idle):
+    """Writes a grouping of occupations, or of kinds of them, into pack.toml: each goes to the first row of a file of
+    assumptions whose group and pattern fit; a row without a pattern takes the rest. `idle` are the levels without work."""
     cluster, rows = {}, assumption(file)
     for rest in (False, True):
         for row in rows:
             if row["cluster"] != "none" and rest == (row["occupations"] == ""):
                 fits = [o for o, g in group.items() if o not in cluster and row["occupation_group"] in ("", g) and
-                        re.search(row["occupations"], snake(o))]
+                        re.search(row["occupations"], o)]
                 assert fits, f"{file}: no occupation is left for {row['cluster']}"
                 cluster.update({o: row["cluster"] for o in fits})
-    lines = [f'none = ["not_in_workforce", "{snake(MILITARY)}"]']
+    lines = ["none = [" + ", ".join(f'"{o}"' for o in idle) + "]"]
     for name in dict.fromkeys(row["cluster"] for row in rows if row["cluster"] != "none"):
-        members = ", ".join(f'"{snake(o)}"' for o in group if cluster[o] == name)
-        lines.append(f'{name} = [{members}]')
+        lines.append(f"{name} = [" + ", ".join(f'"{o}"' for o in group if cluster[o] == name) + "]")
     manifest_section(section, lines)
 
 
@@ -559,8 +598,6 @@ def industries():
         parts = ATUS_INDUSTRIES.get(i, [])
         for p in parts:
             spread[o][p] += v * whole[p] / sum(whole[q] for q in parts)
-    abroad = birth_tilt(lambda r: r["occupation_major"], "industry", sorted(ATUS_INDUSTRIES))
-    of = {p: i for i, parts in ATUS_INDUSTRIES.items() for p in parts}
     seed = {}
     for row in assumption("industry_by_occupation.csv"):
         base, own = spread[row["time_use_group"]], {}
@@ -570,15 +607,12 @@ def industries():
             own[name] = float(weight)
         free, mass = 1.0 - sum(own.values()), sum(base.values())
         share = {i: own.get(i, 0.0) + free * (0.98 * base[i] / mass + 0.02 / len(whole)) for i in whole}
-        for born in BORN:
-            tilt = abroad(row["time_use_group"], born)
-            most = sorted(share.values())[-MOST]
-            for i, v in share.items():
-                if v >= min(RARE, most) or i in own:
-                    seed[row["cluster"], born, i] = v * tilt[of[i]]
-    for born in BORN:
-        seed["none", born, "none"] = 1.0
-    figure("industry_seed", ["industry_cluster", "nativity", "industry"], seed, "share", sig=5)
+        most = sorted(share.values())[-MOST]
+        for i, v in share.items():
+            if v >= min(RARE, most, .5 * whole[i] / sum(whole.values())) or i in own:
+                seed[row["cluster"], i] = v
+    seed["none", "none"] = 1.0
+    figure("industry_seed", ["industry_cluster", "industry"], seed, "share", sig=5)
 
 
 # An industry that fewer of an occupation work in is left out, to keep the pack small, but for the largest.
