@@ -36,7 +36,7 @@ HERITAGE_RACES = {"black": "black", "hispanic": "hispanic", "asian": "asian", "p
 PACIFIC = {"pacific_islander": .6, "asian": .0005}
 
 
-def surnames(most=12000):
+def surnames(most=10000):
     """Surnames by race and heritage; returns how many of each race bear the names of each heritage."""
     spelled = {r["last_name"].replace(" ", "").replace("'", "").replace(".", "").upper(): r["last_name"]
                for r in assumption("surname_spelling.csv")}
@@ -88,7 +88,7 @@ ABROAD = ["white", "black", "hispanic", "asian"]  # races that many were born ab
 USUAL = .015
 
 
-def names(per_group=700, abroad=500, middle=300):
+def names(per_group=520, abroad=420, middle=200):
     heritages(surnames())
     census = {r["first_name"].upper(): r for r in read("first_names_sex_race_census2020.csv")}
     births, alive = defaultdict(list), defaultdict(float)
@@ -105,7 +105,7 @@ def names(per_group=700, abroad=500, middle=300):
             if bearers >= 500:
                 births[sex, "abroad"].append((-(max(0.0, more) + USUAL * bearers), r["first_name"].capitalize()))
     shares = {}
-    for title, most, abroad_most in (("first", per_group, abroad), ("middle", middle, 250)):
+    for title, most, abroad_most in (("first", per_group, abroad), ("middle", middle, 150)):
         cells = {}
         for (sex, band), listed in births.items():
             for count, name in sorted(listed)[:abroad_most if band == "abroad" else most]:

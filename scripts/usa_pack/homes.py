@@ -93,7 +93,8 @@ def children_at_home(atus):
                 here = [family((x, m, band_of(first(a), CHILD_AGES), work)) for work in ("job", "no_job")]
                 ratio = [q["yes"] / q["no"] for q in here]
                 for e in sorted(set(EDUCATION4.values())):
-                    q = share((a, x, m, e))
+                    # at 18 many are still at school: no diploma tells nothing yet
+                    q = share((a, x, m, "high_school" if a == "18-24" and e == "less_than_high_school" else e))
                     for k, v in q.items():
                         met[x, a, m, e, k] = v
                     for work, r in zip(("job", "no_job"), ratio):

@@ -225,12 +225,22 @@ def races_of_classes(fine):
 
 
 def classes(counties, kind, mass, people, workers):
-    """Adults of each class by what is told of its counties. `mass` is how many of each race its ZIP codes have, `people`
-    the adults of the state by race, schooling and birth, {fact: {(state, level): adults}}, to which the counties are
-    raked, `workers` those whose work has places of its own, {(state, station): workers}."""
-    cells, adults = {}, defaultdict(float)
+    """Adults of each class by what is told of its counties, by race the mean of what counties and ZIP codes tell, since
+    ZIP codes do not end where counties do. `mass` is how many of each race its ZIP codes have, `people` the adults
+    of the state by race, schooling and birth, {fact: {(state, level): adults}}, to which the counties are raked, `workers`
+    those whose work has places of its own, {(state, station): workers}."""
+    cells, adults, counted, kinds = {}, defaultdict(float), defaultdict(float), defaultdict(set)
+    for c in counties.codes:
+        kinds[counties.state[c]].add(kind[c])
+        for race, n in counties.races[c].items():
+            counted[counties.state[c], race, kind[c]] += n
+    kinds = {s: sorted(ks, key=int) for s, ks in kinds.items()}
     for (s, race), v in people["race_ethnicity"].items():
-        here = {k: n for (t, r, k), n in mass.items() if (t, r) == (s, race)}
+        here = dict.fromkeys(kinds[s], 1e-9)
+        for table in (counted, mass):
+            whole = sum(table[s, race, k] for k in here)
+            if whole > 0:
+                here = {k: n + table[s, race, k] / whole for k, n in here.items()}
         for k, n in here.items():
             cells[s, race, k] = v * n / sum(here.values())
             adults[s, k] += cells[s, race, k]
@@ -309,7 +319,7 @@ def stations():
     figure("station", ["home", "occupation_kind", "station"], found, "share")
 
 
-FEW = 30  # people of a race in a ZIP code; fewer are left out, to keep the pack small, but for its largest
+FEW = 45  # people of a race in a ZIP code; fewer are left out, to keep the pack small, but for its largest
 
 
 def places(people, workers):

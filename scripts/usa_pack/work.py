@@ -606,14 +606,7 @@ def industries():
             assert name in whole, f"industry_by_occupation.csv: no industry {name}"
             own[name] = float(weight)
         free, mass = 1.0 - sum(own.values()), sum(base.values())
-        share = {i: own.get(i, 0.0) + free * (0.98 * base[i] / mass + 0.02 / len(whole)) for i in whole}
-        most = sorted(share.values())[-MOST]
-        for i, v in share.items():
-            if v >= min(RARE, most, .5 * whole[i] / sum(whole.values())) or i in own:
-                seed[row["cluster"], i] = v
+        for i in whole:
+            seed[row["cluster"], i] = own.get(i, 0.0) + free * (0.98 * base[i] / mass + 0.02 / len(whole))
     seed["none", "none"] = 1.0
     figure("industry_seed", ["industry_cluster", "industry"], seed, "share", sig=5)
-
-
-# An industry that fewer of an occupation work in is left out, to keep the pack small, but for the largest.
-RARE, MOST = 0.003, 5
