@@ -18,9 +18,10 @@ from shared_pack.personality import personality
 from shared_pack.tables import read
 from usa_pack.character import hobbies, names, skills
 from usa_pack.holdouts import holdouts
-from usa_pack.homes import children_at_home, household_size, living_arrangement, places
+from usa_pack.homes import children_at_home, household_size, living_arrangement
 from usa_pack.people import bachelors_field, education, language, marital, nativity, population, race, veterans
-from usa_pack.work import college_enrolment, industries, labour, occupation_groups, occupations
+from usa_pack.places import places, races_of_classes
+from usa_pack.work import college_enrolment, industries, labour, occupation_groups, occupations, origins
 
 
 def steps():
@@ -29,22 +30,22 @@ def steps():
     fine = defaultdict(list)
     for key, v in by_band.items():
         fine[key[:2]].append((key, v))
-    education(fine)
+    known = {"race_ethnicity": races_of_classes(fine), "education_level": education(fine)}
     bachelors_field()
     marital_whole = marital(fine, children)
-    nativity()
+    known["birth"] = nativity()
     language()
     veterans()
     employed = labour(p18, fine, children, marital_whole)
     college_enrolment()
-    occupation_groups(employed)
-    order, soc, by_sex = occupations()
+    order, soc, by_sex, placed = occupations(*occupation_groups(employed))
     industries()
+    origins()
     atus = read("joint_persons_atus2003_2016.csv")
     living_arrangement(p18, atus)
-    household_size(atus)
     children_at_home(atus)
-    places()
+    household_size(atus)
+    places(known, placed)
     names()
     personality("population_single_age_sex_state_2024", ("Female", "Male"))
     hobbies()

@@ -11,8 +11,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from shared_pack import tables
-from shared_pack.testing import Folders, Whole
-from usa_pack import codes, holdouts, people
+from shared_pack.testing import Folders, Pack, Whole
+from usa_pack import character, codes, holdouts, homes, people, places, work
 
 
 class Codes(unittest.TestCase):
@@ -104,11 +104,9 @@ class Holdouts(Folders):
 
     def test_counties_that_the_pack_has_not_are_left_out(self):
         named = self.named()
-        self.table("industry_county_acs2013_2017.csv", "state,county_fips,industry,count",
-                   [["CA", "01", "services", 60], ["CA", "01", "mining", 40], ["CA", "02", "services", 9]])
-        holdouts.occupation_group_county(named)
-        self.assertEqual(self.cells("holdout_occupation_group_county"),
-                         {("CA", "Big County", "service"): 50, ("CA", "Big County", "sales_and_office"): 50})
+        people = {("CA", c, "Male", "18-19"): n for c, n in (("01", 50), ("02", 9))}
+        holdouts.age_county(people, named)
+        self.assertEqual(self.cells("holdout_age_county"), {("CA", "Big County", "18-24"): 50})
 
     def test_those_under_18_are_taken_off_the_never_married(self):
         named = self.named()
@@ -150,6 +148,186 @@ class Holdouts(Folders):
         average = {x: cells[x, "18-24", "average"] for x in codes.SEXES}
         self.assertAlmostEqual(average["Male"], average["Female"], delta=average["Male"] / 20)
         self.assertGreater(cells["Female", "18-24", "high"], cells["Male", "18-24", "high"])
+
+
+class Work(Folders):
+    def test_schooling_goes_by_title_then_by_code_then_by_degree(self):
+        levels = ["less_than_high_school", "high_school", "some_college", "associates", "bachelors", "masters",
+                  "doctorate_or_professional"]
+        shares = {"11-1011": [.1, .2, .1, .1, .3, .1, .1], "11-1021": [.5, .5, 0, 0, 0, 0, 0],
+                  "13-2011": [0, .1, .1, .1, .6, .1, 0]}
+        titles = {"11-1011": "Chief executives", "11-1021": "Other", "13-2011": "Accountants and auditors"}
+        self.table("occupation_education_share_bls2018_2019.csv",
+                   "occupation_code,occupation,published_code,education_level,share",
+                   [[c, titles[c], c, e, v] for c, row in shares.items() for e, v in zip(levels, row)])
+        self.table("occupation_detailed_degree_acs2021.csv", "census_occupation_code,occupation,education_level,count",
+                   [["1", "Accountants and auditors", "no_bachelors", 10],
+                    ["1", "Accountants and auditors", "bachelors_or_higher", 90]])
+        order = ["Chief executives", "Legislators", "Accountants and auditors"]
+        soc = {"Chief executives": ["11-1021"], "Legislators": ["11-1021"], "Accountants and auditors": ["11-1021"]}
+        found = work.schooling(order, soc)
+        self.assertAlmostEqual(found["Chief executives"]["graduate"], .2)
+        self.assertAlmostEqual(found["Legislators"]["less_than_high_school"], .5)
+        self.assertAlmostEqual(found["Accountants and auditors"]["bachelors"], .9 * .6 / .7)
+        for row in found.values():
+            self.assertAlmostEqual(sum(row.values()), 1)
+
+    def test_race_of_an_occupation_keeps_the_race_of_its_group(self):
+        self.table("occupation_detailed_sex_race_cps2022.csv",
+                   "occupation_major,occupation,share_women,share_white,share_black,share_asian,share_hispanic,count",
+                   [["x", "Manicurists", .8, .3, .05, .6, .05, 1], ["x", "Barbers", .3, .6, .3, .05, .05, 1],
+                    ["x", "Rare", "", "", "", "", "", 1]])
+        order = ["Manicurists", "Barbers", "Rare"]
+        by_sex = {(o, x): 50.0 for o in order for x in codes.SEXES}
+        group_race = {("care", "black"): 60, ("care", "asian"): 60, ("care", "hispanic"): 30, ("care", "other"): 150}
+        group = dict.fromkeys(order, "care")
+        work.occupation_race(order, group, group, by_sex, group_race)
+        cells = self.cells("occupation_race_us")
+        asian = {o: cells["care", "asian", codes.snake(o)] for o in order}
+        self.assertAlmostEqual(sum(asian.values()), 60, delta=.01)
+        self.assertGreater(asian["Manicurists"], asian["Rare"])
+        self.assertGreater(asian["Rare"], asian["Barbers"])
+        for o in order:
+            self.assertAlmostEqual(sum(v for k, v in cells.items() if k[-1] == codes.snake(o)), 100, delta=.01)
+
+    def test_an_occupation_goes_to_the_first_row_that_fits_it(self):
+        self.assumption("rows.csv", "cluster,occupation_group,occupations",
+                        [["none", "", ""], ["rest", "", ""], ["nurses", "health", "nurse"], ["health", "health", ""]])
+        path = os.path.join(tables.FOLDERS["pack"], "pack.toml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("# begin x\n# end x\n")
+        group = {"registered_nurses": "health", "aides": "health", "nurse_clerks": "office"}
+        with self.assertRaisesRegex(AssertionError, "no occupation is left"):
+            work.clusters({"registered_nurses": "health"}, "rows.csv", "x", ("idle",))
+        self.assumption("rows.csv", "cluster,occupation_group,occupations",
+                        [["none", "", ""], ["nurses", "health", "nurse"], ["health", "health", ""], ["rest", "", ""]])
+        work.clusters(group, "rows.csv", "x", ("idle",))
+        with open(path, encoding="utf-8") as f:
+            lines = f.read().splitlines()[1:-1]
+        self.assertEqual(lines, ['none = ["idle"]', 'nurses = ["registered_nurses"]', 'health = ["aides"]',
+                                 'rest = ["nurse_clerks"]'])
+
+    def test_every_race_and_birth_is_of_one_origin(self):
+        work.origins()
+        cells = self.cells("origin")
+        self.assertEqual(len(cells), 8)
+        self.assertEqual(cells["hispanic", "foreign_born", "hispanic_foreign_born"], 1)
+
+
+class Homes(Folders):
+    header = "state,age_group,sex,race_ethnicity,education_level,marital_status,hh_size,children_under_18,count"
+
+    def rows(self):
+        return [dict(zip(self.header.split(","), row), count=row[-1]) for row in [
+            ("UT", "35-39", x, r, e, m, n, c, v) for x in codes.SEXES for r in homes.LIVING_RACE
+            for e in ("high_school", "bachelors") for m in ("married", "never_married")
+            for n, c, v in (("1", "no", 9e5), ("2", "no", 9e5), ("3", "yes", 9e5), ("5", "yes", 9e5))]]
+
+    def test_mothers_with_work_have_fewer_children_and_nobody_alone_has_one(self):
+        self.table("joint_family_work_us_atus2012_2016.csv",
+                   "sex,age_group,marital_status,partner,youngest_child,education,labour_status,household_size,people,"
+                   "respondents",
+                   [["Female", "35-39", "married", "spouse", c, "bachelors", w, "3", v, 1]
+                    for c, w, v in (("0-5", "employed", 3e6), ("none", "employed", 5e6),
+                                    ("0-5", "not_in_labor_force", 5e6), ("none", "not_in_labor_force", 3e6))])
+        homes.children_at_home(self.rows())
+        cells = self.cells("children_at_home_seed")
+        key = lambda work, company: ("Female", "35-39", "married", "high_school", work, company, "yes")
+        self.assertLess(cells[key("job", "couple")], cells[key("no_job", "couple")])
+        self.assertNotIn(key("job", "alone"), cells)
+
+    def test_a_couple_with_a_child_is_three(self):
+        self.addCleanup(codes.STATES.clear)
+        codes.STATES.extend(["ME", "UT"])
+        self.table("household_size_tenure_state_acs2018.csv", "state,household_size,tenure,count",
+                   [["UT", n, "owner_occupied", v] for n, v in (("1", 9), ("2", 9), ("3", 9), ("4+", 30))] +
+                   [["ME", n, "owner_occupied", v] for n, v in (("1", 9), ("2", 90), ("3", 9), ("4+", 1))])
+        self.table("joint_persons_us_atus2010_2016.csv", "race_ethnicity,nativity,hh_size,count",
+                   [[r, b, n, 9e5] for r in homes.LIVING_RACE for b in people.BORN for n in homes.SIZES])
+        self.assumption("household_size_tilt.csv", "living_arrangement,2,3,4,5,6,7",
+                        [["with_spouse", 1, 1, 1, 1, 1, 1], ["with_other_relatives", 1, 1, 1, 1, 1, 1]])
+        with open(os.path.join(tables.FOLDERS["pack"], "pack.toml"), "w", encoding="utf-8") as f:
+            f.write("# begin states by households\n# end states by households\n")
+        homes.household_size(self.rows())
+        cells = self.cells("household_size_seed")
+        sizes = lambda home: {k[-1] for k in cells if k[2] == home and k[3] == "yes"}
+        self.assertEqual(sizes("with_spouse"), set("34567"))
+        self.assertEqual(sizes("with_other_relatives"), set("234567"))
+        with open(os.path.join(tables.FOLDERS["pack"], "pack.toml"), encoding="utf-8") as f:
+            text = f.read()
+        self.assertIn('small = ["ME"]', text)
+        self.assertIn('large = ["UT"]', text)
+
+
+class Places(Folders):
+    def test_students_are_those_who_outnumber_the_ages_around_them(self):
+        plain = {a: 100.0 for a in range(15, 30)}
+        college = plain | {a: 500.0 for a in range(18, 23)}
+        few = places.students(plain, {"18-24": 700.0, "25-44": 2000.0}, 0.0)
+        many = places.students(college, {"18-24": 2700.0, "25-44": 2000.0}, 0.0)
+        self.assertAlmostEqual(few / 700, .33)
+        self.assertGreater(many / 2700, .7)
+        self.assertLess(places.students(college, {"18-24": 2700.0, "25-44": 2000.0}, 1500.0), many)
+
+    def test_every_station_is_come_to_in_one_way_from_each_home_and_work(self):
+        places.stations()
+        for name in ("home", "station"):
+            cells = self.cells(name)
+            self.assertEqual(len({k[:-1] for k in cells}), len(cells), name)
+        cells = self.cells("station")
+        self.assertEqual({k[-1] for k in cells}, set(places.STATIONS))
+        self.assertIn(("old", "mine", "mine"), cells)
+        self.assertIn(("student", "mine", "student"), cells)
+
+    def test_the_manifest_knows_the_stations_and_the_classes(self):
+        levels = {v["name"]: v.get("levels") for v in Pack("usa").toml("pack.toml")["variable"]}
+        self.assertEqual(levels["station"], places.STATIONS)
+        self.assertEqual(levels["place_class"], [str(n + 1) for n in range(places.MOST_CLASSES)])
+
+
+class Names(Folders):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(codes.STATES.clear)
+        codes.STATES.extend(["LA", "TX"])
+        self.assumption("surname_spelling.csv", "last_name", [["O'Neal"]])
+        self.assumption("surname_heritage.csv", "last_name,heritage",
+                        [["Guidry", "cajun"], ["Kealoha", "pacific"], ["Nguyen", "vietnamese"]])
+        self.assumption("heritage_ties.csv", "heritage,variable,level,odds,reason",
+                        [["cajun", "state", "LA", 90, "x"], ["cajun", "state", "", .3, "x"],
+                         ["vietnamese", "language", "english", .1, "x"]])
+
+    def surnames(self, *names):
+        self.table("surnames_race_census2020.csv", "last_name,count,share_white,share_black,share_api,share_aian,"
+                   "share_two_or_more,share_hispanic", names)
+
+    def test_heritages_keep_the_bearers_of_their_names(self):
+        self.surnames(["SMITH", 9000, .7, .2, 0, 0, .05, .05], ["GUIDRY", 1000, .8, .2, 0, 0, 0, 0],
+                      ["KEALOHA", 1000, 0, 0, 1, 0, 0, 0], ["NGUYEN", 3000, 0, 0, 1, 0, 0, 0])
+        character.heritages(character.surnames())
+        shares = self.cells("heritage_race")
+        self.assertAlmostEqual(shares["white", "cajun"], 800 / 7100, delta=1e-6)
+        self.assertAlmostEqual(shares["pacific_islander", "pacific"], character.PACIFIC["pacific_islander"])
+        for race in codes.RACES:
+            self.assertAlmostEqual(sum(v for k, v in shares.items() if k[0] == race), 1, delta=1e-6)
+        seed = self.cells("heritage_seed")
+        self.assertEqual((seed["LA", "english", "cajun"], seed["TX", "english", "cajun"]), (90, .3))
+        self.assertEqual((seed["LA", "english", "vietnamese"], seed["LA", "english", "any"]), (.1, 1))
+        self.assertIn(("asian", "vietnamese", "Nguyen"), self.cells("last_name_race"))
+
+    def test_a_heritage_of_no_surname_is_refused(self):
+        self.surnames(["SMITH", 9000, .7, .2, 0, 0, .05, .05])
+        with self.assertRaisesRegex(AssertionError, "no surname"):
+            character.surnames()
+
+    def test_those_born_abroad_are_named_apart(self):
+        with open(os.path.join(tables.FOLDERS["pack"], "pack.toml"), "w", encoding="utf-8") as f:
+            f.write("".join(f"# begin {n}\n# end {n}\n" for n in ("generations", "races of names")))
+        character.generations()
+        cells = self.cells("name_group")
+        self.assertEqual(len({k[:-1] for k in cells}), len(cells))
+        self.assertIn(("18-24", "asian", "foreign_born", "asian abroad"), cells)
+        self.assertIn(("18-24", "native", "foreign_born", "native 18-24"), cells)
 
 
 class Conversion(Whole, unittest.TestCase):

@@ -5,9 +5,10 @@ import re
 from collections import defaultdict
 
 from shared_pack.bands import first, last
-from shared_pack.tables import assumption, figure, level_list, levels, read
+from shared_pack.tables import assumption, figure, level_list, levels, manifest_section, read
 
-from .codes import ATUS_EDUCATION, EDUCATION3, SEXES, snake
+from .codes import ATUS_EDUCATION, EDUCATION3, LANGUAGES, SEXES, STATES, snake
+from .people import BORN
 from .work import MILITARY, nearest
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -28,46 +29,115 @@ def surname(name, spelled):
     return name.capitalize()
 
 
-def names(per_group=1000, surnames=20000, middle=400):
+HERITAGE_RACES = {"black": "black", "hispanic": "hispanic", "asian": "asian", "pacific_islander": "asian",
+                  "american_indian_or_alaska_native": "native", "other": "other", "two_or_more": "other", "white": "white"}
+# ASSUMPTION: of Pacific Islanders, whom the table of surnames counts with Asians, this part bears the names listed as
+# theirs, and of Asians this one.
+PACIFIC = {"pacific_islander": .6, "asian": .0005}
+
+
+def surnames(most=10000):
+    """Surnames by race and heritage; returns how many of each race bear the names of each heritage."""
     spelled = {r["last_name"].replace(" ", "").replace("'", "").replace(".", "").upper(): r["last_name"]
                for r in assumption("surname_spelling.csv")}
+    heritage = {r["last_name"].upper(): r["heritage"] for r in assumption("surname_heritage.csv")}
     rows = [r for r in read("surnames_race_census2020.csv") if re.fullmatch("[A-Z]{2,}", r["last_name"])]
     rows.sort(key=lambda r: (-float(r["count"]), r["last_name"]))
-    cells = defaultdict(float)
-    for r in rows[:surnames]:
+    unknown = set(heritage) - {r["last_name"] for r in rows}
+    assert not unknown, f"surname_heritage.csv: no surname {unknown}"
+    cells, bearers = defaultdict(float), defaultdict(float)
+    for i, r in enumerate(rows):
+        own = heritage.get(r["last_name"], "any")
         for race_code, column in NAME_RACES.items():
             v = round(float(r["count"]) * float(r["share_" + column] or 0))
-            if v >= 40:  # rarer bearers are left out, to keep the pack small
-                cells[race_code, surname(r["last_name"], spelled)] += v
-    figure("last_name_race", ["race_ethnicity", "last_name"], cells)
-    level_list("last_name", sorted({k[1] for k in cells}))
+            bearers[race_code, own] += v
+            if (i < most or own != "any") and v >= 40:  # rarer bearers are left out, to keep the pack small
+                cells[race_code, own, surname(r["last_name"], spelled)] += v
+    figure("last_name_race", ["race_ethnicity", "heritage", "last_name"], cells)
+    level_list("last_name", sorted({k[-1] for k in cells}))
+    return {k: v for k, v in bearers.items() if any(key[:2] == k for key in cells)}
 
+
+def heritages(bearers):
+    """Of each race the part that bears the names of a heritage, and where they live and what they speak next to all of
+    their race. A state or language that is not listed takes the odds of the row without one."""
+    kinds = sorted({h for _, h in bearers})
+    shares, seed = {}, {}
+    for race, names in HERITAGE_RACES.items():
+        own = {h: bearers.get((names, h), 0.0) for h in kinds}
+        own["pacific"] = 0.0
+        mass = sum(own.values()) or 1.0
+        pacific = PACIFIC.get(race, 0.0)
+        bound = {h: own[h] / mass * (1 - pacific) for h in kinds if h not in ("any", "pacific")} | {"pacific": pacific}
+        shares |= {(race, h): v for h, v in bound.items()} | {(race, "any"): 1 - sum(bound.values())}
+    figure("heritage_race", ["race_ethnicity", "heritage"], shares, "share", digits=9)
+    ties = {(r["heritage"], r["variable"], r["level"]): float(r["odds"]) for r in assumption("heritage_ties.csv")}
+    for h in kinds:
+        for s in STATES:
+            place = ties.get((h, "state", s), ties.get((h, "state", ""), 1.0))
+            for language in LANGUAGES:
+                seed[s, language, h] = place * ties.get((h, "language", language), 1.0)
+    figure("heritage_seed", ["state", "language_at_home", "heritage"], seed, "share", sig=4)
+
+
+# How many of those born in a decade were alive in 2020. ASSUMPTION, after life tables.
+ALIVE = {"1920s": .04, "1930s": .25, "1940s": .60, "1950s": .80, "1960s": .90, "1970s": .95, "1980s": .97,
+         "1990s": .98, "2000s": .99, "2010s": .995}
+ABROAD = ["white", "black", "hispanic", "asian"]  # races that many were born abroad of; others are named as natives
+# ASSUMPTION: of the bearers of a name in 2020 this part was born abroad in any case.
+USUAL = .015
+
+
+def names(per_group=520, abroad=420, middle=200):
+    heritages(surnames())
     census = {r["first_name"].upper(): r for r in read("first_names_sex_race_census2020.csv")}
-    births = defaultdict(list)
+    births, alive = defaultdict(list), defaultdict(float)
     for r in read("first_names_birth_decade_sex_ssa.csv"):
+        alive[r["sex"], r["first_name"].upper()] += float(r["count"]) * ALIVE[r["birth_decade"]]
         if r["birth_decade"] in DECADES and r["first_name"].upper() in census:
             births[r["sex"], DECADES[r["birth_decade"]]].append((-float(r["count"]), r["first_name"]))
-    cells = {(sex, band, name): -count for (sex, band), listed in births.items()
-             for count, name in sorted(listed)[:per_group]}
-    used = sorted({k[2] for k in cells})
+    # Born abroad: how many more bear a name than were born with it here.
+    for r in census.values():
+        for sex in SEXES:
+            male = float(r["share_male"])
+            bearers = float(r["count"]) * (male if sex == "Male" else 1 - male)
+            more = bearers - alive[sex, r["first_name"].upper()]
+            if bearers >= 500:
+                births[sex, "abroad"].append((-(max(0.0, more) + USUAL * bearers), r["first_name"].capitalize()))
     shares = {}
-    for name in used:
-        row = {code: float(census[name.upper()]["share_" + column] or 0) for code, column in NAME_RACES.items()}
-        for code, v in row.items():
-            if v > 0:
-                shares[code, name] = v / sum(row.values())
-    figure("first_name_sex_decade", ["sex", "age", "first_name"], cells)
-    figure("first_name_race", ["race_ethnicity", "first_name"], shares, "share", sig=4)
-    level_list("first_name", used)
+    for title, most, abroad_most in (("first", per_group, abroad), ("middle", middle, 150)):
+        cells = {}
+        for (sex, band), listed in births.items():
+            for count, name in sorted(listed)[:abroad_most if band == "abroad" else most]:
+                cells[sex, band, name] = -count
+        used = sorted({k[2] for k in cells})
+        for name in used:
+            row = {code: float(census[name.upper()]["share_" + column] or 0) for code, column in NAME_RACES.items()}
+            for code, v in row.items():
+                if v > 0:
+                    shares[code, name] = v / sum(row.values())
+        figure(f"{title}_name_sex_decade", ["sex", "generation", f"{title}_name"], cells, digits=0)
+        figure(f"{title}_name_race", ["race_ethnicity", f"{title}_name"],
+               {key: share for key, share in shares.items() if key[1] in set(used)}, "share", sig=4)
+        level_list(f"{title}_name", used)
+    generations()
 
-    # Middle names have no table of their own; the frequent first names alone serve, to keep the pack small.
-    common = {(sex, band, name): -count for (sex, band), listed in births.items()
-              for count, name in sorted(listed)[:middle]}
-    used = sorted({name for _, _, name in common})
-    figure("middle_name_sex_decade", ["sex", "age", "middle_name"], common)
-    figure("middle_name_race", ["race_ethnicity", "middle_name"],
-           {key: share for key, share in shares.items() if key[1] in used}, "share", sig=4)
-    level_list("middle_name", used)
+
+def generations():
+    """By what names go: race with the decade of birth, or race alone of those born abroad."""
+    bands, cells = list(DECADES.values()), {}
+    groups = {f"{race} {band}": (race, band) for race in NAME_RACES for band in bands}
+    groups |= {f"{race} abroad": (race, "abroad") for race in ABROAD}
+    for race in NAME_RACES:
+        for band in bands:
+            for born in BORN:
+                known = "abroad" if born == "foreign_born" and race in ABROAD else band
+                cells[band, race, born, f"{race} {known}"] = 1.0
+    figure("name_group", ["age", "race_ethnicity", "birth", "name_group"], cells, "share")
+    level_list("name_group", list(groups))
+    for section, at, listed in (("generations", 1, bands + ["abroad"]), ("races of names", 0, list(NAME_RACES))):
+        manifest_section(section, [f'"{x}" = [' + ", ".join(f'"{g}"' for g, k in groups.items() if k[at] == x) + "]"
+                                   for x in listed])
 
 
 # ---------------------------------------------------------------------------------------------------------------------

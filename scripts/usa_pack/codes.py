@@ -27,8 +27,10 @@ ATUS_EDUCATION = dict(zip(EDU6, EDU6), masters="graduate", doctorate="graduate",
 EDUCATION4 = dict(zip(EDU6, ["less_than_high_school", "high_school"] + ["some_college_or_associates"] * 2 +
                       ["bachelors_or_higher"] * 2))
 EDUCATION3 = dict(zip(EDU6, ["high_school_or_less"] * 2 + ["some_college_or_associates"] * 2 + ["degree"] * 2))
+DEGREE = dict(zip(EDU6, ["no_degree"] * 4 + ["degree"] * 2))
 ENROLMENT = {"enrolled_public_college": "public_college", "enrolled_private_college": "private_college",
              "not_enrolled_in_college": "not_enrolled"}
+LANGUAGES = ["english", "spanish", "other_indo_european", "asian_and_pacific_island", "other"]
 LABOUR4 = ["employed", "unemployed", "not_in_labor_force", "armed_forces"]
 FIELDS = {"science_engineering": "stem", "science_engineering_related": "stem_related", "business": "business",
           "education": "education", "arts_humanities_other": "arts_humanities"}

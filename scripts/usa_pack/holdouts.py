@@ -7,7 +7,7 @@ from math import erf, sqrt
 from shared_pack.bands import band_of, first
 from shared_pack.tables import FOLDERS, figure, read, recoded, rows_of, total
 
-from .codes import ATUS_EDUCATION, EDUCATION4, FIELDS, SEXES, adult, snake
+from .codes import ATUS_EDUCATION, EDUCATION4, FIELDS, SEXES, adult
 
 PEOPLE_2023 = ["pop_age_sex_county_pep2023.csv", "pop_age_sex_county_texas_2023_estimate.csv"]
 
@@ -18,11 +18,9 @@ def holdouts():
     age_county(people[0], named)
     education_county(named)
     marital_and_living_county({**people[0], **people[1]}, named)
-    occupation_group_county(named)
     zipcodes()
     of_states()
     field_occupation()
-    occupation_race()
     of_microdata()
     agreeableness()
 
@@ -34,13 +32,19 @@ def counties():
     """A key function: the county of the pack that a row with a county code is of, None where the pack has none. The
     pack names counties after ZIP codes, and a few small ones have no ZIP code of their own."""
     listed = {(r["state"], r["county"]) for r in rows_of(os.path.join(FOLDERS["pack"], "levels", "zipcode.csv"))}
-    names = {}
-    for name in ["occupation_group_class_commuting_share_county_acs2013_2017.csv"] + PEOPLE_2023:
-        names.update({r["county_fips"]: (r["state"], r["county"]) for r in read(name)})
+    names = county_names()
 
     def county(code):
         return names[code][1] if names.get(code) in listed else None
     return county
+
+
+def county_names():
+    """{county code: (state, name)}, by the names of today."""
+    names = {}
+    for name in ["occupation_group_class_commuting_share_county_acs2013_2017.csv"] + PEOPLE_2023:
+        names.update({r["county_fips"]: (r["state"], r["county"]) for r in read(name)})
+    return names
 
 
 def in_counties(cells, named):
@@ -114,16 +118,6 @@ def marital_and_living_county(people, named):
     for key, v in adults.items():
         cells[(*key, "other")] = v - cells[(*key, "with_spouse")] - cells[(*key, "lives_alone")]
     figure("holdout_living_arrangement_county", ["state", "county", "living_arrangement"], in_counties(cells, named),
-           digits=0)
-
-
-def occupation_group_county(named):
-    employed = total(read("industry_county_acs2013_2017.csv"), ["county_fips"])
-    cells = {}
-    for r in read("occupation_group_class_commuting_share_county_acs2013_2017.csv"):
-        if r["dimension"] == "occupation_group":
-            cells[r["state"], r["county_fips"], r["category"]] = float(r["share"]) * employed[r["county_fips"],]
-    figure("holdout_occupation_group_county", ["state", "county", "occupation_group"], in_counties(cells, named),
            digits=0)
 
 
@@ -218,19 +212,6 @@ def field_occupation():
     rows = [r for r in read("graduate_degree_field_occupation_nscg2021.csv") if r["education_level"] == "bachelors"]
     cells = total(rows, ["education_level", field, recoded("occupation_group", SCIENCE)])
     figure("holdout_field_occupation", ["education_level", "bachelors_field", "occupation_group"], cells)
-
-
-def occupation_race():
-    """The published shares of black and Asian workers count their Hispanic members, who are few; all others are white
-    or of a smaller group. Occupations of under 50,000 workers have no shares."""
-    cells = {}
-    for r in read("occupation_detailed_sex_race_cps2022.csv"):
-        if r["share_black"]:
-            shares = {race: float(r["share_" + race]) for race in ("black", "asian", "hispanic")}
-            shares["other"] = 1 - sum(shares.values())
-            for race, share in shares.items():
-                cells[race, snake(r["occupation"])] = share * float(r["count"])
-    figure("holdout_occupation_race", ["race_ethnicity", "occupation"], cells, digits=0)
 
 
 WORK_AGES = ["18-24", "25-34", "35-44", "45-54", "55-64"]

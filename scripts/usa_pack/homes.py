@@ -1,13 +1,12 @@
-"""Where and with whom they live: households and places."""
+"""With whom they live: households."""
 
-import re
 from collections import defaultdict
 
 from shared_pack.bands import band_of, first, last
 from shared_pack.raking import mean_share, shrunk
-from shared_pack.tables import assumption, figure, level_list, levels, read, recoded, total
+from shared_pack.tables import assumption, figure, manifest_section, read, recoded, total
 
-from .codes import ATUS_AGES, ATUS_RACE, MARITAL3, MARITAL6, RACE5, SEXES, covering
+from .codes import ATUS_AGES, ATUS_EDUCATION, EDUCATION4, MARITAL3, SEXES, STATES, covering
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Households
@@ -30,7 +29,7 @@ def living_arrangement(p18, atus):
         official[s, a, "with_nonrelatives"] += v - sum(official[s, a, k] for k in LIVING.values())
     figure("living_arrangement_age_state", ["state", "age", "living_arrangement"], official)
 
-    alone = shrunk(total(atus, ["age_group", "sex", "marital_status", recoded("race_ethnicity", ATUS_RACE),
+    alone = shrunk(total(atus, ["age_group", "sex", "marital_status", lambda r: LIVING_RACE[r["race_ethnicity"]],
                                 lambda r: "alone" if r["hh_size"] == "1" else "not"]), 2, ["alone", "not"], 60000.0)
     shape = defaultdict(list)
     for row in assumption("living_arrangement_shape.csv"):
@@ -39,18 +38,18 @@ def living_arrangement(p18, atus):
     seed = {}
     for a in LIVING_AGES:
         for x in SEXES:
-            for m in MARITAL6.values():
+            for m in LIVING_MARITAL:
                 row = next(r for r in shape[m] if first(r["age"]) <= first(a) <= last(r["age"]))
-                for r in ("white", "black", "hispanic", "other"):
+                for r in ("white_or_other", "black", "hispanic_or_asian"):
                     single = 0.0
                     if m != "married_present":
-                        status = "separated" if m == "married_absent" else m
-                        keys = [(b, x, status, r) for b in covering(a, ATUS_AGES)]
+                        keys = [(b, x, m, r) for b in covering(a, ATUS_AGES)]
                         single = mean_share(alone, keys)["alone"] * (0.3 if a == "18-19" else 1.0)
                         seed[x, a, m, r, "lives_alone"] = single
                     weights = {k: float(row[k]) for k in kinds}
                     # Mothers who live with their children count under other relatives. ASSUMPTION, as are the others.
-                    weights["with_other_relatives"] *= (1.5 if x == "Female" else 1.0) * (1.0 if r == "white" else 1.4)
+                    weights["with_other_relatives"] *= ((1.5 if x == "Female" else 1.0) *
+                                                        (1.0 if r == "white_or_other" else 1.4))
                     weights["with_parents"] *= 1.2 if x == "Male" else 1.0
                     for k in kinds:
                         if weights[k]:
@@ -59,89 +58,100 @@ def living_arrangement(p18, atus):
            "share", sig=4)
 
 
-def household_size(atus):
-    size = shrunk(total(atus, ["age_group", "sex", recoded("marital_status", MARITAL3),
-                               recoded("race_ethnicity", ATUS_RACE),
-                               lambda r: None if r["hh_size"] == "1" else r["hh_size"]]), 2, SIZES, 60000.0)
-    tilt = {r["living_arrangement"]: {n: float(r[n]) for n in SIZES} for r in assumption("household_size_tilt.csv")}
-    cells = {}
-    for a in ATUS_AGES:
-        for x in SEXES:
-            for m in sorted(set(MARITAL3.values())):
-                for r in RACE5:
-                    q = size((a, x, m, r))
-                    for k, weights in tilt.items():
-                        mass = sum(q[n] * weights[n] for n in SIZES)
-                        for n in SIZES:
-                            cells[x, a, m, r, k, n] = q[n] * weights[n] / mass
-                    cells[x, a, m, r, "lives_alone", "1"] = 1.0
-    figure("household_size_seed",
-           ["sex", "age", "marital_detail", "race_ethnicity", "living_arrangement", "household_size"], cells, "share",
-           sig=4)
+LIVING_MARITAL = ["never_married", "married_present", "separated", "divorced", "widowed"]
+LIVING_RACE = {"white_non_hispanic": "white_or_other", "other_non_hispanic": "white_or_other",
+               "black_non_hispanic": "black", "hispanic": "hispanic_or_asian",
+               "asian_non_hispanic": "hispanic_or_asian"}
+EDUCATION = {e: EDUCATION4[k] for e, k in ATUS_EDUCATION.items()}
 
 
-# How the odds of a child in the household differ by company from those of all of the same age, sex and household size;
-# single parents live with 'relatives'. ASSUMPTION.
-COMPANY = {"alone": 1.0, "couple": 1.0, "parents": 1.0, "relatives": 1.3, "nonrelatives": 0.25}
+def odds(share, factor):
+    return share * factor / (1 - share + share * factor)
+
+
+# How the odds of a child in the household differ by company; single parents live with 'relatives'. ASSUMPTION: only how
+# they compare counts, since the share of each age, sex, marital status and schooling is met.
+COMPANY = {"couple": 2.5, "parents": .5, "relatives": 2.0, "nonrelatives": 0.15}
+CHILD_AGES = ["18-24", "25-34", "35-44", "45-54", "55+"]
 
 
 def children_at_home(atus):
-    share = shrunk(total(atus, ["age_group", "sex", "hh_size", recoded("marital_status", MARITAL3),
-                                "children_under_18"]), 3, ["yes", "no"], 30000.0)
-    cells = {}
+    """Children by age, sex, marital status and schooling; and those with and without work as they differ in the
+    microdata on families and work."""
+    counts = total(atus, ["age_group", "sex", recoded("marital_status", MARITAL3), recoded("education_level", EDUCATION),
+                          "children_under_18"])
+    share = shrunk(counts, 3, ["yes", "no"], 60000.0)
+    family = shrunk(total([dict(r, count=r["people"]) for r in read("joint_family_work_us_atus2012_2016.csv")],
+                          ["sex", recoded("marital_status", MARITAL3),
+                           lambda r: band_of(first(r["age_group"]), CHILD_AGES),
+                           lambda r: "job" if r["labour_status"] == "employed" else "no_job",
+                           lambda r: "no" if r["youngest_child"] == "none" else "yes"]), 2, ["yes", "no"], 400000.0)
+    cells, met = {}, {}
     for a in ATUS_AGES:
         for x in SEXES:
             for m in sorted(set(MARITAL3.values())):
-                for n in ["1"] + SIZES:
-                    for company, odds in COMPANY.items():
-                        yes = share((a, x, n, m))["yes"]
-                        yes = yes * odds / (1 - yes + yes * odds)
-                        if n == "1" or company == "alone" or (n == "2" and company in ("couple", "parents")):
-                            yes = 0.0
-                        cells[x, a, m, n, company, "no"] = 1 - yes
-                        if yes:
-                            cells[x, a, m, n, company, "yes"] = yes
-    figure("children_at_home_seed",
-           ["sex", "age", "marital_detail", "household_size", "living_arrangement", "children_at_home"], cells, "share",
-           sig=4)
+                here = [family((x, m, band_of(first(a), CHILD_AGES), work)) for work in ("job", "no_job")]
+                ratio = [q["yes"] / q["no"] for q in here]
+                for e in sorted(set(EDUCATION4.values())):
+                    # at 18 many are still at school: no diploma tells nothing yet
+                    q = share((a, x, m, "high_school" if a == "18-24" and e == "less_than_high_school" else e))
+                    for k, v in q.items():
+                        met[x, a, m, e, k] = v
+                    for work, r in zip(("job", "no_job"), ratio):
+                        for company, factor in COMPANY.items():
+                            yes = odds(q["yes"], factor * r / (ratio[0] * ratio[1]) ** .5)
+                            cells[x, a, m, e, work, company, "yes"] = yes
+                            cells[x, a, m, e, work, company, "no"] = 1 - yes
+                        cells[x, a, m, e, work, "alone", "no"] = 1.0
+    figure("children_at_home_seed", ["sex", "age", "marital_detail", "education_level", "labour_status",
+                                     "living_arrangement", "children_at_home"], cells, "share", sig=4)
+    figure("children_family", ["sex", "age", "marital_detail", "education_level", "children_at_home"], met, "share",
+           digits=5)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Places
+HOUSEHOLDS = ["small", "below", "usual", "above", "large"]
+EDGES = [.27, .295, .33, .40]  # share of households of four and more, of those of two and more, between these
 
-def places():
-    rows = sorted((r for r in read("zipcode_city_county_state_population.csv") if float(r["count"] or 0) > 0),
-                  key=lambda r: r["zipcode"])
-    mix = {r["zcta"]: r for r in read("zcta_race_shares_census2020.csv")}
-    columns = {"white": "share_white_non_hispanic", "black": "share_black_non_hispanic",
-               "native": "share_aian_non_hispanic", "asian": "share_asian_nhpi_non_hispanic",
-               "other": "share_two_or_more_or_other_non_hispanic", "hispanic": "share_hispanic"}
-    largest = {}  # the most populous named ZIP code of a ZCTA and of a county, for those without a place name
-    for r in rows:
-        for key in (("zcta", r["zcta"]), ("county", r["state"], r["county"])):
-            if r["city"] and float(r["count"]) > largest.get(key, (0.0, ""))[0]:
-                largest[key] = (float(r["count"]), r["city"])
-    county = defaultdict(lambda: defaultdict(float))  # race counts by county, for the few ZCTAs without shares
-    for r in rows:
-        for column in columns.values():
-            if r["zcta"] in mix:
-                county[r["state"], r["county"]][column] += float(r["count"]) * float(mix[r["zcta"]][column] or 0)
-    listed, cells = [], {}
-    for r in rows:
-        shares = mix.get(r["zcta"]) or county[r["state"], r["county"]]
-        mass = sum(float(shares[c] or 0) for c in columns.values())
-        city = r["city"]
-        for key in (("zcta", r["zcta"]), ("county", r["state"], r["county"])):
-            city = city or largest.get(key, (0.0, ""))[1]
-        city = city or re.sub(r" (County|Parish|Borough|Municipio|Census Area)$", "", r["county"])
-        reached = False
-        for race_code, column in columns.items():
-            v = round(float(r["count"]) * float(shares[column] or 0) / mass)
-            if v > 0:
-                cells[r["state"], race_code, r["zipcode"]], reached = v, True
-        if reached:
-            listed.append([r["zipcode"], city, r["county"], r["state"]])
-    levels("zipcode", ["level", "city", "county", "state"], listed)
-    level_list("city", sorted({r[1] for r in listed}))
-    level_list("county", sorted({r[2] for r in listed}))
-    figure("zipcode_state_race", ["state", "race_ethnicity", "zipcode"], cells)
+
+def household_size(atus):
+    """Size by age, company, children, race and birth, and by five groups of states as their households are large."""
+    homes = total(read("household_size_tenure_state_acs2018.csv"), ["state", "household_size"])
+    group = {}
+    for s in STATES:
+        several = sum(homes[s, n] for n in ("2", "3", "4+"))
+        group[s] = HOUSEHOLDS[sum(homes[s, "4+"] / several > edge for edge in EDGES)]
+    manifest_section("states by households", [f"{g} = [" + ", ".join(f'"{s}"' for s in STATES if group[s] == g) + "]"
+                                              for g in HOUSEHOLDS])
+    rows = [r for r in atus if r["hh_size"] != "1"]
+    couple = lambda r: "couple" if r["marital_status"] == "married" else "single"
+    race = lambda r: LIVING_RACE[r["race_ethnicity"]]
+    size = shrunk(total(rows, ["age_group", couple, "children_under_18", race, "hh_size"]), 3, SIZES, 60000.0)
+    everyone = shrunk(total(rows, ["children_under_18", "hh_size"]), 1, SIZES, 1.0)
+    there = shrunk(total(rows, ["children_under_18", lambda r: group.get(r["state"]), "hh_size"]), 1, SIZES, 200000.0)
+    here = [r for r in read("joint_persons_us_atus2010_2016.csv") if r["hh_size"] != "1"]
+    of_race = shrunk(total(here, [race, "hh_size"]), 1, SIZES, 1.0)
+    of_birth = shrunk(total(here, [race, "nativity", "hh_size"]), 1, SIZES, 200000.0)
+    tilt = {r["living_arrangement"]: {n: float(r[n]) for n in SIZES} for r in assumption("household_size_tilt.csv")}
+    cells = {}
+    for a in ATUS_AGES:
+        for child in ("yes", "no"):
+            for r in sorted(set(LIVING_RACE.values())):
+                for k, weights in tilt.items():
+                    q = size((a, "couple" if k == "with_spouse" else "single", child, r))
+                    for born in ("native", "foreign_born"):
+                        for g in HOUSEHOLDS:
+                            w = {n: q[n] * weights[n] * of_birth((r, born))[n] / of_race((r,))[n] *
+                                 there((child, g))[n] / everyone((child,))[n] for n in SIZES}
+                            if child == "yes" and k in ("with_spouse", "with_unmarried_partner", "with_parents"):
+                                w["2"] = 0.0
+                            for n in SIZES:
+                                if w[n] > 0:
+                                    cells[a, r, k, child, born, g, n] = w[n] / sum(w.values())
+    for a in ATUS_AGES:
+        for r in sorted(set(LIVING_RACE.values())):
+            for born in ("native", "foreign_born"):
+                for g in HOUSEHOLDS:
+                    for child in ("yes", "no"):
+                        cells[a, r, "lives_alone", child, born, g, "1"] = 1.0
+    figure("household_size_seed", ["age", "race_ethnicity", "living_arrangement", "children_at_home", "birth", "state",
+                                   "household_size"], cells, "share", sig=3)

@@ -8,7 +8,7 @@ from shared_pack.raking import mean_share, rake, shrunk
 from shared_pack.tables import assumption, figure, marginal, read, recoded, total
 
 from .codes import (
-    ALONE, ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, EDU6, EDUCATION3, EXACT, EXCLUSIVE, FIELDS, MARITAL6, OTHER_RACES,
+    ALONE, ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, DEGREE, EDU6, EXACT, EXCLUSIVE, FIELDS, MARITAL6, OTHER_RACES,
     RACE5, RACES, SEXES, STATES, adult, covering, tidy,
 )
 from .races import race_seed, split_rest
@@ -126,7 +126,7 @@ def education(fine):
             "graduate": categories[3]}
     by_race = total(read("education_sex_race_state_acs2018.csv"), ["state", "race_ethnicity", "sex", "education_level"])
     whole = total([r for r in rows if r["age_group"] != "18-24"], ["state", "sex", recoded("education_level", four)])
-    official, others = {}, {}
+    official, others = {}, defaultdict(float)
     for s in STATES:
         for x in SEXES:
             rest = {k: whole[s, x, k] for k in categories}
@@ -136,11 +136,23 @@ def education(fine):
                     rest[k] -= by_race[s, code, x, k]
             totals = people_by_race(fine, s, x, OTHER_RACES, 25)
             for (r, k), v in split_rest(rest, totals, race_seed(by_race, s, x, categories)).items():
-                others[s, x, "25+", r, k] = v
+                others[s, x, "25+", OTHERS[r], k] += v
     columns = ["state", "sex", "age", "race_ethnicity", "education_level"]
     figure("education_sex_race_state", columns, official)
     figure("education_sex_other_races_state", columns, others, digits=6)
     education_seed(by_age)
+    adults = defaultdict(float)
+    for (s, _, _, e), v in by_age.items():
+        adults[s, SCHOOL3.get(e, "diploma")] += v
+    return adults
+
+
+SCHOOL3 = {"less_than_9th": "no_diploma", "9th_12th_no_diploma": "no_diploma", "bachelors": "degree",
+           "graduate": "degree"}
+
+
+OTHERS = {"black": "black", "asian": "asian", "american_indian_or_alaska_native": "native",
+          "pacific_islander": "other", "other": "other", "two_or_more": "other"}
 
 
 def education_seed(by_age):
@@ -160,6 +172,7 @@ def education_seed(by_age):
     below9 = defaultdict(float)
     for (_, x, a, e), v in by_age.items():
         below9[x, a, e] += v
+    abroad = tilt_by_birth("education_level", ATUS_EDUCATION)
     cells = {}
     for age in EDUCATION_AGES:
         acs_age = band_of(first(age), acs_ages)
@@ -171,22 +184,51 @@ def education_seed(by_age):
                     base = {e: YOUNG[age][i] * here[e] / mean[e] for i, e in enumerate(EDU6)}
                 else:
                     base = share((age, x, r))
-                # less than 9th grade among those without a diploma: likelier where many came as adults. ASSUMPTION.
-                odds = below9[x, band, "less_than_9th"] / below9[x, band, "9th_12th_no_diploma"]
-                odds *= 2.0 if r in ("hispanic", "asian") else 0.8
-                odds *= {"18": 0.2, "19": 0.5}.get(age, 1.0)  # most of those without a diploma are still at school
                 national = acs_share((race4[r], x, acs_age))
-                for s in STATES:
-                    own = acs_share((race4[r], x, acs_age, s))
-                    weights = {e: base[e] * own[to5[e]] / national[to5[e]] for e in EDU6}
-                    none = weights.pop("less_than_high_school")
-                    weights["less_than_9th"] = none * odds / (1 + odds)
-                    weights["9th_12th_no_diploma"] = none / (1 + odds)
-                    mass = sum(weights.values())
-                    for e, w in weights.items():
-                        if w > 0:
-                            cells[s, x, age, r, e] = w / mass
-    figure("education_seed", ["state", "sex", "age", "race_ethnicity", "education_level"], cells, "share", sig=3)
+                for born in BORN:
+                    # less than 9th grade among those without a diploma
+                    odds = below9[x, band, "less_than_9th"] / below9[x, band, "9th_12th_no_diploma"] * BELOW_9TH[born]
+                    odds *= {"18": 0.2, "19": 0.5}.get(age, 1.0)  # most without a diploma are still at school
+                    tilt = abroad(born, x, r, age)
+                    for s in STATES:
+                        own = acs_share((race4[r], x, acs_age, s))
+                        weights = {e: base[e] * tilt[e] * own[to5[e]] / national[to5[e]] for e in EDU6}
+                        none = weights.pop("less_than_high_school")
+                        weights["less_than_9th"] = none * odds / (1 + odds)
+                        weights["9th_12th_no_diploma"] = none / (1 + odds)
+                        mass = sum(weights.values())
+                        for e, w in weights.items():
+                            if w > 0:
+                                cells[s, x, age, r, born, e] = w / mass
+    figure("education_seed", ["state", "sex", "age", "race_ethnicity", "birth", "education_level"], cells, "share",
+           sig=2)
+
+
+BORN = ["native", "foreign_born"]
+# ASSUMPTION: how the odds of less than 9th grade, among those without a diploma, differ from those of all. School
+# is compulsory to 16 here; most who ended it before the 9th grade did so abroad.
+BELOW_9TH = {"native": .55, "foreign_born": 2.6}
+TILT_AGES = ["18-29", "30-49", "50+"]
+
+
+def tilt_by_birth(column, codes):
+    """How the shares of a fact differ, by nativity within race, sex and age, from those of all of that race, sex and
+    age, in the microdata; thin groups are pulled to wider ones. Returns a function of nativity, sex, race and age."""
+    rows = read("joint_persons_us_atus2010_2016.csv")
+    counts = total(rows, [recoded("race_ethnicity", ATUS_RACE), "nativity",
+                          lambda r: band_of(first(r["age_group"]), TILT_AGES), "sex", recoded(column, codes)])
+    outcomes = sorted({k[-1] for k in counts})
+    whole = defaultdict(float)
+    for k, v in counts.items():
+        whole[k[:-1]] += v
+    share = shrunk(counts, 2, outcomes, 400000.0)
+
+    def tilt(born, sex, race, age):
+        band = band_of(first(age), TILT_AGES)
+        parts = {b: whole[race, b, band, sex] for b in BORN}
+        own = {b: share((race, b, band, sex)) for b in BORN}
+        return {o: own[born][o] * sum(parts.values()) / sum(parts[b] * own[b][o] for b in BORN) for o in outcomes}
+    return tilt
 
 
 def bachelors_field():
@@ -225,9 +267,9 @@ def bachelors_field():
     seed = {}
     for row in assumption("field_by_occupation.csv"):
         for f in fields:
-            seed["degree", row["occupation_cluster"], f] = float(row[f])
-        seed["no_degree", row["occupation_cluster"], "no_degree"] = 1.0
-    figure("field_seed", ["education_level", "occupation_group", "bachelors_field"], seed, "share")
+            seed["degree", row["cluster"], f] = float(row[f])
+        seed["no_degree", row["cluster"], "no_degree"] = 1.0
+    figure("field_seed", ["education_level", "occupation_kind", "bachelors_field"], seed, "share")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -249,7 +291,7 @@ def marital(fine, children):
     for (s, x, a, m), v in every.items():
         (whole if adult(a) else minors)[s, x, to5.get(m, m)] += v
     by_race = total(read("marital_sex_race_state_acs2018.csv"), ["state", "race_ethnicity", "sex", "marital_status"])
-    cells = {}
+    cells = defaultdict(float)
     for s in STATES:
         for x in SEXES:
             # The race tables start at 15: those of 15-17 are taken off, married as all of 15-17 are.
@@ -263,12 +305,13 @@ def marital(fine, children):
             table.update(split_rest(rest, {r: people[r] for r in OTHER_RACES}, race_seed(by_race, s, x, five)))
             table = rake({k: v + 1e-3 for k, v in table.items()}, people, {m: whole[s, x, m] for m in five})
             for (r, m), v in table.items():
-                cells[s, x, r, m] = v
+                cells[s, x, r if r in RACE5 else "other", m] += v
     figure("marital_sex_race_state", ["state", "sex", "race_ethnicity", "marital_detail"], cells, digits=6)
 
     share = shrunk(total(read("joint_persons_atus2003_2016.csv"),
-                         ["age_group", "sex", lambda r: EDUCATION3[ATUS_EDUCATION[r["education_level"]]],
+                         ["age_group", "sex", lambda r: DEGREE[ATUS_EDUCATION[r["education_level"]]],
                           recoded("race_ethnicity", ATUS_RACE), "marital_status"]), 2, five, 60000.0)
+    abroad = tilt_by_birth("marital_status", dict(zip(five, five)))
     absent = defaultdict(float)
     for (_, x, a, m), v in by_age.items():
         absent[x, a, m] += v
@@ -276,14 +319,19 @@ def marital(fine, children):
     for a in MARITAL_AGES:
         for x in SEXES:
             away = absent[x, a, "married_absent"] / (absent[x, a, "married_absent"] + absent[x, a, "married_present"])
-            for e in sorted(set(EDUCATION3.values())):
+            for e in sorted(set(DEGREE.values())):
                 for r in RACE5:
-                    q = mean_share(share, [(b, x, e, r) for b in covering(a, ATUS_AGES)])
-                    married = q.pop("married")
-                    q["married_present"], q["married_absent"] = married * (1 - away), married * away
-                    for m, v in q.items():
-                        seed[x, a, e, r, m] = v
-    figure("marital_seed", ["sex", "age", "education_level", "race_ethnicity", "marital_detail"], seed, "share", sig=4)
+                    mean = mean_share(share, [(b, x, e, r) for b in covering(a, ATUS_AGES)])
+                    for born in BORN:
+                        tilt = abroad(born, x, r, a)
+                        q = {m: v * tilt[m] for m, v in mean.items()}
+                        q = {m: v / sum(q.values()) for m, v in q.items()}
+                        married = q.pop("married")
+                        q["married_present"], q["married_absent"] = married * (1 - away), married * away
+                        for m, v in q.items():
+                            seed[x, a, e, r, born, m] = v
+    figure("marital_seed", ["sex", "age", "education_level", "race_ethnicity", "birth", "marital_detail"], seed,
+           "share", sig=4)
     return whole
 
 
@@ -294,25 +342,36 @@ def nativity():
     official = total([r for r in read("nativity_age_sex_state_acs2018.csv") if r["age_group"] == "18+"],
                      ["state", "sex", "nativity"])
     figure("nativity_sex_state", ["state", "sex", "nativity"], official)
+    by_birth, adults = defaultdict(float), defaultdict(float)
+    for (s, x, born), v in official.items():
+        by_birth[s, x, born if born == "native" else "foreign_born"] += v
+        adults[s, born if born == "native" else "foreign_born"] += v
+    figure("birth_sex_state", ["state", "sex", "birth"], by_birth)
     bands = ["18-24", "25-34", "35-44", "45-54", "55-64", "65-74", "75+"]
     codes = dict(ALONE, white_non_hispanic="white", hispanic="hispanic")
     counts = total(read("pop_single_age_sex_race_nativity_us_np2025.csv"),
                    [lambda r: band_of(int(r["age"]), bands), "sex", recoded("race_ethnicity", codes), "nativity"])
-    # Share of citizens among the foreign born by age, and its odds by race. ASSUMPTION; the published counts are met.
-    citizens = dict(zip(bands, (.38, .37, .45, .56, .66, .74, .80)))
-    odds = {"hispanic": .6, "asian": 1.5, "white": 1.6, "black": 1.5}
     seed = {}
     for a in bands:
         for x in SEXES:
             for r in RACES:
                 key = "black" if r == "other" else r  # the projections have no group 'other'
-                born = counts[a, x, key, "foreign_born"]
-                born /= born + counts[a, x, key, "native"]
-                citizen = citizens[a] / (1 - citizens[a]) * odds.get(r, 1.0)
-                seed[x, a, r, "native"] = 1 - born
-                seed[x, a, r, "foreign_born_naturalized"] = born * citizen / (1 + citizen)
-                seed[x, a, r, "foreign_born_not_citizen"] = born / (1 + citizen)
-    figure("nativity_seed", ["sex", "age", "race_ethnicity", "nativity"], seed, "share", sig=5)
+                whole = sum(counts[a, x, key, born] for born in BORN)
+                for born in BORN:
+                    seed[x, a, r, born] = counts[a, x, key, born] / whole
+    figure("birth_seed", ["sex", "age", "race_ethnicity", "birth"], seed, "share", sig=5)
+    # Share of citizens among the foreign born by age, and its odds by race. ASSUMPTION; the published counts are met.
+    citizens = dict(zip(bands, (.38, .37, .45, .56, .66, .74, .80)))
+    odds = {"hispanic": .6, "asian": 1.5, "white": 1.6, "black": 1.5}
+    seed = {}
+    for a in bands:
+        for r in RACE5:
+            citizen = citizens[a] / (1 - citizens[a]) * odds.get(r, 1.0)
+            seed[a, r, "foreign_born", "foreign_born_naturalized"] = citizen / (1 + citizen)
+            seed[a, r, "foreign_born", "foreign_born_not_citizen"] = 1 / (1 + citizen)
+            seed[a, r, "native", "native"] = 1.0
+    figure("nativity_seed", ["age", "race_ethnicity", "birth", "nativity"], seed, "share", sig=5)
+    return adults
 
 
 def language():
@@ -327,7 +386,7 @@ def language():
     for row in assumption("language_by_race_nativity.csv"):
         for code in codes.values():
             seed[row["race_ethnicity"], row["nativity"], code] = float(row[code])
-    figure("language_seed", ["race_ethnicity", "nativity", "language_at_home"], seed, "share")
+    figure("language_seed", ["race_ethnicity", "birth", "language_at_home"], seed, "share")
 
 
 def veterans():
@@ -336,10 +395,14 @@ def veterans():
     # How service is spread within the published bands 18-34 and 75+. ASSUMPTION; the bands' totals are met over it.
     shape = {"18": 0.0, "19": .002, "20-21": .008, "22-24": .025, "25-29": .050, "30-34": .068, "35-54": .08,
              "55-64": .12, "65-74": .20, "75-84": .26, "85+": .30}
+    odds = {(r["birth"], r["education_level"]): float(r["odds"]) for r in assumption("service_by_origin.csv")}
     seed = {}
     for a, v in shape.items():
-        if v:
-            seed[a, "civilian", "veteran"] = v
-        seed[a, "civilian", "nonveteran"] = 1 - v
-        seed[a, "armed_forces", "none"] = 1.0
-    figure("veteran_seed", ["age", "labour_status", "veteran_status"], seed, "share")
+        for (born, school), factor in odds.items():
+            served = v * factor / (1 - v + v * factor)
+            if v:
+                seed[a, born, school, "civilian", "veteran"] = served
+            seed[a, born, school, "civilian", "nonveteran"] = 1 - served
+            seed[a, born, school, "armed_forces", "none"] = 1.0
+    figure("veteran_seed", ["age", "birth", "education_level", "labour_status", "veteran_status"], seed, "share",
+           digits=6)

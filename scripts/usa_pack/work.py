@@ -3,15 +3,15 @@
 import re
 from collections import defaultdict
 
-from shared_pack.bands import first, last
+from shared_pack.bands import band_of, first, last
 from shared_pack.raking import mean_share, rake, shrunk
 from shared_pack.tables import assumption, figure, levels, manifest_section, read, recoded, total
 
 from .codes import (
-    ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, EDU6, EDUCATION4, ENROLMENT, EXACT, LABOUR4, MARITAL3, RACE5, RACE6, RACES,
+    ATUS_AGES, ATUS_EDUCATION, ATUS_RACE, DEGREE, EDU6, EDUCATION4, ENROLMENT, EXACT, LABOUR4, MARITAL3, RACE5, RACES,
     SEXES, STATES, adult, covering, snake,
 )
-from .people import people_by_race
+from .people import BORN, people_by_race
 from .races import race_seed, split_rest
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def labour(p18, fine, children, marital_whole):
     figure("labour_65_sex_race_state", columns, exact)
     grouped, employed = defaultdict(float), defaultdict(float)
     for (s, x, a, r, k), v in list(estimated.items()) + list(exact.items()):
-        grouped[s, x, a, RACE6.get(r, "other"), k] += v
+        grouped[s, x, a, r if r in RACE5 else "other", k] += v
         if k == "employed":
             employed[s, x, r if r in RACE5 else "other"] += v
     figure("labour_sex_race_state", columns, grouped, digits=6)
@@ -220,16 +220,36 @@ LAW_ENFORCEMENT = ("First-line supervisors of law enforcement workers", "Law enf
                    "First-line supervisors of correctional officers", "First-line supervisors of police and detectives",
                    "Bailiffs", "Correctional officers and jailers", "Detectives and criminal investigators",
                    "Fish and game wardens", "Parking enforcement workers", "Police officers")
-WORK_AGES = ["18-24", "25-34", "35-54", "55+"]
+WORK_AGES = ["18-24", "25-34", "35-54", "55-64", "65+"]
+KIND_AGES = ["18-34", "35-64", "65+"]
+GROUP_AGES = ["18-24", "25-34", "35-54", "55+"]
 CPS_AGES = {"16-19": "18-24", "20-24": "18-24", "25-34": "25-34", "35-44": "35-54", "45-54": "35-54",
-            "55-64": "55+", "65+": "55+"}
+            "55-64": "55-64", "65+": "65+"}
+# The groups of occupations of the time-use microdata
+ATUS_GROUPS = {
+    "management": "mgmt_biz_finance", "business_and_financial_operations": "mgmt_biz_finance",
+    "healthcare_support": "service", "firefighting_and_other_protective_service": "service",
+    "law_enforcement": "service", "food_preparation_and_serving": "service",
+    "building_and_grounds_cleaning_and_maintenance": "service", "personal_care_and_service": "service",
+    "sales": "sales", "office_and_administrative_support": "office_admin",
+    "farming_fishing_and_forestry": "farming_forestry_fishing", "construction_and_extraction": "construction",
+    "installation_maintenance_and_repair": "install_repair_maint", "production": "production",
+    "transportation": "transport", "material_moving": "transport",
+    **dict.fromkeys(("computer_and_mathematical", "architecture_and_engineering", "life_physical_and_social_science",
+                     "community_and_social_service", "legal", "educational_instruction_and_library",
+                     "arts_design_entertainment_sports_and_media", "health_diagnosing_and_treating_practitioners",
+                     "health_technologists_and_technicians"), "professional")}
 BLS_EDUCATION = dict(zip(EDU6, EDU6), masters="graduate", doctorate_or_professional="graduate")
 # Few of 18-24 hold degrees yet: weights on the schooling published for workers of 25 and over. ASSUMPTION.
 YOUNG_WORKER = dict(zip(EDU6, (1.0, 1.5, 1.7, .7, .45, .04)))
 MILITARY = "Military, rank not specified"  # the Census title of code 9830
 
 
+RACE4 = ["black", "asian", "hispanic"]  # those that the tables of detailed occupations tell apart; the rest is "other"
+
+
 def occupation_groups(employed):
+    """Returns the workers of each group by state and sex, and by race."""
     def group(row):
         if row["occupation_major"] == "Protective service occupations":
             return "law_enforcement" if row["occupation_group"] in LAW_ENFORCEMENT \
@@ -241,7 +261,7 @@ def occupation_groups(employed):
     raw = total(read("occupation_major_sex_race_state_acs2018.csv"),
                 ["state", "race_ethnicity", "sex", recoded("occupation_major", GROUPS)])
     names = list(GROUPS.values())
-    cells = {}
+    cells = defaultdict(float)
     for s in STATES:
         for x in SEXES:
             shares = race_seed(raw, s, x, names)
@@ -253,8 +273,12 @@ def occupation_groups(employed):
             people = {r: employed[s, x, r] for r in RACE5}
             scale = sum(people.values()) / sum(by_sex[s, x, g] for g in names)
             for (r, g), v in rake(seed, people, {g: by_sex[s, x, g] * scale for g in names}).items():
-                cells[s, x, r, g] = v
+                cells[s, x, r if r in RACE4 else "other", g] += v
     figure("occupation_group_sex_race_state", ["state", "sex", "race_ethnicity", "occupation_group"], cells, digits=6)
+    by_race = defaultdict(float)
+    for (_, _, r, g), v in cells.items():
+        by_race[g, r] += v
+    return by_sex, by_race
 
 
 def group_of_occupation(order, cps):
@@ -278,7 +302,7 @@ def group_of_occupation(order, cps):
     return group
 
 
-def occupations():
+def occupations(workers, group_race):
     rows = read("occupation_detailed_sex_us_acs2018.csv")
     by_sex = total(rows, ["occupation", "sex"])
     order = list(dict.fromkeys(r["occupation"] for r in rows))
@@ -286,57 +310,222 @@ def occupations():
     assert len(by_code) == len(order), "two occupations share a code"
     cps = read("occupation_detailed_age_cps2025.csv")
     group = group_of_occupation(order, cps)
-    figure("occupation_sex_us", ["occupation_group", "sex", "occupation"],
-           {(group[o], x, snake(o)): v for (o, x), v in by_sex.items()})
+    soc = soc_codes(order)
+    kind, placed = occupation_kinds(order, group, by_sex, soc, workers)
+    figure("occupation_sex_us", ["occupation_kind", "sex", "occupation"],
+           {(kind[o], x, snake(o)): v for (o, x), v in by_sex.items()})
+    occupation_race(order, group, kind, by_sex, group_race)
 
     ages = total(cps, [lambda r: by_code[snake(r["occupation"])], recoded("age_group", CPS_AGES)])
     group_age = defaultdict(float)
     for (o, a), v in ages.items():
         group_age[group[o], a] += v
         group_age[group[o]] += v
-    soc = soc_codes(order)
-    bls = defaultdict(lambda: defaultdict(float))
-    for r in read("occupation_education_share_bls2014_2015.csv"):
-        bls[r["occupation_code"]][BLS_EDUCATION[r["education_level"]]] += float(r["share"] or 0)
+    school = schooling(order, soc)
     rules = {r["occupation"]: r for r in assumption("licensed_occupations.csv")}
     floors = {o: EDU6.index(r["lowest_education"]) for o, r in rules.items()}
     unknown = set(floors) - set(order)
     assert not unknown, f"licensed_occupations.csv: no occupation {unknown}"
 
-    joint, by_group, by_config = {}, defaultdict(float), defaultdict(float)
+    joint, by_kind, by_config = defaultdict(float), defaultdict(float), defaultdict(float)
+    groups, kinds = defaultdict(float), defaultdict(float)
     for o in order:
         g, whole = group[o], sum(ages[o, a] for a in WORK_AGES)
-        school = nearest(bls, soc[o])
-        school = {e: school.get(e, 0.0) + 0.002 if i >= floors.get(o, 0) else 0.0 for i, e in enumerate(EDU6)}
+        held = {e: school[o].get(e, 0.0) + 0.002 if i >= floors.get(o, 0) else 0.0 for i, e in enumerate(EDU6)}
         for a in WORK_AGES:
             if last(a) < int(rules.get(o, {}).get("lowest_age", 16)):
                 continue
             # published in thousands: small occupations are pulled to the age pattern of their group
             age = (ages[o, a] + 20000 * group_age[g, a] / group_age[g]) / (whole + 20000)
-            fit = {e: school[e] * (YOUNG_WORKER[e] if a == "18-24" else 1.0) for e in EDU6}
+            fit = {e: held[e] * (YOUNG_WORKER[e] if a == "18-24" else 1.0) for e in EDU6}
             for x in SEXES:
                 for e in EDU6:
                     v = by_sex[o, x] * age * fit[e] / sum(fit.values())
                     if v > 0:
-                        joint[g, x, a, e, snake(o)] = v
-                        by_group[g, x, a, e] += v
-                        by_config[x, a, e] += v
-    cells = {(x, a, e, "employed", g): v / by_config[x, a, e] for (g, x, a, e), v in by_group.items()}
-    inside = {key: v / by_group[key[:4]] for key, v in joint.items()}
+                        band = band_of(first(a), GROUP_AGES)
+                        joint[kind[o], x, band, e, snake(o)] += v
+                        by_kind[kind[o], x, band, e] += v
+                        kinds[g, x, band_of(first(a), KIND_AGES), DEGREE[e], kind[o]] += v
+                        key = x, band, e
+                        groups[g, *key] += v
+                        by_config[key] += v
+    abroad = birth_tilt(lambda r: (ATUS_EDUCATION[r["education_level"]], r["sex"]), "occupation_major",
+                        sorted(set(ATUS_GROUPS.values())), "hispanic")
+    cells = {}
+    for (g, x, a, e), v in groups.items():
+        for origin, born in ORIGINS.items():
+            tilt = abroad((e, x), born)[ATUS_GROUPS[g]] if born else 1.0
+            cells[x, a, e, origin, "employed", g] = v / by_config[x, a, e] * tilt
+    inside = {key: v / by_kind[key[:4]] for key, v in joint.items()}
     for x, a, e in by_config:
-        cells[x, a, e, "armed_forces", "military_specific"] = 1.0
-        cells[x, a, e, "no_job", "none"] = 1.0
-        inside["none", x, a, e, "not_in_workforce"] = 1.0
-        inside["military_specific", x, a, e, snake(MILITARY)] = 1.0
-    figure("occupation_group_seed", ["sex", "age", "education_level", "labour_status", "occupation_group"], cells,
-           "share", sig=4)
-    figure("occupation_seed", ["occupation_group", "sex", "age", "education_level", "occupation"], inside, "share",
+        for origin in ORIGINS:
+            cells[x, a, e, origin, "armed_forces", "military_specific"] = 1.0
+            cells[x, a, e, origin, "no_job", "none"] = 1.0
+    for x in SEXES:
+        for a in GROUP_AGES:
+            for e in EDU6:
+                inside["none", x, a, e, "not_in_workforce"] = 1.0
+                inside["military_specific", x, a, e, snake(MILITARY)] = 1.0
+    figure("occupation_group_seed", ["sex", "age", "education_level", "origin", "labour_status", "occupation_group"],
+           cells, "share", sig=4)
+    figure("occupation_seed", ["occupation_kind", "sex", "age", "education_level", "occupation"], inside, "share",
            sig=4)
+    kinds |= {(g, x, a, e, g): 1.0 for g in ("none", "military_specific") for x in SEXES for a in KIND_AGES
+              for e in set(DEGREE.values())}
+    figure("occupation_kind_seed", ["occupation_group", "sex", "age", "education_level", "occupation_kind"], kinds,
+           digits=0)
     levels("occupation", ["level", "title", "occupation_group"],
            [["not_in_workforce", "Not in the workforce", "none"]] +
            [[snake(o), o, group[o]] for o in order] + [[snake(MILITARY), MILITARY, "military_specific"]])
-    industry_clusters(group)
-    return order, soc, by_sex
+    codes = {snake(o): g for o, g in group.items()}
+    clusters(codes, "industry_by_occupation.csv", "industry clusters", ("not_in_workforce", snake(MILITARY)))
+    kinds = {k: g for o, g in group.items() for k in (kind[o],)}
+    clusters(kinds, "field_by_occupation.csv", "field clusters", ("none", "military_specific"))
+    places = {"military": ["military_specific"], "none": ["none"]}
+    for k, g in kinds.items():
+        places.setdefault(PLACED.get(k) or PLACED.get(g, "other"), []).append(k)
+    manifest_section("work with places of its own", [f"{place} = [" + ", ".join(f'"{k}"' for k in sorted(ks)) + "]"
+                                                     for place, ks in places.items()])
+    return order, soc, by_sex, placed
+
+
+def occupation_kinds(order, group, by_sex, soc, workers):
+    """Occupations that only some states have room for, and the rest of their group: {title: kind}, and the workers of each state by
+    work with places of its own."""
+    kind = dict(group)
+    rows = assumption("occupation_kinds.csv")
+    for row in rows:
+        fits = [o for o, g in group.items() if g == row["occupation_group"] and re.search(row["occupations"], snake(o))]
+        assert fits, f"occupation_kinds.csv: no occupation for {row['kind']}"
+        kind.update(dict.fromkeys(fits, row["kind"]))
+    jobs = total(read("occupation_state_oews2025.csv"), ["occupation_code", "state"])
+    farmers = total([r for r in read("industry_class_of_worker_state_acs2018.csv")
+                     if r["class_of_worker"].startswith("self_employed") and r["industry"].startswith("agriculture")],
+                    ["state"])
+    coast = {r["state"]: float(r["weight"]) for r in assumption("fishing_coasts.csv")}
+    places = {r["kind"]: r["places"] for r in rows}
+    cells, split = {}, {r["occupation_group"] for r in rows}
+    for g in dict.fromkeys(group.values()):
+        listed = list(dict.fromkeys(k for o, k in kind.items() if group[o] == g))
+        people = {k: sum(by_sex[o, x] for o in order if kind[o] == k for x in SEXES) for k in listed}
+        here = {s: sum(workers[s, x, g] for x in SEXES) for s in STATES}
+        start = {}
+        for k in listed:
+            codes = {c for o in order if kind[o] == k for c in soc[o]}
+            usual = people[k] / sum(people.values())
+            where = {s: {"jobs": sum(jobs.get((c, s), 0.0) for c in codes), "coast": coast.get(s, 0.0),
+                         "self_employed_farmers": farmers[s,], "": here[s]}[places.get(k, "")] for s in STATES}
+            mass = sum(where.values())
+            for s in STATES:
+                start[s, k] = people[k] * where[s] / mass + 0.002 * usual * here[s]
+        if g in split:
+            scale = sum(here.values()) / sum(people.values())
+            start = rake(start, here, {k: v * scale for k, v in people.items()})
+            cells |= {(g, s, k): v for (s, k), v in start.items()}
+    figure("occupation_kind_state", ["occupation_group", "state", "occupation_kind"], cells)
+    placed = defaultdict(float)
+    for (s, _, g), v in workers.items():
+        if g not in split:
+            placed[s, PLACED.get(g, "other")] += v
+    for (g, s, k), v in cells.items():
+        placed[s, PLACED.get(k) or PLACED.get(g, "other")] += v
+    by_kind = defaultdict(float)
+    for (o, x), v in by_sex.items():
+        by_kind[group[o], x, kind[o]] += v
+    figure("occupation_kind_sex_us", ["occupation_group", "sex", "occupation_kind"], by_kind)
+    levels("occupation_kind", ["level", "occupation_group"],
+           [["none", "none"], *dict.fromkeys((k, group[o]) for o, k in kind.items()),
+            ["military_specific", "military_specific"]])
+    return kind, placed
+
+
+def occupation_race(order, group, kind, by_sex, group_race):
+    """Race within each occupation as published, raked within its group to the workers of the group by race; where too
+    few work for shares to be published, as in the group. The published races count their Hispanic members."""
+    published = {snake(r["occupation"]): r for r in read("occupation_detailed_sex_race_cps2022.csv")}
+    cells, kinds = {}, defaultdict(float)
+    for g in dict.fromkeys(group.values()):
+        whole = sum(v for (h, _), v in group_race.items() if h == g)
+        mix = {r: v / whole for (h, r), v in group_race.items() if h == g}
+        workers = {o: sum(by_sex[o, x] for x in SEXES) for o in order if group[o] == g}
+        start = {}
+        for o, n in workers.items():
+            r = published.get(snake(o))
+            share = dict(mix)
+            if r and r["share_black"]:
+                share = {race: float(r["share_" + race]) + 0.002 for race in RACE4}
+                share["other"] = max(0.01, 1 - sum(share.values()))
+            start |= {(race, o): n * v / sum(share.values()) for race, v in share.items()}
+        for (race, o), v in rake(start, mix, workers).items():
+            if kind[o] == g:  # the race of those apart goes by kind
+                cells[g, race, snake(o)] = v
+            kinds[g, race if race == "other" else "black_asian_or_hispanic", kind[o]] += v
+    figure("occupation_race_us", ["occupation_kind", "race_ethnicity", "occupation"], cells)
+    figure("occupation_kind_race_us", ["occupation_group", "race_ethnicity", "occupation_kind"], kinds)
+
+
+def schooling(order, soc):
+    """Schooling of the workers of each Census title: that of the occupation of the same name, else of its codes; then
+    those with a degree as published by Census title, where they are."""
+    shares, titles = defaultdict(lambda: defaultdict(float)), {}
+    for r in read("occupation_education_share_bls2018_2019.csv"):
+        shares[r["occupation_code"]][BLS_EDUCATION[r["education_level"]]] += float(r["share"] or 0)
+        titles.setdefault(snake(r["occupation"]), r["occupation_code"])
+    degrees = total(read("occupation_detailed_degree_acs2021.csv"),
+                    [lambda r: snake(r["occupation"]), "education_level"])
+    found = {}
+    for o in order:
+        row = shares[titles[snake(o)]] if snake(o) in titles else nearest(shares, soc[o])
+        row = {e: row[e] / sum(row.values()) for e in EDU6}
+        counted = {k: degrees.get((snake(o), k), 0.0) for k in ("no_bachelors", "bachelors_or_higher")}
+        # Of 16 to 75, so with students who work; where a degree is the rule that hardly matters. Cells suppressed are
+        # left as they are.
+        held = row["bachelors"] + row["graduate"]
+        if min(counted.values()) > 0 and 0 < held < 1:
+            want = counted["bachelors_or_higher"] / sum(counted.values())
+            want = (want + held) / 2 if held < 0.3 else want if want > held else (want + 2 * held) / 3
+            row = {e: v * (want / held if e in ("bachelors", "graduate") else (1 - want) / (1 - held))
+                   for e, v in row.items()}
+        found[o] = row
+    return found
+
+
+# Kinds and groups of occupations that have places of their own
+PLACED = {"farmers": "farm", "farming_fishing_and_forestry": "farm", "miners": "mine", "oil_and_mining_engineers": "mine",
+          "production": "factory", "business_and_financial_operations": "finance", "accountants": "finance",
+          "brokers": "finance"}
+
+
+# Who does which work goes by race, and among Hispanics by where they were born: {origin: nativity that counts}.
+ORIGINS = {"black": None, "asian": None, "hispanic_native": "native", "hispanic_foreign_born": "foreign_born",
+           "other": None}
+
+
+def origins():
+    cells = {("other", born, "other"): 1.0 for born in BORN}
+    for origin in ORIGINS:
+        race = origin.split("_")[0]
+        cells |= {(race, born, origin): 1.0 for born in BORN if ORIGINS[origin] in (None, born)}
+    figure("origin", ["race_ethnicity", "birth", "origin"], cells, "share")
+
+
+def birth_tilt(group, column, outcomes, race):
+    """How the shares of a fact of workers of a race differ by nativity from those of all of their group, in the
+    microdata; thin groups are pulled to all workers. Returns a function of group and nativity."""
+    rows = [r for r in read("joint_persons_us_atus2010_2016.csv")
+            if r["labour_status"] == "employed" and r["race_ethnicity"] == race]
+    counts = total(rows, ["nativity", group, column])
+    share = shrunk(counts, 1, outcomes, 300000.0)
+    whole = defaultdict(float)
+    for (born, key, _), v in counts.items():
+        whole[key, born] += v
+
+    def tilt(key, born):
+        own = {b: share((b, key)) for b in BORN}
+        mass = sum(whole[key, b] for b in BORN)
+        mean = {o: sum(whole[key, b] * own[b][o] for b in BORN) / mass for o in outcomes}
+        return {o: own[born][o] / mean[o] for o in outcomes}
+    return tilt
 
 
 def soc_codes(order):
@@ -366,22 +555,21 @@ def nearest(table, codes):
     raise SystemExit(f"no row for SOC {codes}")
 
 
-def industry_clusters(group):
-    """Writes the grouping of occupations by the industries that they work in: each goes to the first row of
-    assumptions/industry_by_occupation.csv whose group and pattern fit; a row without a pattern takes the rest."""
-    cluster, rows = {}, assumption("industry_by_occupation.csv")
+def clusters(group, file, section, idle):
+    """Writes a grouping of occupations, or of kinds of them, into pack.toml: each goes to the first row of a file of
+    assumptions whose group and pattern fit; a row without a pattern takes the rest. `idle` are the levels without work."""
+    cluster, rows = {}, assumption(file)
     for rest in (False, True):
         for row in rows:
-            if rest == (row["occupations"] == ""):
+            if row["cluster"] != "none" and rest == (row["occupations"] == ""):
                 fits = [o for o, g in group.items() if o not in cluster and row["occupation_group"] in ("", g) and
-                        re.search(row["occupations"], snake(o))]
-                assert fits, f"industry_by_occupation.csv: no occupation is left for {row['cluster']}"
+                        re.search(row["occupations"], o)]
+                assert fits, f"{file}: no occupation is left for {row['cluster']}"
                 cluster.update({o: row["cluster"] for o in fits})
-    lines = [f'none = ["not_in_workforce", "{snake(MILITARY)}"]']
-    for row in rows:
-        members = ", ".join(f'"{snake(o)}"' for o in group if cluster[o] == row["cluster"])
-        lines.append(f'{row["cluster"]} = [{members}]')
-    manifest_section("industry clusters", lines)
+    lines = ["none = [" + ", ".join(f'"{o}"' for o in idle) + "]"]
+    for name in dict.fromkeys(row["cluster"] for row in rows if row["cluster"] != "none"):
+        lines.append(f"{name} = [" + ", ".join(f'"{o}"' for o in group if cluster[o] == name) + "]")
+    manifest_section(section, lines)
 
 
 # The 14 industries of the time-use microdata as ACS sectors
