@@ -58,10 +58,6 @@ class Pack(unittest.TestCase):
 
 
 class Places(unittest.TestCase):
-    def test_what_is_near_is_merged_first_and_the_heavy_stay_apart(self):
-        cluster = places.ward([[0.0], [0.1], [5.0], [6.0], [7.0]], [1.0, 1.0, 10.0, 10.0, .1], 3)
-        self.assertEqual(cluster, {0: 0, 1: 0, 2: 2, 3: 3, 4: 3})
-
     def test_an_area_is_named_after_its_first_prefecture(self):
         area = areas.alike({"甲": [1.0], "乙": [4.0], "丙": [1.1]}, 2)
         self.assertEqual(areas.listed(area), {"甲": ["甲", "丙"], "乙": ["乙"]})

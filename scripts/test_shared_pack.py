@@ -11,10 +11,16 @@ from unittest import mock
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from shared_pack import bands, command, personality, raking, tables
+from shared_pack import bands, clusters, command, personality, raking, tables
 from shared_pack.testing import SCRIPTS, Folders, Pack, run
 
 COUNTRIES = ["brazil", "india", "japan", "singapore", "usa"]
+
+
+class Clusters(unittest.TestCase):
+    def test_what_is_near_is_merged_first_and_the_heavy_stay_apart(self):
+        cluster = clusters.ward([[0.0], [0.1], [5.0], [6.0], [7.0]], [1.0, 1.0, 10.0, 10.0, .1], 3)
+        self.assertEqual(cluster, {0: 0, 1: 0, 2: 2, 3: 3, 4: 3})
 
 
 class Figures(Folders):

@@ -83,7 +83,6 @@ const KNOWN: &[(&str, &str, &[i32], &str)] = &[
     ("usa", "education_level", &[19, 22], SCHOOL),
     ("usa", "bachelors_field", &[22], SCHOOL),
     ("usa", "occupation_group", &[25], BANDS),
-    ("usa", "industry", &[25], BANDS),
 ];
 
 /// Schools, colleges and what they make of work and homes have years of their own.

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 
+from shared_pack.clusters import ward
 from shared_pack.tables import manifest_section
-
-from .places import ward
 
 
 def alike(points, fewest):

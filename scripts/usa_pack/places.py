@@ -3,8 +3,8 @@
 import re
 from collections import defaultdict
 
-from japan_pack.places import ward
 from shared_pack.bands import band_of, first
+from shared_pack.clusters import ward
 from shared_pack.raking import rake
 from shared_pack.tables import figure, level_list, levels, read, total
 
