@@ -369,6 +369,30 @@ fn runs_outlive_requests() {
 }
 
 #[test]
+fn a_server_that_is_killed_loses_nothing() {
+    let database = tempfile::tempdir().unwrap();
+    let writer = token(database.path(), &["writer", "--role", "writer"]);
+    let server = Server::start(database.path(), &[]);
+    let run = json!({ "generate": { "country": "usa", "count": 3000, "seed": 5 } });
+    let begun = server.as_(&writer, "POST", "/v1/runs", Some(run));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    // A statement beside it, of another table.
+    let beside = "CREATE TABLE panel AS SELECT * FROM sample_persona('japan', 20000, seed => 9)";
+    let stream =
+        server.send("POST", "/v1/sql", &[("authorization", &format!("Bearer {writer}"))], &sql(beside).to_string());
+    std::thread::sleep(Duration::from_millis(700));
+    drop(server);
+    drop(stream);
+    let (code, out, err) = ran_on(database.path(), &["runs", "resume"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let count = "SELECT count(*) AS n, count(DISTINCT uuid) AS people FROM usa";
+    assert!(ran_on(database.path(), &["sql", count, "--format", "csv"]).1.ends_with("3000,3000\n"));
+    // All of the other table, or nothing of it.
+    let (code, out, _) = ran_on(database.path(), &["sql", "SELECT count(*) AS n FROM panel", "--format", "csv"]);
+    assert!(code == 1 || out == "n\n20000\n", "{out}");
+}
+
+#[test]
 fn a_client_that_leaves_ends_its_statement() {
     let database = tempfile::tempdir().unwrap();
     let server = Server::start(database.path(), &[]);

@@ -189,6 +189,12 @@ impl Server {
                 }
             }
         };
+        let serve = async {
+            let served = serve.await;
+            // It may have failed, and nobody told it to end.
+            stop.cancel();
+            served
+        };
         tokio::select! {
             served = async { tokio::join!(serve, ending).0 } => served,
             never = reloading => never,

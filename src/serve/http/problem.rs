@@ -12,7 +12,7 @@ use crate::engine::{Error, ErrorKind};
 pub(crate) struct Problem {
     /// `urn:populace:` and the kind
     #[serde(rename = "type")]
-    pub type_: String,
+    pub type_: &'static str,
     /// The kind in words
     pub title: &'static str,
     pub status: u16,
@@ -33,9 +33,9 @@ pub(crate) struct Problem {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Place {
     /// From 1
-    pub line: u64,
+    pub line: u32,
     /// From 1, in characters
-    pub column: u64,
+    pub column: u32,
 }
 
 impl Problem {
@@ -57,7 +57,7 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
-        let (status, title) = status(error.kind);
+        let (status, type_, title) = told(error.kind);
         // What the command line is told of its options is of no use here.
         let hint = match error.hint {
             Some(hint) if hint.contains("--allow-files") => Some("a server lets nobody reach files".into()),
@@ -71,9 +71,10 @@ impl From<Error> for Problem {
             ),
             hint => hint,
         };
-        let position = error.position.map(|place| Place { line: place.line, column: place.column });
+        let short = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let position = error.position.map(|place| Place { line: short(place.line), column: short(place.column) });
         let kind = error.kind.name();
-        Problem { type_: format!("urn:populace:{kind}"), title, status, detail: error.message, kind, hint, position }
+        Problem { type_, title, status, detail: error.message, kind, hint, position }
     }
 }
 
@@ -94,20 +95,22 @@ impl From<crate::catalog::Error> for Problem {
     }
 }
 
-fn status(kind: ErrorKind) -> (u16, &'static str) {
+/// The status, the type and the title of a kind.
+fn told(kind: ErrorKind) -> (u16, &'static str, &'static str) {
     match kind {
-        ErrorKind::Syntax => (400, "The statement cannot be read"),
-        ErrorKind::Usage => (400, "The request makes no sense"),
-        ErrorKind::NotFound => (404, "There is no such thing"),
-        ErrorKind::Exists => (409, "It is there already"),
-        ErrorKind::Conflict => (409, "Somebody else changed it"),
-        ErrorKind::Permission => (403, "This is not allowed"),
-        ErrorKind::Limit => (429, "A limit is reached"),
-        ErrorKind::Unavailable | ErrorKind::Interrupted => (503, "Not now"),
-        ErrorKind::Io => (500, "A file or disk failed"),
-        ErrorKind::Unsupported => (501, "This is not supported"),
-        ErrorKind::Execution => (422, "It failed by its data"),
-        ErrorKind::Internal => (500, "A fault of the program's own"),
+        ErrorKind::Syntax => (400, "urn:populace:syntax", "The statement cannot be read"),
+        ErrorKind::Usage => (400, "urn:populace:usage", "The request makes no sense"),
+        ErrorKind::NotFound => (404, "urn:populace:not-found", "There is no such thing"),
+        ErrorKind::Exists => (409, "urn:populace:exists", "It is there already"),
+        ErrorKind::Conflict => (409, "urn:populace:conflict", "Somebody else changed it"),
+        ErrorKind::Permission => (403, "urn:populace:permission", "This is not allowed"),
+        ErrorKind::Limit => (429, "urn:populace:limit", "A limit is reached"),
+        ErrorKind::Unavailable => (503, "urn:populace:unavailable", "Not now"),
+        ErrorKind::Interrupted => (503, "urn:populace:interrupted", "It was ended"),
+        ErrorKind::Io => (500, "urn:populace:io", "A file or disk failed"),
+        ErrorKind::Unsupported => (501, "urn:populace:unsupported", "This is not supported"),
+        ErrorKind::Execution => (422, "urn:populace:execution", "It failed by its data"),
+        ErrorKind::Internal => (500, "urn:populace:internal", "A fault of the program's own"),
     }
 }
 
@@ -131,6 +134,15 @@ impl IntoResponse for Problem {
 mod tests {
     use super::*;
     use crate::error::Position;
+
+    #[test]
+    fn a_type_is_of_its_kind() {
+        for kind in
+            [ErrorKind::Syntax, ErrorKind::NotFound, ErrorKind::Limit, ErrorKind::Interrupted, ErrorKind::Internal]
+        {
+            assert_eq!(told(kind).1, format!("urn:populace:{}", kind.name()));
+        }
+    }
 
     #[test]
     fn a_problem_says_what_to_do_and_where() {
