@@ -106,6 +106,8 @@ fn people_are_drawn_counted_and_found() {
     let database = tempfile::tempdir().unwrap();
     let made = ran_on(database.path(), &["generate", "usa", "--count", "20", "--seed", "7"]);
     assert_eq!(made.0, 0, "{}", made.2);
+    let small = ["generate", "singapore", "--count", "20", "--seed", "7"];
+    assert_eq!(ran_on(database.path(), &small).0, 0);
     let server = Server::start(database.path(), &[]);
     let wanted =
         json!({ "country": "usa", "count": 2, "seed": 42, "given": "state = 'VT'", "columns": ["uuid", "state"] });
