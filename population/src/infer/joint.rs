@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::infer::eliminated::Wanted;
 use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, eliminate_all, prepare};
-use crate::infer::evidence::Evidence;
+use crate::infer::evidence::{Evidence, Masks};
 use crate::infer::order::Order;
 use crate::infer::product::offsets_present;
 use crate::infer::reduction::Reduced;
@@ -83,6 +83,24 @@ pub(crate) fn joint(network: &Network, evidence: &Evidence, factors: &[Potential
     }
     let probability = if total > 0.0 { (largest.exp() * total).min(1.0) } else { 0.0 };
     Ok(Joint { shares, probability, plan: prepared.plan })
+}
+
+/// Which levels of a variable are left when another has one level: what is ruled out has no support in some table on the
+/// way, and nobody has it. Of what is left somebody may have it, or nobody after all.
+pub(crate) fn supported(network: &Network, variable: usize, (other, level): (usize, usize)) -> Vec<bool> {
+    let levels = network.variables[variable].len();
+    let tie =
+        Potential { axes: vec![Axis { variable, partition: Partition::finest(levels) }], values: vec![1.0; levels] };
+    let mut masks: Masks = vec![None; network.variables.len()];
+    masks[other] = Some((0..network.variables[other].len()).map(|l| l == level).collect());
+    let mut left = vec![false; levels];
+    if let Some(reduced) = Reduced::new(network, &masks, std::slice::from_ref(&tie)) {
+        let (root, view) = reduced.root(variable);
+        for level in &reduced.levels[root] {
+            left[usize::from(view.as_ref().map_or(*level, |v| v[usize::from(*level)]))] = true;
+        }
+    }
+    left
 }
 
 /// The marginal distribution of one variable: a probability for each level.

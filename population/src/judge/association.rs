@@ -1,12 +1,18 @@
 //! Which values of two variables go together, and how often: what records are checked against.
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
+use crate::infer::joint::supported;
 use crate::judge::Analysis;
 use crate::model::network::{Rows, UNREACHABLE};
 use crate::model::potential::{cells, strides};
 
 /// Pairs up to this many are weighed; of more it is only known whether they occur.
 const WEIGHED: usize = 1 << 17;
+
+/// Levels that are each tried by itself where a joint distribution is too large.
+const ONE_BY_ONE: usize = 128;
 
 /// How a value of one variable goes with one of another.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,10 +93,32 @@ impl Analysis<'_> {
             return Ok(Association { width, pairs: Pairs::Occurring(occurring.ok_or_else(too_large)?) });
         }
         let every = |levels: usize| (0..levels).map(|l| l as u16).collect::<Vec<u16>>();
-        let shares = self.joint(&[(first, &every(height)), (second, &every(width))])?;
+        let shares = match self.joint(&[(first, &every(height)), (second, &every(width))]) {
+            Err(Error::TooLarge { .. }) if height.min(width) <= ONE_BY_ONE => {
+                return Ok(Association { width, pairs: Pairs::Occurring(self.one_by_one(a, b)) });
+            }
+            shares => shares?,
+        };
         let first = shares.chunks(width).map(|row| row.iter().sum()).collect();
         let second = (0..width).map(|w| shares.iter().skip(w).step_by(width).sum()).collect();
         Ok(Association { width, pairs: Pairs::Weighed { shares, first, second } })
+    }
+
+    /// Which levels of two variables are not ruled out together, each level of the one with fewer by itself: a bit a pair.
+    fn one_by_one(&self, a: usize, b: usize) -> Vec<u64> {
+        let network = &self.pack.network;
+        let (height, width) = (network.variables[a].len(), network.variables[b].len());
+        let (of, known) = if height <= width { (b, a) } else { (a, b) };
+        let rows = (0..height.min(width)).into_par_iter().map(|level| supported(network, of, (known, level)));
+        let rows: Vec<Vec<bool>> = rows.collect();
+        let mut bits = vec![0u64; (height * width).div_ceil(64)];
+        for (at, row) in rows.iter().enumerate() {
+            for (level, _) in row.iter().enumerate().filter(|(_, left)| **left) {
+                let pair = if height <= width { at * width + level } else { level * width + at };
+                bits[pair / 64] |= 1 << (pair % 64);
+            }
+        }
+        bits
     }
 
     /// The level of a variable for each level of its only parent, where it is a function of that.
@@ -166,6 +194,10 @@ mod tests {
         assert_eq!(company(("city", "Los Angeles"), ("state", "VT")), CoOccurrence::Never);
         let cities = Analysis::of(&usa).association("zipcode", "city").unwrap();
         assert_eq!(cities.only(level("zipcode", "90001")), Some(level("city", "Los Angeles")));
+        assert_eq!(company(("labour_status", "not_in_labor_force"), ("occupation", "dentists")), CoOccurrence::Never);
+        assert_eq!(company(("labour_status", "employed"), ("occupation", "dentists")), CoOccurrence::Known);
+        assert_eq!(company(("occupation", "dentists"), ("labour_status", "unemployed")), CoOccurrence::Never);
+        assert_ne!(company(("age", "40"), ("occupation", "dentists")), CoOccurrence::Never);
         assert!(matches!(Analysis::of(&usa).association("zipcode", "last_name"), Err(Error::TooLarge { .. })));
         assert!(matches!(Analysis::of(&usa).association("zip", "age"), Err(Error::UnknownVariable { .. })));
     }
