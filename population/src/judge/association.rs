@@ -3,13 +3,18 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::infer::elimination::MAX_CELLS;
 use crate::infer::joint::supported;
 use crate::judge::Analysis;
 use crate::model::network::{Rows, UNREACHABLE};
-use crate::model::potential::{cells, strides};
+use crate::model::partition::Partition;
+use crate::model::potential::{Axis, cells, strides};
 
 /// Pairs up to this many are weighed; of more it is only known whether they occur.
 const WEIGHED: usize = 1 << 17;
+
+/// The most products that are formed to weigh pairs: a second's work.
+const MAX_WORK: u128 = 1 << 28;
 
 /// Levels that are each tried by itself where a joint distribution is too large.
 const ONE_BY_ONE: usize = 128;
@@ -92,12 +97,20 @@ impl Analysis<'_> {
             };
             return Ok(Association { width, pairs: Pairs::Occurring(occurring.ok_or_else(too_large)?) });
         }
-        let every = |levels: usize| (0..levels).map(|l| l as u16).collect::<Vec<u16>>();
-        let shares = match self.joint(&[(first, &every(height)), (second, &every(width))]) {
-            Err(Error::TooLarge { .. }) if height.min(width) <= ONE_BY_ONE => {
+        let axis = |variable: usize| {
+            let levels = variables[variable].len();
+            Axis { variable, partition: Partition::finest(levels) }
+        };
+        let joint = self.pack.network.marginal_within(&[axis(a), axis(b)], MAX_CELLS, MAX_WORK);
+        let shares = match joint {
+            Some(joint) => joint.values,
+            None if height.min(width) <= ONE_BY_ONE => {
                 return Ok(Association { width, pairs: Pairs::Occurring(self.one_by_one(a, b)) });
             }
-            shares => shares?,
+            None => {
+                let (cells, variables) = ((height * width) as u128, format!("{first}, {second}"));
+                return Err(Error::TooLarge { cells, bound: MAX_CELLS, variables });
+            }
         };
         let first = shares.chunks(width).map(|row| row.iter().sum()).collect();
         let second = (0..width).map(|w| shares.iter().skip(w).step_by(width).sum()).collect();

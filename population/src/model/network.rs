@@ -205,12 +205,17 @@ impl Network {
     /// `self.tables.len()` variables may be asked for. `None` if it would hold more than `bound` cells in a table, or form
     /// more than 2^31 products to make one.
     pub fn marginal(&self, keep: &[Axis], bound: u64) -> Option<Potential> {
+        self.marginal_within(keep, bound, MAX_WORK)
+    }
+
+    /// The same, of no more than so many products for a table.
+    pub fn marginal_within(&self, keep: &[Axis], bound: u64, most_work: u128) -> Option<Potential> {
         if cells(keep) > u128::from(bound) {
             return None;
         }
         let (axes, classes): (Vec<Axis>, Vec<Option<Vec<usize>>>) =
             keep.iter().map(|axis| self.seen_through_its_parent(axis, keep)).unzip();
-        let joint = self.eliminated_onto(&axes, bound)?;
+        let joint = self.eliminated_onto(&axes, bound, most_work)?;
         if classes.iter().all(Option::is_none) {
             return Some(joint);
         }
@@ -254,7 +259,7 @@ impl Network {
         (Axis { variable: parent.variable, partition }, Some(classes))
     }
 
-    fn eliminated_onto(&self, keep: &[Axis], bound: u64) -> Option<Potential> {
+    fn eliminated_onto(&self, keep: &[Axis], bound: u64, most_work: u128) -> Option<Potential> {
         let wanted = self.ancestors(keep.iter().map(|a| a.variable));
         let mut seen: Vec<Partition> =
             self.variables.iter().map(|v| Partition::by_signature(vec![0; v.len()])).collect();
@@ -287,7 +292,7 @@ impl Network {
                 pool.into_iter().partition(|f| f.mentions(variable));
             let work = cells(&scope);
             let kept: Vec<Axis> = scope.into_iter().filter(|a| a.variable != variable).collect();
-            if work > MAX_WORK || cells(&kept) > u128::from(bound) {
+            if work > most_work || cells(&kept) > u128::from(bound) {
                 return None;
             }
             pool = without;
@@ -295,7 +300,7 @@ impl Network {
         }
         let mut scope = keep.to_vec();
         pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::model::potential::widen(&mut scope, a));
-        (cells(&scope) <= MAX_WORK).then(|| Potential::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
+        (cells(&scope) <= most_work).then(|| Potential::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
     }
 }
 
