@@ -281,6 +281,46 @@ fn who_may_what() {
 }
 
 #[test]
+fn what_a_token_may_spend_in_all_is_for_all_that_it_asks() {
+    let database = tempfile::tempdir().unwrap();
+    let people = ["generate", "usa", "--count", "5", "--seed", "1", "--narrator", "none"];
+    assert_eq!(ran_on(database.path(), &people).0, 0);
+    let stub = Stub::writer(Duration::ZERO);
+    let server = Server::of(
+        populace(database.path())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("OPENAI_BASE_URL", &stub.base)
+            .env("OPENAI_API_KEY", "sk-secret"),
+    );
+    let wanted = ["analyst", "--role", "writer", "--models", "openai:m", "--total-calls", "5"];
+    let analyst = token(database.path(), &wanted);
+    let written = |seed: u32| {
+        let drawn = format!("SELECT persona FROM generate_persona('usa', 3, seed => {seed}, narrator => 'openai:m')");
+        server.as_(&analyst, "POST", "/v1/sql", Some(sql(&drawn)))
+    };
+    let first = written(1).json();
+    assert_eq!(first["rows"].as_array().map(Vec::len), Some(3), "{first}");
+    assert!(stub.count() < 5, "{}", stub.count());
+    let second = written(2).text().to_string();
+    assert!(second.contains("the token analyst may spend 5 calls in all, and has"), "{second}");
+    // A statement that begins when nothing is left asks nobody; what was answered costs nothing.
+    let third = written(3);
+    assert!(third.text().contains("the token analyst may spend"), "{}", third.text());
+    assert_eq!((stub.count(), written(1).json()["rows"].as_array().map(Vec::len)), (5, Some(3)));
+    let run =
+        json!({ "generate": { "country": "usa", "count": 3, "seed": 4, "table": "more", "narrator": "openai:m" } });
+    let begun = server.as_(&analyst, "POST", "/v1/runs", Some(run));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let at = format!("/v1/runs/{}", begun.json()["id"].as_str().unwrap());
+    let state = || server.as_(&analyst, "GET", &at, None).json();
+    until("the run to end", Duration::from_secs(30), || state()["status"] != "running");
+    assert!(state()["error"].as_str().unwrap().contains("the token analyst may spend"), "{}", state());
+    assert_eq!(stub.count(), 5);
+    let (_, listed, _) = ran_on(database.path(), &["tokens", "list"]);
+    assert!(listed.contains("5 calls in all (5 made)"), "{listed}");
+}
+
+#[test]
 fn a_server_for_others_wants_tokens_and_tls() {
     let database = tempfile::tempdir().unwrap();
     let refused = |arguments: &[&str]| {
