@@ -1,0 +1,1 @@
+export function Tables() { return <p>Tables</p>; }
