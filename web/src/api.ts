@@ -29,6 +29,8 @@ export interface Rows {
   seed?: number;
   run?: string;
   error?: { status: number; kind: string; detail: string; hint?: string };
+  /** There are more, which were not read */
+  isCut?: boolean;
 }
 
 let token: string | undefined;
@@ -91,12 +93,34 @@ export async function text(path: string, request: Request = {}): Promise<string>
   return (await send(path, { accept: "*/*", ...request })).text();
 }
 
-/** The rows of a statement. What fails after its first rows fails it. */
-export async function sql(statement: string, signal?: AbortSignal, parameters: Value[] = []): Promise<Rows> {
-  const rows = await ask<Rows>("/v1/sql", { body: { statement, parameters }, signal });
+/** So many letters of an answer are read; the statement is ended where there are more. */
+const MOST = 24_000_000;
+
+/** The rows of a statement: all of them, or as many as a page can hold. What fails after its first rows fails it. */
+export async function sql(statement: string, signal?: AbortSignal): Promise<Rows> {
+  const response = await send("/v1/sql", { body: { statement }, signal });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (reader) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += value;
+    if (text.length > MOST) {
+      await reader.cancel();
+      return firstRows(text);
+    }
+  }
+  const rows = JSON.parse(text) as Rows;
   const { error } = rows;
   if (error) throw new Problem(error.status, error.kind, error.detail, error.hint);
   return rows;
+}
+
+/** The whole rows of an answer that is cut off. Within a text a quote is escaped, so that no text looks like their border. */
+function firstRows(text: string): Rows {
+  const { columns } = JSON.parse(`${text.slice(0, text.indexOf(',"rows":['))}}`) as Rows;
+  const border = `},{${JSON.stringify(columns[0]?.name)}:`;
+  return { ...(JSON.parse(`${text.slice(0, text.lastIndexOf(border))}}]}`) as Rows), notices: [], isCut: true };
 }
 
 const kept = new Map<string, Promise<unknown>>();
