@@ -20,8 +20,11 @@ const shade = (t: number) => `color-mix(in oklab, var(--deep) ${Math.round(8 + 9
 export function Choropleth({ shapes, values, format, title, chosen = [], onChoose }: Props) {
   const [over, setOver] = useState<string>();
   const all = [...values.values()].filter(Number.isFinite);
-  const [least, most] = [Math.min(...all), Math.max(...all)];
-  const at = (value: number) => (most > least ? (value - least) / (most - least) : 0.5);
+  // One place that is far above all others would leave these without a difference.
+  const sorted = all.sort((a, b) => a - b);
+  const [least = 0, largest = 0] = [sorted[0], sorted.at(-1)];
+  const most = sorted[Math.ceil(sorted.length * 0.96) - 1] ?? largest;
+  const at = (value: number) => (most > least ? Math.min(1, (value - least) / (most - least)) : 0.5);
   const place = shapes.places.find((p) => p.level === over);
   const value = place && values.get(place.level);
   const top = shapes.places.filter((p) => values.has(p.level)).sort((a, b) => (values.get(b.level) ?? 0) - (values.get(a.level) ?? 0));
@@ -53,7 +56,10 @@ export function Choropleth({ shapes, values, format, title, chosen = [], onChoos
         <span class="legend" aria-hidden="true">
           <span>{format(least)}</span>
           <i />
-          <span>{format(most)}</span>
+          <span>
+            {format(most)}
+            {largest > most && " and more"}
+          </span>
         </span>
         <span class="reading">{place ? <><b>{place.name}</b> {value === undefined ? "—" : format(value)}</> : title}</span>
       </figcaption>

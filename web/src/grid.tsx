@@ -14,6 +14,8 @@ interface Props {
   onOpen?: (row: Row) => void;
   label: string;
   height?: string;
+  /** Whether columns are called as they are in SQL */
+  raw?: boolean;
 }
 
 /** The height of a row, as the style sheet has it. */
@@ -35,7 +37,7 @@ export function cell(value: Value | undefined): string {
 
 const isNumber = (column: Column) => /^(U?Int|Float|Decimal)/.test(column.type);
 
-export function Grid({ columns, total, row, onSee, onOpen, label, height }: Props) {
+export function Grid({ columns, total, row, onSee, onOpen, label, height, raw }: Props) {
   const at = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [seen, setSeen] = useState(20);
@@ -90,7 +92,7 @@ export function Grid({ columns, total, row, onSee, onOpen, label, height }: Prop
             <th scope="col" class="at">#</th>
             {columns.map((column) => (
               <th key={column.name} scope="col" class={isNumber(column) ? "number" : ""} title={column.type}>
-                {plain(column.name)}
+                {raw ? column.name : plain(column.name)}
               </th>
             ))}
           </tr>

@@ -17,7 +17,7 @@ export function share(p: number): string {
   if (p === 0) return "0 %";
   if (p >= 0.9995) return "100 %";
   const percent = p * 100;
-  if (percent >= 10) return `${percent.toFixed(1)} %`;
+  if (percent >= 1) return `${percent.toFixed(1)} %`;
   if (percent >= 0.001) return `${Number(percent.toPrecision(2))} %`;
   return `${power(percent)} %`;
 }
@@ -55,3 +55,6 @@ export function moment(at: string): string {
 }
 
 export const plural = (n: number, one: string, many = `${one}s`) => `${exactly(n)} ${n === 1 ? one : many}`;
+
+/** A country as an English text has it: its name in the functions is an English one. */
+export const countryName = (name: string) => (name.length <= 3 ? name.toUpperCase() : title(name));

@@ -172,7 +172,8 @@ mod tests {
     fn what_is_shown_first_is_small() {
         let index = std::str::from_utf8(FILES["index.html"].bytes).unwrap();
         let parts = index.split("assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
-        let bytes: usize = parts.map(|name| FILES[name].packed().len()).sum::<usize>() + FILES["index.html"].packed().len();
+        let bytes: usize =
+            parts.map(|name| FILES[name].packed().len()).sum::<usize>() + FILES["index.html"].packed().len();
         assert!(bytes < 100_000, "{bytes}");
     }
 

@@ -57,7 +57,6 @@ export function Facts({ country, variables, selection, onChange, problem }: Prop
           ))}
         </ul>
       )}
-      <Also value={selection.also} onChange={(also) => onChange({ also })} problem={problem} />
       <input
         type="search"
         aria-label="Find a fact"
@@ -77,6 +76,7 @@ export function Facts({ country, variables, selection, onChange, problem }: Prop
         ))}
         {shown.length === 0 && <p class="quiet">No fact is called so.</p>}
       </div>
+      <Also value={selection.also} onChange={(also) => onChange({ also })} problem={problem} />
     </aside>
   );
 }
@@ -101,7 +101,7 @@ function Also({ value, onChange, problem }: { value: string; onChange: (to: stri
   return (
     <form class="also" onSubmit={(event) => (event.preventDefault(), onChange(text))}>
       <label>
-        In SQL
+        And whatever else holds, in SQL
         <input
           type="text"
           spellcheck={false}

@@ -6,7 +6,7 @@ import type { ViewProps } from "../app";
 import { go, link } from "../route";
 import { condition, drawn } from "../sql";
 import { Busy, Code, Trouble, useAsked, useSettled } from "../ui";
-import { count, exactly, oneIn, share } from "../words";
+import { count, countryName, exactly, oneIn, share } from "../words";
 import { Charts } from "./charts";
 import { Facts } from "./facts";
 import { Keep } from "./keep";
@@ -32,7 +32,7 @@ export function People(props: ViewProps) {
           <div class="countries" role="group" aria-label="Country">
             {known.value.map((c) => (
               <a key={c.name} href={link(["people"], { country: c.name })} aria-current={c === country ? "true" : undefined}>
-                <b>{c.title.replace("United States of America", "United States")}</b>
+                <b>{countryName(c.name)}</b>
                 <span>{count(c.people)}</span>
               </a>
             ))}
@@ -73,7 +73,7 @@ function Asking({ route, self, signIn, country, variables }: ViewProps & { count
               <p>
                 {given ? (
                   <>
-                    people are expected of {count(country.people)} in {country.title}: <b>{share(there.probability)}</b>,{" "}
+                    people are expected among the {count(country.people)} of {countryName(country.name)}: <b>{share(there.probability)}</b>,{" "}
                     {nobody ? "nobody satisfies all of it" : oneIn(there.probability)}.{" "}
                     <span class="quiet nowrap" title="The exact share, by the country's network">
                       P = {there.probability.toPrecision(6)}
@@ -81,8 +81,8 @@ function Asking({ route, self, signIn, country, variables }: ViewProps & { count
                   </>
                 ) : (
                   <>
-                    people in {country.title}, {country.universe}, {country.year}. Choose facts to narrow them: every
-                    number is exact, by the network that was fitted to official figures.
+                    {country.universe}, {country.year}. Choose facts to narrow them: every number is exact, by the
+                    network that was fitted to official figures.
                   </>
                 )}
               </p>

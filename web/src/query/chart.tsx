@@ -72,8 +72,9 @@ function chart(rows: Row[], x: string, y: string, mark: Mark, width: number): El
     return plot({
       ...common,
       marginLeft: Math.min(width / 2.5, 24 + longest * 6.8),
-      height: 50 + shown.length * 22,
-      x: { label: plain(y), grid: true, zero: true },
+      height: 80 + shown.length * 22,
+      marginBottom: 44,
+      x: { label: plain(y), zero: true },
       y: { label: null, domain: shown.map((row) => String(row[x])), type: "band" },
       marks: [
         gridX({ stroke: "var(--line)", strokeOpacity: 1 }),
@@ -88,7 +89,7 @@ function chart(rows: Row[], x: string, y: string, mark: Mark, width: number): El
     ...common,
     height: 380,
     x: { label: plain(x), ...(isWords && { type: "point" as const, tickRotate: -30 }) },
-    y: { label: plain(y), grid: true },
+    y: { label: plain(y) },
     ...(isWords && { marginBottom: 80 }),
     marks: [
       gridY({ stroke: "var(--line)", strokeOpacity: 1 }),

@@ -36,8 +36,8 @@ const theme = EditorView.theme({
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--pale)" },
   ".cm-matchingBracket": { backgroundColor: "var(--pale) !important", outline: "none" },
-  ".cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "8px", boxShadow: "0 8px 30px rgb(0 0 0 / .15)", overflow: "hidden" },
-  ".cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "16em" },
+  ".cm-tooltip.cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "8px", boxShadow: "0 8px 30px rgb(0 0 0 / .15)" },
+  ".cm-tooltip-autocomplete.cm-tooltip > ul": { fontFamily: "var(--mono)", maxHeight: "16em" },
   ".cm-tooltip-autocomplete > ul > li": { padding: "2px 10px !important" },
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--pale) !important", color: "var(--ink) !important" },
   ".cm-completionDetail": { color: "var(--soft)", fontStyle: "normal", marginLeft: "1em" },
@@ -59,6 +59,19 @@ const colours = HighlightStyle.define([
   { tag: [tags.lineComment, tags.blockComment], color: "var(--soft)", fontStyle: "italic" },
 ]);
 
+/** What is typed over a selection is put in here: a browser would keep its looks by a style in the text, which the page's policy forbids. */
+const typedOver = EditorView.domEventHandlers({
+  beforeinput: (event, view) => {
+    const { from, to, empty } = view.state.selection.main;
+    const { data } = event;
+    if (event.inputType !== "insertText" || event.isComposing || !data || empty) return false;
+    event.preventDefault();
+    const insert = () => view.state.update(view.state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+    if (!view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, data, insert))) view.dispatch(insert());
+    return true;
+  },
+});
+
 export function editor(place: HTMLElement, text: string, run: () => void): Editor {
   const root = place.attachShadow({ mode: "open" });
   const state = EditorState.create({
@@ -69,6 +82,7 @@ export function editor(place: HTMLElement, text: string, run: () => void): Edito
       drawSelection(),
       bracketMatching(),
       closeBrackets(),
+      typedOver,
       highlightActiveLine(),
       EditorView.lineWrapping,
       EditorView.contentAttributes.of({ "aria-label": "SQL", spellcheck: "false", autocapitalize: "off" }),

@@ -22,7 +22,14 @@ FROM sample_persona('usa', 10000, seed => 42)
 GROUP BY state ORDER BY people DESC`;
 
 /** What writes texts by a model, which costs money. */
-const asksModels = (text: string) => /\b(try_)?generate_narrative\s*\(|openai:/i.test(text);
+const asksModels = (text: string) => /\b(try_)?generate_(narrative|persona)\s*\(|openai:/i.test(text);
+
+/** What the calls to models of a statement would come to, where it makes any. */
+const callsOf = (plan: Rows) => plan.rows.find((row) => row["plan_type"] === "calls_to_models");
+
+/** The plans as they are in the end: how they came about is left out, and what is the same as before. */
+const plans = (rows: Rows) =>
+  rows.rows.filter((row) => !/^initial_| after |_with_|^calls_to/.test(String(row["plan_type"])) || /^Error/.test(String(row["plan"])));
 
 interface Done {
   rows: Rows;
@@ -70,7 +77,10 @@ export function Query({ route, self }: ViewProps) {
     if (!statement) return;
     go(["query"], { sql: statement }, true);
     setDone(undefined);
-    void perform(`EXPLAIN ${statement}`, (rows) => setPlan({ rows, sql: statement, confirm }));
+    void perform(`EXPLAIN ${statement}`, (rows) => {
+      if (confirm && !callsOf(rows)) run.current(true);
+      else setPlan({ rows, sql: statement, confirm });
+    });
   };
   run.current = (anyway = false) => {
     const statement = text();
@@ -154,14 +164,15 @@ export function Query({ route, self }: ViewProps) {
       {plan && (
         <section>
           <div class="heading">
-            <h2>{plan.confirm ? "This asks a model: what it would take" : "The plan"}</h2>
+            <h2>{callsOf(plan.rows) ? "What it would take" : "The plan"}</h2>
             {plan.confirm && (
               <button type="button" class="first" onClick={() => run.current(true)}>
                 Run it all the same
               </button>
             )}
           </div>
-          {plan.rows.rows.map((row, at) => (
+          {callsOf(plan.rows) && <p class="lead">{String(callsOf(plan.rows)?.["plan"])}</p>}
+          {plans(plan.rows).map((row, at) => (
             <div class="code" key={at}>
               <pre tabIndex={0}>
                 <b>{String(row["plan_type"] ?? "")}</b>

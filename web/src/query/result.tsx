@@ -3,8 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Rows } from "../api";
 import { Grid } from "../grid";
-import { Choice } from "../ui";
-import { Chart } from "./chart";
+import { Choice, Trouble, useAsked } from "../ui";
 import { ResultMap } from "./map";
 
 const VIEWS = [
@@ -36,9 +35,16 @@ export function Result({ rows }: { rows: Rows }) {
           Download CSV
         </button>
       </div>
-      {view === "table" && <Grid label="Rows" columns={rows.columns} total={rows.rows.length} row={(at) => rows.rows[at]} />}
-      {view === "chart" && <Chart rows={rows} />}
+      {view === "table" && <Grid raw label="Rows" columns={rows.columns} total={rows.rows.length} row={(at) => rows.rows[at]} />}
+      {view === "chart" && <Drawn rows={rows} />}
       {view === "map" && <ResultMap rows={rows} />}
     </section>
   );
+}
+
+/** Charts are drawn by a library, which is loaded with the first. */
+function Drawn({ rows }: { rows: Rows }) {
+  const loaded = useAsked(() => import("./chart"), []);
+  const Chart = loaded.value?.Chart;
+  return Chart ? <Chart rows={rows} /> : <Trouble problem={loaded.problem} />;
 }

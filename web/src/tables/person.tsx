@@ -21,7 +21,8 @@ export function PersonPage({ table, uuid }: { table: string; uuid: string }) {
   const found = useAsked(columns.length ? read : undefined, [select, uuid]);
   const row = found.value?.rows[0];
   const parts = row && partsOf(found.value?.columns ?? [], row);
-  const narrative = all.find((c) => isVector(c) && c.name.endsWith("_embedding"))?.name.replace(/_embedding$/, "");
+  const vectors = all.filter((c) => isVector(c) && c.name.endsWith("_embedding")).map((c) => c.name.replace(/_embedding$/, ""));
+  const narrative = vectors.find((name) => name === "persona") ?? vectors[0];
   return (
     <>
       <p class="path">
@@ -199,7 +200,7 @@ function Changes({ row, twin }: { row: Row; twin: Rows }) {
       <tbody>
         {changed.map((name) => (
           <tr key={name}>
-            <th scope="row">{plain(name)}</th>
+            <th scope="row">{plain(name.replace(/_list$/, ""))}</th>
             <td>{text(row[name])}</td>
             <td>{text(other[name])}</td>
           </tr>

@@ -1,6 +1,6 @@
 // The rows of a table, in the order of their keys, and searches among them.
 
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useMemo, useState } from "preact/hooks";
 import { type Column, type Problem, type Row, type Rows, type Table, ask, sql, table as asked } from "../api";
 import { Grid } from "../grid";
 import { Card } from "../person";
@@ -15,10 +15,10 @@ const ORIGIN = /^(uuid|seed|row_index|given|pack|country|run_id|narrator|narrati
 const isWide = (c: Column) => c.type.startsWith("List(") || /persona$|_list$|background|interests|goals|skills|narrative/.test(c.name);
 
 const WAYS = [
-  ["facts", "Facts and meaning"],
+  ["both", "Meaning and words"],
   ["meaning", "Meaning"],
   ["words", "Words"],
-  ["both", "Meaning and words"],
+  ["facts", "Facts"],
 ] as const;
 type Way = (typeof WAYS)[number][0];
 
@@ -27,7 +27,7 @@ export function TablePage({ table: name, route }: { table: string; route: Route 
   const columns = known.value?.columns ?? [];
   const text = route.query.get("q") ?? "";
   const where = route.query.get("where") ?? "";
-  const by = (route.query.get("by") ?? "facts") as Way;
+  const by = (route.query.get("by") ?? "both") as Way;
   const to = (change: Record<string, string>) => {
     const query = new URLSearchParams(route.query);
     for (const [key, value] of Object.entries(change)) value ? query.set(key, value) : query.delete(key);
@@ -107,6 +107,9 @@ function Found({ table, text, where, by, onBy }: FoundProps) {
         </h2>
         <Choice label="Searched by" options={WAYS} value={by} onChange={onBy} />
       </div>
+      {found.busy && by === "facts" && (
+        <p class="quiet">The first search by facts takes a while: what people of the table are is embedded once, and kept.</p>
+      )}
       <Trouble problem={found.problem} />
       {found.value && rows.length === 0 && <p>Nobody is found so.</p>}
       <div class="cards">
@@ -158,47 +161,43 @@ function AllRows({ of, columns, where }: { of: Table; columns: Column[]; where: 
     return [...facts, ...able.filter((c) => c.name === "persona")].map((c) => c.name);
   }, [columns]);
   const [chosen, setChosen] = useState(first);
-  const shown = able.filter((c) => chosen.includes(c.name));
+  const shown = chosen.flatMap((name) => able.find((c) => c.name === name) ?? []);
   const hasKey = able.some((c) => c.name === "uuid");
   const known = useAsked((signal) => places(of.name, of.rows, hasKey, where, signal), [of.name, where]);
   const [, redraw] = useState(0);
   const [problem, setProblem] = useState<Problem>();
-  const blocks = useRef(new Map<number, Row[] | null>());
   const select = [...new Set([...(hasKey ? ["uuid"] : []), ...chosen])].map(named).join(", ");
-  useEffect(() => {
-    blocks.current = new Map();
-    redraw((n) => n + 1);
-  }, [known.value, select]);
+  // Of other rows, or of other columns, nothing is known yet.
+  const blocks = useMemo(() => new Map<number, Row[] | null>(), [known.value, select]);
 
   const see = useCallback(
     (from: number, to: number) => {
       const at = known.value;
       if (!at) return;
-      const kept = blocks.current;
       for (let block = Math.floor(from / at.size); block * at.size < to; block++) {
-        if (kept.has(block)) continue;
-        kept.set(block, null);
+        if (blocks.has(block)) continue;
+        blocks.set(block, null);
         const anchor = at.anchors?.[block];
         const parts = [where && `(${where})`, anchor && `uuid >= ${quoted(anchor)}`].filter(Boolean);
         const filter = parts.length ? ` WHERE ${parts.join(" AND ")}` : "";
         const order = at.anchors ? " ORDER BY uuid" : "";
         sql(`SELECT ${select || "*"} FROM ${named(of.name)}${filter}${order} LIMIT ${at.size}`).then(
           ({ rows }) => {
-            kept.set(block, rows);
+            blocks.set(block, rows);
             redraw((n) => n + 1);
           },
           (error) => {
-            kept.delete(block);
+            blocks.delete(block);
             setProblem(problemOf(error));
           },
         );
       }
     },
-    [known.value, select, where],
+    [blocks],
   );
   const row = (at: number) => {
     const size = known.value?.size ?? LEAST;
-    return blocks.current.get(Math.floor(at / size))?.[at % size];
+    return blocks.get(Math.floor(at / size))?.[at % size];
   };
   return (
     <section>

@@ -119,8 +119,11 @@ function Distances(props: { rows: Row[]; name: string; dots: [string, string, st
 function OfTable({ table, country }: { table: Table; country: Country }) {
   const statement = `SELECT figure, tvd, noise_floor, verdict FROM fidelity(${named(table.name)}, ${quoted(country.name)}) ORDER BY tvd DESC`;
   const found = useAsked((signal) => sql(statement, signal), [statement]);
-  const rows = found.value?.rows ?? [];
-  const differ = rows.filter((row) => row["verdict"] !== "agrees");
+  const told = found.value?.rows ?? [];
+  const differ = told.filter((row) => row["verdict"] === "differs").length;
+  const rows = told.filter((row) => row["verdict"] === "agrees" || row["verdict"] === "differs");
+  const beyond = (row: Row) => Number(row["tvd"]) - Number(row["noise_floor"]);
+  const first = [...rows].sort((a, b) => Number(b["verdict"] === "differs") - Number(a["verdict"] === "differs") || beyond(b) - beyond(a)).slice(0, 24);
   const faults = useAsked(
     (signal) => sql(`SELECT check, count(*) AS n FROM validate(${named(table.name)}) GROUP BY 1 ORDER BY 2 DESC`, signal),
     [table.name],
@@ -160,9 +163,10 @@ function OfTable({ table, country }: { table: Table; country: Country }) {
       <Trouble problem={found.problem ?? problem} />
       {found.value && (
         <p class="lead">
-          {differ.length === 0
-            ? `Yes: of ${rows.length} figures none is further off than chance makes a sample of ${exactly(table.rows)}.`
-            : `${differ.length} of ${rows.length} figures are further off than chance makes a sample of ${exactly(table.rows)}: as it should be where only some people were drawn.`}{" "}
+          {differ === 0
+            ? `Yes: of ${plural(rows.length, "figure")} that so many rows can tell of, none is further off than chance makes a sample of ${exactly(table.rows)}.`
+            : `${differ} of ${plural(rows.length, "figure")} are further off than chance makes a sample of ${exactly(table.rows)}: as it should be where only some people were drawn.`}
+          {told.length > rows.length && ` Of ${told.length - rows.length} others it has too few rows to tell.`}{" "}
           {faults.value &&
             (faults.value.rows.length === 0
               ? "No text contradicts its facts."
@@ -171,7 +175,7 @@ function OfTable({ table, country }: { table: Table; country: Country }) {
       )}
       {rows.length > 0 && (
         <Distances
-          rows={rows.slice(0, 24)}
+          rows={first}
           name="figure"
           caption={`Distances of ${table.name} from the figures`}
           dots={[
@@ -180,7 +184,7 @@ function OfTable({ table, country }: { table: Table; country: Country }) {
           ]}
         />
       )}
-      {rows.length > 24 && <p class="quiet small">The 24 that are furthest off, of {rows.length}.</p>}
+      {rows.length > 24 && <p class="quiet small">The 24 that are furthest off beyond chance, of {rows.length}.</p>}
     </section>
   );
 }
@@ -273,7 +277,7 @@ function Figures({ country }: { country: Country }) {
                     <span class={`status ${f.status === "official" ? "done" : "interrupted"}`}>{f.status}</span>
                   </td>
                   <td class="number">{exactly(f.cells)}</td>
-                  <td class="number">{f.distance === undefined ? "" : share(f.distance)}</td>
+                  <td class="number">{f.distance === undefined ? "" : f.distance < 1e-6 ? "nothing" : share(f.distance)}</td>
                   <td>{f.source.agency}</td>
                   <td>{f.source.licence}</td>
                 </tr>
