@@ -117,7 +117,7 @@ async function people(page) {
   await page.locator(".code code", { hasText: "state = 'CA'" }).waitFor();
   const statement = await page.locator(".code code").innerText();
   assert.match(statement, /^SELECT \* FROM generate_persona\('usa', 6, seed => \d+, given => /);
-  await page.locator(".cards .card p", { hasText: "engineer" }).nth(5).waitFor();
+  await page.locator(".cards .card header p", { hasText: "engineer" }).nth(5).waitFor();
   for (const line of await page.locator(".cards .card header").allInnerTexts()) {
     assert.match(line, /(3\d|4[0-5]) · Female/);
     assert.match(line, /CA/);

@@ -30,6 +30,8 @@ export function Chart({ rows }: { rows: Rows }) {
     const drawn = chart(rows.rows, x, y, mark, Math.min(width, 960));
     // The page's policy lets no style be added; the style sheet has what these would say.
     for (const style of drawn.querySelectorAll("style")) style.remove();
+    // It is one picture, whose label tells what it is of.
+    for (const part of drawn.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
     place.current.replaceChildren(drawn);
   }, [rows, x, y, mark, width]);
   if (!numbers.length) return <p class="quiet">A chart takes a column of numbers.</p>;

@@ -5,7 +5,7 @@ import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { PostgreSQL, SQLDialect, sql } from "@codemirror/lang-sql";
 import { HighlightStyle, bracketMatching, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, setDiagnostics } from "@codemirror/lint";
-import { EditorState } from "@codemirror/state";
+import { EditorState, type Text } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import type { Problem } from "../api";
@@ -113,15 +113,36 @@ export function editor(place: HTMLElement, text: string, run: () => void): Edito
 }
 
 function diagnostics({ doc }: EditorState, problem: Problem | undefined, before: number): Diagnostic[] {
-  const at = problem?.position;
-  if (!problem || !at || at.line > doc.lines) return [];
-  // What was sent begins where the text is no more blank.
-  const begin = doc.toString().search(/\S/);
-  const first = doc.lineAt(Math.max(0, begin)).number;
-  const line = doc.line(Math.min(doc.lines, first + at.line - 1));
-  const shift = at.line === 1 ? Math.max(0, begin) - doc.line(first).from - before : 0;
+  if (!problem) return [];
+  const at = problem.position;
+  const found = at ? placed(doc, at, before) : told(doc.toString(), problem.message);
+  return found ? [{ ...found, severity: "error", message: problem.message }] : [];
+}
+
+interface Place {
+  from: number;
+  to: number;
+}
+
+/** The word at a place of the statement as it was sent, which begins where the text is no more blank. */
+function placed(doc: Text, at: { line: number; column: number }, before: number): Place {
+  const begin = Math.max(0, doc.toString().search(/\S/));
+  const first = doc.lineAt(begin);
+  const line = doc.line(Math.min(doc.lines, first.number + at.line - 1));
+  const shift = at.line === 1 ? begin - first.from - before : 0;
   const from = Math.min(line.to, Math.max(line.from, line.from + shift + at.column - 1));
   const word = /^(\w+|"[^"]*"|'[^']*'|\S)/.exec(line.text.slice(from - line.from));
-  const to = Math.min(line.to, from + Math.max(1, word?.[0].length ?? 1));
-  return [{ from: Math.min(from, to), to, severity: "error", message: problem.message }];
+  return { from, to: Math.min(line.to, from + Math.max(1, word?.[0].length ?? 1)) };
+}
+
+/** What a message without a place says is wrong: a level, a name in quotes, a table or function. */
+const NAMED = [/: `([^`]+)`/, /^[^`;]*`([^`]+)`/, /no (?:table|function) ([\w.]+)/];
+
+function told(text: string, message: string): Place | undefined {
+  for (const said of NAMED) {
+    const word = said.exec(message)?.[1]?.split(".").pop() ?? "";
+    const from = word ? text.search(new RegExp(`(?<!\\w)${word.replace(/[^\w\s]/g, "\\$&")}(?!\\w)`, "i")) : -1;
+    if (from >= 0) return { from, to: from + word.length };
+  }
+  return undefined;
 }
