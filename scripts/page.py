@@ -124,6 +124,7 @@ def people(common):
     run = lambda *command, **options: subprocess.run([*common, *command], capture_output=True, text=True, **options)
     for arguments in (
         ["generate", "usa", "--count", "300", "--seed", "7"],
+        ["generate", "singapore", "--count", "60", "--seed", "7"],
         ["generate", "usa", "--count", "20000", "--seed", "7", "--narrator", "none", "--into", "many"],
     ):
         done = run(*arguments)

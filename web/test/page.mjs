@@ -269,14 +269,14 @@ async function runs(page) {
 }
 
 async function trust(page) {
-  await goTo(page, "#/trust?country=usa&table=usa");
+  await goTo(page, "#/trust?country=singapore&table=singapore");
   await page.locator(".lead", { hasText: "figures" }).nth(1).waitFor();
   assert.ok((await page.locator(".distances").count()) === 2);
-  assert.ok((await page.locator(".distances").nth(1).locator("tr").count()) > 10);
-  assert.ok((await page.locator(".figure-table tbody tr").count()) > 50);
+  assert.ok((await page.locator(".distances").nth(1).locator("tr").count()) >= 10);
+  assert.ok((await page.locator(".figure-table tbody tr").count()) > 10);
   await page.getByLabel("Find a figure").fill("marital");
-  await page.waitForFunction(() => document.querySelectorAll(".figure-table tbody tr").length < 30);
-  assert.ok((await page.locator(".sources li").count()) > 8);
+  await page.waitForFunction(() => document.querySelectorAll(".figure-table tbody tr").length < 10);
+  assert.ok((await page.locator(".sources li").count()) > 2);
   const report = await page.evaluate(async (path) => (await fetch(path)).status, await page.getByRole("link", { name: "The report" }).getAttribute("href"));
   assert.equal(report, 200);
   say("trust: compared, listed, reported");
@@ -335,7 +335,7 @@ const SEEN = {
   person: [`#/tables/usa/${person}`, ".told h2"],
   query: ["#/query?sql=" + encodeURIComponent("SELECT state, count(*) AS people FROM many GROUP BY state ORDER BY people DESC LIMIT 15"), ".cm-line"],
   runs: ["#/runs", ".run-list li"],
-  trust: ["#/trust?country=japan", ".distances tr"],
+  trust: ["#/trust?country=singapore", ".distances tr"],
 };
 for (const look of Object.keys(LOOKS)) {
   const { context, page, wrong } = await open(look, url);

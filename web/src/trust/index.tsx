@@ -116,6 +116,9 @@ function Distances(props: { rows: Row[]; name: string; dots: [string, string, st
   );
 }
 
+/** What the network says of each figure is worked out once for a server. */
+const Working = () => <p class="quiet">The first comparison with a country takes a while: what its network says of each figure is worked out exactly.</p>;
+
 function OfTable({ table, country }: { table: Table; country: Country }) {
   const statement = `SELECT figure, tvd, noise_floor, verdict FROM fidelity(${named(table.name)}, ${quoted(country.name)}) ORDER BY tvd DESC`;
   const found = useAsked((signal) => sql(statement, signal), [statement]);
@@ -160,6 +163,7 @@ function OfTable({ table, country }: { table: Table; country: Country }) {
           </a>
         )}
       </div>
+      {found.busy && <Working />}
       <Trouble problem={found.problem ?? problem} />
       {found.value && (
         <p class="lead">
@@ -199,6 +203,7 @@ function Holdouts({ country }: { country: Country }) {
       <h2>
         Held against what it was not told <Busy is={found.busy} what="comparing" />
       </h2>
+      {found.busy && <Working />}
       <Trouble problem={found.problem} />
       {found.value && (
         <p class="lead">
