@@ -58,6 +58,20 @@ function polygons(path) {
   return outer.map((r) => [r, ...kept.filter((hole) => inside(hole) === r)]);
 }
 
+/** Places that are too small to be seen, such as atolls, as squares. */
+function seen(polygons) {
+  const middles = polygons.map(([ring]) => {
+    const of = (axis) => [Math.min(...ring.map((p) => p[axis])), Math.max(...ring.map((p) => p[axis]))];
+    const [[left, right], [top, bottom]] = [of(0), of(1)];
+    return { size: Math.max(right - left, bottom - top), at: [(left + right) / 2, (top + bottom) / 2] };
+  });
+  if (middles.some(({ size }) => size > 3)) return polygons;
+  const half = 1.6;
+  return middles.map(({ at: [x, y] }) => [
+    [[x - half, y - half], [x + half, y - half], [x + half, y + half], [x - half, y + half], [x - half, y - half]],
+  ]);
+}
+
 /** A map of @svg-maps. `level` says which level of the pack a place is. */
 function svg(name, level) {
   const { viewBox, locations } = require(`@svg-maps/${name}`).default ?? require(`@svg-maps/${name}`);
@@ -65,7 +79,7 @@ function svg(name, level) {
   const features = locations.map((place) => ({
     type: "Feature",
     properties: { level: level(place), name: place.name },
-    geometry: { type: "MultiPolygon", coordinates: polygons(place.path) },
+    geometry: { type: "MultiPolygon", coordinates: seen(polygons(place.path)) },
   }));
   return { width, height, features, source: `@svg-maps/${name} ${version(`@svg-maps/${name}`)}`, licence: "CC BY 4.0" };
 }

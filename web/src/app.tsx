@@ -145,7 +145,7 @@ function SignIn({ self, onDone }: { self: Self | undefined; onDone: (isOther: bo
         <code>populace tokens add NAME --role writer</code>. It stays in this page, and is gone when the page is closed.
       </p>
       <form class="stack" onSubmit={submit}>
-        <input class="hidden" type="text" name="username" autoComplete="username" value="populace" tabIndex={-1} readOnly />
+        <input class="hidden" type="text" name="username" aria-label="Name" autoComplete="username" value="populace" tabIndex={-1} readOnly />
         <label>
           Token
           <input type="password" name="token" autoComplete="current-password" required autoFocus placeholder="pop_…" />
