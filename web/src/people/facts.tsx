@@ -50,8 +50,9 @@ export function Facts({ country, variables, selection, onChange, problem }: Prop
         <ul class="chips">
           {chosen.map(([name, fact]) => (
             <li key={name}>
-              <button type="button" class="chip" aria-label={`Remove ${plain(name)}`} onClick={() => set(name, undefined)}>
+              <button type="button" class="chip" title="Remove" onClick={() => set(name, undefined)}>
                 <b>{plain(name)}</b> {told(fact)} <span aria-hidden="true">✕</span>
+                <span class="hidden">, remove</span>
               </button>
             </li>
           ))}
