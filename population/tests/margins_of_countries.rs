@@ -47,8 +47,8 @@ fn the_level_that_is_null_goes_by_its_name() {
     let people = Sampler::to_margins(1, None, &margins).unwrap().draw(0..10_000, None).unwrap();
     let nulls = people.column_by_name("veteran_status").unwrap().null_count() as f64;
     agree("nobody's service", &[nulls, 10_000.0 - nulls], &[0.1, 0.9]);
-    let hidden = wrong(&usa, cells(&["birth"], &[(&[Some("native")], 1.0)]));
-    assert!(hidden.contains("column `birth`: it is hidden"), "{hidden}");
+    let hidden = wrong(&usa, cells(&["marital_detail"], &[(&[Some("widowed")], 1.0)]));
+    assert!(hidden.contains("column `marital_detail`: it is hidden"), "{hidden}");
     let list = wrong(&usa, cells(&["hobbies_and_interests_list"], &[(&[Some("reading")], 1.0)]));
     assert!(list.contains("column `hobbies_and_interests_list`: it is a list"), "{list}");
 }
