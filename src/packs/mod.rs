@@ -162,7 +162,8 @@ mod tests {
             let pack = open(country.name).unwrap().unwrap();
             let variable = pack.variable(name).unwrap();
             let mut levels: Vec<String> = (0..variable.len()).map(|level| variable.label(level)).collect();
-            (shown.sort_unstable(), levels.sort_unstable());
+            shown.sort_unstable();
+            levels.sort_unstable();
             assert_eq!(shown, levels, "{}", country.name);
             assert!(shapes.iter().all(|s| s["arcs"].as_array().is_some_and(|a| !a.is_empty())), "{}", country.name);
         }
