@@ -8,8 +8,8 @@ use crate::draw::kernels::Of;
 use crate::infer::weighed::Weighed;
 use crate::model::network::{Address, Table};
 
-/// A table is made once as many people are to be drawn by it as one part in so many of its rows: a row takes about so much
-/// longer by itself than among others.
+/// A table is made once one person for so many of its rows is to be drawn by it: what was worked out until then is no more than
+/// the table takes, where a row takes so much longer by itself than among others.
 const PAYS: u64 = 2;
 
 /// What draws a variable.
@@ -43,7 +43,10 @@ impl AsDrawn {
             self.make(own);
         }
         match self.table.get() {
-            Some((table, address)) => Of::Table { table, address, guide: None },
+            Some((table, address)) => {
+                let guide = address.guide(&table.rows, people as usize);
+                Of::Table { table, address, guide }
+            }
             None => Of::Weighed(&self.weighed, own),
         }
     }
@@ -55,7 +58,8 @@ impl AsDrawn {
             return;
         }
         let table = self.weighed.table(own, takes);
-        let holds = table.as_ref().map_or(0, |table| 6 * table.rows.entries() as u64 + 8 * self.weighed.rows());
+        // With its guide.
+        let holds = table.as_ref().map_or(0, |table| 8 * table.rows.entries() as u64 + 8 * self.weighed.rows());
         self.room.fetch_add(takes.saturating_sub(holds), Ordering::Relaxed);
         if let Some(table) = table {
             let address = Address::new(&table.parents);
