@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use rustc_hash::FxHashSet;
 
 use crate::catalog::{Call, CallTotals, Failures};
 
@@ -20,23 +20,30 @@ pub struct Asked {
 }
 
 /// Counts what comes of asking.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     counted: Mutex<(Asked, Failures)>,
-    /// When it began: an answer from then on is the statement's own, though it found it in the catalogue
-    since: DateTime<Utc>,
+    /// What was asked for, by the beginnings of keys: an answer to it is the statement's own, though it is found in the
+    /// catalogue
+    own: Mutex<FxHashSet<u64>>,
+}
+
+/// The beginning of a key, which is a hash.
+fn beginning(key: &[u8; 32]) -> u64 {
+    key.first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 impl Tally {
-    pub(crate) fn new() -> Tally {
-        Tally { counted: Mutex::default(), since: Utc::now() }
-    }
-
     fn lock(&self) -> MutexGuard<'_, (Asked, Failures)> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn own(&self) -> MutexGuard<'_, FxHashSet<u64>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn called(&self, call: &Call) {
+        self.own().insert(beginning(&call.key));
         let mut tally = self.lock();
         match &call.error {
             None => tally.0.totals.answered += 1,
@@ -55,9 +62,9 @@ impl Tally {
         }
     }
 
-    /// An answer was in the catalogue since a time, told to the second.
-    pub(crate) fn knew(&self, at: &str) {
-        if DateTime::parse_from_rfc3339(at).is_ok_and(|at| at.timestamp() >= self.since.timestamp()) {
+    /// The answer of a key was in the catalogue since a time.
+    pub(crate) fn knew(&self, key: &[u8; 32], at: &str) {
+        if self.own().contains(&beginning(key)) {
             return;
         }
         let day = at.split('T').next().unwrap_or_default();
@@ -93,11 +100,27 @@ mod tests {
 
     #[test]
     fn a_statement_finds_no_answers_of_its_own_in_the_catalogue() {
-        let tally = Tally::new();
-        let at = |seconds: i64| (tally.since + chrono::TimeDelta::seconds(seconds)).format("%Y-%m-%dT%H:%M:%SZ");
-        for (seconds, known) in [(-86_400, 1), (-1, 2), (0, 2), (5, 2)] {
-            tally.knew(&at(seconds).to_string());
-            assert_eq!(tally.lock().0.known, known, "{seconds} s after it began");
+        let tally = Tally::default();
+        let call = |key| Call {
+            key,
+            run: None,
+            model: "m".into(),
+            texts: "persona".into(),
+            letters: 1,
+            answer: Some("{}".into()),
+            error: None,
+            finish_reason: None,
+            prompt_tokens: None,
+            completion_tokens: None,
+            estimated: false,
+            attempts: 1,
+            cost_usd: None,
+            latency_ms: 1,
+        };
+        tally.called(&call([1; 32]));
+        for key in [[1; 32], [2; 32], [1; 32]] {
+            tally.knew(&key, "2026-11-24T12:00:00Z");
         }
+        assert_eq!(tally.take().known, 1);
     }
 }

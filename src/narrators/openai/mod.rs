@@ -209,7 +209,7 @@ impl OpenAiNarrator {
         let known = catalog.answer(&key).map_err(lost)?;
         let mut pending = Pending::new(asked);
         if let Some(known) = known {
-            match self.at_hand(&pending, &known, facts) {
+            match self.at_hand(&key, &pending, &known, facts) {
                 Some(reply) => return Ok(reply),
                 None => self.keep(&mut pending, &known.text, facts),
             }
@@ -243,9 +243,15 @@ impl OpenAiNarrator {
     }
 
     /// The texts of a whole answer that is at hand.
-    fn at_hand(&self, pending: &Pending, known: &Answer, facts: &Map<String, Value>) -> Option<Arc<Reply>> {
+    fn at_hand(
+        &self,
+        key: &[u8; 32],
+        pending: &Pending,
+        known: &Answer,
+        facts: &Map<String, Value>,
+    ) -> Option<Arc<Reply>> {
         let texts = texts(&known.text, pending.whole()).ok()?;
-        self.activity.tally.knew(&known.at);
+        self.activity.tally.knew(key, &known.at);
         self.note(pending.whole(), &texts, facts);
         Some(Arc::new(Reply { texts, ..Reply::default() }))
     }
@@ -263,7 +269,7 @@ impl OpenAiNarrator {
             self.rested()?;
             match catalog.claim(key, anyway).await.map_err(lost)? {
                 Claimed::Ours(claim) => return self.ask(key, pending, facts, (&catalog, claim)).await,
-                Claimed::Known(known) => match self.at_hand(&pending, &known, facts) {
+                Claimed::Known(known) => match self.at_hand(&key, &pending, &known, facts) {
                     Some(reply) => return Ok(reply),
                     None => anyway = true,
                 },
