@@ -46,7 +46,8 @@ const KNOWN: &[(&str, &str, bool)] = &[
 ];
 
 /// What is told with capital letters.
-const SPELLED: &[(&str, &str)] = &[("datestyle", "DateStyle"), ("intervalstyle", "IntervalStyle"), ("timezone", "TimeZone")];
+const SPELLED: &[(&str, &str)] =
+    &[("datestyle", "DateStyle"), ("intervalstyle", "IntervalStyle"), ("timezone", "TimeZone")];
 
 /// What cannot be set.
 const FIXED: &[&str] = &[

@@ -141,7 +141,8 @@ const TRUE: &[&str] = &[
     "pg_has_role",
 ];
 
-const FALSE: &[&str] = &["pg_is_in_recovery", "pg_is_other_temp_schema", "pg_relation_is_publishable", "pg_is_wal_replay_paused"];
+const FALSE: &[&str] =
+    &["pg_is_in_recovery", "pg_is_other_temp_schema", "pg_relation_is_publishable", "pg_is_wal_replay_paused"];
 
 const NO_TEXT: &[&str] = &[
     "obj_description",

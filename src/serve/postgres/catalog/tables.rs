@@ -184,7 +184,8 @@ const EMPTY: &[(&str, &str)] = &[
 ];
 
 /// Tables that are made of those of the database.
-const OF_TABLES: &[&str] = &["pg_class", "pg_attribute", "pg_tables", "pg_views", "information_tables", "information_columns"];
+const OF_TABLES: &[&str] =
+    &["pg_class", "pg_attribute", "pg_tables", "pg_views", "information_tables", "information_columns"];
 
 const OTHERS: &[&str] = &[
     "pg_am",
