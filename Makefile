@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo serve test test-llm test-readers test-clients check bench docs pack
+.PHONY: setup build demo serve test test-llm test-readers test-clients test-page check bench docs pack web
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -37,6 +37,14 @@ test-readers: build
 # Other programs' clients get what they ask the server for: MCP's own, schemathesis, those of PostgreSQL (installed once, into the cache).
 test-clients: build
 	python3 scripts/clients.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
+
+# A headless Chromium uses each view of the page; screenshots come into target/page (Node's packages are installed once).
+test-page: build
+	python3 scripts/page.py "$${CARGO_TARGET_DIR:-target}/debug/populace" "$${CARGO_TARGET_DIR:-target}/page"
+
+# The files of the page, from web/src; they are committed, so that nothing else needs Node.
+web:
+	python3 scripts/page.py --build
 
 check:
 	cargo fmt --all --check

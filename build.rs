@@ -18,6 +18,7 @@ struct Country {
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=datasets");
+    println!("cargo::rerun-if-changed=web/dist");
     let top = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo names the folder of the package"));
     let folders = sorted(&top.join("datasets"), |path| path.join("pack.toml").is_file());
     let countries: Vec<Country> = folders.into_iter().filter_map(country).collect();
@@ -92,11 +93,16 @@ fn list(countries: &[Country]) -> String {
             path if path.is_file() => format!("include_str!({})", place(&path)),
             _ => "\"\"".into(),
         };
+        let map = match folder.join("map.topojson") {
+            path if path.is_file() => format!("Some(include_str!({}))", place(&path)),
+            _ => "None".into(),
+        };
         let (words, statements) = (text_of("labels.toml"), text_of("plausibility.toml"));
         let entry = format!(
             "    Country {{\n        name: {name:?},\n        codes: {codes:?},\n        language: {language:?},\n        \
              bytes: include_bytes!({pack}),\n        prompts: {prompts},\n        outline: {outline},\n        \
-             coded: &[{coded}],\n        words: {words},\n        statements: {statements},\n        pack: OnceLock::new(),\n        harmonised: OnceLock::new(),\n        \
+             coded: &[{coded}],\n        words: {words},\n        map: {map},\n        statements: {statements},\n        \
+             pack: OnceLock::new(),\n        harmonised: OnceLock::new(),\n        \
              labels: OnceLock::new(),\n    }},\n"
         );
         text.write_str(&entry).expect("a text takes what is written to it");

@@ -314,10 +314,21 @@ fn strip(text: &str) -> String {
     while let Some(rest) = PREFIXES.iter().find_map(|p| text.strip_prefix(p)) {
         text = rest;
     }
-    match signature(text) {
+    match signature(text).or_else(|| unplanned(text)) {
         Some(plain) => plain,
         None => text.to_string(),
     }
+}
+
+/// A subquery that DataFusion has no plan for, which it tells by the name of an expression.
+fn unplanned(text: &str) -> Option<String> {
+    let expression = text.split_once("Physical plan does not support logical expression ")?.1;
+    let subquery = ["OuterReferenceColumn(", "ScalarSubquery(", "Exists(", "InSubquery("];
+    subquery.iter().any(|known| expression.starts_with(known)).then(|| {
+        "a subquery reads columns of the query around it where that is not supported: give it a FROM of its own and \
+         compare with its columns, or write it as a join"
+            .into()
+    })
 }
 
 /// A text less the places in sources where Lance and others noticed: `, …/src/io/commit.rs:653:26`. They are of the
@@ -364,13 +375,27 @@ fn signature(text: &str) -> Option<String> {
         return Some(format!("{name} takes no arguments of the types ({}{takes}", types));
     }
     let name = between("Function '")(text)?;
-    let (wanted, given) = (all(" requires ", ", but received "), all("(DataType: ", ")"));
-    if let ([_, ..], [given, ..]) = (&wanted[..], &given[..]) {
-        return Some(format!("{name} takes {}, which {given} is not", wanted.join(", ")));
+    let (wanted, given) = (all(" requires ", ", but received "), text.split_once("(DataType: ").map(|(_, rest)| rest));
+    if let ([_, ..], Some(given)) = (&wanted[..], given) {
+        return Some(format!("{name} takes {}, which {} is not", wanted.join(", "), to_closing(given)));
     }
     let (wanted, given) = (all(" expects ", " arguments but received "), all(" arguments but received ", "."));
     let given = given.first()?.split(|c: char| !c.is_ascii_digit()).next()?;
     (!wanted.is_empty()).then(|| format!("{name} takes {} arguments, and {given} are given", wanted.join(" or ")))
+}
+
+/// A text up to the parenthesis that closes what was opened before it.
+fn to_closing(text: &str) -> &str {
+    let mut open = 1;
+    let end = text.find(|c| {
+        open += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        open == 0
+    });
+    &text[..end.unwrap_or(text.len())]
 }
 
 #[cfg(test)]
@@ -422,6 +447,8 @@ mod tests {
             Decimal, but received String (DataType: Utf8).,Error during planning: Function 'sum' requires Int64, but \
             received String (DataType: Utf8)..";
         assert_eq!(strip(sum), "sum takes Decimal, Int64, which Utf8 is not");
+        let coded = sum.replace("Utf8)", "Dictionary(Int32, Utf8))");
+        assert_eq!(strip(&coded), "sum takes Decimal, Int64, which Dictionary(Int32, Utf8) is not");
         let round = "Function 'round' failed to match any signature, errors: Error during planning: Function 'round' \
             expects 2 arguments but received 3,Error during planning: Function 'round' expects 1 arguments but received 3.";
         assert_eq!(strip(round), "round takes 2 or 1 arguments, and 3 are given");
@@ -432,6 +459,9 @@ mod tests {
             "substr takes no arguments of the types (Int32); it is substr(str: Any) or substr(str: Any, n: Any)"
         );
         assert_eq!(strip("Function 'now' is odd"), "Function 'now' is odd");
+        let lateral = "This feature is not implemented: Physical plan does not support logical expression \
+            OuterReferenceColumn(Field { name: \"age\" }, Column { relation: None, name: \"age\" })";
+        assert!(strip(lateral).starts_with("a subquery reads columns of the query around it"));
     }
 
     #[test]

@@ -18,6 +18,24 @@ struct Took {
     refused: Vec<String>,
 }
 
+/// The processor time of all threads in milliseconds, where the machine tells it: what others do beside is not in it.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn processor() -> Option<f64> {
+    unsafe extern "C" {
+        fn clock_gettime(clock: i32, into: *mut [i64; 2]) -> i32;
+    }
+    const OF_THE_PROCESS: i32 = 2;
+    let mut told = [0; 2];
+    // It writes the two numbers of its `timespec`, and nothing else.
+    let failed = unsafe { clock_gettime(OF_THE_PROCESS, &raw mut told) };
+    (failed == 0).then(|| told[0] as f64 * 1e3 + told[1] as f64 / 1e6)
+}
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+fn processor() -> Option<f64> {
+    None
+}
+
 #[test]
 fn every_country_answers_everything() {
     let long = std::env::var_os("POPULACE_LONG").is_some();
@@ -63,9 +81,10 @@ fn every_country_answers_everything() {
         }
         let mut took: Vec<(&str, Took)> = vec![];
         for (kind, question) in questions {
-            let started = Instant::now();
+            let (started, before) = (Instant::now(), processor());
             let answer = Sampler::given(pack.clone(), 1, &question);
-            let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+            let elapsed = started.elapsed().as_secs_f64() * 1e3;
+            let milliseconds = before.zip(processor()).map_or(elapsed, |(before, after)| after - before);
             let at = took.iter().position(|(k, _)| *k == kind).unwrap_or_else(|| {
                 took.push((kind, Took::default()));
                 took.len() - 1

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from shared_pack.bands import band_of, first
+from shared_pack.bands import band_of, first, last
 from shared_pack.tables import figure, level_list, levels, marginal, read, recoded, total
 
 from .codes import AGE5, CONJUGAL, DETAIL, EDUCATION4, MARITAL, PUBLISHED4, RACE, RELIGION, SEX, SEXES, STATES
@@ -124,8 +124,7 @@ def marital():
     figure("conjugal_age_sex", ["sex", "age", "conjugal_status"], lives)
     both, civil = {}, defaultdict(float)
     for (sex, age, conjugal), v in lives.items():
-        row = CIVIL[conjugal][next(at for at, band in enumerate(CIVIL_AGES) if band_of(first(age), [band]))]
-        for status, share in zip(MARITAL, row):
+        for status, share in zip(MARITAL, civil_of(conjugal, age)):
             civil[sex, age, status] += v * share
             for region, tilt in INFORMAL.items():
                 informal = status == "Solteiro" and conjugal == "União consensual"
@@ -134,6 +133,16 @@ def marital():
     figure("conjugal_seed", ["state", "sex", "age", "marital_status", "conjugal_status"], both, "weight", sig=5)
     figure("marital_seed", ["state", "zone", "sex", "age", "race", "education_level", "marital_status"],
            civil_leans(), "weight", sig=4)
+
+
+def civil_of(conjugal, age):
+    """Shares of each civil status at an age: on a line between the middles of the bands for which they are assumed."""
+    middle = (first(age) + min(last(age), 90)) / 2
+    middles = [(first(band) + min(last(band), 85)) / 2 for band in CIVIL_AGES]
+    after = next((at for at, m in enumerate(middles) if m > middle), len(middles))
+    lower, upper = max(0, after - 1), min(after, len(middles) - 1)
+    part = (middle - middles[lower]) / (middles[upper] - middles[lower]) if upper > lower else 0.0
+    return [a + part * (b - a) for a, b in zip(CIVIL[conjugal][lower], CIVIL[conjugal][upper])]
 
 
 def civil_leans():

@@ -15,10 +15,11 @@ UNNAMED = ("999999", "Trabalhador de ocupação não especificada")
 
 
 def labour():
-    figure("labour_age_sex_state", ["state", "sex", "age", "labour_status"],
-           {(STATES[r["state"]], SEX[r["sex"]], r["age_group"], LABOUR[r["labour_status"]]):
-            float(r["count"]) * (0.0 if first(r["age_group"]) >= 60 and r["labour_status"] == "student" else 1.0)
-            for r in read("labour_status_age_sex_state_estimate.csv")})
+    by_age = {(STATES[r["state"]], SEX[r["sex"]], r["age_group"], LABOUR[r["labour_status"]]):
+              float(r["count"]) * (0.0 if first(r["age_group"]) >= 60 and r["labour_status"] == "student" else 1.0)
+              for r in read("labour_status_age_sex_state_estimate.csv")}
+    figure("labour_age_sex_state", ["state", "sex", "age", "labour_status"], by_age)
+    employed_by_race(by_age)
     counts = defaultdict(float)
     for r in read("labour_joint_pnadc2017_sample.csv"):
         counts[r["age_group"], OF_DETAIL[DETAIL[r["education_level"]]], r["labour_status"]] += float(r["count"])
@@ -34,6 +35,40 @@ def labour():
                         seed[sex, age, level, union, status] = (share((wide, level))[known] / share((wide,))[known] *
                                                                 tilt.get(code, 1.0))
     figure("labour_seed", ["sex", "age", "education_level", "conjugal_status", "labour_status"], seed, "weight", sig=4)
+
+
+# ASSUMPTION: the share of those of 14 to 17 who had worked, who are among the interviewed.
+MINORS_AT_WORK = 0.12
+WORK_RACE = {"branca": "branca", "amarela": "branca", "parda": "outras", "preta": "outras", "indigena": "outras"}
+
+
+def employed_by_race(by_age):
+    """Who has work by race: the odds next to one another in the state as interviewed in 2020, the employed of 2024."""
+    people, worked = defaultdict(float), defaultdict(float)
+    for r in read("race_age_sex_state_estimate.csv"):
+        of, age = (STATES[r["state"]], WORK_RACE[r["race_ethnicity"]]), first(r["age_group"])
+        people[*of, "minors"] += {10: 0.2, 15: 1.0}.get(age, 0.0) * float(r["count"])
+        people[*of, "adults"] += float(r["count"]) if age >= 18 else 0.0
+    for r in read("worked_last_week_race_state_pnadcovid2020_respondents.csv"):
+        if r["race_ethnicity"] in WORK_RACE:
+            worked[STATES[r["state"]], WORK_RACE[r["race_ethnicity"]], r["worked_last_week"]] += float(r["count"])
+    cells = {}
+    for state in STATES.values():
+        here = {k: v for k, v in by_age.items() if k[0] == state}
+        everybody = sum(here.values())
+        employed = sum(v for k, v in here.items() if k[3] == LABOUR["employed"])
+        start = {}
+        for race in ("branca", "outras"):
+            yes, no = worked[state, race, "yes"], worked[state, race, "no"]
+            of = {who: people[state, race, who] for who in ("minors", "adults")}
+            minors = of["minors"] / (of["minors"] + of["adults"])
+            share = (yes / (yes + no) - minors * MINORS_AT_WORK) / (1 - minors)
+            start[race, "job"], start[race, "no_job"] = of["adults"] * share, of["adults"] * (1 - share)
+        whole = sum(start.values())
+        races = {race: everybody * (start[race, "job"] + start[race, "no_job"]) / whole for race in ("branca", "outras")}
+        fitted = rake(start, races, {"job": employed, "no_job": everybody - employed})
+        cells |= {(state, *key): v for key, v in fitted.items()}
+    figure("employed_race_state", ["state", "race", "labour_status"], cells)
 
 
 # ASSUMPTION: odds of a labour status of those who live or have lived in a union, and of those who never did.

@@ -19,7 +19,7 @@ def household_size():
         cells[PLACES[r["district_code"]][1], ZONES[r["urban_rural"]], SIZES[size]] += float(r["count"]) * members[size]
     figure("household_size_state", ["state", "zone", "household_size"], cells, digits=1)
     # ASSUMPTION: who lives alone, and who among many
-    seed = {}
+    seed, lean = {}, sizes_by_faith()
     for state, alone in (("never", 1.0), ("married", 0.12), ("past", 2.5)):
         for age in ("18-24", "25-34", "35-49", "50-64", "65+"):
             for n in range(1, 13):
@@ -28,8 +28,30 @@ def household_size():
                     base *= alone * {"18-24": 0.6, "25-34": 1, "35-49": 1, "50-64": 1.4, "65+": 1.6}[age]
                 if n == 2:
                     base *= {"18-24": 0.4, "25-34": 0.8, "35-49": 0.5, "50-64": 1.6, "65+": 2.4}[age]
-                seed[state, age, n] = base
-    figure("household_size_seed", ["marital_status", "age", "household_size"], seed, "share", sig=3)
+                for (zone, faith, size), ratio in lean.items():
+                    if size == min(n, 7):
+                        seed[state, age, zone, faith, n] = base * ratio
+    figure("household_size_seed", ["marital_status", "age", "zone", "religion", "household_size"], seed, "share", sig=3)
+
+
+def sizes_by_faith():
+    """How many more live in a household of a size (7 stands for 7 and more) by religion than of all who live in the same
+    state and residence: households of 2001 by religion of the head, weighted by their members."""
+    people = defaultdict(float)
+    for r in read("household_size_religion_state_urban_2001.csv"):
+        faith = r["religion"] if r["religion"] in ("muslim", "christian") else "rest"
+        size = int(r["household_size"][0])
+        people[r["state"], r["urban_rural"], faith, size] += float(r["count"]) * (8.5 if size == 7 else size)
+    seen, expected, all_of, of_faith = (defaultdict(float) for _ in range(4))
+    for (state, zone, faith, size), v in people.items():
+        all_of[state, zone, size] += v
+        all_of[state, zone] += v
+        of_faith[state, zone, faith] += v
+    for (state, zone, faith), v in of_faith.items():
+        for size in range(1, 8):
+            seen[zone, faith, size] += people[state, zone, faith, size]
+            expected[zone, faith, size] += v * all_of[state, zone, size] / all_of[state, zone]
+    return {(ZONES[zone], faith, size): v / expected[zone, faith, size] for (zone, faith, size), v in seen.items()}
 
 
 TENURE = {"owned": "owned", "rented": "rented", "other": "other"}

@@ -246,6 +246,13 @@ def religion():
     figure("religion_ethnicity_2020", ["ethnicity", "religion"],
            {(ETHNICITY[r["ethnicity"]], broad[r["religion_broad"]]): float(r["count"])
             for r in read("religion_ethnicity_partial.csv")})
+    # A published table, of which six rows and the total were at hand; Christians and other religions are the rest.
+    by_sex = {(column.capitalize(), r["religion"]): float(r[column])
+              for r in assumption("religion_sex_2020.csv") for column in ("male", "female")}
+    for sex in SEXES:
+        whole = by_sex.pop((sex, "total"))
+        by_sex[sex, "christian_or_other"] = whole - sum(v for (x, _), v in by_sex.items() if x == sex)
+    figure("religion_sex_2020", ["sex", "religion"], by_sex)
     tilt = {(r["origin"], r["religion"]): float(r["weight"]) for r in assumption("religion_by_origin.csv")}
     schooling = {(r["ethnicity"], r["religion"]): float(r["degree"]) for r in assumption("religion_by_degree.csv")}
     seed = {}

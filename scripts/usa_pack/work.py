@@ -386,7 +386,14 @@ def occupations(workers, group_race):
         places.setdefault(PLACED.get(k) or PLACED.get(g, "other"), []).append(k)
     manifest_section("work with places of its own", [f"{place} = [" + ", ".join(f'"{k}"' for k in sorted(ks)) + "]"
                                                      for place, ks in places.items()])
+    listed = ["none", *kinds, "military_specific"]
+    manifest_section("work of citizens", [f"{of} = [" + ", ".join(f'"{k}"' for k in listed if (k in CITIZENS) == yes) + "]"
+                                          for of, yes in (("citizens", True), ("anybody", False))])
     return order, soc, by_sex, placed
+
+
+# Kinds of work that only citizens are admitted to, by law or by nearly all departments.
+CITIZENS = ("law_enforcement", "judges", "public_offices")
 
 
 def occupation_kinds(order, group, by_sex, soc, workers):

@@ -1,11 +1,13 @@
-//! What runs and sessions have spent: reserved before a request is sent, settled by what the answer took. It is kept
-//! here so that a run that is resumed, and another process at its side, share what it may spend.
+//! What runs, sessions and tokens have spent: reserved before a request is sent, settled by what the answer took. It is
+//! kept here so that a run that is resumed, another process at its side, and all that is asked with one token share what
+//! may be spent.
 
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Error};
+use super::{Catalog, Error, explain};
 
 /// Requests, tokens and money.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -17,7 +19,8 @@ pub struct Amount {
 }
 
 /// What may be spent in all; nothing is bounded where it is not said.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Bounds {
     pub calls: Option<u64>,
     pub tokens: Option<u64>,
@@ -31,9 +34,21 @@ impl Bounds {
     }
 }
 
+/// Who spends, and what they may spend in all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// A run by its identifier, a session that has none, or a token (`token:ID`)
+    pub name: String,
+    pub bounds: Bounds,
+    /// Whose bounds these are, where they are not those of a command
+    pub whose: Option<String>,
+}
+
 /// A bound that leaves no room.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exhausted {
+    /// Whose bound it is, where it is not that of a command
+    pub whose: Option<String>,
     /// Which it is, and how much: `15 calls`
     pub bound: String,
     /// What sets it in a command
@@ -44,42 +59,57 @@ pub struct Exhausted {
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the limit of {} is reached: a larger {} lets it go on", self.bound, self.option)
+        match &self.whose {
+            Some(whose) => write!(
+                f,
+                "{whose} may spend {} in all, and has: `populace tokens add` makes one that may spend more",
+                self.bound
+            ),
+            None => write!(f, "the limit of {} is reached: a larger {} lets it go on", self.bound, self.option),
+        }
     }
 }
 
 impl Bounds {
     fn exhausted(&self, spent: Amount, more: Amount) -> Option<Exhausted> {
+        let reached = |bound, option, may_pass| Exhausted { whose: None, bound, option, may_pass };
         if let Some(most) = self.calls.filter(|most| spent.calls + more.calls > *most) {
-            return Some(Exhausted { bound: format!("{most} calls"), option: "--max-calls", may_pass: false });
+            return Some(reached(format!("{most} calls"), "--max-calls", false));
         }
         if let Some(most) = self.tokens.filter(|most| spent.tokens + more.tokens > *most) {
-            return Some(Exhausted { bound: format!("{most} tokens"), option: "--max-tokens", may_pass: true });
+            return Some(reached(format!("{most} tokens"), "--max-tokens", true));
         }
         let most = self.cost_usd.filter(|most| spent.cost_usd >= *most || spent.cost_usd + more.cost_usd > *most)?;
-        Some(Exhausted { bound: format!("{most} US dollars"), option: "--max-cost", may_pass: true })
+        Some(reached(format!("{most} US dollars"), "--max-cost", true))
     }
 }
 
 impl Catalog {
-    /// Adds to what an account has spent, if that stays within bounds; `reserved` makes what stands for it, before
-    /// anybody else can reserve. An account is a run by its identifier, or a session that has none.
+    /// Adds to what accounts have spent, to all or none of them, if each stays within its bounds; `reserved` makes what
+    /// stands for it, before anybody else can reserve.
     ///
     /// # Errors
     /// If the catalogue cannot be written.
     pub async fn reserve<T: Send + 'static>(
         &self,
-        account: String,
+        accounts: Vec<Account>,
         more: Amount,
-        bounds: Bounds,
         reserved: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Result<T, Exhausted>, Error> {
         // Who is bounded by nothing need not wait to be told so.
-        if !bounds.are_set() {
-            self.post(move |connection| reserve(connection, &account, more, bounds).map(|_| ()));
+        if !accounts.iter().any(|account| account.bounds.are_set()) {
+            self.post(move |connection| reserve(connection, &accounts, more).map(|_| ()));
             return Ok(Ok(reserved()));
         }
-        self.write(move |connection| Ok(reserve(connection, &account, more, bounds)?.map(|()| reserved()))).await
+        self.write(move |connection| Ok(reserve(connection, &accounts, more)?.map(|()| reserved()))).await
+    }
+
+    /// What an account has spent.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub fn spent(&self, account: &str) -> Result<Amount, Error> {
+        spent(&self.connection(), account).map_err(|e| explain(&self.path, &e))
     }
 
     /// Puts what was taken in the place of what was reserved.
@@ -88,20 +118,21 @@ impl Catalog {
     }
 }
 
-fn reserve(
-    connection: &Connection,
-    account: &str,
-    more: Amount,
-    bounds: Bounds,
-) -> rusqlite::Result<Result<(), Exhausted>> {
-    let spent = spent(connection, account)?;
-    if let Some(exhausted) = bounds.exhausted(spent, more) {
-        return Ok(Err(exhausted));
+fn reserve(connection: &Connection, accounts: &[Account], more: Amount) -> rusqlite::Result<Result<(), Exhausted>> {
+    let mut all_spent = Vec::with_capacity(accounts.len());
+    for Account { name, bounds, whose } in accounts {
+        let spent = spent(connection, name)?;
+        if let Some(exhausted) = bounds.exhausted(spent, more) {
+            return Ok(Err(Exhausted { whose: whose.clone(), ..exhausted }));
+        }
+        all_spent.push(spent);
     }
-    let (calls, tokens) = (spent.calls + more.calls, spent.tokens + more.tokens);
     let sql = "INSERT OR REPLACE INTO budgets (account, calls, tokens, cost_usd) VALUES (?1, ?2, ?3, ?4)";
-    let values = params![account, calls as i64, tokens as i64, spent.cost_usd + more.cost_usd];
-    connection.prepare_cached(sql)?.execute(values)?;
+    for (account, spent) in accounts.iter().zip(all_spent) {
+        let (calls, tokens) = (spent.calls + more.calls, spent.tokens + more.tokens);
+        let values = params![account.name, calls as i64, tokens as i64, spent.cost_usd + more.cost_usd];
+        connection.prepare_cached(sql)?.execute(values)?;
+    }
     Ok(Ok(()))
 }
 
@@ -143,7 +174,8 @@ mod tests {
         let [one, two] = [Catalog::open(folder.path()).unwrap(), Catalog::open(folder.path()).unwrap()];
         let bounds = Bounds { calls: Some(3), cost_usd: Some(0.5), ..Bounds::default() };
         let some = Amount { calls: 1, tokens: 100, cost_usd: 0.2 };
-        let reserve = async |catalog: &Catalog| catalog.reserve("r".into(), some, bounds, || {}).await.unwrap();
+        let account = |name: &str| Account { name: name.into(), bounds, whose: None };
+        let reserve = async |catalog: &Catalog| catalog.reserve(vec![account("r")], some, || {}).await.unwrap();
         assert!(reserve(&one).await.is_ok() && reserve(&two).await.is_ok());
         let full = reserve(&one).await.unwrap_err();
         assert_eq!(
@@ -159,6 +191,29 @@ mod tests {
             (full.to_string().as_str(), full.may_pass),
             ("the limit of 3 calls is reached: a larger --max-calls lets it go on", false)
         );
-        assert!(two.reserve("other".into(), some, bounds, || {}).await.unwrap().is_ok());
+        assert!(two.reserve(vec![account("other")], some, || {}).await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn all_accounts_pay_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let account = |name: &str, calls, whose: Option<&str>| Account {
+            name: name.into(),
+            bounds: Bounds { calls, ..Bounds::default() },
+            whose: whose.map(String::from),
+        };
+        let one = Amount { calls: 1, ..Amount::default() };
+        let ask = async |run: &str| {
+            let accounts = vec![account(run, None, None), account("token:t", Some(2), Some("the token analyst"))];
+            catalog.reserve(accounts, one, || {}).await.unwrap()
+        };
+        assert!(ask("a").await.is_ok() && ask("b").await.is_ok());
+        let full = ask("c").await.unwrap_err();
+        assert_eq!(
+            full.to_string(),
+            "the token analyst may spend 2 calls in all, and has: `populace tokens add` makes one that may spend more"
+        );
+        assert_eq!((catalog.spent("c").unwrap().calls, catalog.spent("token:t").unwrap().calls), (0, 2));
     }
 }

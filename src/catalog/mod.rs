@@ -22,7 +22,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use batches::{Batch, OpenBatch};
-pub use budgets::{Amount, Bounds, Exhausted};
+pub use budgets::{Account, Amount, Bounds, Exhausted};
 pub use calls::{Answer, Call, CallTotals, Claim, Claimed, Forget, Typical};
 pub use failures::Failures;
 pub use owners::AtWork;

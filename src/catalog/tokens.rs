@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Error, explain};
+use super::{Account, Bounds, Catalog, Error, explain};
 
 pub(super) const MIGRATION: &str = "CREATE TABLE tokens (
         id TEXT PRIMARY KEY,
@@ -61,6 +61,8 @@ pub struct TokenLimits {
     pub tokens: Option<u64>,
     /// US dollars of a statement or run
     pub cost_usd: Option<f64>,
+    /// What all statements and runs may take together, for as long as the token is there
+    pub in_all: Bounds,
 }
 
 /// A token, without its secret.
@@ -79,6 +81,14 @@ pub struct Token {
     /// The first moment at which it is no longer good, in UTC: `2026-12-31T00:00:00Z`
     pub expires: Option<String>,
     pub added: String,
+}
+
+impl Token {
+    /// From what all that is asked with it is paid.
+    pub fn account(&self) -> Account {
+        let whose = Some(format!("the token {}", self.name));
+        Account { name: format!("token:{}", self.id), bounds: self.limits.in_all, whose }
+    }
 }
 
 /// A hash of a token's secret.

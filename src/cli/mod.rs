@@ -183,6 +183,7 @@ fn temperature(text: &str) -> Result<f64, String> {
 impl AskingArguments {
     fn asking(&self) -> RequestOptions {
         RequestOptions {
+            payer: None,
             concurrency: Some(self.concurrency.into()),
             timeout: Some(Duration::from_secs(self.timeout.into())),
             temperature: self.temperature,

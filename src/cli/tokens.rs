@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{DatabaseArguments, Failure, dollars};
-use crate::catalog::{Role, Token, TokenLimits};
+use crate::catalog::{Amount, Bounds, Role, Token, TokenLimits};
 use crate::serve::{Issued, Wanted, issue};
 
 #[derive(Debug, Args)]
@@ -71,6 +71,15 @@ struct AddArguments {
     /// US dollars, of a statement or run
     #[arg(long, value_name = "USD", value_parser = dollars)]
     max_cost: Option<f64>,
+    /// Requests to models, of all statements and runs together
+    #[arg(long, value_name = "N")]
+    total_calls: Option<u64>,
+    /// Tokens of models, of all statements and runs together
+    #[arg(long, value_name = "N")]
+    total_tokens: Option<u64>,
+    /// US dollars, of all statements and runs together
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    total_cost: Option<f64>,
 }
 
 pub(super) fn run(arguments: TokensArguments, database: &DatabaseArguments) -> Result<(), Failure> {
@@ -84,12 +93,10 @@ pub(super) fn run(arguments: TokensArguments, database: &DatabaseArguments) -> R
             writeln!(io::stderr(), "it is shown this once{until}")?;
         }
         Command::List => {
-            let tokens = match database.existing_catalog()? {
-                Some(catalog) => catalog.tokens()?,
-                None => vec![],
-            };
-            for token in tokens {
-                line(out, &token)?;
+            let Some(catalog) = database.existing_catalog()? else { return Ok(()) };
+            for token in catalog.tokens()? {
+                let spent = catalog.spent(&token.account().name)?;
+                line(out, &token, spent)?;
             }
         }
         Command::Remove { name } => {
@@ -121,13 +128,14 @@ impl AddArguments {
             calls: self.max_calls,
             tokens: self.max_tokens,
             cost_usd: self.max_cost,
+            in_all: Bounds { calls: self.total_calls, tokens: self.total_tokens, cost_usd: self.total_cost },
         };
         let lasts = self.days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
         Wanted { name: self.name, role, tables: self.tables, models: self.models, limits, lasts }
     }
 }
 
-fn line(out: &mut impl Write, token: &Token) -> io::Result<()> {
+fn line(out: &mut impl Write, token: &Token, spent: Amount) -> io::Result<()> {
     let Token { name, role, tables, models, limits, expires, added, .. } = token;
     write!(out, "{name:20} {:6}  since {added}", role.name())?;
     if let Some(expires) = expires {
@@ -140,7 +148,7 @@ fn line(out: &mut impl Write, token: &Token) -> io::Result<()> {
     if !models.is_empty() {
         write!(out, ", models {}", models.join(" "))?;
     }
-    let TokenLimits { seconds, rows, bytes, statements, calls, tokens, cost_usd } = limits;
+    let TokenLimits { seconds, rows, bytes, statements, calls, tokens, cost_usd, in_all } = limits;
     let bounds = [
         seconds.map(|n| format!("{n} s")),
         rows.map(|n| format!("{n} rows")),
@@ -149,6 +157,9 @@ fn line(out: &mut impl Write, token: &Token) -> io::Result<()> {
         calls.map(|n| format!("{n} calls")),
         tokens.map(|n| format!("{n} tokens of models")),
         cost_usd.map(|n| format!("{n} US dollars")),
+        in_all.calls.map(|n| format!("{n} calls in all ({} made)", spent.calls)),
+        in_all.tokens.map(|n| format!("{n} tokens in all ({} taken)", spent.tokens)),
+        in_all.cost_usd.map(|n| format!("{n} US dollars in all ({:.4} spent)", spent.cost_usd)),
     ];
     let bounds: Vec<String> = bounds.into_iter().flatten().collect();
     writeln!(out, "{}{}", if bounds.is_empty() { "" } else { ", at most " }, bounds.join(", "))

@@ -134,19 +134,24 @@ impl Database {
         let catalog = crate::catalog::Catalog::open(self.root()).map_err(in_catalog)?;
         catalog.adopt_tables(&entries).map_err(in_catalog)?;
         drop(catalog);
-        write_whole(&self.root().join("VERSION"), &format!("{LAYOUT}\n")).map_err(failed)?;
-        // What was never whole, and locks that nobody has.
+        // What was never whole, and locks that nobody has: before the version, after which nobody looks for them. Another
+        // process may be at it too.
+        let removed = |done: io::Result<()>| match done {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(e)),
+            _ => Ok(()),
+        };
         for folder in &names {
             let path = tables.join(folder);
             if folder.strip_suffix(".new").and_then(set_aside).is_some() {
-                _ = fs::remove_dir_all(path);
+                removed(fs::remove_dir_all(path))?;
             } else if folder.starts_with('.')
                 && folder.ends_with(".lock")
                 && File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok())
             {
-                _ = fs::remove_file(path);
+                removed(fs::remove_file(path))?;
             }
         }
+        write_whole(&self.root().join("VERSION"), &format!("{LAYOUT}\n")).map_err(failed)?;
         Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl Engine {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn session(&self, options: Options) -> Result<Engine> {
-        let common = self.common.of_another_session(options.asking.limits);
+        let common = self.common.of_another_session(options.asking.limits, options.asking.payer.clone());
         Engine::open(Arc::new(self.database.session()), options, common)
     }
 

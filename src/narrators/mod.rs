@@ -10,6 +10,7 @@ use populace_population::there_are;
 use populace_udfs::Narrator;
 
 use self::openai::{Models, OpenAiNarrator};
+use crate::catalog::Account;
 use crate::servers::{Activities, Activity, Budget, Endpoint, Limits, OpenCatalog, RequestOptions};
 
 pub use own::ReadTemplates;
@@ -31,17 +32,23 @@ pub struct NarratorContext {
 
 impl NarratorContext {
     pub fn new(catalog: OpenCatalog, templates: ReadTemplates, limits: Limits) -> NarratorContext {
-        NarratorContext::beside(catalog, templates, limits, Arc::default())
+        NarratorContext::beside(catalog, templates, (limits, None), Arc::default())
     }
 
-    fn beside(catalog: OpenCatalog, templates: ReadTemplates, limits: Limits, models: Arc<Models>) -> NarratorContext {
-        let budget = Budget::new(limits, catalog.clone());
+    fn beside(
+        catalog: OpenCatalog,
+        templates: ReadTemplates,
+        (limits, payer): (Limits, Option<Account>),
+        models: Arc<Models>,
+    ) -> NarratorContext {
+        let budget = Budget::new(limits, payer, catalog.clone());
         NarratorContext { catalog, templates, session: Activity::new(&budget), statements: Arc::default(), models }
     }
 
-    /// What the narrators of another session share, which asks the same models within limits of its own.
-    pub fn of_another_session(&self, limits: Limits) -> NarratorContext {
-        NarratorContext::beside(self.catalog.clone(), self.templates.clone(), limits, self.models.clone())
+    /// What the narrators of another session share, which asks the same models within limits of its own, and of who pays
+    /// for it.
+    pub fn of_another_session(&self, limits: Limits, payer: Option<Account>) -> NarratorContext {
+        NarratorContext::beside(self.catalog.clone(), self.templates.clone(), (limits, payer), self.models.clone())
     }
 
     /// A statement that begins. It is known to the narrators as long as what is returned is kept.
@@ -66,7 +73,7 @@ fn open_bare(name: &str, asking: &RequestOptions, common: &NarratorContext) -> R
             let endpoint = Endpoint::of(model, asking)?;
             // Sessions that ask alike share what they ask through: its pace, and what is on its way.
             let limits = Limits { calls: None, tokens: None, cost: None, time: None, ..asking.limits };
-            let alike = format!("{name} {:?}", RequestOptions { limits, ..asking.clone() });
+            let alike = format!("{name} {:?}", RequestOptions { limits, payer: None, ..asking.clone() });
             Ok(OpenAiNarrator::open(endpoint, common, &alike)?)
         }
         _ => Err(format!("unknown narrator `{name}`{}", there_are(name, &NAMES))),

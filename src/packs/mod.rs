@@ -8,8 +8,9 @@ pub mod plausibility;
 pub mod skeleton;
 mod texts;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use include_dir::{Dir, include_dir};
 use populace_population::{Harmonised, Pack, Result, there_are};
@@ -38,6 +39,8 @@ struct Country {
     coded: &'static [(&'static str, &'static str)],
     /// `labels.toml`: levels in plain words
     words: &'static str,
+    /// `map.topojson`: a shape for each level of a variable
+    map: Option<&'static str>,
     /// `plausibility.toml`: what somebody who lives there would not dispute
     statements: &'static str,
     pack: OnceLock<Arc<Pack>>,
@@ -80,6 +83,18 @@ pub fn open(name: &str) -> Option<Result<Arc<Pack>>> {
         return Some(Ok(pack.clone()));
     }
     Some(Pack::from_bytes(country.bytes).map(|pack| country.pack.get_or_init(|| pack).clone()))
+}
+
+/// The map of a country, as TopoJSON, and the variable whose levels it has shapes for; `None` where there is none.
+pub fn map_of(name: &str) -> Option<(&'static str, &'static str)> {
+    static VARIABLES: LazyLock<BTreeMap<&'static str, String>> = LazyLock::new(|| {
+        let variable = |text: &str| {
+            let map: Value = serde_json::from_str(text).ok()?;
+            map["objects"].as_object()?.keys().next().cloned()
+        };
+        COUNTRIES.iter().filter_map(|c| Some((c.name, variable(c.map?)?))).collect()
+    });
+    Some((built_in(name)?.map?, VARIABLES.get(name)?))
 }
 
 /// The language of a country's texts, by its name or a code; BCP 47.
@@ -129,6 +144,28 @@ mod tests {
                 (country.name, country.codes[0], country.language)
             );
             assert_eq!(languages(country.name)[0], country.language);
+        }
+    }
+
+    #[test]
+    fn a_map_has_a_shape_for_every_level() {
+        let has = |country: &Country| country.map.is_some();
+        assert!(COUNTRIES.iter().filter(|c| has(c)).count() >= 4);
+        for country in COUNTRIES.iter().filter(|c| has(c)) {
+            let (text, name) = map_of(country.name).unwrap();
+            let map: Value = serde_json::from_str(text).unwrap();
+            for said in ["source", "licence"] {
+                assert!(map[said].as_str().is_some_and(|said| !said.is_empty()), "{}: no {said}", country.name);
+            }
+            let shapes = map["objects"][name].get("geometries").and_then(Value::as_array).unwrap();
+            let mut shown: Vec<&str> = shapes.iter().map(|s| s["properties"]["level"].as_str().unwrap()).collect();
+            let pack = open(country.name).unwrap().unwrap();
+            let variable = pack.variable(name).unwrap();
+            let mut levels: Vec<String> = (0..variable.len()).map(|level| variable.label(level)).collect();
+            shown.sort_unstable();
+            levels.sort_unstable();
+            assert_eq!(shown, levels, "{}", country.name);
+            assert!(shapes.iter().all(|s| s["arcs"].as_array().is_some_and(|a| !a.is_empty())), "{}", country.name);
         }
     }
 

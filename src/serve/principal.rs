@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::Bounds;
-use crate::catalog::{Catalog, Role, SecretHash, Token, TokenLimits};
+use crate::catalog::{Account, Catalog, Role, SecretHash, Token, TokenLimits};
 use crate::engine::{Access, Error, ErrorKind, Files, Models};
 use crate::servers::Limits;
 use crate::sql::{Scope, access::SETTINGS};
@@ -25,6 +25,8 @@ pub(super) struct Principal {
     pub access: Access,
     /// What a statement or run may spend on models
     pub limits: Limits,
+    /// Who pays for all of them, where that is bounded
+    pub payer: Option<Account>,
     pub statement: Duration,
     pub rows: u64,
     pub bytes: u64,
@@ -45,6 +47,7 @@ impl Principal {
             role,
             access: access(role, Scope::All, models),
             limits: Limits::default(),
+            payer: None,
             statement: bounds.statement,
             rows: bounds.rows,
             bytes: bounds.bytes,
@@ -54,6 +57,7 @@ impl Principal {
 
     /// Whoever has a token, within the server's own bounds.
     pub fn of_token(token: Token, bounds: &Bounds, places: Arc<Semaphore>) -> Principal {
+        let payer = Some(token.account()).filter(|account| account.bounds.are_set());
         let Token { name, role, tables, models, limits, .. } = token;
         let tables = tables.map_or(Scope::All, |tables| Scope::Named(tables.into_iter().collect()));
         let models: BTreeSet<String> = models.into_iter().collect();
@@ -64,6 +68,7 @@ impl Principal {
             role,
             access: access(role, tables, models),
             limits: Limits { calls, tokens, cost: cost_usd, ..Limits::default() },
+            payer,
             statement: seconds.map_or(bounds.statement, |s| bounds.statement.min(Duration::from_secs(s))),
             rows: rows.map_or(bounds.rows, |rows| bounds.rows.min(rows)),
             bytes: bytes.map_or(bounds.bytes, |bytes| bounds.bytes.min(bytes)),

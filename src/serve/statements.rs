@@ -220,7 +220,8 @@ impl Host {
 
     /// How models are asked on their behalf: within what they may spend, and what the server may.
     fn asking(&self, who: &Principal) -> RequestOptions {
-        RequestOptions { limits: who.limits.within(self.asking.limits), ..self.asking.clone() }
+        let limits = who.limits.within(self.asking.limits);
+        RequestOptions { limits, payer: who.payer.clone(), batch: false, ..self.asking.clone() }
     }
 
     /// Waits for a place among the statements at work.

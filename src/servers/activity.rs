@@ -28,7 +28,7 @@ impl Activity {
         let run = CurrentRun::default();
         let budget = Arc::new(budget.of(run.clone()));
         let id = uuid::Uuid::now_v7().simple().to_string();
-        Arc::new(Activity { id, run, last: Mutex::default(), tally: Tally::default(), budget })
+        Arc::new(Activity { id, run, last: Mutex::default(), tally: Tally::new(), budget })
     }
 
     /// The run that calls are noted for, if there is one.

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 use super::OpenCatalog;
 use super::activity::CurrentRun;
 use super::prices::Price;
-use crate::catalog::{Amount, Bounds, Catalog, Exhausted};
+use crate::catalog::{Account, Amount, Bounds, Catalog, Exhausted};
 
 /// What a run may take; nothing is limited where it is not said.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -155,6 +155,8 @@ impl Deref for Budget {
 /// What the statements of a session share of what they may spend.
 pub(crate) struct Spending {
     limits: Limits,
+    /// Who pays for all that the session does, beside its own limits
+    payer: Option<Account>,
     started: Instant,
     catalog: OpenCatalog,
     /// What is spent from where there is no run
@@ -174,9 +176,10 @@ impl fmt::Debug for Budget {
 }
 
 impl Budget {
-    pub fn new(limits: Limits, catalog: OpenCatalog) -> Budget {
+    pub fn new(limits: Limits, payer: Option<Account>, catalog: OpenCatalog) -> Budget {
         let spending = Spending {
             limits,
+            payer,
             started: Instant::now(),
             catalog,
             session: uuid::Uuid::now_v7().simple().to_string(),
@@ -199,6 +202,18 @@ impl Budget {
         run.or_else(|| self.limits.bounds().are_set().then(|| self.session.clone()))
     }
 
+    /// All that pay for a request.
+    fn accounts(&self) -> Vec<Account> {
+        let own = self.account().map(|name| Account { name, bounds: self.limits.bounds(), whose: None });
+        own.into_iter().chain(self.payer.clone()).collect()
+    }
+
+    /// Whether what answers take is bounded, rather than their number.
+    fn bounds_answers(&self) -> bool {
+        let of_payer = self.payer.as_ref().map(|payer| payer.bounds);
+        [Some(self.limits.bounds()), of_payer].iter().flatten().any(|b| b.tokens.is_some() || b.cost_usd.is_some())
+    }
+
     /// Reserves what a request is expected to take, and waits for answers on their way that may take less than is
     /// reserved for them. Where tokens or money are bounded, the first request goes alone: nobody knows yet how much a
     /// model makes of such prompts.
@@ -212,7 +227,7 @@ impl Budget {
     ) -> Result<Reservation, String> {
         let is_known = || self.margin.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         let mut first = None;
-        if (self.limits.tokens.is_some() || self.limits.cost.is_some()) && !is_known() {
+        if self.bounds_answers() && !is_known() {
             let alone = self.first.clone().lock_owned().await;
             first = Some(alone).filter(|_| !is_known());
         }
@@ -238,21 +253,22 @@ impl Budget {
         price: Option<Price>,
     ) -> Result<Result<Reservation, Exhausted>, String> {
         self.in_time()?;
-        let Some(account) = self.account() else {
+        let accounts = self.accounts();
+        if accounts.is_empty() {
             let in_flight = InFlight::new(self.clone());
             let amount = Amount::default();
-            return Ok(Ok(Reservation { in_flight, account: None, amount, expected, price, _first: None }));
-        };
+            return Ok(Ok(Reservation { in_flight, paid: None, amount, expected, price, _first: None }));
+        }
         let catalog = (self.catalog)()?;
         let margin = self.margin.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(1.0);
         let Amount { calls, tokens, cost_usd } = expected.amount(price);
         let amount = Amount { calls, tokens: (tokens as f64 * margin) as u64, cost_usd: cost_usd * margin };
         let budget = self.clone();
         let reserved = move || InFlight::new(budget);
-        let reserved = catalog.reserve(account.clone(), amount, self.limits.bounds(), reserved).await;
-        let account = Some((catalog, account));
-        let reserved = reserved.map_err(|e| e.to_string())?;
-        Ok(reserved.map(|in_flight| Reservation { in_flight, account, amount, expected, price, _first: None }))
+        let names = accounts.iter().map(|account| account.name.clone()).collect();
+        let reserved = catalog.reserve(accounts, amount, reserved).await.map_err(|e| e.to_string())?;
+        let paid = Some((catalog, names));
+        Ok(reserved.map(|in_flight| Reservation { in_flight, paid, amount, expected, price, _first: None }))
     }
 
     /// Whether there is time left.
@@ -298,7 +314,8 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     in_flight: InFlight,
-    account: Option<(Arc<Catalog>, String)>,
+    /// The accounts that pay
+    paid: Option<(Arc<Catalog>, Vec<String>)>,
     amount: Amount,
     expected: Usage,
     price: Option<Price>,
@@ -320,8 +337,8 @@ impl Reservation {
     }
 
     fn take(&self, taken: Amount) {
-        if let Some((catalog, account)) = &self.account {
-            catalog.settle(account.clone(), self.amount, taken);
+        if let Some((catalog, accounts)) = &self.paid {
+            accounts.iter().for_each(|account| catalog.settle(account.clone(), self.amount, taken));
         }
     }
 
@@ -351,7 +368,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
         let open: OpenCatalog = Arc::new(move || Ok(catalog.clone()));
-        (Arc::new(Budget::new(limits, open)), folder)
+        (Arc::new(Budget::new(limits, None, open)), folder)
     }
 
     const EXPECTED: Usage = Usage { prompt: 60, completion: 40, estimated: true };
@@ -376,6 +393,24 @@ mod tests {
         assert_eq!(
             dear.reserve(EXPECTED, price).await.unwrap_err(),
             "the limit of 0.25 US dollars is reached: a larger --max-cost lets it go on"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_payer_has_left_binds_all_their_sessions() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
+        let open: OpenCatalog = Arc::new(move || Ok(catalog.clone()));
+        let bounds = Bounds { tokens: Some(250), ..Bounds::default() };
+        let payer = Account { name: "token:t".into(), bounds, whose: Some("the token analyst".into()) };
+        let session = || Arc::new(Budget::new(Limits::default(), Some(payer.clone()), open.clone()));
+        for _ in 0..2 {
+            session().reserve(EXPECTED, None).await.unwrap().settle((Some(60), Some(40)), 0);
+        }
+        let told = session().reserve(EXPECTED, None).await.unwrap_err();
+        assert_eq!(
+            told,
+            "the token analyst may spend 250 tokens in all, and has: `populace tokens add` makes one that may spend more"
         );
     }
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Account, Catalog};
 
 pub(crate) use activity::Activities;
 pub use activity::Activity;
@@ -67,4 +67,6 @@ pub struct RequestOptions {
     pub prices: Option<PathBuf>,
     /// What the calls are told apart by from all others, where answers that are known are not to count
     pub fresh: Option<String>,
+    /// Who pays, beside the limits, for all that is asked. Batches are not for them
+    pub payer: Option<Account>,
 }

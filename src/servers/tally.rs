@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use crate::catalog::{Call, CallTotals, Failures};
 
 /// What the calls of a statement came to.
@@ -18,12 +20,20 @@ pub struct Asked {
 }
 
 /// Counts what comes of asking.
-#[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<(Asked, Failures)>);
+#[derive(Debug)]
+pub(crate) struct Tally {
+    counted: Mutex<(Asked, Failures)>,
+    /// When it began: an answer from then on is the statement's own, though it found it in the catalogue
+    since: DateTime<Utc>,
+}
 
 impl Tally {
+    pub(crate) fn new() -> Tally {
+        Tally { counted: Mutex::default(), since: Utc::now() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, (Asked, Failures)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn called(&self, call: &Call) {
@@ -45,8 +55,11 @@ impl Tally {
         }
     }
 
-    /// An answer was in the catalogue since a time.
+    /// An answer was in the catalogue since a time, told to the second.
     pub(crate) fn knew(&self, at: &str) {
+        if DateTime::parse_from_rfc3339(at).is_ok_and(|at| at.timestamp() >= self.since.timestamp()) {
+            return;
+        }
         let day = at.split('T').next().unwrap_or_default();
         let asked = &mut self.lock().0;
         asked.known += 1;
@@ -71,5 +84,20 @@ impl Tally {
         let (mut asked, failures) = std::mem::take(&mut *self.lock());
         asked.totals.failures = failures.commonest();
         asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_finds_no_answers_of_its_own_in_the_catalogue() {
+        let tally = Tally::new();
+        let at = |seconds: i64| (tally.since + chrono::TimeDelta::seconds(seconds)).format("%Y-%m-%dT%H:%M:%SZ");
+        for (seconds, known) in [(-86_400, 1), (-1, 2), (0, 2), (5, 2)] {
+            tally.knew(&at(seconds).to_string());
+            assert_eq!(tally.lock().0.known, known, "{seconds} s after it began");
+        }
     }
 }

@@ -154,10 +154,12 @@ impl Start {
         Start { folder, before, after, calls }
     }
 
-    /// Calls from first to last, as many as are wanted; all of them in a long run.
+    /// Calls from first to last, as many as are wanted, and the last few, which clear up; all of them in a long run.
     fn calls(&self, wanted: u64) -> Vec<u64> {
         let wanted = if super::is_long() { self.calls } else { wanted };
         let mut calls: Vec<u64> = (0..wanted).map(|n| 1 + n * self.calls / wanted).collect();
+        calls.extend(self.calls.saturating_sub(3).max(1)..=self.calls);
+        calls.sort_unstable();
         calls.dedup();
         calls
     }

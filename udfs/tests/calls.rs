@@ -190,6 +190,8 @@ async fn estimates_count_the_rows_that_are_taken() {
                 .to_string(),
             6,
         ),
+        // Of a prompt that no column goes into, rows without columns are read.
+        (format!("SELECT generate_narrative('Say hello.') FROM {drawn}"), 1),
     ] {
         let plan = session.context.sql(&sql).await.unwrap().create_physical_plan().await.unwrap();
         let estimate = estimate(&plan, session.context.task_ctx()).await.unwrap().unwrap();

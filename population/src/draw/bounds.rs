@@ -110,7 +110,7 @@ pub(super) fn bound(
 ) -> Option<(Vec<Axis>, Vec<usize>, Bound)> {
     let step = &steps[at];
     let (variable, table) = (step.variable, &network.tables[step.variable]);
-    let mut own = Partition::by_signature(vec![0; network.variables[variable].len()]);
+    let mut own = Partition::whole(network.variables[variable].len());
     let mut key: Vec<usize> = vec![at];
     for function in step.factors.iter().map(|f| &functions[*f]) {
         key.extend(&function.key);

@@ -1,10 +1,15 @@
 //! What a stream's people are conditioned on: evidence, margins, and the tables to draw them from.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::draw::as_drawn::AsDrawn;
 use crate::draw::margins::Margins;
 use crate::error::Result;
-use crate::infer::elimination::{Case, Plan, Posterior, condition};
+use crate::infer::elimination::{Case, MAX_BYTES, Posterior, condition};
 use crate::infer::evidence::Evidence;
 use crate::infer::predicate::Predicate;
+use crate::infer::prepared::Plan;
 use crate::infer::projection::{Projection, project};
 use crate::infer::weighed::Weighed;
 use crate::model::network::{Address, Network, Table, quantise};
@@ -29,9 +34,19 @@ pub(super) struct Conditioned {
 #[derive(Debug)]
 pub(super) struct Drawing {
     pub tables: Vec<Option<(Table, Address)>>,
-    /// What draws those of which no table is made.
-    pub weighed: Vec<Option<Weighed>>,
+    /// What draws those of which no table is made yet.
+    pub as_drawn: Vec<Option<AsDrawn>>,
     pub order: Vec<usize>,
+    /// The share of the people that are of this case.
+    pub share: f64,
+}
+
+impl Drawing {
+    /// How many tables were made after all, since many people were drawn.
+    #[cfg(test)]
+    fn made(&self) -> usize {
+        self.as_drawn.iter().flatten().filter(|as_drawn| as_drawn.is_made()).count()
+    }
 }
 
 impl Conditioned {
@@ -62,13 +77,17 @@ impl Conditioned {
         let largest = posterior.cases.iter().map(|c| c.log_probability).fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = posterior.cases.iter().map(|c| (c.log_probability - largest).exp()).collect();
         quantise(&weights, &mut thresholds);
-        let drawing = |case: Case| {
+        let room = Arc::new(AtomicU64::new(MAX_BYTES.saturating_sub(posterior.plan.bytes)));
+        let total: f64 = weights.iter().sum();
+        let drawing = |(case, weight): (Case, f64)| {
             let with_address = |table: Table| {
                 let address = Address::new(&table.parents);
                 (table, address)
             };
             let tables = case.tables.into_iter().map(|t| t.map(with_address)).collect();
-            Drawing { tables, weighed: case.weighed, order: case.order }
+            let as_drawn = |weighed: Option<Weighed>| weighed.map(|weighed| AsDrawn::new(weighed, room.clone()));
+            let as_drawn = case.weighed.into_iter().map(as_drawn).collect();
+            Drawing { tables, as_drawn, order: case.order, share: weight / total }
         };
         let mut canonical = evidence.canonical().to_vec();
         if let Some((margins, _)) = &margins {
@@ -81,7 +100,7 @@ impl Conditioned {
             probability,
             plan: posterior.plan,
             thresholds,
-            cases: posterior.cases.into_iter().map(drawing).collect(),
+            cases: posterior.cases.into_iter().zip(weights).map(drawing).collect(),
             margins,
             canonical,
         }
@@ -127,23 +146,30 @@ mod tests {
                 let either = Predicate::Or(vec![fact(2 * at), Predicate::Not(Box::new(fact(5 * at + 1)))]);
                 asked.push(Predicate::And(vec![either, adult.clone()]));
             }
-            let (mut answered, mut left_out) = (0, 0);
+            let (mut answered, mut left_out, mut made) = (0, 0, 0);
+            let all: Vec<usize> = (0..schema.fields().len()).collect();
             for given in asked {
-                let people = |large: u128, left_out: &mut usize| {
+                let people = |large: u128, left_out: &mut usize, later: &mut usize| {
                     let (evidence, posterior) = condition_within(&pack.network, &given, BYTES, large).ok()?;
                     let (probability, cases) = (posterior.probability, posterior.cases.len());
                     let conditioned = Conditioned::new(&evidence, probability, posterior, None);
-                    let made = |d: &Drawing| d.weighed.iter().flatten().count();
+                    let made = |d: &Drawing| d.as_drawn.iter().flatten().count();
                     *left_out += conditioned.cases.iter().map(made).sum::<usize>();
+                    // Of many people tables are made after all, of those of few rows first.
                     let sampler = Sampler::of(pack.clone(), 5, Some(conditioned));
-                    Some((sampler.draw(0..300, None).unwrap(), probability, cases))
+                    let first = sampler.draw(0..300, None).unwrap();
+                    sampler.draw(0..20_000, Some(&all)).unwrap();
+                    *later += sampler.conditioned.as_ref().unwrap().cases.iter().map(Drawing::made).sum::<usize>();
+                    assert_eq!(sampler.draw(0..300, None).unwrap(), first, "{country}: {given}");
+                    Some((first, probability, cases))
                 };
-                let none = people(u128::MAX, &mut 0);
-                assert_eq!(people(0, &mut left_out), none, "{country}: {given}");
-                assert_eq!(people(1 << 16, &mut 0), none, "{country}: {given}");
+                let none = people(u128::MAX, &mut 0, &mut 0);
+                assert_eq!(people(0, &mut left_out, &mut made), none, "{country}: {given}");
+                assert_eq!(people(1 << 16, &mut 0, &mut 0), none, "{country}: {given}");
                 answered += usize::from(none.is_some());
             }
             assert!(answered > 8 && left_out > 20, "{country}: {answered} answered, {left_out} without a table");
+            assert!(made > 10 && made < left_out, "{country}: {made} tables of {left_out} after all");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Drawing people from a pack. Uses `model`, `infer` and `pack`.
 
+pub(crate) mod as_drawn;
 pub(crate) mod bounds;
 pub(crate) mod completion;
 pub(crate) mod conditioned;

@@ -17,8 +17,8 @@ use crate::draw::kernels::{Items, ListSource, Of, Rows, Scratch, Source, UUID, d
 use crate::draw::margins::Margins;
 use crate::draw::stream::Stream;
 use crate::error::{Error, Result};
-use crate::infer::elimination::Plan;
 use crate::infer::predicate::Predicate;
+use crate::infer::prepared::Plan;
 use crate::model::network::{Address, Table};
 use crate::model::variable::Levels;
 use crate::pack::{Column, Pack};
@@ -222,8 +222,8 @@ impl Sampler {
         let mut needed = shown.to_vec();
         let order: Vec<usize> = drawing.map_or_else(|| (0..shown.len()).collect(), |d| d.order.clone());
         for v in order.iter().rev().copied() {
-            match drawing.and_then(|d| d.weighed[v].as_ref()).filter(|_| needed[v]) {
-                Some(weighed) => weighed.parents().for_each(|p| needed[p] = true),
+            match drawing.and_then(|d| d.as_drawn[v].as_ref()).filter(|_| needed[v]) {
+                Some(as_drawn) => as_drawn.parents().for_each(|p| needed[p] = true),
                 None if needed[v] => self.table(drawing, v).1.parents.iter().for_each(|(p, _)| needed[*p] = true),
                 None => {}
             }
@@ -234,8 +234,9 @@ impl Sampler {
     /// What a variable is drawn from: a table, with a guide where many rows are drawn.
     fn source<'a>(&'a self, drawing: Option<&'a Drawing>, variable: usize, rows: usize) -> Source<'a> {
         let key = self.stream.variables[variable];
-        if let Some(weighed) = drawing.and_then(|d| d.weighed[variable].as_ref()) {
-            return Source { variable, key, of: Of::Weighed(weighed, &self.pack.network.tables[variable]) };
+        if let Some((drawing, as_drawn)) = drawing.and_then(|d| Some((d, d.as_drawn[variable].as_ref()?))) {
+            let people = (rows as f64 * drawing.share).round() as u64;
+            return Source { variable, key, of: as_drawn.source(&self.pack.network.tables[variable], people) };
         }
         let (table, address) = self.table(drawing, variable);
         let guide = address.guide(&table.rows, rows);

@@ -3,19 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
 use crate::infer::elimination::MAX_BYTES;
-use crate::infer::lines::{Formed, Lines, form};
-use crate::infer::made::{Keep, Maker, Making, Part};
+use crate::infer::made::{Keep, Part, formed, one_after_another};
 use crate::infer::order::Step;
 use crate::infer::product::Product;
 use crate::infer::reduction::{Reduced, Roots};
 use crate::infer::weighed::Spread;
 use crate::model::network::{Rows, Table, UNREACHABLE};
 use crate::model::partition::Partition;
-use crate::model::potential::{Axis, Potential, cells, walk};
+use crate::model::potential::{Axis, Potential, cells};
 
 /// What is made of an elimination, beside its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,39 +77,11 @@ pub(super) fn eliminate(
         Wanted::Shared(_) => Keep::Alike,
         Wanted::Tables | Wanted::Nothing => Keep::Each,
     };
-    let lines = Lines::new(product);
     let spread = match wants_rows {
         true => Spread::new(reduced, step, product, own_table),
         false => Spread::Levels(vec![]),
     };
-    let mut values = vec![0.0; configs * groups];
-    let line = product.line;
-    let chunk = (4096 / (groups * line)).max(1);
-    let mut begins = lines.begin();
-    let from = product.scope.len() - product.along;
-    // The row of the variable's own table, where its line begins and along it.
-    let mut along = vec![0; line];
-    if let Spread::Rows { outer, .. } = &spread {
-        walk(&product.scope[from..], &[outer[from..].to_vec()], 0..line, |cell, at| along[cell] = at[0] as u32);
-        begins.push(outer[..from].to_vec());
-    }
-    let maker = Maker { lines: &lines, spread: &spread, own: &reduced.network.tables[v], along, groups, keep };
-    let parts: Vec<Part> = values
-        .par_chunks_mut(chunk * line * groups)
-        .enumerate()
-        .map(|(n, out)| {
-            let first = n * chunk;
-            let (mut part, mut formed, mut making) = (Part::default(), Formed::default(), Making::default());
-            walk(&product.scope[..from], &begins, first..first + out.len() / (groups * line), |number, at| {
-                let out = &mut out[(number - first) * line * groups..][..line * groups];
-                form(&lines, at, out, &mut formed, wants_rows);
-                if wants_rows {
-                    maker.make(number * line, at, &mut formed, &mut making, &mut part);
-                }
-            });
-            part
-        })
-        .collect();
+    let (values, parts) = formed(product, &spread, &reduced.network.tables[v], wants_rows.then_some(keep));
     let axes: Vec<Axis> = product.scope.iter().chain(&step.inner).cloned().collect();
     let would_take = match step.as_drawn && wants_rows {
         true => counted(reduced, v, configs * groups, &parts)?,
@@ -158,16 +127,9 @@ fn within_bound(reduced: &Reduced<'_>, v: usize, entries: u64) -> Result<()> {
     }
 }
 
-/// The parents of a table over levels, from axes over atoms. Levels that are ruled out are never drawn.
-fn over_levels(reduced: &Reduced<'_>, axis: &Axis) -> Axis {
-    let class = |atom: &u16| if *atom == u16::MAX { 0 } else { axis.partition.class_of()[usize::from(*atom)] };
-    let class_of = reduced.atom_of[axis.variable].iter().map(class).collect();
-    Axis { variable: axis.variable, partition: Partition::from_classes(class_of, axis.partition.classes()) }
-}
-
 fn function_of(reduced: &Reduced<'_>, v: usize, root: usize, map: &[u16]) -> Table {
     let partition = Partition::from_classes(map.into(), reduced.levels[v].len());
-    let parents = vec![over_levels(reduced, &Axis { variable: root, partition })];
+    let parents = vec![reduced.over_levels(&Axis { variable: root, partition })];
     Table { parents, rows: Rows::Function { levels: reduced.levels[v].clone() }, compact: None }
 }
 
@@ -195,44 +157,39 @@ impl Hasher for Itself {
 fn assemble(reduced: &Reduced<'_>, v: usize, axes: &[Axis], parts: Vec<Part>, share: bool) -> Result<Table> {
     let entries: usize = parts.iter().map(|p| p.levels.len()).sum();
     within_bound(reduced, v, entries as u64)?;
-    let mut compact = vec![UNREACHABLE; cells(axes) as usize];
-    let held = if share { 0 } else { entries };
-    let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(held), Vec::with_capacity(held));
-    if share {
-        let mut known: HashMap<u64, u32, Random> = HashMap::default();
-        for part in parts {
-            let mut from = 0;
-            for ((config, length), number) in part.reached.into_iter().zip(part.lengths).zip(part.numbers) {
-                let range = from..from + length as usize;
-                from = range.end;
-                let row = (&part.levels[range.clone()], &part.thresholds[range]);
-                let next = at.len() as u32 - 1;
-                let first = *known.entry(number).or_insert(next);
-                let alike = at.get(first as usize..first as usize + 2).is_some_and(|of| {
-                    let of = of[0] as usize..of[1] as usize;
-                    (&levels[of.clone()], &thresholds[of]) == row
-                });
-                compact[config as usize] = if alike { first } else { next };
-                if !alike {
-                    levels.extend_from_slice(row.0);
-                    thresholds.extend_from_slice(row.1);
-                    at.push(levels.len() as u32);
-                }
+    let parents = axes.iter().map(|axis| reduced.over_levels(axis)).collect();
+    let configs = cells(axes) as usize;
+    let (rows, compact) = if share { each_once(configs, parts) } else { one_after_another(configs, parts) };
+    Ok(Table { parents, rows, compact: Some(compact) })
+}
+
+/// The rows of a table, those that are alike once.
+fn each_once(configs: usize, parts: Vec<Part>) -> (Rows, Vec<u32>) {
+    let mut compact = vec![UNREACHABLE; configs];
+    let (mut at, mut levels, mut thresholds) = (vec![0], vec![], vec![]);
+    let mut known: HashMap<u64, u32, Random> = HashMap::default();
+    for part in parts {
+        let mut from = 0;
+        for ((config, length), number) in part.reached.into_iter().zip(part.lengths).zip(part.numbers) {
+            let range = from..from + length as usize;
+            from = range.end;
+            let row = (&part.levels[range.clone()], &part.thresholds[range]);
+            let next = at.len() as u32 - 1;
+            let first = *known.entry(number).or_insert(next);
+            let alike = at.get(first as usize..first as usize + 2).is_some_and(|of| {
+                let of = of[0] as usize..of[1] as usize;
+                (&levels[of.clone()], &thresholds[of]) == row
+            });
+            compact[config as usize] = if alike { first } else { next };
+            if !alike {
+                levels.extend_from_slice(row.0);
+                thresholds.extend_from_slice(row.1);
+                at.push(levels.len() as u32);
             }
-        }
-        at.shrink_to_fit();
-        levels.shrink_to_fit();
-        thresholds.shrink_to_fit();
-    } else {
-        for part in parts {
-            for (config, length) in part.reached.into_iter().zip(part.lengths) {
-                compact[config as usize] = at.len() as u32 - 1;
-                at.push(at[at.len() - 1] + length);
-            }
-            levels.extend(part.levels);
-            thresholds.extend(part.thresholds);
         }
     }
-    let rows = Rows::Sparse { offsets: at, levels, thresholds };
-    Ok(Table { parents: axes.iter().map(|a| over_levels(reduced, a)).collect(), rows, compact: Some(compact) })
+    at.shrink_to_fit();
+    levels.shrink_to_fit();
+    thresholds.shrink_to_fit();
+    (Rows::Sparse { offsets: at, levels, thresholds }, compact)
 }

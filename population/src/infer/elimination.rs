@@ -5,12 +5,15 @@
 //! greedy one of least work. (Koller and Friedman, Probabilistic Graphical Models, 2009, chapter 9; forward sampling from
 //! the posterior, 12.1.) All scopes are worked out before any table is, so that what it takes is known before it is taken.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::infer::contradiction::contradiction;
 use crate::infer::eliminated::{Eliminated, Wanted, eliminate, size, wants_rows};
-use crate::infer::evidence::{Evidence, Masks};
+use crate::infer::evidence::Evidence;
 use crate::infer::order::Order;
 use crate::infer::predicate::Predicate;
+use crate::infer::prepared::{Asked, PIECES, Plan, Prepared, prepare, prepare_in, rule_out};
 use crate::infer::product::{LINE, LINE_WITH_ROWS, Product};
 use crate::infer::reduction::Reduced;
 use crate::infer::weighed::Weighed;
@@ -23,30 +26,8 @@ pub(crate) const MAX_CELLS: u64 = 1 << 26;
 /// The most bytes that the plan of an exact answer may take.
 pub(crate) const MAX_BYTES: u64 = 256 << 20;
 
-/// What has no room by its plan is begun where a table of this part of the planned size would have: tables turn out less full
-/// than planned, and rows that are alike are then held once.
-const LESS_FULL: u128 = 3;
-
-/// How many pieces a tie is split into that has no room as a whole: the first that have.
-const PIECES: [usize; 3] = [3, 9, 27];
-
 /// What is a large table, in bytes.
 const LARGE: u128 = 1 << 20;
-
-/// A tie whose elimination takes so few cells is not split into cases.
-const SMALL: u128 = 1 << 20;
-
-/// What an exact answer takes, as it is known before the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// The most bytes of tables and messages held at a time, by an estimate of how full the tables will be; where the
-    /// estimate is beyond the bound and they turn out to be within it, as they turned out.
-    pub bytes: u64,
-    /// Products that are formed.
-    pub cells: u64,
-    /// Disjoint cases that the evidence is split into; 1 where it is not, 0 where nobody can satisfy it.
-    pub cases: usize,
-}
 
 /// What evidence makes of a network: one posterior for each disjoint case of it.
 #[derive(Debug)]
@@ -104,14 +85,15 @@ pub(super) fn eliminate_all(
     let (mut follow, mut path) = (follow, vec![]);
     let (mut pool, mut tables_of): (Vec<Option<Potential>>, Vec<Option<usize>>) = (vec![], vec![]);
     for (potential, of) in std::mem::take(&mut reduced.potentials) {
-        pool.push(Some(potential));
+        pool.push(Some(Arc::unwrap_or_clone(potential)));
         tables_of.push(of);
     }
     let mut tables: Vec<Option<Table>> = (0..reduced.network.tables.len()).map(|_| None).collect();
     let mut weighed: Vec<Option<Weighed>> = tables.iter().map(|_| None).collect();
     // What is held in fact, and what would be if all tables were made.
     let (mut log, mut most, mut kept, mut made) = (0.0, 0u128, 0u64, 0u64);
-    for (step, (in_fact, (in_full, _))) in order.steps.iter().zip(order.held_in_fact.iter().zip(&order.held)) {
+    let held = order.held_in_fact.iter().zip(&order.held);
+    for (at_step, (step, (in_fact, (in_full, _)))) in order.steps.iter().zip(held).enumerate() {
         most = most.max(in_fact.saturating_add(u128::from(kept)));
         let needed = in_full.saturating_add(u128::from(made));
         if let Wanted::Shared(bound) = wanted
@@ -131,7 +113,7 @@ pub(super) fn eliminate_all(
             follow = Some(pool.len());
             path.push((product, at));
         } else if step.as_drawn && wanted != Wanted::Nothing {
-            let rows = Weighed::new(reduced, step, product, own);
+            let rows = Weighed::new(reduced, step, product, own, order.making(at_step));
             kept = kept.saturating_add(rows.size());
             weighed[step.variable] = Some(rows);
         }
@@ -166,147 +148,6 @@ fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option
     let others = (0..count).filter(|v| !drawn.contains(v));
     let order = drawn.iter().copied().chain(others).collect();
     Ok((log > f64::NEG_INFINITY).then_some(Case { log_probability: log, tables, weighed, order, held }))
-}
-
-/// What is asked of a network beside the evidence.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Asked<'a> {
-    /// Weights of some variables together.
-    pub factors: &'a [Potential],
-    /// Whether people are to be drawn.
-    pub draw: bool,
-    /// Tables of so many bytes are not made where what goes into them is less: their rows are worked out as they are drawn from.
-    pub large: u128,
-}
-
-/// Evidence in the form in which it is worked out: as ties or as cases, whichever takes less.
-pub(super) struct Prepared<'a> {
-    pub cases: Vec<(Reduced<'a>, Order)>,
-    pub plan: Plan,
-    /// Whether there is room only if tables turn out less full than planned.
-    tight: bool,
-}
-
-/// The most bytes held at a time where cases are worked out one after another: what stays of those before it, what one takes
-/// itself, and what those after it begin with. `of` says what a case takes and what stays of it.
-fn peak(cases: &[(Reduced<'_>, Order)], of: impl Fn(&Order) -> (u128, u128)) -> u128 {
-    let (mut before, mut most) = (0u128, 0u128);
-    let mut after: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
-    for (_, order) in cases {
-        after -= order.begins();
-        let (takes, stays) = of(order);
-        most = most.max(takes.saturating_add(before).saturating_add(after));
-        before = before.saturating_add(stays);
-    }
-    most
-}
-
-/// What a case takes where all its tables are made, as one part in `less_full` of what is planned, and what stays of it.
-fn made(less_full: u128) -> impl Fn(&Order) -> (u128, u128) {
-    move |order| (order.working(less_full), order.kept / less_full)
-}
-
-fn products(cases: &[(Reduced<'_>, Order)]) -> u128 {
-    cases.iter().map(|(_, order)| order.cells).fold(0, u128::saturating_add)
-}
-
-fn too_much_memory(network: &Network, bytes: u128, bound: u64, cases: &[(Reduced<'_>, Order)]) -> Error {
-    let most = cases.iter().max_by_key(|(_, order)| order.bytes);
-    let variables = most.map(|(_, order)| order.costly(network)).unwrap_or_default();
-    Error::TooMuchMemory { bytes, bound, variables }
-}
-
-/// `bound` is the most bytes that it may take.
-pub(super) fn prepare<'a>(
-    network: &'a Network,
-    evidence: &Evidence,
-    asked: Asked<'_>,
-    bound: u64,
-) -> Result<Prepared<'a>> {
-    prepare_in(network, evidence, asked, bound, 1)
-}
-
-/// In no fewer pieces than these; 1 is as a whole.
-fn prepare_in<'a>(
-    network: &'a Network,
-    evidence: &Evidence,
-    asked: Asked<'_>,
-    bound: u64,
-    least: usize,
-) -> Result<Prepared<'a>> {
-    let with = |masks: &Masks, ties: &[Potential]| {
-        let mut masks = masks.clone();
-        rule_out(&mut masks, asked.factors);
-        let ties: Vec<Potential> = ties.iter().chain(asked.factors).cloned().collect();
-        Reduced::new(network, &masks, &ties).map(|reduced| {
-            let order = Order::new(&reduced, None, asked.draw);
-            (reduced, order)
-        })
-    };
-    if evidence.nobody {
-        return Ok(Prepared { cases: vec![], plan: Plan::default(), tight: false });
-    }
-    let mut prepared: Option<Vec<(Reduced<'a>, Order)>> = None;
-    if least == 1
-        && let Some(ties) = evidence.potentials()
-    {
-        prepared = Some(with(&evidence.masks, &ties).into_iter().collect());
-    }
-    let room = |cases: &[(Reduced<'_>, Order)]| peak(cases, made(LESS_FULL)) <= u128::from(bound);
-    let dear = prepared.as_ref().is_none_or(|p| products(p) > SMALL || !room(p));
-    if least == 1
-        && dear
-        && evidence.has_ties()
-        && let Some(cases) = evidence.cases()
-    {
-        let cases: Vec<(Reduced<'a>, Order)> = cases.iter().filter_map(|masks| with(masks, &[])).collect();
-        // What takes fewer products; but what has no room is none.
-        let better = |known: &Vec<(Reduced<'_>, Order)>| match (room(known), room(&cases)) {
-            (true, false) => false,
-            (false, true) => true,
-            _ => products(&cases) < products(known),
-        };
-        if prepared.as_ref().is_none_or(better) {
-            prepared = Some(cases);
-        }
-    }
-    for count in PIECES.into_iter().filter(|count| *count >= least) {
-        if prepared.as_ref().is_some_and(|p| room(p)) {
-            break;
-        }
-        // Nothing that has room is known: fewer classes of one variable at a time.
-        let Some(pieces) = evidence.pieces(count) else { break };
-        let (mut cases, mut begun): (Vec<(Reduced<'a>, Order)>, u128) = (vec![], 0);
-        for ties in pieces {
-            let mut masks = evidence.masks.clone();
-            rule_out(&mut masks, &ties);
-            cases.extend(with(&masks, &ties));
-            begun = cases.iter().map(|(_, order)| order.begins()).sum();
-            if begun > u128::from(bound) {
-                break;
-            }
-        }
-        if begun <= u128::from(bound) && room(&cases) {
-            prepared = Some(cases);
-        }
-    }
-    let Some(mut cases) = prepared else {
-        let variables = evidence.tied(network).join(", ");
-        let bound = crate::infer::resolve::MAX_COMBINATIONS;
-        return Err(Error::TooLarge { cells: u128::from(bound) + 1, bound, variables });
-    };
-    let (mut bytes, has_room) = (peak(&cases, made(1)), room(&cases));
-    let tight = has_room && bytes > u128::from(bound);
-    if asked.draw {
-        cases.iter_mut().for_each(|(_, order)| order.spare(asked.large));
-        bytes = peak(&cases, |order| (order.working_in_fact(), order.kept_in_fact()));
-    }
-    if !has_room && bytes > u128::from(bound) {
-        return Err(too_much_memory(network, bytes, bound, &cases));
-    }
-    let cells = u64::try_from(products(&cases)).unwrap_or(u64::MAX);
-    let plan = Plan { bytes: u64::try_from(bytes).unwrap_or(u64::MAX), cells, cases: cases.len() };
-    Ok(Prepared { plan, tight, cases })
 }
 
 fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u64) -> Result<Posterior> {
@@ -412,21 +253,6 @@ pub(super) fn tilted(network: &Network, evidence: &Evidence, factors: &[Potentia
     posterior(network, evidence, Asked { factors, draw: true, large: LARGE }, MAX_BYTES)
 }
 
-/// Rules out the levels that no cell with weight has, before anything is multiplied.
-fn rule_out(masks: &mut Masks, ties: &[Potential]) {
-    for tie in ties {
-        for (axis, step) in tie.axes.iter().zip(crate::model::potential::strides(&tie.axes)) {
-            let mut met = vec![false; axis.partition.classes()];
-            for (cell, _) in tie.values.iter().enumerate().filter(|(_, x)| **x > 0.0) {
-                met[cell / step % axis.partition.classes()] = true;
-            }
-            let levels = axis.partition.class_of();
-            let mask = masks[axis.variable].get_or_insert_with(|| vec![true; levels.len()]);
-            mask.iter_mut().zip(levels.iter()).for_each(|(m, class)| *m &= met[usize::from(*class)]);
-        }
-    }
-}
-
 /// The posterior of all variables under weights of some of them together; `None` where nobody is left.
 pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Case>> {
     let mut masks = vec![None; network.variables.len()];
@@ -444,6 +270,7 @@ pub(crate) fn weighed(network: &Network, ties: &[Potential]) -> Result<Option<Ca
 mod tests {
     use super::*;
     use crate::infer::predicate::Comparison;
+    use crate::infer::prepared::separated;
     use crate::model::network::{Rows, UNREACHABLE, quantise};
     use crate::model::partition::Partition;
     use crate::model::potential::{Axis, cells};
@@ -560,6 +387,19 @@ mod tests {
                 let pieces = work(asked, prepared, MAX_BYTES).unwrap();
                 for (p, e) in joint(&network, &pieces).iter().zip(&expected) {
                     assert!((p - e).abs() < 1e-8, "{op:?} in {least}: {p}, not {e}");
+                }
+            }
+            // And in cases of another variable that separates them.
+            let ties = evidence.potentials().unwrap();
+            let whole = separated(&network, &evidence, &ties, asked, MAX_BYTES).unwrap();
+            assert_eq!(whole.cases.len(), 1);
+            let bound = (1..100).map(|part| whole.plan.bytes * (100 - part) / 100);
+            let apart = bound.filter_map(|bound| separated(&network, &evidence, &ties, asked, bound)).next().unwrap();
+            assert!(apart.cases.len() > 1 && apart.plan.bytes < whole.plan.bytes);
+            for prepared in [whole, apart] {
+                let apart = work(asked, prepared, MAX_BYTES).unwrap();
+                for (p, e) in joint(&network, &apart).iter().zip(&expected) {
+                    assert!((p - e).abs() < 1e-8, "{op:?} separated: {p}, not {e}");
                 }
             }
             assert!(least < planned * 3 / 4, "{op:?}: {least} of {planned}");

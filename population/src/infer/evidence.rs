@@ -126,9 +126,9 @@ impl Evidence {
             .into_iter()
             .map(|variable| {
                 let levels = variables[variable].len();
-                let mut partition = Partition::by_signature(vec![0; levels]);
+                let mut partition = Partition::whole(levels);
                 for atom in &of_variable[variable] {
-                    partition = partition.refine(&Partition::by_signature(atom.signature(variable, levels)));
+                    partition = partition.refine(&Partition::by_numbers(atom.signature(variable, levels)));
                 }
                 (variable, partition)
             })

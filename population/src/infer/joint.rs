@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::infer::eliminated::Wanted;
-use crate::infer::elimination::{Asked, MAX_BYTES, MAX_CELLS, Plan, eliminate_all, prepare};
+use crate::infer::elimination::{MAX_BYTES, MAX_CELLS, eliminate_all};
 use crate::infer::evidence::{Evidence, Masks};
 use crate::infer::order::Order;
+use crate::infer::prepared::{Asked, Plan, prepare};
 use crate::infer::product::offsets_present;
 use crate::infer::reduction::Reduced;
 use crate::model::network::Network;

@@ -1,9 +1,13 @@
 //! The rows of a table, made a line of cells at a time: the thresholds of a level in all of them together. They are those that
 //! `quantise` makes of each row by itself.
 
-use crate::infer::lines::{Formed, Lines};
+use rayon::prelude::*;
+
+use crate::infer::lines::{Formed, Lines, form};
+use crate::infer::product::Product;
 use crate::infer::weighed::{Row, Spread};
-use crate::model::network::{Table, UNREACHABLE, quantise, threshold};
+use crate::model::network::{Rows, Table, UNREACHABLE, quantise, threshold};
+use crate::model::potential::{cells, walk};
 use crate::model::width::of_any_width;
 
 /// The rows that a part of the configurations has, one after another.
@@ -28,6 +32,57 @@ pub(crate) enum Keep {
     Numbers,
 }
 
+/// Forms a product: the message that it sums to, and, where they are kept, the rows of its own variable. `own` is that
+/// variable's table in the network.
+pub(super) fn formed(product: &Product, spread: &Spread, own: &Table, keep: Option<Keep>) -> (Vec<f64>, Vec<Part>) {
+    let (line, groups) = (product.line, product.groups);
+    let lines = Lines::new(product);
+    let mut values = vec![0.0; cells(&product.scope) as usize * groups];
+    let chunk = (4096 / (groups * line)).max(1);
+    let mut begins = lines.begin();
+    let from = product.scope.len() - product.along;
+    // The row of the variable's own table, where its line begins and along it.
+    let mut along = vec![0; line];
+    if let Spread::Rows { outer, .. } = spread {
+        walk(&product.scope[from..], &[outer[from..].to_vec()], 0..line, |cell, at| along[cell] = at[0] as u32);
+        begins.push(outer[..from].to_vec());
+    }
+    let maker = keep.map(|keep| Maker { lines: &lines, spread, own, along, groups, keep });
+    let parts = values
+        .par_chunks_mut(chunk * line * groups)
+        .enumerate()
+        .map(|(n, out)| {
+            let first = n * chunk;
+            let (mut part, mut formed, mut making) = (Part::default(), Formed::default(), Making::default());
+            walk(&product.scope[..from], &begins, first..first + out.len() / (groups * line), |number, at| {
+                let out = &mut out[(number - first) * line * groups..][..line * groups];
+                form(&lines, at, out, &mut formed, maker.is_some());
+                if let Some(maker) = &maker {
+                    maker.make(number * line, at, &mut formed, &mut making, &mut part);
+                }
+            });
+            part
+        })
+        .collect();
+    (values, parts)
+}
+
+/// The rows of a table of so many configurations one after another, and which of them each configuration has.
+pub(super) fn one_after_another(configs: usize, parts: Vec<Part>) -> (Rows, Vec<u32>) {
+    let entries = parts.iter().map(|p| p.levels.len()).sum();
+    let mut compact = vec![UNREACHABLE; configs];
+    let (mut at, mut levels, mut thresholds) = (vec![0], Vec::with_capacity(entries), Vec::with_capacity(entries));
+    for part in parts {
+        for (config, length) in part.reached.into_iter().zip(part.lengths) {
+            compact[config as usize] = at.len() as u32 - 1;
+            at.push(at[at.len() - 1] + length);
+        }
+        levels.extend(part.levels);
+        thresholds.extend(part.thresholds);
+    }
+    (Rows::Sparse { offsets: at, levels, thresholds }, compact)
+}
+
 /// Working memory.
 #[derive(Default)]
 pub(crate) struct Making {
@@ -44,20 +99,20 @@ pub(crate) struct Making {
 }
 
 /// What all lines are made by.
-pub(super) struct Maker<'a> {
-    pub lines: &'a Lines<'a>,
-    pub spread: &'a Spread,
+struct Maker<'a> {
+    lines: &'a Lines<'a>,
+    spread: &'a Spread,
     /// The variable's own table, and what each cell of a line adds to the number of its row.
-    pub own: &'a Table,
-    pub along: Vec<u32>,
-    pub groups: usize,
-    pub keep: Keep,
+    own: &'a Table,
+    along: Vec<u32>,
+    groups: usize,
+    keep: Keep,
 }
 
 impl Maker<'_> {
     /// Adds the rows of the line that begins at a configuration, at which the inputs, and last the own table's row, are at
     /// these cells.
-    pub fn make(&self, begin: usize, at: &[usize], formed: &mut Formed, making: &mut Making, part: &mut Part) {
+    fn make(&self, begin: usize, at: &[usize], formed: &mut Formed, making: &mut Making, part: &mut Part) {
         let line = self.along.len();
         let one_row = self.along.iter().all(|along| *along == 0);
         if let (Spread::Rows { .. }, false) = (self.spread, one_row) {

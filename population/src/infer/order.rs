@@ -79,6 +79,28 @@ impl Order {
         best
     }
 
+    /// As [`new`](Self::new), but the best by what it takes in fact, where the rows of large tables are worked out as they are
+    /// drawn from. For what has no room otherwise.
+    pub fn spared(reduced: &Reduced<'_>, draw: bool, large: u128) -> Order {
+        let by: [&dyn Fn(u128, u128) -> f64; 4] = [
+            &|_, result| result as f64,
+            &|products, _| products as f64,
+            &|products, result| (products as f64).sqrt() * result as f64,
+            &|products, result| products as f64 * (result as f64).sqrt(),
+        ];
+        let mut orders = by.into_iter().map(|weight| {
+            let mut order = Order::greedy(reduced, None, draw, weight);
+            if draw {
+                order.spare(large);
+            }
+            order
+        });
+        let first = orders.next();
+        let weighs = |order: &Order| (order.working_in_fact(), order.cells);
+        // There are four.
+        orders.chain(first).min_by_key(weighs).unwrap_or_else(|| Order::new(reduced, None, draw))
+    }
+
     /// The order in which the variable of least weight, by its products and its result, is eliminated next.
     fn greedy(reduced: &Reduced<'_>, keep: Option<usize>, draw: bool, weight: &dyn Fn(u128, u128) -> f64) -> Order {
         let mut pool: Vec<Option<Vec<Axis>>> = reduced.potentials.iter().map(|(p, _)| Some(p.axes.clone())).collect();
@@ -173,6 +195,12 @@ impl Order {
         }
     }
 
+    /// The bytes that making the table of a step takes, with the message that comes of it.
+    pub fn making(&self, step: usize) -> u64 {
+        let takes = &self.takes[step];
+        u64::try_from(takes.full.saturating_add(takes.message)).unwrap_or(u64::MAX)
+    }
+
     /// The bytes that stay of each step, as they are done.
     fn stay_in_fact(&self) -> impl Iterator<Item = u128> {
         self.steps.iter().zip(&self.takes).map(|(step, takes)| if step.as_drawn { takes.used } else { takes.stays })
@@ -211,6 +239,13 @@ impl Order {
             }
         }
         bytes
+    }
+
+    /// The variables of the step that takes most.
+    pub fn dearest_scope(&self) -> Vec<usize> {
+        let takes = |at: &usize| self.takes[*at].message.saturating_add(self.takes[*at].used);
+        let most = (0..self.steps.len()).max_by_key(takes);
+        most.map(|at| self.steps[at].within.clone()).unwrap_or_default()
     }
 
     /// The names of the variables of the steps that cost most.
@@ -267,14 +302,15 @@ fn step(reduced: &Reduced<'_>, pool: &[Option<Vec<Axis>>], rest: &[usize], varia
             join(&mut scope, &Axis { variable: link.child, partition });
         }
     }
-    let own =
-        match roots.of(variable) {
-            Some(_) => None,
-            None => Some(scope.iter().find(|a| a.variable == variable).map_or_else(
-                || Partition::by_signature(vec![0; reduced.levels[variable].len()]),
-                |a| a.partition.clone(),
-            )),
-        };
+    let own = match roots.of(variable) {
+        Some(_) => None,
+        None => Some(
+            scope
+                .iter()
+                .find(|a| a.variable == variable)
+                .map_or_else(|| Partition::whole(reduced.levels[variable].len()), |a| a.partition.clone()),
+        ),
+    };
     scope.retain(|a| a.variable != variable && a.partition.classes() > 1);
     let mut cost = cells(&scope).saturating_mul(own.as_ref().map_or(1, Partition::classes) as u128);
     if own.is_some() && inputs.iter().any(|i| reduced.potentials.get(*i).is_some_and(|p| p.1 == Some(variable))) {

@@ -92,7 +92,7 @@ impl Product {
             let values = (0..size * size).map(|i| f64::from(u8::from(i / size == i % size))).collect();
             inputs.push(Potential { axes: axes.to_vec(), values });
         }
-        let one = Partition::by_signature(vec![0; reduced.levels[step.variable].len()]);
+        let one = Partition::whole(reduced.levels[step.variable].len());
         let own = Axis { variable: step.variable, partition: step.own.clone().unwrap_or(one) };
         let few = own_table
             .filter(|_| step.own.is_some() && own.partition.classes() >= 8 && reduced.density[step.variable] < 0.5);

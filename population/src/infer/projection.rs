@@ -14,10 +14,11 @@
 
 use crate::error::{Error, Result};
 use crate::infer::contradiction::contradiction;
-use crate::infer::elimination::{MAX_BYTES, Plan, Posterior, tilted};
+use crate::infer::elimination::{MAX_BYTES, Posterior, tilted};
 use crate::infer::evidence::{Evidence, of_mask};
 use crate::infer::joint::{Joint, joint};
 use crate::infer::predicate::Predicate;
+use crate::infer::prepared::Plan;
 use crate::infer::resolve::MAX_COMBINATIONS;
 use crate::model::network::Network;
 use crate::model::potential::{Axis, Potential, cells, offsets, strides, walk, widen};

@@ -8,7 +8,8 @@
 //!   [linked](Link) to it and takes no axis of its own beside it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -28,7 +29,7 @@ pub(crate) struct Parent {
 }
 
 /// `parent` is a function of `child`, by their atoms.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
     pub child: usize,
     pub parent: usize,
@@ -51,7 +52,7 @@ pub(crate) struct Reduced<'a> {
     pub parents: Vec<Vec<Parent>>,
     pub links: Vec<Link>,
     /// The tables over atoms, each with the variable that it is the table of; then the ties.
-    pub potentials: Vec<(Potential, Option<usize>)>,
+    pub potentials: Vec<(Arc<Potential>, Option<usize>)>,
     /// How many levels a row of each relevant variable's table has left, on average.
     pub entries: Vec<f64>,
     /// The share of the cells of each relevant variable's table over atoms that are not 0.
@@ -59,11 +60,33 @@ pub(crate) struct Reduced<'a> {
 }
 
 /// A table over atoms; how many levels a row has left, and the share of its cells that are not 0.
+#[derive(Debug, Clone)]
 struct Made {
-    table: Potential,
+    table: Arc<Potential>,
     entries: f64,
     density: f64,
 }
+
+/// What a table over atoms is made of, beside the network.
+#[derive(Debug, PartialEq, Eq)]
+struct MadeOf {
+    atom_of: Vec<u16>,
+    /// A level of each atom of each parent.
+    parents: Vec<Vec<u16>>,
+    /// Those between the parents and the variable.
+    links: Vec<Link>,
+}
+
+/// The tables over atoms that were made for other cases of the same evidence: far from what tells the cases apart, they are
+/// the same.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    made: Mutex<Vec<(usize, MadeOf, Made)>>,
+    bytes: AtomicUsize,
+}
+
+/// No more bytes of tables are kept for other cases.
+const KEPT: usize = 32 << 20;
 
 /// What a variable is a function of, and its level for each of the other's.
 type View = (usize, Arc<[u16]>);
@@ -153,6 +176,11 @@ fn each_row(table: &Table, choices: &[Choices], mut visit: impl FnMut(&[usize], 
 impl<'a> Reduced<'a> {
     /// `None` if nobody is left.
     pub fn new(network: &'a Network, masks: &Masks, ties: &[Potential]) -> Option<Reduced<'a>> {
+        Reduced::among(network, masks, ties, &Tables::default())
+    }
+
+    /// As [`new`](Self::new), one of several of the same network.
+    pub fn among(network: &'a Network, masks: &Masks, ties: &[Potential], known: &Tables) -> Option<Reduced<'a>> {
         let views = views(network);
         let count = network.tables.len();
         let mut alive: Vec<Vec<bool>> = network.variables[..count].iter().map(|v| vec![true; v.len()]).collect();
@@ -211,7 +239,7 @@ impl<'a> Reduced<'a> {
         let found = reduced.find_links(&alive);
         reduced.find_atoms(&ties, &found);
         reduced.link(found);
-        let made: Vec<Made> = reduced.relevant.par_iter().map(|v| reduced.table(*v)).collect();
+        let made: Vec<Made> = reduced.relevant.par_iter().map(|v| reduced.table_among(*v, known)).collect();
         for (v, made) in reduced.relevant.iter().zip(made) {
             reduced.entries[*v] = made.entries;
             reduced.density[*v] = made.density;
@@ -223,7 +251,7 @@ impl<'a> Reduced<'a> {
                 let class_of = levels.iter().map(|l| axis.partition.class_of()[usize::from(*l)]).collect();
                 Axis { variable: axis.variable, partition: Partition::from_classes(class_of, axis.partition.classes()) }
             });
-            reduced.potentials.push((Potential { axes: axes.collect(), values: tie.values }, None));
+            reduced.potentials.push((Arc::new(Potential { axes: axes.collect(), values: tie.values }), None));
         }
         Some(reduced)
     }
@@ -363,8 +391,8 @@ impl<'a> Reduced<'a> {
     fn find_atoms(&mut self, ties: &[Potential], links: &[(usize, usize, Vec<u16>)]) {
         for v in self.relevant.clone() {
             let alive = &self.alive[v];
-            let mut partition = Partition::by_signature(vec![0; alive.len()]);
-            let mut apart = |signatures: Vec<u32>| partition = partition.refine(&Partition::by_signature(signatures));
+            let mut partition = Partition::whole(alive.len());
+            let mut apart = |signatures: Vec<u32>| partition = partition.refine(&Partition::by_numbers(signatures));
             for child in &self.relevant {
                 for parent in self.parents[*child].iter().filter(|p| p.variable == v) {
                     apart(alive.iter().map(|l| parent.offsets[usize::from(*l)]).collect());
@@ -395,6 +423,27 @@ impl<'a> Reduced<'a> {
         }
     }
 
+    /// The table of a variable over atoms, as it may have been made before.
+    fn table_among(&self, v: usize, known: &Tables) -> Made {
+        let parents = &self.parents[v];
+        let within = |w: usize| w == v || parents.iter().any(|p| p.variable == w);
+        let of = MadeOf {
+            atom_of: self.atom_of[v].clone(),
+            parents: parents.iter().map(|p| self.levels[p.variable].clone()).collect(),
+            links: self.links.iter().filter(|l| within(l.child) && within(l.parent)).cloned().collect(),
+        };
+        // Whoever panicked while holding it left it as it was.
+        let made = |made: &[(usize, MadeOf, Made)]| made.iter().find(|m| m.0 == v && m.1 == of).map(|m| m.2.clone());
+        if let Some(made) = made(&known.made.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return made;
+        }
+        let made = self.table(v);
+        if known.bytes.fetch_add(8 * made.table.values.len(), Relaxed) < KEPT {
+            known.made.lock().unwrap_or_else(PoisonError::into_inner).push((v, of, made.clone()));
+        }
+        made
+    }
+
     /// The table of a variable over atoms: P(atom | parents).
     fn table(&self, v: usize) -> Made {
         let table = &self.network.tables[v];
@@ -405,7 +454,7 @@ impl<'a> Reduced<'a> {
         for parent in &self.parents[v] {
             let levels = &self.levels[parent.variable];
             let signature = levels.iter().map(|l| parent.offsets[usize::from(*l)]);
-            let axis = Axis { variable: parent.variable, partition: Partition::by_signature(signature) };
+            let axis = Axis { variable: parent.variable, partition: Partition::by_numbers(signature) };
             match roots.of(parent.variable) {
                 Some((root, _)) if root == v => inner.push(axis),
                 _ => join(&mut scope, &roots.rewrite(&axis)),
@@ -442,7 +491,14 @@ impl<'a> Reduced<'a> {
         if self.alive[v].len() > 1 {
             axes.push(Axis { variable: v, partition: Partition::finest(own) });
         }
-        Made { table: Potential { axes, values }, entries: entries as f64 / size as f64, density }
+        Made { table: Arc::new(Potential { axes, values }), entries: entries as f64 / size as f64, density }
+    }
+
+    /// An axis over levels, from one over atoms. Levels that are ruled out are never drawn.
+    pub fn over_levels(&self, axis: &Axis) -> Axis {
+        let class = |atom: &u16| if *atom == NONE { 0 } else { axis.partition.class_of()[usize::from(*atom)] };
+        let class_of = self.atom_of[axis.variable].iter().map(class).collect();
+        Axis { variable: axis.variable, partition: Partition::from_classes(class_of, axis.partition.classes()) }
     }
 
     /// What the classes of a scope add to the number of a row in the table of `v`.
@@ -481,7 +537,7 @@ impl<'a> Reduced<'a> {
 
 /// Widens a scope by an axis of which some classes may have no atom.
 pub(crate) fn join(scope: &mut Vec<Axis>, axis: &Axis) {
-    let partition = Partition::by_signature(axis.partition.class_of().iter().copied());
+    let partition = Partition::by_numbers(axis.partition.class_of().iter().map(|class| u32::from(*class)));
     widen(scope, &Axis { variable: axis.variable, partition });
 }
 

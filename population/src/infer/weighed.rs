@@ -108,8 +108,12 @@ struct Parent {
 /// A variable that is drawn given those before it by its own table, weighed by what is known of those after it.
 #[derive(Debug)]
 pub(crate) struct Weighed {
-    product: Product,
-    spread: Spread,
+    pub(super) product: Product,
+    pub(super) spread: Spread,
+    /// The parents of the table that its rows would be.
+    pub(super) axes: Vec<Axis>,
+    /// The bytes that making this table would take, at most, if it is as full as planned.
+    pub(super) would_take: u64,
     /// The variables that it is drawn given.
     parents: Vec<Parent>,
     /// Those among them that are functions of it, and what each of their levels adds to the inner configuration.
@@ -128,7 +132,13 @@ pub(crate) struct Work {
 }
 
 impl Weighed {
-    pub(super) fn new(reduced: &Reduced<'_>, step: &Step, mut product: Product, own_table: Option<usize>) -> Weighed {
+    pub(super) fn new(
+        reduced: &Reduced<'_>,
+        step: &Step,
+        product: Product,
+        own_table: Option<usize>,
+        would_take: u64,
+    ) -> Weighed {
         let spread = Spread::new(reduced, step, &product, own_table);
         let of_level = |axis: &Axis, of: &dyn Fn(usize) -> usize| -> Vec<u32> {
             // A level that is ruled out is never met.
@@ -148,8 +158,8 @@ impl Weighed {
         let steps = strides(&step.inner);
         let inner = step.inner.iter().zip(steps);
         let inner = inner.map(|(axis, stride)| (axis.variable, of_level(axis, &|class| class * stride))).collect();
-        product.outer = vec![];
-        Weighed { product, spread, parents, inner }
+        let axes = product.scope.iter().chain(&step.inner).map(|axis| reduced.over_levels(axis)).collect();
+        Weighed { product, spread, axes, would_take, parents, inner }
     }
 
     /// The variables that it is drawn given.

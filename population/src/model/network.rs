@@ -254,15 +254,14 @@ impl Network {
             axis.partition.class_of()[level]
         };
         let of_levels: Vec<u16> = parent.partition.class_of().iter().map(class_of).collect();
-        let partition = Partition::by_signature(of_levels.iter().copied());
+        let partition = Partition::by_numbers(of_levels.iter().map(|level| u32::from(*level)));
         let classes = partition.members().iter().map(|levels| usize::from(of_levels[levels[0]])).collect();
         (Axis { variable: parent.variable, partition }, Some(classes))
     }
 
     fn eliminated_onto(&self, keep: &[Axis], bound: u64, most_work: u128) -> Option<Potential> {
         let wanted = self.ancestors(keep.iter().map(|a| a.variable));
-        let mut seen: Vec<Partition> =
-            self.variables.iter().map(|v| Partition::by_signature(vec![0; v.len()])).collect();
+        let mut seen: Vec<Partition> = self.variables.iter().map(|v| Partition::whole(v.len())).collect();
         let relevant = || (0..self.tables.len()).filter(|v| wanted[*v]);
         for axis in keep.iter().chain(relevant().flat_map(|v| &self.tables[v].parents)) {
             seen[axis.variable] = seen[axis.variable].refine(&axis.partition);

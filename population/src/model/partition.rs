@@ -29,6 +29,37 @@ impl Partition {
         Partition { class_of, classes: seen.len() }
     }
 
+    /// One class of all.
+    pub fn whole(levels: usize) -> Partition {
+        Partition { class_of: (0..levels).map(|_| 0).collect(), classes: usize::from(levels > 0) }
+    }
+
+    /// As [`by_signature`](Self::by_signature), by numbers, which are looked up in a table: no number is hashed.
+    pub fn by_numbers(numbers: impl IntoIterator<Item = u32>) -> Partition {
+        Partition::of_numbers(&numbers.into_iter().collect::<Vec<u32>>())
+    }
+
+    fn of_numbers(numbers: &[u32]) -> Partition {
+        let most = numbers.iter().copied().max().unwrap_or_default() as usize;
+        if most <= usize::from(u16::MAX) {
+            let mut known = vec![u32::MAX; most + 1];
+            let mut next = 0;
+            let class_of = numbers.iter().map(|number| {
+                let class = &mut known[*number as usize];
+                if *class == u32::MAX {
+                    (*class, next) = (next, next + 1);
+                }
+                *class as u16
+            });
+            let class_of = class_of.collect();
+            return Partition { class_of, classes: next as usize };
+        }
+        // By their halves.
+        let halves = |of: fn(u32) -> u32| numbers.iter().map(|number| of(*number)).collect::<Vec<u32>>();
+        let high = Partition::of_numbers(&halves(|number| number >> 16));
+        high.refine(&Partition::of_numbers(&halves(|number| number & 0xFFFF)))
+    }
+
     /// The coarsest partition that both refine to: classes are the pairs that occur.
     pub fn refine(&self, other: &Partition) -> Partition {
         if self == other || other.classes == 1 {
@@ -55,7 +86,33 @@ impl Partition {
                 .collect();
             return Partition { class_of, classes: next as usize };
         }
-        Partition::by_signature(self.class_of.iter().zip(other.class_of.iter()))
+        self.refine_in_turn(other)
+    }
+
+    /// As [`refine`](Self::refine), one class of `self` after another: no table of all pairs.
+    fn refine_in_turn(&self, other: &Partition) -> Partition {
+        let mut starts = vec![0usize; self.classes + 1];
+        self.class_of.iter().for_each(|class| starts[usize::from(*class) + 1] += 1);
+        (1..starts.len()).for_each(|class| starts[class] += starts[class - 1]);
+        let mut members = vec![0u32; self.class_of.len()];
+        for (level, class) in self.class_of.iter().enumerate() {
+            let place = &mut starts[usize::from(*class)];
+            members[*place] = level as u32;
+            *place += 1;
+        }
+        // For each class of `other` the class of `self` that it was met in last, and the number that the two have.
+        let (mut met, mut next) = (vec![(u32::MAX, 0); other.classes], 0u32);
+        let mut pairs = vec![0u32; self.class_of.len()];
+        for level in members {
+            let mine = u32::from(self.class_of[level as usize]);
+            let of = &mut met[usize::from(other.class_of[level as usize])];
+            if of.0 != mine {
+                (*of, next) = ((mine, next), next + 1);
+            }
+            pairs[level as usize] = of.1;
+        }
+        // There are no more pairs than levels: these are looked up in a table.
+        Partition::by_numbers(pairs)
     }
 
     /// The finest partition that both refine: classes that share a level are one.
@@ -128,7 +185,18 @@ mod tests {
         assert_eq!(both.onto(&a), Some(vec![0, 0, 1, 2]));
         assert_eq!(a.onto(&b), None);
         assert_eq!(a.coarsen(&b).class_of().as_ref(), &[0, 0, 0, 0, 0]);
+        assert_eq!(a.refine_in_turn(&b), both);
+        assert_eq!(b.refine_in_turn(&a), both);
         let c = Partition::by_signature([0, 1, 1, 2, 2]);
+        let numbers = [9, 70_000, 9, 3, u32::MAX, 70_000, 65_536 + 9];
+        assert_eq!(Partition::by_numbers(numbers), Partition::by_signature(numbers));
+        assert_eq!(Partition::by_numbers(numbers[..1].iter().copied()), Partition::whole(1));
+        assert_eq!(Partition::by_numbers([]), Partition::whole(0));
+        let many =
+            |step: usize| Partition::by_numbers((0..5000).map(|level| (level * step % 1777 * step) as u32 % 999));
+        let (one, other) = (many(7), many(11));
+        let pairs = one.class_of().iter().zip(other.class_of().iter());
+        assert_eq!(one.refine(&other), Partition::by_signature(pairs));
         assert_eq!(Partition::by_signature([0, 1, 2, 3, 4]).coarsen(&c), c);
         assert_eq!(c.coarsen(&Partition::by_signature([0, 1, 2, 3, 3])), c);
     }

@@ -29,7 +29,7 @@ pub(crate) fn labelled(variables: &[Variable], columns: &[(&str, &[u16])]) -> Re
         if labels.len() != levels {
             return Err(Error::Labels { variable: name.to_string(), levels, labels: labels.len() });
         }
-        Ok(Axis { variable, partition: Partition::by_signature(labels.iter().copied()) })
+        Ok(Axis { variable, partition: Partition::by_numbers(labels.iter().map(|label| u32::from(*label))) })
     };
     columns.iter().map(axis).collect()
 }

@@ -1,14 +1,17 @@
 //! What is known of the countries. It stays as it is for as long as the server runs.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 use populace_population::{Levels, Pack};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::body::{Path, Query, json};
+use super::page::Kept;
 use super::problem::Problem;
 use crate::engine::{Error, ErrorKind};
 use crate::packs;
@@ -31,6 +34,9 @@ pub(super) struct Country {
     people: f64,
     /// Of the pack: the same people are drawn from the same seed as long as this is the same
     pack: String,
+    /// The variable whose levels `/v1/countries/{country}/map` has shapes for, where there is a map
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map: Option<String>,
 }
 
 impl Country {
@@ -44,6 +50,7 @@ impl Country {
             universe: pack.universe().into(),
             people: pack.population(),
             pack: pack.id(),
+            map: packs::map_of(pack.name()).map(|(_, variable)| variable.into()),
         }
     }
 }
@@ -130,6 +137,9 @@ pub(super) async fn variables(
 struct Level {
     /// NULL where the column has none
     level: Option<String>,
+    /// The level in plain words, where these are others
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
     /// The exact share of the country's people
     share: f64,
 }
@@ -137,7 +147,7 @@ struct Level {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LevelsAsked {
-    /// What the levels begin with, in any case
+    /// What the levels, or their labels, begin with, in any case
     #[serde(default)]
     prefix: String,
     /// At most so many, the most frequent first
@@ -175,13 +185,42 @@ pub(super) async fn levels(
     };
     let prefix = asked.prefix.to_lowercase();
     let level = |at: usize| (Some(at) != variable.null_level.map(usize::from)).then(|| variable.label(at));
-    let all = shares.into_iter().enumerate().map(|(at, share)| Level { level: level(at), share });
-    let begins =
-        |l: &Level| prefix.is_empty() || l.level.as_ref().is_some_and(|l| l.to_lowercase().starts_with(&prefix));
+    let words = packs::labels::of_country(pack.name());
+    let all = shares.into_iter().enumerate().map(|(at, share)| {
+        let level = level(at);
+        let label = level.as_ref().map(|level| words.words(&name, level)).filter(|label| level.as_ref() != Some(label));
+        Level { level, label, share }
+    });
+    let begins = |l: &Level| {
+        let mut said = l.level.iter().chain(&l.label);
+        prefix.is_empty() || said.any(|text| text.to_lowercase().starts_with(&prefix))
+    };
     let mut levels: Vec<Level> = all.filter(begins).collect();
     levels.sort_by(|a, b| b.share.total_cmp(&a.share));
     levels.truncate(asked.limit);
     Ok(json(&levels))
+}
+
+/// The map of a country, as TopoJSON: a shape for each level of one variable, as they lie on a page, in points from the
+/// upper left; with its source and licence.
+#[utoipa::path(get, path = "/v1/countries/{country}/map", tag = "countries",
+    params(("country" = String, Path, description = "Its name")), responses(
+    (status = 200, description = "The map; its object is called by the variable", content_type = "application/json",
+     body = Object),
+    (status = 304, description = "It is the one that `if-none-match` names"),
+    (status = "4XX", description = "What was wrong", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn map(_: Who, Path(country): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    static MAPS: LazyLock<BTreeMap<&'static str, Kept>> = LazyLock::new(|| {
+        let maps = packs::NAMES.into_iter().filter_map(|name| Some((name, packs::map_of(name)?.0)));
+        maps.map(|(name, text)| (name, Kept::new("application/json", text.as_bytes()))).collect()
+    });
+    match MAPS.get(country.as_str()) {
+        Some(map) => Ok(map.response(&headers, "no-cache")),
+        None if packs::NAMES.contains(&country.as_str()) => {
+            Err(Problem::not_found(format!("there is no map of {country}")))
+        }
+        None => Err(Problem::not_found(packs::unknown(&country))),
+    }
 }
 
 /// A figure that a country's people agree with, or are held against.

@@ -24,8 +24,9 @@ impl<S: Sync> FromRequestParts<S> for Who {
     }
 }
 
-/// What anybody may ask who reaches the server: nothing of what is in it.
-const OPEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+/// What anybody may ask who reaches the server: nothing of what is in it. The page is the same for everybody, and asks for
+/// a token itself.
+const OPEN: [&str; 5] = ["/healthz", "/readyz", "/openapi.json", "/", "/assets/{file}"];
 
 pub(super) async fn guard(State(host): State<Arc<Host>>, mut request: Request, next: Next) -> Response {
     let since = Instant::now();

@@ -1,8 +1,9 @@
-//! HTTP: REST with its description, and what is measured.
+//! HTTP: REST with its description, the page, and what is measured.
 
 mod body;
 mod countries;
 mod guard;
+mod page;
 mod people;
 mod problem;
 mod recipes;
@@ -20,18 +21,21 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::problem::Problem;
 use super::REQUEST;
 use super::mcp::Mcp;
+use super::principal::Who;
 use super::statements::{Host, Named};
 use crate::engine::{Error, ErrorKind};
+use crate::sql::Scope;
 
 /// A statement of this protocol, as it is counted and noted.
 const fn named(action: &'static str) -> Named {
@@ -80,6 +84,7 @@ fn described() -> (Router<Arc<Host>>, utoipa::openapi::OpenApi) {
         .routes(routes!(countries::variables))
         .routes(routes!(countries::levels))
         .routes(routes!(countries::figures))
+        .routes(routes!(countries::map))
         .routes(routes!(tables::list))
         .routes(routes!(tables::one))
         .routes(routes!(tables::rows))
@@ -89,8 +94,10 @@ fn described() -> (Router<Arc<Host>>, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::events))
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::resume))
+        .routes(routes!(runs::retry))
         .routes(routes!(recipes::list))
         .routes(routes!(recipes::one, recipes::run))
+        .routes(routes!(whoami))
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(metrics))
@@ -119,6 +126,8 @@ pub(super) fn router(host: Arc<Host>) -> Router {
     router
         .route_service("/mcp", mcp)
         .route("/openapi.json", get(document))
+        .route("/", get(page::index))
+        .route("/assets/{file}", get(page::asset))
         .fallback(|| async { Problem::not_found("there is nothing of this path; /openapi.json says what there is") })
         .method_not_allowed_fallback(|| async {
             Problem { status: 405, ..Problem::usage("this path is not asked that way; /openapi.json says how") }
@@ -132,6 +141,31 @@ pub(super) fn router(host: Arc<Host>) -> Router {
 /// A panic is a fault of ours, and of this request alone.
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Problem::from(Error::new(ErrorKind::Internal, "a fault of the program's own")).into_response()
+}
+
+/// Somebody who asks.
+#[derive(Debug, Serialize, ToSchema)]
+struct Whoami {
+    /// Of the token; `local` for whoever needs none
+    name: String,
+    /// `reader`, `writer` or `admin`
+    role: &'static str,
+    /// The tables that may be named; all of them where this is not there
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tables: Option<Vec<String>>,
+}
+
+/// Who one is to the server, and what one may.
+#[utoipa::path(get, path = "/v1/whoami", tag = "server", responses(
+    (status = 200, description = "Whose the token is", body = Whoami),
+    (status = 401, description = "No token that is good", body = Problem,
+     content_type = "application/problem+json")))]
+async fn whoami(Who(who): Who) -> Response {
+    let tables = match &who.access.tables {
+        Scope::All => None,
+        Scope::Named(names) => Some(names.iter().cloned().collect()),
+    };
+    body::json(&Whoami { name: who.name.clone(), role: who.role.name(), tables })
 }
 
 /// Whether the server is there.

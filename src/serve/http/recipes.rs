@@ -23,6 +23,9 @@ struct Recipe {
     /// What it is for
     description: String,
     parameters: Vec<Parameter>,
+    /// Its statements, with the defaults of its parameters; nothing where one must be given
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sql: Option<String>,
 }
 
 /// A parameter of a recipe.
@@ -36,11 +39,12 @@ struct Parameter {
 
 impl From<recipes::Recipe> for Recipe {
     fn from(recipe: recipes::Recipe) -> Recipe {
+        let sql = recipe.statements(&[]).ok();
         let parameters = recipe.parameters.into_iter().map(|p| {
             let recipes::Parameter { name, description, default, .. } = p;
             Parameter { name, description, default }
         });
-        Recipe { name: recipe.name.into(), description: recipe.description, parameters: parameters.collect() }
+        Recipe { name: recipe.name.into(), description: recipe.description, parameters: parameters.collect(), sql }
     }
 }
 

@@ -421,6 +421,37 @@ pub(super) async fn cancel(
     Ok(json(&shown(&host, &who, run).await?))
 }
 
+/// How long it is waited for what fails at once.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Asks again for the texts of a run's people that failed, and for those alone. It goes on when the connection is closed;
+/// the run's bill tells what was answered.
+#[utoipa::path(post, path = "/v1/runs/{run}/retry", tag = "runs",
+    params(("run" = String, Path, description = "Its id")), responses(
+    (status = 202, description = "They are asked for", body = RunState),
+    (status = "4XX", description = "What was wrong", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", description = "What failed", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn retry(
+    State(host): State<Arc<Host>>,
+    Who(who): Who,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    who.must_be(Role::Writer)?;
+    let run = found(&host, &who, &id).await?;
+    if run.status == Status::Running {
+        let error = Error::new(ErrorKind::Conflict, format!("run {id} is at work"));
+        return Err(error.hint("when it is done, what failed can be asked for again").into());
+    }
+    may_write(&who, &run)?;
+    let engine = host.session_of_run(&who, Some(run.narrator.clone()), run.fresh.clone())?;
+    let ended = host.go_on(async move { Ok(runs::retry_failed(&engine, &run).await?) });
+    if let Ok(Ok(done)) = tokio::time::timeout(AT_ONCE, ended).await {
+        done?;
+    }
+    let run = found(&host, &who, &id).await?;
+    Ok((StatusCode::ACCEPTED, json(&shown(&host, &who, run).await?)).into_response())
+}
+
 /// Goes on with a run that was interrupted, or failed.
 #[utoipa::path(post, path = "/v1/runs/{run}/resume", tag = "runs",
     params(("run" = String, Path, description = "Its id")), responses(

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
@@ -306,7 +306,14 @@ impl RowSample {
         if taken.is_empty() {
             return Ok(());
         }
-        let copies = take_record_batch(batch, &UInt32Array::from(taken))?;
+        let copies = match batch.num_columns() {
+            // Prompts that no column goes into: there is nothing to take but a count.
+            0 => {
+                let count = RecordBatchOptions::new().with_row_count(Some(taken.len()));
+                RecordBatch::try_new_with_options(batch.schema(), vec![], &count)?
+            }
+            _ => take_record_batch(batch, &UInt32Array::from(taken))?,
+        };
         for (at, place) in places.into_iter().enumerate() {
             let row = copies.slice(at, 1);
             match self.rows.get_mut(place) {

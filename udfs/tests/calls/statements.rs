@@ -1,7 +1,8 @@
 //! What statements ask of a model.
 
 /// A statement, and a query for the most requests that it may make.
-pub const STATEMENTS: [(&str, &str); 62] = [
+pub const STATEMENTS: [(&str, &str); 63] = [
+    ("SELECT generate_narrative('Say hello.') FROM p", "1"),
     ("SELECT generate_narrative('persona') FROM p", "400"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7", "7"),
     ("SELECT generate_narrative('persona') FROM p LIMIT 7 OFFSET 3", "7"),
