@@ -71,7 +71,22 @@ impl SqlStatement {
         let Some(inner) = super::explained(&mut statement) else { return vec![] };
         let mut written = Written::default();
         let _: ControlFlow<()> = Visit::visit(inner, &mut written);
-        written.0
+        written.found
+    }
+
+    /// Values that may stand in the place of arguments of table functions, where a statement is to be planned before it
+    /// has any, with their places from 0: such a call has columns by its arguments.
+    pub(crate) fn parameters_of_calls(&self) -> Vec<(usize, Parameter)> {
+        let Kind::Sql { statement, .. } = &self.kind else { return vec![] };
+        let mut statement = statement.clone();
+        let Some(inner) = super::explained(&mut statement) else { return vec![] };
+        let mut written = Written { calls_alone: true, ..Written::default() };
+        let _: ControlFlow<()> = Visit::visit(inner, &mut written);
+        let value = |kind| match kind {
+            arrow::datatypes::DataType::Utf8 => Parameter::Text("usa".into()),
+            _ => Parameter::Number("1".into()),
+        };
+        written.found.into_iter().map(|(at, kind)| (at, value(kind))).collect()
     }
 
     /// The statement with these values in the place of `$1`, `$2` and so on.
@@ -211,7 +226,11 @@ impl Visitor for Places {
 
 /// Parameters with the types that are written beside them.
 #[derive(Default)]
-struct Written(Vec<(usize, arrow::datatypes::DataType)>);
+struct Written {
+    found: Vec<(usize, arrow::datatypes::DataType)>,
+    /// Whether those alone are wanted that are arguments of table functions
+    calls_alone: bool,
+}
 
 impl Written {
     fn note(&mut self, expr: &Expr, kind: arrow::datatypes::DataType) {
@@ -219,7 +238,7 @@ impl Written {
             && let Value::Placeholder(text) = &value.value
             && let Some(number) = number(text)
         {
-            self.0.push((number - 1, kind));
+            self.found.push((number - 1, kind));
         }
     }
 }
@@ -228,7 +247,8 @@ impl Visitor for Written {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Cast { expr, data_type, .. } = expr
+        if !self.calls_alone
+            && let Expr::Cast { expr, data_type, .. } = expr
             && let Some(kind) = plain_type(data_type)
         {
             self.note(expr, kind);
@@ -237,7 +257,9 @@ impl Visitor for Written {
     }
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause {
+        if !self.calls_alone
+            && let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause
+        {
             limit.iter().for_each(|limit| self.note(limit, arrow::datatypes::DataType::Int64));
             offset.iter().for_each(|offset| self.note(&offset.value, arrow::datatypes::DataType::Int64));
         }

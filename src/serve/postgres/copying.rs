@@ -17,6 +17,7 @@ use super::copy::{Copied, Copy, Format};
 use super::messages::Frontend;
 use super::session::{Session, Stop, most};
 use super::text::{Piece, What};
+use crate::catalog::Role;
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::serve::statements::Named;
 use crate::sql::quoted_name;
@@ -109,6 +110,8 @@ impl Session {
 
     /// Has an INSERT read what the client sends, as it comes. Nothing is written where it breaks off.
     async fn copy_in(&mut self, copy: &Copy, table: &str, columns: &[String]) -> Result<(), Stop> {
+        // A client that may not write is told before it sends a line.
+        self.who.must_be(Role::Writer)?;
         let columns = match columns {
             [] => self.columns_of(table).await?,
             named => named.to_vec(),

@@ -126,9 +126,12 @@ impl Session {
             [one] => *one,
             each => each.get(at).copied().unwrap_or(0),
         };
+        // A text that a client leaves the type of to us is what the statement says that it is.
+        let written = prepared.statement.as_ref().map(Statement::parameter_types).unwrap_or_default();
         let value = |(at, value): (usize, &Option<Vec<u8>>)| {
-            let oid = prepared.types.get(at).copied().unwrap_or(0);
-            parameter(at, oid, format(at) == 1, value.as_deref())
+            let said = prepared.types.get(at).copied().filter(|oid| *oid != 0);
+            let oid = said.or_else(|| Some(types::oid(&written.iter().find(|(place, _)| *place == at)?.1)));
+            parameter(at, oid.unwrap_or(0), format(at) == 1, value.as_deref())
         };
         let values = values.iter().enumerate().map(value).collect::<Result<_, _>>()?;
         self.open(portal, Portal { prepared, values, formats: results, state: State::Waiting, is_cursor: false })?;
@@ -217,13 +220,27 @@ impl Session {
         let given = self.given();
         let (host, who, engine) = (self.host.clone(), self.who.clone(), self.engine.clone());
         let action = Action { protocol: "postgres", action: "describe" };
-        let stand_ins: Vec<Parameter> = types.iter().map(|oid| stand_in(*oid)).collect();
-        let work = move |engine: Engine| async move {
-            match engine.describe(statement.clone()).await {
-                Ok(described) => Ok(described),
-                // A type may have to be known: then it is that of a text.
-                Err(error) => engine.describe(statement.with_parameters(&stand_ins)?).await.map_err(|_| error),
+        let mut stand_ins: Vec<Parameter> = types.iter().map(|oid| stand_in(*oid)).collect();
+        let mut of_calls = stand_ins.clone();
+        statement.parameters_of_calls().into_iter().for_each(|(at, value)| {
+            if let Some(place) = of_calls.get_mut(at) {
+                *place = value;
             }
+        });
+        stand_ins.truncate(prepared.takes);
+        of_calls.truncate(prepared.takes);
+        let work = move |engine: Engine| async move {
+            let first = match engine.describe(statement.clone()).await {
+                Ok(described) => return Ok(described),
+                Err(error) => error,
+            };
+            // A type may have to be known: then it is that of a text. A call that is planned by its arguments has some.
+            for values in [stand_ins, of_calls] {
+                if let Ok(described) = engine.describe(statement.clone().with_parameters(&values)?).await {
+                    return Ok(described);
+                }
+            }
+            Err(first)
         };
         let until = (Instant::now() + given, given);
         let found = self.guarded(until, host.compute_in(Some(engine), &who, action, work)).await;
