@@ -106,7 +106,7 @@ def fuzz(url, token):
 
 def postgres(common):
     """Clients of PostgreSQL, with bounds that streams of many rows do not reach."""
-    add = [*common, "tokens", "add", "postgres", "--role", "writer", "--max-rows", "100000000", "--max-bytes", "100GB"]
+    add = [*common, "tokens", "add", "postgres", "--role", "writer", "--max-rows", "100000000", "--max-bytes", "100000000000"]
     token = subprocess.run(add, check=True, capture_output=True, text=True).stdout.strip()
     serve = [
         *common, "serve", "--listen", "127.0.0.1:0", "--postgres", "127.0.0.1:0", "--max-rows", "100000000",

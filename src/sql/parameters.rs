@@ -74,6 +74,20 @@ impl SqlStatement {
         written.found
     }
 
+    /// The same with its parameters numbered anew, without gaps, and the number that each had, less one.
+    pub(crate) fn renumbered(mut self) -> (SqlStatement, Vec<usize>) {
+        let mut uses = vec![];
+        if let Kind::Sql { statement, .. } = &mut self.kind
+            && let Some(inner) = super::explained(statement)
+        {
+            let mut places = Places::default();
+            let _: ControlFlow<()> = Visit::visit(inner, &mut places);
+            uses = places.numbers.into_iter().map(|number| number - 1).collect();
+            let _: ControlFlow<()> = VisitMut::visit(inner, &mut Renumber(&uses));
+        }
+        (self, uses)
+    }
+
     /// Values that may stand in the place of arguments of table functions, where a statement is to be planned before it
     /// has any, with their places from 0: such a call has columns by its arguments.
     pub(crate) fn parameters_of_calls(&self) -> Vec<(usize, Parameter)> {
@@ -298,6 +312,22 @@ fn plain_type(kind: &DataType) -> Option<arrow::datatypes::DataType> {
         DataType::Timestamp(..) => Plain::Timestamp(TimeUnit::Microsecond, None),
         _ => return None,
     })
+}
+
+/// Gives parameters the numbers that they have among those that are used.
+struct Renumber<'a>(&'a [usize]);
+
+impl VisitorMut for Renumber<'_> {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(text) = &mut value.value
+            && let Some(at) = number(text).and_then(|number| self.0.iter().position(|used| used + 1 == number))
+        {
+            *text = format!("${}", at + 1);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 struct PutIn(Vec<Expr>);

@@ -92,7 +92,8 @@ pub(super) fn read(mut words: Words<'_>) -> Option<Copy> {
             "binary" => copy.format = Format::Binary,
             "text" => copy.format = Format::Text,
             "format" => {
-                copy.format = match words.name().as_deref() {
+                let quoted = text().map(|text| text.to_lowercase());
+                copy.format = match quoted.or_else(|| words.name()).as_deref() {
                     Some("csv") => Format::Csv,
                     Some("binary") => Format::Binary,
                     Some("text") => Format::Text,

@@ -32,6 +32,8 @@ pub(super) struct Prepared {
     answers: Answers,
     /// How many values it takes
     takes: usize,
+    /// Those of them that the statement is planned with: what is asked of tables without rows needs few
+    uses: Vec<usize>,
     /// The types that the client has named; 0 where it has not
     types: Vec<u32>,
     /// What the client was told of its rows
@@ -46,18 +48,24 @@ impl Prepared {
             statement: None,
             answers: Answers::Done(String::new(), false),
             takes: 0,
+            uses: vec![],
             types: vec![],
             described: None,
         }
     }
 
     pub fn new(piece: Piece, statement: Option<Statement>, types: Vec<u32>) -> Prepared {
+        // Clients that ask about types know this one: oid[].
+        let types = if types.is_empty() && super::catalog::asks_for_types(&piece.text) { vec![1028] } else { types };
         let answers = match &statement {
             Some(statement) => Answers::of(statement, &piece.text),
             None => Answers::Done(String::new(), false),
         };
-        let takes = statement.as_ref().map_or(0, Statement::parameters);
-        Prepared { what: Some(piece.what), text: piece.text, statement, answers, takes, types, described: None }
+        let (statement, uses) = statement.map(Statement::renumbered).unzip();
+        let uses = uses.unwrap_or_default();
+        let used = uses.last().map_or(0, |last| last + 1);
+        let takes = used.max(super::catalog::parameters(&piece.text));
+        Prepared { what: Some(piece.what), text: piece.text, statement, answers, takes, uses, types, described: None }
     }
 }
 
@@ -130,10 +138,12 @@ impl Session {
         let written = prepared.statement.as_ref().map(Statement::parameter_types).unwrap_or_default();
         let value = |(at, value): (usize, &Option<Vec<u8>>)| {
             let said = prepared.types.get(at).copied().filter(|oid| *oid != 0);
-            let oid = said.or_else(|| Some(types::oid(&written.iter().find(|(place, _)| *place == at)?.1)));
+            let is_it = |(place, _): &&(usize, arrow::datatypes::DataType)| prepared.uses.get(*place) == Some(&at);
+            let oid = said.or_else(|| Some(types::oid(&written.iter().find(is_it)?.1)));
             parameter(at, oid.unwrap_or(0), format(at) == 1, value.as_deref())
         };
-        let values = values.iter().enumerate().map(value).collect::<Result<_, _>>()?;
+        let values: Vec<Parameter> = values.iter().enumerate().map(value).collect::<Result<_, _>>()?;
+        let values = prepared.uses.iter().filter_map(|at| values.get(*at).cloned()).collect();
         self.open(portal, Portal { prepared, values, formats: results, state: State::Waiting, is_cursor: false })?;
         self.socket.said.step(b'2');
         Ok(())
@@ -172,6 +182,7 @@ impl Session {
                     statement: prepared.statement.clone(),
                     answers: prepared.answers.clone(),
                     takes: prepared.takes,
+                    uses: prepared.uses.clone(),
                     types,
                     described: Some(schema),
                 };
@@ -213,22 +224,22 @@ impl Session {
             return Ok((types, None));
         }
         statement.parameter_types().into_iter().for_each(|(at, kind)| {
-            if let Some(oid) = types.get_mut(at).filter(|oid| **oid == 0) {
+            let place = prepared.uses.get(at).and_then(|at| types.get_mut(*at));
+            if let Some(oid) = place.filter(|oid| **oid == 0) {
                 *oid = types::oid(&kind);
             }
         });
         let given = self.given();
         let (host, who, engine) = (self.host.clone(), self.who.clone(), self.engine.clone());
         let action = Action { protocol: "postgres", action: "describe" };
-        let mut stand_ins: Vec<Parameter> = types.iter().map(|oid| stand_in(*oid)).collect();
+        let of = |at: &usize| stand_in(types.get(*at).copied().unwrap_or(0));
+        let stand_ins: Vec<Parameter> = prepared.uses.iter().map(of).collect();
         let mut of_calls = stand_ins.clone();
         statement.parameters_of_calls().into_iter().for_each(|(at, value)| {
             if let Some(place) = of_calls.get_mut(at) {
                 *place = value;
             }
         });
-        stand_ins.truncate(prepared.takes);
-        of_calls.truncate(prepared.takes);
         let work = move |engine: Engine| async move {
             let first = match engine.describe(statement.clone()).await {
                 Ok(described) => return Ok(described),
@@ -252,7 +263,8 @@ impl Session {
         };
         for (name, kind) in &found.parameters {
             let at = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
-            if let Some(oid) = at.checked_sub(1).and_then(|at| types.get_mut(at)).filter(|oid| **oid == 0) {
+            let place = at.checked_sub(1).and_then(|at| prepared.uses.get(at)).and_then(|at| types.get_mut(*at));
+            if let Some(oid) = place.filter(|oid| **oid == 0) {
                 *oid = types::oid(kind);
             }
         }

@@ -61,15 +61,42 @@ pub(super) fn parsed(engine: &Engine, text: &str) -> std::result::Result<Stateme
     crate::serve::statements::one(engine, text).map_err(|e| Error::from(&e))
 }
 
+/// How many values a question about the system takes, as it was asked: what is made of it may need fewer. 0 for any other.
+pub(super) fn parameters(text: &str) -> usize {
+    let small = text.to_lowercase();
+    let asks = MARKS.iter().any(|mark| small.contains(mark));
+    let query = asks.then(|| query(text)).flatten();
+    query.map_or(0, |statement| Statement::of_sql(Sql::Statement(Box::new(statement))).parameters())
+}
+
 /// A query in PostgreSQL's own words; `None` for what is none.
 fn of_system(text: &str) -> Option<Statement> {
-    let parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(50);
-    let mut statements = parser.try_with_sql(text).ok()?.parse_statements().ok()?;
-    let (Some(mut statement @ ast::Statement::Query(_)), true) = (statements.pop(), statements.is_empty()) else {
-        return None;
-    };
+    let mut statement = query(text)?;
     rewrite::rewrite(&mut statement);
     Some(Statement::of_sql(Sql::Statement(Box::new(statement))))
+}
+
+/// Whether it is what asyncpg asks about types that it does not know: a tree of them, down to the types of their parts.
+pub(super) fn asks_for_types(text: &str) -> bool {
+    text.contains("typeinfo_tree(")
+}
+
+/// The same of types that there are here, none of which has parts but arrays.
+const TYPES: &str = "
+    SELECT t.oid AS oid, 'pg_catalog' AS ns, t.typname AS name, 'b' AS kind, CAST(NULL AS BIGINT) AS basetype,
+        nullif(t.typelem, 0) AS elemtype, ',' AS elemdelim, CAST(NULL AS BIGINT) AS range_subtype,
+        CAST(NULL AS VARCHAR) AS attrtypoids, CAST(NULL AS VARCHAR) AS attrnames, 0 AS depth,
+        CAST(NULL AS VARCHAR) AS basetype_name, e.typname AS elemtype_name, CAST(NULL AS VARCHAR) AS range_subtype_name
+    FROM pg_type t LEFT JOIN pg_type e ON e.oid = t.typelem WHERE t.oid = ANY($1::oid[])";
+
+fn query(text: &str) -> Option<ast::Statement> {
+    let text = if asks_for_types(text) { TYPES } else { text };
+    let parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(50);
+    let mut statements = parser.try_with_sql(text).ok()?.parse_statements().ok()?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(query @ ast::Statement::Query(_)), true) => Some(query),
+        _ => None,
+    }
 }
 
 /// Gives a session what clients of PostgreSQL ask for.

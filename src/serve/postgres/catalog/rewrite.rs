@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SetExpr, SetOperator, Statement, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query,
+    Select, SelectItem, SetExpr, SetOperator, Statement, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 use super::tables;
@@ -167,13 +167,62 @@ fn nothing(select: &Select) -> Option<SetExpr> {
         SelectItem::UnnamedExpr(expr) => called(expr),
         _ => "?column?".into(),
     };
-    let columns: Vec<String> = select
-        .projection
-        .iter()
-        .map(|item| format!("CAST(NULL AS VARCHAR) AS {}", crate::sql::quoted_name(&name(item))))
-        .collect();
+    let mut names: Vec<String> = vec![];
+    for item in &select.projection {
+        names.push(distinct(name(item), &names));
+    }
+    let column = |name: &String| format!("CAST(NULL AS VARCHAR) AS {}", crate::sql::quoted_name(name));
+    let columns: Vec<String> = names.iter().map(column).collect();
     let query = crate::sql::query(&format!("SELECT {} WHERE false", columns.join(", "))).ok()?;
     Some(*query.body)
+}
+
+/// A name that none of these is: the engine has no two columns of one name.
+fn distinct(name: String, names: &[String]) -> String {
+    match (2..).map(|n| format!("{name} {n}")).find(|other| !names.contains(other)) {
+        Some(other) if names.contains(&name) => other,
+        _ => name,
+    }
+}
+
+/// Names the second and later expressions that would be called alike.
+fn name_apart(select: &mut Select) {
+    let mut names: Vec<String> = vec![];
+    for item in &mut select.projection {
+        let (name, expr) = match item {
+            SelectItem::ExprWithAlias { alias, .. } => (alias.value.clone(), None),
+            SelectItem::UnnamedExpr(expr) => (called(expr), Some(expr.clone())),
+            _ => continue,
+        };
+        let apart = distinct(name.clone(), &names);
+        if let Some(expr) = expr
+            && apart != name
+            && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        {
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', apart.clone()) };
+        }
+        names.push(apart);
+    }
+}
+
+/// A subquery whose one value is that of the one row that it finds, which the engine wants to be told.
+fn of_one_row(query: &mut Query) {
+    if query.limit_clause.is_some() || query.with.is_some() {
+        return;
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    if select.from.is_empty() || select.distinct.is_some() {
+        return;
+    }
+    let expr = match &mut select.projection[..] {
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] if !is_aggregate(expr) => expr,
+        _ => return,
+    };
+    let is_truth = matches!(expr, Expr::BinaryOp { op, .. } if matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq
+        | BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq
+        | BinaryOperator::And | BinaryOperator::Or));
+    *expr = call(if is_truth { "bool_or" } else { "max" }, vec![expr.clone()]);
+    query.order_by = None;
 }
 
 fn called(expr: &Expr) -> String {
@@ -204,6 +253,9 @@ impl VisitorMut for Rewrite {
             query.limit_clause = None;
         }
         self.simplify(&mut query.body);
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            name_apart(select);
+        }
         ControlFlow::Continue(())
     }
 
@@ -219,9 +271,30 @@ impl VisitorMut for Rewrite {
         let truth = |truth: bool| Expr::Value(Value::Boolean(truth).with_empty_span());
         match expr {
             Expr::Subquery(query) if self.is_empty(query) => *expr = null(),
+            Expr::Subquery(query) => of_one_row(query),
             Expr::Exists { subquery, negated } if self.is_empty(subquery) => *expr = truth(*negated),
             // ARRAY(SELECT …)
             Expr::Function(Function { args: FunctionArguments::Subquery(_), .. }) => *expr = null(),
+            // Of lists of the system, that of schemas alone is asked how long it is.
+            Expr::Function(function)
+                if parts(&function.name).last().is_some_and(|name| name == "array_upper" || name == "array_lower") =>
+            {
+                *expr = Expr::Value(Value::Number("1".into(), false).with_empty_span());
+            }
+            // Lists of the system's tables, of privileges and options, are none here.
+            Expr::Function(function)
+                if parts(&function.name).last().is_some_and(|name| name == "array_to_string")
+                    && matches!(&function.args, FunctionArguments::List(list)
+                        if !matches!(list.args.first(), Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Array(_)))))) =>
+            {
+                *expr = Expr::Cast {
+                    kind: CastKind::Cast,
+                    expr: Box::new(null()),
+                    data_type: DataType::Text,
+                    array: false,
+                    format: None,
+                };
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -238,6 +311,18 @@ impl VisitorMut for Rewrite {
                     && ["pg_catalog", "information_schema"].contains(&schema.as_str())
                 {
                     function.name = object(&[name.as_str()]);
+                }
+            }
+            // The engine knows a backslash alone.
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                if let Some(escape) = escape_char.take() {
+                    let text = |text: &str| Expr::Value(Value::SingleQuotedString(text.into()).with_empty_span());
+                    match &escape.value {
+                        Value::SingleQuotedString(mark) if mark != "\\" && !mark.is_empty() => {
+                            **pattern = call("replace", vec![pattern.as_ref().clone(), text(mark), text("\\")]);
+                        }
+                        _ => {}
+                    }
                 }
             }
             Expr::BinaryOp { op, .. } => {
@@ -324,6 +409,16 @@ fn call(name: &str, arguments: Vec<Expr>) -> Expr {
 
 /// A cast to one of the types that only PostgreSQL has.
 fn cast(inner: &Expr, kind: &DataType, how: &CastKind) -> Option<Expr> {
+    if let DataType::Array(ArrayElemTypeDef::SquareBracket(element, length)) = kind {
+        let Expr::Cast { data_type, .. } = cast(inner, element, how)? else { return None };
+        return Some(Expr::Cast {
+            kind: how.clone(),
+            expr: Box::new(inner.clone()),
+            data_type: DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(data_type), *length)),
+            array: false,
+            format: None,
+        });
+    }
     let name = match kind {
         DataType::Regclass => "regclass".to_string(),
         DataType::Custom(name, _) => parts(name).pop()?,
