@@ -34,7 +34,7 @@ test-llm: setup
 test-readers: build
 	python3 scripts/readers.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
 
-# Other programs' clients get what they ask the server for: MCP's own, schemathesis (installed once, into the cache).
+# Other programs' clients get what they ask the server for: MCP's own, schemathesis, those of PostgreSQL (installed once, into the cache).
 test-clients: build
 	python3 scripts/clients.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
 

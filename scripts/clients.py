@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether other programs' clients get what they ask of `populace serve` for: the official client of the Model Context
-Protocol on both transports, and schemathesis, which asks for whatever the OpenAPI document allows and much that it does
-not.
+Protocol on both transports, schemathesis, which asks for whatever the OpenAPI document allows and much that it does not,
+and clients of PostgreSQL (postgres_clients.py).
 
     python3 scripts/clients.py PATH_OF_POPULACE
 
@@ -16,9 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import postgres_clients
 from packages import environment
 
-PACKAGES = ["mcp==2.3.0", "schemathesis==4.32.5"]
+PACKAGES = ["mcp==2.3.0", "schemathesis==4.32.5", *postgres_clients.PACKAGES]
 
 
 def say(text):
@@ -103,11 +104,30 @@ def fuzz(url, token):
     say("schemathesis: " + "".join(counted))
 
 
+def postgres(common):
+    """Clients of PostgreSQL, with bounds that streams of many rows do not reach."""
+    add = [*common, "tokens", "add", "postgres", "--role", "writer", "--max-rows", "100000000", "--max-bytes", "100000000000"]
+    token = subprocess.run(add, check=True, capture_output=True, text=True).stdout.strip()
+    serve = [
+        *common, "serve", "--listen", "127.0.0.1:0", "--postgres", "127.0.0.1:0", "--max-rows", "100000000",
+        "--max-answer", "100GB", "--statement-timeout", "900",
+    ]
+    server = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True)
+    try:
+        server.stdout.readline()
+        url = server.stdout.readline().strip().replace("postgres://", f"postgres://populace:{token}@")
+        postgres_clients.all_of_them(server, url, Path(sys.executable).parents[1])
+        assert server.poll() is None, "the server has ended"
+    finally:
+        server.terminate()
+    assert server.wait(timeout=40) == 0, "the server did not end as it should"
+
+
 def main(binary):
     with tempfile.TemporaryDirectory() as database:
         common = [binary, "--db", database, "--embedder", "hash"]
         subprocess.run([*common, "generate", "usa", "--count", "20", "--seed", "7"], check=True, capture_output=True)
-        serve = [*common, "serve", "--listen", "127.0.0.1:0", "--statement-timeout", "20"]
+        serve = [*common, "serve", "--listen", "127.0.0.1:0", "--postgres", "127.0.0.1:0", "--statement-timeout", "20"]
         server = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True)
         try:
             url = server.stdout.readline().strip()
@@ -120,6 +140,7 @@ def main(binary):
         finally:
             server.terminate()
         assert server.wait(timeout=40) == 0, "the server did not end as it should"
+        postgres(common)
     say("done")
 
 

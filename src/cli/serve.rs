@@ -17,6 +17,9 @@ pub(super) struct ServeArguments {
     /// Where it listens; off this machine it wants TLS and tokens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
     listen: SocketAddr,
+    /// Where it speaks PostgreSQL's protocol too, for psql, notebooks and BI tools: 127.0.0.1:5433
+    #[arg(long, value_name = "ADDRESS")]
+    postgres: Option<SocketAddr>,
     /// The certificates of TLS, in PEM; read again on SIGHUP
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -78,6 +81,9 @@ pub(super) fn run(arguments: ServeArguments, database: &DatabaseArguments) -> Re
         let (mut out, url) = (io::stdout(), server.url());
         // Nobody may be reading.
         _ = writeln!(out, "{url}").and_then(|()| out.flush());
+        if let Some(url) = server.postgres_url() {
+            _ = writeln!(out, "{url}").and_then(|()| out.flush());
+        }
         let stopping = stop.clone();
         let ended = tokio::spawn(async move {
             signals::signal().await;
@@ -116,6 +122,7 @@ fn prepared(arguments: ServeArguments, database: &DatabaseArguments) -> Result<(
     };
     let options = serve::Options {
         listen: arguments.listen,
+        postgres: arguments.postgres,
         tls: arguments.tls_cert.zip(arguments.tls_key),
         hosts: arguments.allow_host,
         no_auth: arguments.no_auth,

@@ -6,6 +6,7 @@ mod change;
 mod command;
 mod ddl;
 mod deadline;
+mod describe;
 mod explain;
 mod index;
 mod insert;
@@ -46,6 +47,7 @@ use self::labels::CatalogLabels;
 
 pub use crate::error::{Error, ErrorKind, message};
 pub use crate::sql::{Access, Files, Models, Statement};
+pub use describe::Described;
 pub use run_guard::{Billed, RunGuard};
 pub use search::{By, Search};
 pub use weights::Weights;
@@ -340,19 +342,11 @@ impl Engine {
         let explains = matches!(statement, Sql::Explain(_));
         let mut writers = vec![];
         if let Some(inner) = sql::explained(&mut statement) {
-            sql::refuse_unsupported(inner)?;
-            sql::refuse_what_is_not_kept(inner)?;
-            sql::check_place(inner)?;
+            refuse(inner)?;
             if let Some(done) = self.without_plan(inner, by_name, explains, access).await? {
                 return Ok(done);
             }
-            if sql::is_show_tables(inner) {
-                *inner = sql::own_tables()?;
-            }
-            populace_udfs::rewrite(inner);
-            sql::versions_as_tables(inner);
-            sql::without_aliases(inner);
-            writers = populace_udfs::narrators(inner);
+            writers = for_the_planner(inner)?;
             if let ast::Statement::Insert(insert) = inner {
                 self.name_columns(insert, by_name, explains, access).await?;
             }
@@ -441,6 +435,24 @@ impl Engine {
         }
         DataFrame::new(state, plan).execute_stream().await
     }
+}
+
+/// Refuses what is known and not run here.
+fn refuse(statement: &ast::Statement) -> Result<()> {
+    sql::refuse_unsupported(statement)?;
+    sql::refuse_what_is_not_kept(statement)?;
+    sql::check_place(statement)
+}
+
+/// Brings a statement into the form that DataFusion's planner knows; those that it names to write texts, by their names.
+fn for_the_planner(statement: &mut ast::Statement) -> Result<Vec<Option<String>>> {
+    if sql::is_show_tables(statement) {
+        *statement = sql::own_tables()?;
+    }
+    populace_udfs::rewrite(statement);
+    sql::versions_as_tables(statement);
+    sql::without_aliases(statement);
+    Ok(populace_udfs::narrators(statement))
 }
 
 /// Opens the catalogue of a database when it is first needed.

@@ -9,6 +9,7 @@ mod format;
 mod http;
 mod mcp;
 mod metrics;
+mod postgres;
 mod principal;
 mod requests;
 mod statements;
@@ -32,6 +33,7 @@ pub use principal::{Issued, Wanted, issue};
 
 use audit::Audit;
 use connections::{Bounded, NoDelay};
+use postgres::Postgres;
 use statements::Host;
 
 /// How a server works.
@@ -39,6 +41,8 @@ use statements::Host;
 pub struct Options {
     /// Where HTTP is listened for
     pub listen: SocketAddr,
+    /// Where PostgreSQL's protocol is listened for, if anywhere
+    pub postgres: Option<SocketAddr>,
     /// The certificates and the key of TLS, in PEM
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Names beside those of this machine that requests may be for
@@ -84,6 +88,7 @@ const TO_SAY_IT: Duration = Duration::from_secs(5);
 /// A server that has its address, and has not begun to answer.
 pub struct Server {
     listener: TcpListener,
+    postgres: Option<Postgres>,
     host: Arc<Host>,
     tls: Option<RustlsConfig>,
     options: Options,
@@ -100,7 +105,7 @@ impl Server {
     pub async fn bind(engine: Engine, statements: runtime::Handle, options: Options) -> Result<Server, Error> {
         let refused = |text: &str, hint: &str| Err(Error::new(ErrorKind::Permission, text).hint(hint));
         let io = |what: String| move |e: io::Error| Error::new(ErrorKind::Io, format!("{what}: {e}"));
-        if !options.listen.ip().is_loopback() {
+        if [Some(options.listen), options.postgres].iter().flatten().any(|address| !address.ip().is_loopback()) {
             if options.no_auth {
                 return refused("--no-auth would let everybody in", "listen on 127.0.0.1, or make tokens");
             }
@@ -132,7 +137,20 @@ impl Server {
         let address = listener.local_addr().map_err(io(options.listen.to_string()))?;
         let audit = Audit::open(&options.audit).map_err(io(options.audit.display().to_string()))?;
         let host = Arc::new(Host::new(engine, statements, &options, address, audit));
-        Ok(Server { listener, host, tls, options })
+        let postgres = match options.postgres {
+            Some(address) => {
+                let bound = Postgres::bind(address, host.clone(), tls.clone(), options.bounds.connections);
+                Some(bound.map_err(io(address.to_string()))?)
+            }
+            None => None,
+        };
+        Ok(Server { listener, postgres, host, tls, options })
+    }
+
+    /// Where it speaks PostgreSQL's protocol: `postgres://127.0.0.1:5433/populace`.
+    pub fn postgres_url(&self) -> Option<String> {
+        let address = self.postgres.as_ref()?.address().ok()?;
+        Some(format!("postgres://{address}/populace"))
     }
 
     /// Where it listens: `http://127.0.0.1:7878`.
@@ -148,7 +166,7 @@ impl Server {
     /// # Errors
     /// If it cannot listen.
     pub async fn run(self, stop: CancellationToken, mut reload: impl AsyncFnMut()) -> io::Result<()> {
-        let Server { listener, host, tls, options } = self;
+        let Server { listener, postgres, host, tls, options } = self;
         let handle = Handle::new();
         let app = http::router(host.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let bounded = Bounded::new(options.bounds.connections);
@@ -195,8 +213,17 @@ impl Server {
             stop.cancel();
             served
         };
+        let postgres = async {
+            let Some(postgres) = postgres else { return };
+            let mut at_work = std::pin::pin!(postgres.run());
+            tokio::select! {
+                () = &mut at_work => return,
+                () = host.ending() => {}
+            }
+            _ = tokio::time::timeout(options.grace + 2 * TO_SAY_IT, at_work).await;
+        };
         tokio::select! {
-            served = async { tokio::join!(serve, ending).0 } => served,
+            served = async { tokio::join!(serve, ending, postgres).0 } => served,
             never = reloading => never,
         }
     }

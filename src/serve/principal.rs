@@ -177,7 +177,7 @@ fn hash(secret: &str) -> SecretHash {
     *blake3::hash(secret.as_bytes()).as_bytes()
 }
 
-fn random<const N: usize>() -> Result<String, Error> {
+pub(super) fn random<const N: usize>() -> Result<String, Error> {
     let mut bytes = [0; N];
     getrandom::getrandom(&mut bytes).map_err(|e| Error::new(ErrorKind::Io, format!("no random numbers: {e}")))?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {

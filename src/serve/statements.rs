@@ -201,13 +201,21 @@ impl Host {
     /// # Errors
     /// As [`Engine::session`].
     fn session(&self, who: &Principal) -> Planned<Engine> {
+        Ok(self.session_of_connection(who)?.for_statement())
+    }
+
+    /// A session of theirs for statements that share its views and settings, as those of a connection do.
+    ///
+    /// # Errors
+    /// As [`Engine::session`].
+    pub fn session_of_connection(&self, who: &Principal) -> Planned<Engine> {
         let options = engine::Options {
             access: who.access.clone(),
             asking: self.asking(who),
             statement_timeout: Some(who.statement),
             ..engine::Options::default()
         };
-        Ok(self.engine.session(options)?.for_statement())
+        self.engine.session(options)
     }
 
     /// How models are asked on their behalf: within what they may spend, and what the server may.
@@ -250,6 +258,24 @@ impl Host {
         W: FnOnce(Engine) -> F + Send + 'static,
         F: Future<Output = Planned<SendableRecordBatchStream>> + Send,
     {
+        self.start_in(None, who, named, work).await
+    }
+
+    /// The same in a session that is theirs already.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_in<W, F>(
+        self: &Arc<Self>,
+        session: Option<Engine>,
+        who: &Arc<Principal>,
+        named: Named,
+        work: W,
+    ) -> Result<Answer, Error>
+    where
+        W: FnOnce(Engine) -> F + Send + 'static,
+        F: Future<Output = Planned<SendableRecordBatchStream>> + Send,
+    {
         let places = self.place(who).await?;
         let (host, who) = (self.clone(), who.clone());
         let (sender, rows) = mpsc::channel(AHEAD);
@@ -259,7 +285,10 @@ impl Host {
             let _places = places;
             let mut observed = Observed::new(host.clone(), who.clone(), named);
             let run = async {
-                let engine = host.session(&who)?;
+                let engine = match session {
+                    Some(session) => session.for_statement(),
+                    None => host.session(&who)?,
+                };
                 let mut rows = work(engine.clone()).await?;
                 // What fails before its first row fails as a whole.
                 let first = rows.next().await.transpose()?;
@@ -329,12 +358,37 @@ impl Host {
         W: FnOnce(Engine) -> F + Send + 'static,
         F: Future<Output = Planned<T>> + Send,
     {
+        self.compute_in(None, who, named, work).await
+    }
+
+    /// The same in a session that is theirs already.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn compute_in<T, W, F>(
+        self: &Arc<Self>,
+        session: Option<Engine>,
+        who: &Arc<Principal>,
+        named: Named,
+        work: W,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: FnOnce(Engine) -> F + Send + 'static,
+        F: Future<Output = Planned<T>> + Send,
+    {
         let places = self.place(who).await?;
         let (host, who) = (self.clone(), who.clone());
         let task = async move {
             let _places = places;
             let mut observed = Observed::new(host.clone(), who.clone(), named);
-            let work = async { work(host.session(&who)?).await };
+            let work = async {
+                let engine = match session {
+                    Some(session) => session.for_statement(),
+                    None => host.session(&who)?,
+                };
+                work(engine).await
+            };
             let done = tokio::select! {
                 done = tokio::time::timeout(who.statement, work) => match done {
                     Ok(done) => done.map_err(|e| Error::from(&e)),

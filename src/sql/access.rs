@@ -362,11 +362,14 @@ impl Needs {
 /// What is published of the countries, which is nobody's own.
 const CENSUS: &str = "census";
 
+/// What clients of PostgreSQL are told of tables: it is made, by whoever serves them, of those that they may name.
+const SYSTEM: &str = "pg_catalog";
+
 /// The database's own table that a name stands for, whatever version of it is named; what tells of all tables stands for
 /// itself, by its whole name.
 fn named(reference: &TableReference) -> Option<String> {
     match (reference.catalog(), reference.schema()) {
-        (Some(CENSUS), _) => None,
+        (Some(CENSUS), _) | (_, Some(SYSTEM)) => None,
         (_, None | Some("public")) => {
             let name = reference.table();
             Some(name.rsplit_once('@').map_or(name, |(table, _)| table).to_string())
@@ -405,6 +408,7 @@ mod tests {
             ("usa@3", Some("usa")),
             ("public.usa", Some("usa")),
             ("census.usa.figures", None),
+            ("pg_catalog.pg_class", None),
             ("populace.tables", Some("populace.tables")),
             ("information_schema.tables", Some("information_schema.tables")),
         ] {

@@ -48,6 +48,18 @@ impl Statement {
         matches!(statement.as_ref(), Sql::Statement(query) if matches!(query.as_ref(), ast::Statement::Query(_)))
     }
 
+    /// A statement that somebody else has parsed.
+    pub(crate) fn of_sql(statement: Sql) -> Statement {
+        Statement { kind: Kind::Sql { statement: Box::new(statement), by_name: None }, position: Position::default() }
+    }
+
+    /// Whether it makes a table of the rows of a query.
+    pub(crate) fn is_of_query(&self) -> bool {
+        let Kind::Sql { statement, .. } = &self.kind else { return false };
+        matches!(statement.as_ref(), Sql::Statement(statement)
+            if matches!(statement.as_ref(), ast::Statement::CreateTable(create) if create.query.is_some()))
+    }
+
     /// What it is in a word, for whoever follows what a program does: none of its texts.
     pub fn name(&self) -> &'static str {
         match &self.kind {

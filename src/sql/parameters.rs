@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
-    Array, CastKind, DataType, Expr, Ident, ObjectNamePart, Statement, UnaryOperator, Value, ValueWithSpan, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Array, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectNamePart, Query,
+    Statement, TableFactor, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::{ByName, Kind, Statement as SqlStatement, refuse_unsupported};
@@ -21,6 +21,8 @@ pub enum Parameter {
     Number(String),
     Text(String),
     List(Vec<Parameter>),
+    /// One of a type that SQL does not see from how it is written
+    Typed(Box<Parameter>, DataType),
 }
 
 impl Parameter {
@@ -40,11 +42,67 @@ impl Parameter {
             Parameter::List(items) => {
                 Expr::Array(Array { elem: items.iter().map(Parameter::expression).collect(), named: true })
             }
+            Parameter::Typed(value, kind) => Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(value.expression()),
+                data_type: kind.clone(),
+                array: false,
+                format: None,
+            },
         }
     }
 }
 
 impl SqlStatement {
+    /// How many values it takes: the highest number of its parameters.
+    pub(crate) fn parameters(&self) -> usize {
+        let Kind::Sql { statement, .. } = &self.kind else { return 0 };
+        let mut statement = statement.clone();
+        let Some(inner) = super::explained(&mut statement) else { return 0 };
+        let mut places = Places::default();
+        let _: ControlFlow<()> = Visit::visit(inner, &mut places);
+        places.numbers.last().copied().unwrap_or(0)
+    }
+
+    /// The types that are written beside parameters, or follow from where they stand, with their places from 0.
+    pub(crate) fn parameter_types(&self) -> Vec<(usize, arrow::datatypes::DataType)> {
+        let Kind::Sql { statement, .. } = &self.kind else { return vec![] };
+        let mut statement = statement.clone();
+        let Some(inner) = super::explained(&mut statement) else { return vec![] };
+        let mut written = Written::default();
+        let _: ControlFlow<()> = Visit::visit(inner, &mut written);
+        written.found
+    }
+
+    /// The same with its parameters numbered anew, without gaps, and the number that each had, less one.
+    pub(crate) fn renumbered(mut self) -> (SqlStatement, Vec<usize>) {
+        let mut uses = vec![];
+        if let Kind::Sql { statement, .. } = &mut self.kind
+            && let Some(inner) = super::explained(statement)
+        {
+            let mut places = Places::default();
+            let _: ControlFlow<()> = Visit::visit(inner, &mut places);
+            uses = places.numbers.into_iter().map(|number| number - 1).collect();
+            let _: ControlFlow<()> = VisitMut::visit(inner, &mut Renumber(&uses));
+        }
+        (self, uses)
+    }
+
+    /// Values that may stand in the place of arguments of table functions, where a statement is to be planned before it
+    /// has any, with their places from 0: such a call has columns by its arguments.
+    pub(crate) fn parameters_of_calls(&self) -> Vec<(usize, Parameter)> {
+        let Kind::Sql { statement, .. } = &self.kind else { return vec![] };
+        let mut statement = statement.clone();
+        let Some(inner) = super::explained(&mut statement) else { return vec![] };
+        let mut written = Written { calls_alone: true, ..Written::default() };
+        let _: ControlFlow<()> = Visit::visit(inner, &mut written);
+        let value = |kind| match kind {
+            arrow::datatypes::DataType::Utf8 => Parameter::Text("usa".into()),
+            _ => Parameter::Number("1".into()),
+        };
+        written.found.into_iter().map(|(at, kind)| (at, value(kind))).collect()
+    }
+
     /// The statement with these values in the place of `$1`, `$2` and so on.
     ///
     /// # Errors
@@ -175,6 +233,98 @@ impl Visitor for Places {
                 Some(number) => _ = self.numbers.insert(number),
                 None => self.unknown = Some(text.clone()),
             }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Parameters with the types that are written beside them.
+#[derive(Default)]
+struct Written {
+    found: Vec<(usize, arrow::datatypes::DataType)>,
+    /// Whether those alone are wanted that are arguments of table functions
+    calls_alone: bool,
+}
+
+impl Written {
+    fn note(&mut self, expr: &Expr, kind: arrow::datatypes::DataType) {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(text) = &value.value
+            && let Some(number) = number(text)
+        {
+            self.found.push((number - 1, kind));
+        }
+    }
+}
+
+impl Visitor for Written {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if !self.calls_alone
+            && let Expr::Cast { expr, data_type, .. } = expr
+            && let Some(kind) = plain_type(data_type)
+        {
+            self.note(expr, kind);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        if !self.calls_alone
+            && let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause
+        {
+            limit.iter().for_each(|limit| self.note(limit, arrow::datatypes::DataType::Int64));
+            offset.iter().for_each(|offset| self.note(&offset.value, arrow::datatypes::DataType::Int64));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A table function's own arguments are texts and numbers: the first is what it is of, others are how many.
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { args: Some(arguments), .. } = table {
+            for (at, argument) in arguments.args.iter().enumerate() {
+                let kind = if at == 0 { arrow::datatypes::DataType::Utf8 } else { arrow::datatypes::DataType::Int64 };
+                match argument {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
+                    | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
+                    | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => self.note(expr, kind),
+                    _ => {}
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A type of SQL that a client may send a value of.
+fn plain_type(kind: &DataType) -> Option<arrow::datatypes::DataType> {
+    use arrow::datatypes::{DataType as Plain, TimeUnit};
+    Some(match kind {
+        DataType::Boolean | DataType::Bool => Plain::Boolean,
+        DataType::SmallInt(_) | DataType::Int2(_) => Plain::Int16,
+        DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_) => Plain::Int32,
+        DataType::BigInt(_) | DataType::Int8(_) => Plain::Int64,
+        DataType::Real | DataType::Float4 => Plain::Float32,
+        DataType::Double(_) | DataType::DoublePrecision | DataType::Float8 => Plain::Float64,
+        DataType::Text | DataType::Varchar(_) | DataType::Char(_) | DataType::CharacterVarying(_) => Plain::Utf8,
+        DataType::Date => Plain::Date32,
+        DataType::Timestamp(..) => Plain::Timestamp(TimeUnit::Microsecond, None),
+        _ => return None,
+    })
+}
+
+/// Gives parameters the numbers that they have among those that are used.
+struct Renumber<'a>(&'a [usize]);
+
+impl VisitorMut for Renumber<'_> {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(text) = &mut value.value
+            && let Some(at) = number(text).and_then(|number| self.0.iter().position(|used| used + 1 == number))
+        {
+            *text = format!("${}", at + 1);
         }
         ControlFlow::Continue(())
     }

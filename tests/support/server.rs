@@ -16,6 +16,8 @@ pub struct Server {
     child: Child,
     /// `127.0.0.1:1234`
     pub address: String,
+    /// Where it speaks PostgreSQL's protocol
+    postgres: Option<String>,
 }
 
 /// An answer.
@@ -51,13 +53,36 @@ impl Server {
     pub fn of(command: &mut Command) -> Server {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let mut out = BufReader::new(child.stdout.as_mut().unwrap());
+        out.read_line(&mut line).unwrap();
+        let mut postgres = None;
+        if command.get_args().any(|argument| argument == "--postgres") {
+            let mut second = String::new();
+            out.read_line(&mut second).unwrap();
+            let address = second.trim().strip_prefix("postgres://").and_then(|rest| rest.strip_suffix("/populace"));
+            postgres = address.map(String::from);
+        }
         let Some((_, address)) = line.trim().split_once("://") else {
             let mut said = String::new();
             child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             panic!("no server: {line}{said}");
         };
-        Server { address: address.into(), child }
+        Server { address: address.into(), postgres, child }
+    }
+
+    /// Where it speaks PostgreSQL's protocol.
+    pub fn postgres(&self) -> String {
+        self.postgres.clone().expect("it was started with --postgres")
+    }
+
+    /// Ends it; what it has said on standard error.
+    pub fn said(&mut self) -> String {
+        _ = self.child.kill();
+        let mut said = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            _ = stderr.read_to_string(&mut said);
+        }
+        said
     }
 
     pub fn connect(&self) -> TcpStream {

@@ -1,0 +1,302 @@
+//! COPY at work: rows of a query to the client, and lines of the client into a table.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::catalog::COPIED;
+use super::copy::{Copied, Copy, Format};
+use super::messages::Frontend;
+use super::session::{Session, Stop, most};
+use super::text::{Piece, What};
+use crate::catalog::Role;
+use crate::engine::{Engine, Error, ErrorKind};
+use crate::serve::statements::Named;
+use crate::sql::quoted_name;
+
+/// Lines that become one batch.
+const BATCH: usize = 4096;
+
+/// The longest line.
+const LINE: usize = 16 << 20;
+
+impl Session {
+    pub async fn copy(&mut self, copy: &Copy) -> Result<(), Stop> {
+        if let Some(unknown) = &copy.unknown {
+            let text = format!("COPY does not know {unknown}");
+            let hint = "FORMAT text, csv or binary, HEADER, DELIMITER and NULL are known";
+            return Err(Error::new(ErrorKind::Unsupported, text).hint(hint).into());
+        }
+        match &copy.what {
+            Copied::Out(query) => self.copy_out(copy, query).await,
+            Copied::In { table, columns } => {
+                if copy.format == Format::Binary {
+                    let text = "rows are copied in as text or CSV, not in binary";
+                    return Err(Error::new(ErrorKind::Unsupported, text).into());
+                }
+                self.writes();
+                self.copy_in(copy, table, columns).await?;
+                self.wrote();
+                Ok(())
+            }
+        }
+    }
+
+    async fn copy_out(&mut self, copy: &Copy, query: &str) -> Result<(), Stop> {
+        let piece = Piece { text: query.into(), before: 0, what: What::Sql };
+        let statement = self.parsed(&piece).await?;
+        if !statement.is_query() {
+            return Err(Error::new(ErrorKind::Usage, "COPY … TO STDOUT is of a table or a query").into());
+        }
+        let mut flow = self.start("copy", statement, None).await?;
+        let columns = flow.schema.fields().len();
+        let binary = copy.format == Format::Binary;
+        self.socket.said.copy(b'H', columns, binary);
+        if binary {
+            self.socket.said.message(b'd', |b| b.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"));
+        } else if copy.header {
+            let names = flow.schema.fields().clone();
+            self.socket.said.message(b'd', |b| {
+                for (at, field) in names.iter().enumerate() {
+                    if at > 0 {
+                        b.push(copy.delimiter);
+                    }
+                    copy.write(Some(field.name().as_bytes()), b);
+                }
+                b.push(b'\n');
+            });
+        }
+        let mut text = vec![];
+        self.flow(&mut flow, 0, |out, values, row| {
+            out.push(b'd');
+            let at = out.len();
+            out.extend_from_slice(&[0; 4]);
+            if binary {
+                out.extend_from_slice(&(values.len() as i16).to_be_bytes());
+                values.iter().for_each(|values| values.field(row, true, out));
+            } else {
+                for (at, values) in values.iter().enumerate() {
+                    if at > 0 {
+                        out.push(copy.delimiter);
+                    }
+                    text.clear();
+                    let there = !values.is_null(row);
+                    if there {
+                        values.text(row, &mut text);
+                    }
+                    copy.write(there.then_some(&text), out);
+                }
+                out.push(b'\n');
+            }
+            let length = i32::try_from(out.len() - at).unwrap_or(i32::MAX);
+            out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        })
+        .await?;
+        if binary {
+            self.socket.said.message(b'd', |b| b.extend_from_slice(&(-1_i16).to_be_bytes()));
+        }
+        self.socket.said.step(b'c');
+        self.socket.said.done(&format!("COPY {}", flow.rows));
+        Ok(())
+    }
+
+    /// Has an INSERT read what the client sends, as it comes. Nothing is written where it breaks off.
+    async fn copy_in(&mut self, copy: &Copy, table: &str, columns: &[String]) -> Result<(), Stop> {
+        // A client that may not write is told before it sends a line.
+        self.who.must_be(Role::Writer)?;
+        let columns = match columns {
+            [] => self.columns_of(table).await?,
+            named => named.to_vec(),
+        };
+        let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let (sender, receiver) = mpsc::channel(2);
+        let lines = Lines { schema: schema.clone(), receiver: Mutex::new(Some(receiver)) };
+        let source = StreamingTable::try_new(schema.clone(), vec![Arc::new(lines)]).map_err(|e| Error::from(&e))?;
+        let quoted: Vec<String> = columns.iter().map(|name| quoted_name(name)).collect();
+        let quoted = quoted.join(", ");
+        let text = format!("INSERT INTO {table} ({quoted}) SELECT {quoted} FROM pg_catalog.{COPIED}");
+        self.known().await?;
+        let given = self.given();
+        let until = (Instant::now() + given, given);
+        let (host, who, engine) = (self.host.clone(), self.who.clone(), self.engine.clone());
+        let work = move |engine: Engine| async move {
+            super::catalog::copied(&engine, Some(Arc::new(source)))?;
+            let statement = crate::serve::statements::one(&engine, &text);
+            let rows = match statement {
+                Ok(statement) => engine.run(statement).await,
+                Err(error) => Err(error),
+            };
+            super::catalog::copied(&engine, None)?;
+            rows
+        };
+        // It waits for the first line before it has anything to tell.
+        let written = tokio::spawn(async move {
+            let named = Named { protocol: "postgres", action: "copy" };
+            let answer = host.start_in(Some(engine), &who, named, work).await?;
+            answer.all().await
+        });
+        let mut written = tokio_util::task::AbortOnDropHandle::new(written);
+        self.socket.said.copy(b'G', columns.len(), false);
+        self.pressed(until).await?;
+        let mut lines = Reader { copy, schema, rest: vec![], rows: vec![], count: 0, skip: copy.header, over: false };
+        let ended = loop {
+            let cancel = self.cancel.clone();
+            let message = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(super::session::cancelled().into()),
+                () = tokio::time::sleep_until(until.0) => return Err(super::session::too_long(given).into()),
+                message = self.socket.receive(most) => message?,
+                // Refused, or failed while rows came.
+                done = &mut written => break Some(done),
+            };
+            match message? {
+                Frontend::CopyData(bytes) => lines.take(bytes)?,
+                Frontend::CopyDone => {
+                    lines.end()?;
+                    break None;
+                }
+                Frontend::CopyFail(why) => {
+                    let text = format!("the client broke the copy off: {why}");
+                    return Err(Error::new(ErrorKind::Interrupted, text).into());
+                }
+                Frontend::Flush | Frontend::Sync => {}
+                _ => return Err(super::messages::broken("it is none of a copy").into()),
+            }
+            let mut broken_off = false;
+            while let Some(batch) = lines.batch(false)? {
+                broken_off |= self.guarded(until, async { Ok(sender.send(Some(batch)).await) }).await?.is_err();
+            }
+            if broken_off {
+                break Some((&mut written).await);
+            }
+        };
+        let done = match ended {
+            Some(done) => done,
+            None => {
+                while let Some(batch) = lines.batch(true)? {
+                    if self.guarded(until, async { Ok(sender.send(Some(batch)).await) }).await?.is_err() {
+                        break;
+                    }
+                }
+                // It may have failed meanwhile, which it tells itself.
+                _ = self.guarded(until, async { Ok(sender.send(None).await) }).await?;
+                self.guarded(until, async { Ok((&mut written).await) }).await?
+            }
+        };
+        done.map_err(|_| Error::new(ErrorKind::Internal, "the copy ended without a word"))??;
+        self.socket.said.done(&format!("COPY {}", lines.count));
+        Ok(())
+    }
+
+    /// The columns of a table, in their order.
+    async fn columns_of(&mut self, table: &str) -> Result<Vec<String>, Stop> {
+        let piece = Piece { text: format!("SELECT * FROM {table} LIMIT 0"), before: 0, what: What::Sql };
+        let statement = self.parsed(&piece).await?;
+        let mut flow = self.start("copy", statement, None).await?;
+        self.count(&mut flow).await?;
+        Ok(flow.schema.fields().iter().map(|field| field.name().clone()).collect())
+    }
+}
+
+/// Lines of the client, as batches.
+struct Reader<'a> {
+    copy: &'a Copy,
+    schema: SchemaRef,
+    /// What of a line has come
+    rest: Vec<u8>,
+    rows: Vec<Vec<Option<String>>>,
+    count: u64,
+    /// The line with the names
+    skip: bool,
+    /// After `\.`
+    over: bool,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
+        self.rest.extend_from_slice(&bytes);
+        let mut from = 0;
+        while let Some(length) = self.copy.line(&self.rest[from..]) {
+            let line = self.rest[from..from + length].to_vec();
+            from += length;
+            self.line(&line)?;
+        }
+        self.rest.drain(..from);
+        match self.rest.len() > LINE {
+            true => Err(Error::new(ErrorKind::Limit, format!("a line has more than {LINE} bytes"))),
+            false => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() { Ok(()) } else { self.line(&rest) }
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
+        self.over |= line.trim_ascii_end() == b"\\.";
+        if self.over || std::mem::take(&mut self.skip) {
+            return Ok(());
+        }
+        self.count += 1;
+        let wrong =
+            |why: String| Err(Error::new(ErrorKind::Execution, format!("line {} of the copy {why}", self.count)));
+        let Some(values) = self.copy.values(line) else { return wrong("is not UTF-8".into()) };
+        let wanted = self.schema.fields().len();
+        if values.len() != wanted {
+            return wrong(format!("has {} values, and {wanted} columns are written", values.len()));
+        }
+        self.rows.push(values);
+        Ok(())
+    }
+
+    /// The rows that have come, once there are enough of them.
+    fn batch(&mut self, last: bool) -> Result<Option<RecordBatch>, Error> {
+        if self.rows.is_empty() || (self.rows.len() < BATCH && !last) {
+            return Ok(None);
+        }
+        let mut columns: Vec<Vec<Option<String>>> = vec![vec![]; self.schema.fields().len()];
+        for row in self.rows.drain(..) {
+            row.into_iter().zip(&mut columns).for_each(|(value, column)| column.push(value));
+        }
+        let columns = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
+        let batch = RecordBatch::try_new(self.schema.clone(), columns);
+        batch.map(Some).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))
+    }
+}
+
+/// The batches as a table, which is read once.
+#[derive(Debug)]
+struct Lines {
+    schema: SchemaRef,
+    /// Without its end, the copy was broken off
+    receiver: Mutex<Option<mpsc::Receiver<Option<RecordBatch>>>>,
+}
+
+impl PartitionStream for Lines {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let batches = futures::stream::unfold(receiver, async |receiver| {
+            let mut receiver = receiver?;
+            match receiver.recv().await {
+                Some(Some(batch)) => Some((Ok(batch), Some(receiver))),
+                Some(None) => None,
+                None => Some((datafusion::common::exec_err!("the copy was broken off"), None)),
+            }
+        });
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches.boxed()))
+    }
+}
