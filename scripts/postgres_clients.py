@@ -32,11 +32,20 @@ def missing(what, why):
     say(f"SKIPPED: {what}: {why}")
 
 
+def apt(*arguments, folder=None):
+    """Whether Debian's packages could be had; their lists are fetched where they are old."""
+    def run(*words):
+        return subprocess.run(["apt-get", *words], cwd=folder, capture_output=True, timeout=300).returncode == 0
+
+    try:
+        return run(*arguments) or (os.geteuid() == 0 and run("update") and run(*arguments))
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
 def psql(url):
-    if not shutil.which("psql"):
-        install = ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql-client"]
-        if os.geteuid() or subprocess.run(install, capture_output=True).returncode:
-            return missing("psql", "it is not there, and could not be installed: apt-get install postgresql-client")
+    if not shutil.which("psql") and not apt("install", "--yes", "--no-install-recommends", "postgresql-client"):
+        return missing("psql", "it is not there, and could not be installed: apt-get install postgresql-client")
 
     def run(*commands, wrong=False):
         command = ["psql", url, "-X", "-v", "ON_ERROR_STOP=1", "-P", "pager=off"]
@@ -330,9 +339,9 @@ def driver(cache):
         if jar.exists():
             return jar
     with tempfile.TemporaryDirectory() as folder:
-        get = ["apt-get", "download", "libpostgresql-jdbc-java"]
+        if not apt("download", "libpostgresql-jdbc-java", folder=folder):
+            return None
         try:
-            subprocess.run(get, cwd=folder, check=True, capture_output=True, timeout=60)
             package = next(Path(folder).glob("*.deb"))
             subprocess.run(["dpkg", "-x", str(package), str(cache / "jdbc")], check=True, capture_output=True)
         except (OSError, subprocess.SubprocessError, StopIteration):
