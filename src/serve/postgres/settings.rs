@@ -152,7 +152,7 @@ impl Settings {
             Some(value) => _ = self.set.insert(*name, value),
             None => _ = self.set.remove(*name),
         }
-        if *told { Change::Told(*name) } else { Change::Done }
+        if *told { Change::Told(name) } else { Change::Done }
     }
 
     /// As they were at first, but for what is known of the connection itself.

@@ -303,7 +303,7 @@ fn numeric(text: &str, out: &mut Vec<u8>) {
         all.insert(0, '0');
         point += 1;
     }
-    while all.len() % 4 != 0 {
+    while !all.len().is_multiple_of(4) {
         all.push('0');
     }
     let mut groups: Vec<i16> = all

@@ -15,16 +15,20 @@ use super::super::settings::{Settings, VERSION};
 use super::super::types;
 use super::tables;
 
+/// Something that is found by something else.
+type Finds<Of, T> = Box<dyn Fn(Of) -> Option<T> + Send + Sync>;
+type FindsByText<T> = Box<dyn Fn(&str) -> Option<T> + Send + Sync>;
+
 /// What a function answers.
 enum Does {
     /// Always the same
     Constant(ScalarValue),
     /// A text for the number that is its first argument
-    Named(Box<dyn Fn(i64) -> Option<String> + Send + Sync>),
+    Named(Finds<i64, String>),
     /// A text for a text
-    Told(Box<dyn Fn(&str) -> Option<String> + Send + Sync>),
+    Told(FindsByText<String>),
     /// The number of a name, and the name of a number
-    Both(Box<dyn Fn(&str) -> Option<i64> + Send + Sync>, Box<dyn Fn(i64) -> Option<String> + Send + Sync>),
+    Both(FindsByText<i64>, Finds<i64, String>),
 }
 
 struct Stub {
