@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, message, opening};
-use server::Server;
+use server::{Server, mangle};
 use support::{populace, ran_on};
 
 /// A server for both protocols, and where it speaks PostgreSQL's.
@@ -517,16 +517,7 @@ fn nonsense_breaks_nothing() {
             } else {
                 random(bytes.len())
             };
-            match random(4) {
-                0 => bytes[at] = random(256) as u8,
-                1 => bytes.truncate(at.max(1)),
-                2 => bytes.insert(at, random(256) as u8),
-                _ => {
-                    let from = random(bytes.len());
-                    let piece = bytes[from..(from + random(40)).min(bytes.len())].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-            }
+            mangle(&mut bytes, at, &mut random);
         }
         let mut stream = TcpStream::connect(&address).unwrap();
         // It may have closed already.

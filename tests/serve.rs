@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use arrow::ipc::reader::StreamReader;
 use serde_json::{Value, json};
 
-use server::{Reply, Server, reply};
+use server::{Reply, Server, mangle, reply};
 use support::stub::{Reply as Said, Stub};
 use support::{populace, ran_on};
 
@@ -635,16 +635,7 @@ fn nonsense_breaks_nothing() {
         let mut bytes = seeds[random(seeds.len())].clone().into_bytes();
         for _ in 0..random(6) {
             let at = random(bytes.len());
-            match random(4) {
-                0 => bytes[at] = random(256) as u8,
-                1 => bytes.truncate(at.max(1)),
-                2 => bytes.insert(at, random(256) as u8),
-                _ => {
-                    let from = random(bytes.len());
-                    let piece = bytes[from..(from + random(40)).min(bytes.len())].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-            }
+            mangle(&mut bytes, at, &mut random);
         }
         let mut stream = server.connect();
         // It may have closed already.

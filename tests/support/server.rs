@@ -202,3 +202,17 @@ pub fn reply(stream: TcpStream) -> Reply {
     }
     Reply { status, head, body }
 }
+
+/// Changes bytes at a place: one is another, one more is there, a piece of them comes again, or what follows is gone.
+pub fn mangle(bytes: &mut Vec<u8>, at: usize, mut random: impl FnMut(usize) -> usize) {
+    match random(4) {
+        0 => bytes[at] = random(256) as u8,
+        1 => bytes.truncate(at.max(1)),
+        2 => bytes.insert(at, random(256) as u8),
+        _ => {
+            let from = random(bytes.len());
+            let piece = bytes[from..(from + random(40)).min(bytes.len())].to_vec();
+            bytes.splice(at..at, piece);
+        }
+    }
+}
