@@ -7,9 +7,9 @@ mod support;
 
 use std::sync::{Mutex, MutexGuard};
 
-use hostile::{Counting, WHOLE, exercise, forged, resealed};
+use hostile::{Counting, WHOLE, exercise, forged, kept, resealed};
 use populace_population::testing::{seal, seal_forged, unseal};
-use populace_population::{Analysis, Error, Pack};
+use populace_population::{Analysis, Error, Pack, Sampler};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestRunner};
@@ -41,6 +41,21 @@ fn a_sound_pack_is_opened_and_asked() {
     assert_eq!(id(&resealed(&bytes, |header, _| header["title"] = json!("Otherwise"))), id(&bytes));
     assert_ne!(id(&resealed(&bytes, |header, _| header["edition"] = json!(2))), id(&bytes));
     assert_ne!(id(&resealed(&bytes, |header, _| *variable(header, "unseen", "name") = json!("hidden"))), id(&bytes));
+}
+
+/// A pack that was opened, and from which people were drawn, holds little more than its file.
+#[test]
+fn a_pack_takes_little_more_than_its_file() {
+    let _alone = alone();
+    for country in ["brazil", "india", "japan", "singapore", "usa"] {
+        let file = format!("{}/../datasets/{country}/{country}.pack", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(&file).unwrap();
+        let (pack, opened) = kept(|| Pack::from_bytes(&bytes).unwrap());
+        let (_, drawn) = kept(|| _ = Sampler::new(pack.clone(), 1).draw(0..20_000, None).unwrap());
+        let times = (opened + drawn) as f64 / bytes.len() as f64;
+        println!("{country}: {} bytes, {opened} held, {drawn} more once many were drawn: {times:.2} times", bytes.len());
+        assert!(times <= 1.5, "{country}: {times} times its file");
+    }
 }
 
 /// Some thousands of packs with one to four changes; `POPULACE_LONG=1` tries a million.

@@ -123,7 +123,7 @@ fn compiled(dir: &Path, manifest: &Manifest, mapping: bool) -> Result<Compiled> 
         let columns = read.columns.iter().map(|c| FigureColumn {
             name: c.name.clone(),
             variable: sources.variables[c.variable].name.clone(),
-            labels: c.labels.clone(),
+            labels: c.labels.iter().collect(),
             groups: if c.grouped { c.label_of.clone() } else { vec![] },
         });
         Figure {

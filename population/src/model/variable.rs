@@ -4,7 +4,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, StringArray};
+use serde::de::{DeserializeSeed, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result, nearest};
 
@@ -79,6 +82,62 @@ impl<T: AsRef<str>> FromIterator<T> for Names {
     fn from_iter<I: IntoIterator<Item = T>>(names: I) -> Names {
         let array = Arc::new(StringArray::from_iter_values(names));
         Names { array, strings: Arc::default() }
+    }
+}
+
+impl Serialize for Names {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.texts())
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Names, D::Error> {
+        deserializer.deserialize_seq(Texts)
+    }
+}
+
+/// Reads a list of texts into one, and makes no string of any.
+struct Texts;
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> std::result::Result<Names, A::Error> {
+        let mut array = StringBuilder::new();
+        while texts.next_element_seed(Text(&mut array))?.is_some() {}
+        // What was made room for in vain is given back.
+        let mut array = array.finish();
+        array.shrink_to_fit();
+        Ok(Names { array: Arc::new(array), strings: Arc::default() })
+    }
+}
+
+/// Puts one text behind others.
+struct Text<'a>(&'a mut StringBuilder);
+
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<(), E> {
+        self.0.append_value(text);
+        Ok(())
     }
 }
 

@@ -98,6 +98,19 @@ pub(super) struct TableHeader {
     pub rows: RowsHeader,
 }
 
+impl TableHeader {
+    /// The lengths of its arrays, in their order.
+    pub fn lengths(&self) -> impl Iterator<Item = u64> {
+        let rows = match &self.rows {
+            RowsHeader::Dense { thresholds } => [Some(thresholds), None, None],
+            RowsHeader::Sparse { offsets, levels, thresholds } => [Some(offsets), Some(levels), Some(thresholds)],
+            RowsHeader::Function { levels } => [Some(levels), None, None],
+        };
+        let parents = self.parents.iter().filter_map(|parent| parent.classes.as_ref());
+        parents.chain(rows.into_iter().flatten()).map(|length| length.0)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ParentHeader {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::StringArray;
+use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::model::network::{Network, Rows, Table};
@@ -103,11 +104,7 @@ pub(super) fn parts(header: &[u8], arrays: &[u8]) -> Result<(PackParts, String)>
     }
     check_names(&header)?;
     let mut reader = Reader { arrays, texts: 0 };
-    let mut network = Network { variables: vec![], tables: vec![] };
-    for variable in header.variables {
-        let what = format!("variable `{}`", variable.name);
-        reader.variable(variable, &mut network).map_err(|e| within(&what, e))?;
-    }
+    let network = reader.network(header.variables)?;
     let mut lists = vec![];
     for list in header.lists {
         let what = format!("list `{}`", list.name);
@@ -189,6 +186,8 @@ fn check_names(header: &Header) -> Result<()> {
     Ok(())
 }
 
+const BEYOND: &str = "an array reaches beyond the file";
+
 /// Takes one array after another.
 struct Reader<'a> {
     arrays: &'a [u8],
@@ -199,7 +198,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn bytes(&mut self, length: Length) -> Result<&'a [u8]> {
         let length = usize::try_from(length.0).ok().filter(|length| *length <= self.arrays.len());
-        let (array, rest) = self.arrays.split_at(length.ok_or_else(|| bad("an array reaches beyond the file"))?);
+        let (array, rest) = self.arrays.split_at(length.ok_or_else(|| bad(BEYOND))?);
         self.arrays = rest;
         Ok(array)
     }
@@ -215,14 +214,19 @@ impl<'a> Reader<'a> {
         Ok(numbers)
     }
 
-    /// Names. Whoever asks for them sees to it that each is its own.
+    /// Counts the names of an array, before any is taken out of it.
+    fn count(&mut self, texts: &[u8]) -> Result<()> {
+        let count = texts.iter().filter(|b| **b == b'\n').count() + 1;
+        self.texts += count;
+        match count > MAX_LEVELS || self.texts > MAX_TEXTS {
+            true => Err(bad(format!("more than {MAX_LEVELS} levels, or {MAX_TEXTS} in all"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Names that were counted. Whoever asks for them sees to it that each is its own.
     fn texts(&mut self, length: Length) -> Result<Vec<&'a str>> {
         let text = std::str::from_utf8(self.bytes(length)?).map_err(|e| bad(e.to_string()))?;
-        let count = text.bytes().filter(|b| *b == b'\n').count() + 1;
-        self.texts += count;
-        if count > MAX_LEVELS || self.texts > MAX_TEXTS {
-            return Err(bad(format!("more than {MAX_LEVELS} levels, or {MAX_TEXTS} in all")));
-        }
         let texts: Vec<&str> = text.split('\n').collect();
         match texts.iter().any(|text| text.is_empty()) {
             false => Ok(texts),
@@ -230,30 +234,66 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn variable(&mut self, header: VariableHeader, network: &mut Network) -> Result<()> {
-        let levels = match header.levels {
-            LevelsHeader::Text(length) => Levels::Text(self.texts(length)?.into_iter().collect()),
+    /// The arrays of one variable, apart from those behind them.
+    fn split(&mut self, header: &VariableHeader) -> Result<Reader<'a>> {
+        let names = match &header.levels {
+            LevelsHeader::Text(length) => Some(length.0),
+            LevelsHeader::Integers(..) => None,
+        };
+        let lengths = names.into_iter().chain(header.table.lengths());
+        let whole = lengths.fold(Some(0u64), |sum, length| sum?.checked_add(length)).unwrap_or(u64::MAX);
+        let arrays = self.bytes(Length(whole))?;
+        if let Some(names) = names {
+            self.count(&arrays[..names as usize])?;
+        }
+        Ok(Reader { arrays, texts: 0 })
+    }
+
+    /// All variables, each read beside others: first what their levels are, then their tables, which need the levels of
+    /// those before.
+    fn network(&mut self, headers: Vec<VariableHeader>) -> Result<Network> {
+        let what = |name: &str, error| within(&format!("variable `{name}`"), error);
+        let split = |header: VariableHeader| match self.split(&header) {
+            Ok(arrays) => Ok((header, arrays)),
+            Err(error) => Err(what(&header.name, error)),
+        };
+        let apart = headers.into_iter().map(split).collect::<Result<Vec<_>>>()?;
+        let read = apart.into_par_iter().map(
+            |(VariableHeader { name, description, hidden, null_level, levels, table }, mut arrays)| {
+                let levels = arrays.levels(levels).map_err(|e| what(&name, e))?;
+                let variable = Variable::new(name, description, levels, hidden, null_level);
+                check(&variable).map_err(|e| what(&variable.name, e))?;
+                Ok((variable, (table, arrays)))
+            },
+        );
+        // Of several faults the first is told, whichever was found first.
+        let read: Vec<Result<_>> = read.collect();
+        let (variables, tables): (Vec<Variable>, Vec<_>) =
+            read.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let read = tables.into_par_iter().enumerate().map(|(at, (table, mut arrays))| {
+            let read = arrays.table(table, &variables[..at], variables[at].len());
+            read.map_err(|e| what(&variables[at].name, e))
+        });
+        let tables: Vec<Result<Table>> = read.collect();
+        let tables = tables.into_iter().collect::<Result<Vec<Table>>>()?;
+        Ok(Network { variables, tables })
+    }
+
+    fn levels(&mut self, header: LevelsHeader) -> Result<Levels> {
+        match header {
+            LevelsHeader::Text(length) => Ok(Levels::Text(self.texts(length)?.into_iter().collect())),
             LevelsHeader::Integers(min, max) if min <= max && i64::from(max) - i64::from(min) < MAX_LEVELS as i64 => {
-                Levels::Integer { min, max }
+                Ok(Levels::Integer { min, max })
             }
             LevelsHeader::Integers(min, max) => {
-                return Err(bad(format!("integers from {min} to {max}; a variable has 1 to {MAX_LEVELS} levels")));
+                Err(bad(format!("integers from {min} to {max}; a variable has 1 to {MAX_LEVELS} levels")))
             }
-        };
-        let variable = Variable::new(header.name, header.description, levels, header.hidden, header.null_level);
-        if let (false, Levels::Text(names)) = (variable.levels_differ(), &variable.levels) {
-            return Err(first_twice(names.texts()));
         }
-        if header.null_level.is_some_and(|level| usize::from(level) >= variable.len()) {
-            return Err(bad("its level that is NULL is none of its levels"));
-        }
-        let table = self.table(header.table, &network.variables, variable.len())?;
-        network.variables.push(variable);
-        network.tables.push(table);
-        Ok(())
     }
 
     fn list(&mut self, header: ListHeader, variables: &[Variable]) -> Result<List> {
+        let names = usize::try_from(header.items.0).ok().and_then(|length| self.arrays.get(..length));
+        self.count(names.ok_or_else(|| bad(BEYOND))?)?;
         let items = self.texts(header.items)?;
         if items.iter().collect::<HashSet<_>>().len() < items.len() {
             return Err(first_twice(items.into_iter()));
@@ -398,6 +438,17 @@ impl<'a> Reader<'a> {
             fits: header.fits,
             cells: Cells { rows: header.rows, deflated: self.bytes(header.cells)?.into() },
         })
+    }
+}
+
+/// Whether the levels of a variable can be told apart, and NULL is one of them.
+fn check(variable: &Variable) -> Result<()> {
+    if let (false, Levels::Text(names)) = (variable.levels_differ(), &variable.levels) {
+        return Err(first_twice(names.texts()));
+    }
+    match variable.null_level.is_some_and(|level| usize::from(level) >= variable.len()) {
+        true => Err(bad("its level that is NULL is none of its levels")),
+        false => Ok(()),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::model::variable::Names;
 use crate::pack::codec::Cells;
 
 /// Whether a figure was published by a statistical office, or derived.
@@ -67,7 +68,7 @@ pub struct Fit {
 pub struct FigureColumn {
     pub name: String,
     pub variable: String,
-    pub labels: Vec<String>,
+    pub labels: Names,
     /// Where the labels are groups of the pack's own: the label of each level, by its index. Otherwise empty: each label
     /// is a level or a band of integers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -134,7 +135,7 @@ impl Figure {
         let (codes, values) = self.cells()?;
         let mut columns: Vec<ArrayRef> = vec![];
         for (column, codes) in self.columns.iter().zip(codes) {
-            let labels = Arc::new(StringArray::from(column.labels.clone()));
+            let labels = column.labels.array().clone();
             let keys = Int32Array::from_iter_values(codes.iter().map(|c| i32::from(*c)));
             columns.push(Arc::new(DictionaryArray::try_new(keys, labels)?));
         }

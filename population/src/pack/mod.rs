@@ -215,7 +215,7 @@ impl Pack {
             };
         }
         let mut of_levels = vec![None; variable.len()];
-        for (at, label) in column.labels.iter().enumerate() {
+        for (at, label) in column.labels.texts().enumerate() {
             let (levels, _) = variable.named(label)?;
             of_levels[levels].fill(Some(at as u16));
         }

@@ -51,6 +51,13 @@ pub fn held<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (done, PEAK.load(Relaxed).saturating_sub(before))
 }
 
+/// What something comes to, and the memory that it still holds then.
+pub fn kept<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.load(Relaxed);
+    let done = work();
+    (done, NOW.load(Relaxed).saturating_sub(before))
+}
+
 /// The memory that may be held for a file of so many bytes.
 pub fn bound(file: usize) -> usize {
     4 * file + (64 << 20)

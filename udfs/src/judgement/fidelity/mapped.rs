@@ -128,7 +128,7 @@ pub(crate) fn map(
             ColumnMatch::Summed => {}
             ColumnMatch::Column => {
                 let of_labels = (0..column.labels.len()).map(|label| Some(label as u16)).collect();
-                let (variable, names) = (column.variable.clone(), column.labels.clone());
+                let (variable, names) = (column.variable.clone(), column.labels.to_vec());
                 columns.push((ColumnLabels { variable, names, of_levels, of_labels }, codes));
             }
             ColumnMatch::Shown(shown, levels) => {
