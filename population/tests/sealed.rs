@@ -53,7 +53,10 @@ fn a_pack_takes_little_more_than_its_file() {
         let (pack, opened) = kept(|| Pack::from_bytes(&bytes).unwrap());
         let (_, drawn) = kept(|| _ = Sampler::new(pack.clone(), 1).draw(0..20_000, None).unwrap());
         let times = (opened + drawn) as f64 / bytes.len() as f64;
-        println!("{country}: {} bytes, {opened} held, {drawn} more once many were drawn: {times:.2} times", bytes.len());
+        println!(
+            "{country}: {} bytes, {opened} held, {drawn} more once many were drawn: {times:.2} times",
+            bytes.len()
+        );
         assert!(times <= 1.5, "{country}: {times} times its file");
     }
 }

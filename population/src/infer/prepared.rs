@@ -1,6 +1,8 @@
 //! The form in which evidence is worked out: as a whole, in disjoint cases, or in pieces, whichever takes less; and what that
 //! takes, before it is taken.
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::infer::evidence::{Evidence, Masks};
 use crate::infer::order::Order;
@@ -125,7 +127,7 @@ pub(super) fn prepare_in<'a>(
         && evidence.has_ties()
         && let Some(cases) = evidence.cases()
     {
-        let cases: Vec<(Reduced<'a>, Order)> = cases.iter().filter_map(|masks| with(masks, &[])).collect();
+        let cases: Vec<(Reduced<'a>, Order)> = cases.par_iter().filter_map(|masks| with(masks, &[])).collect();
         // What takes fewer products; but what has no room is none.
         let better = |known: &Vec<(Reduced<'_>, Order)>| match (room(known), room(&cases)) {
             (true, false) => false,

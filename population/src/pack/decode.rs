@@ -240,6 +240,7 @@ impl<'a> Reader<'a> {
             LevelsHeader::Text(length) => Some(length.0),
             LevelsHeader::Integers(..) => None,
         };
+        at_most("parents", header.table.parents.len(), MAX_PARENTS)?;
         let lengths = names.into_iter().chain(header.table.lengths());
         let whole = lengths.fold(Some(0u64), |sum, length| sum?.checked_add(length)).unwrap_or(u64::MAX);
         let arrays = self.bytes(Length(whole))?;
