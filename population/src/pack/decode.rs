@@ -267,17 +267,31 @@ impl<'a> Reader<'a> {
                 Ok((variable, (table, arrays)))
             },
         );
-        // Of several faults the first is told, whichever was found first.
+        // Of several faults the first is told, whichever was found first: that of a table comes before those of later names.
         let read: Vec<Result<_>> = read.collect();
-        let (variables, tables): (Vec<Variable>, Vec<_>) =
-            read.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let (mut variables, mut tables, mut fault) = (vec![], vec![], None);
+        for read in read {
+            match read {
+                Ok((variable, table)) => {
+                    variables.push(variable);
+                    tables.push(table);
+                }
+                Err(error) => {
+                    fault = Some(error);
+                    break;
+                }
+            }
+        }
         let read = tables.into_par_iter().enumerate().map(|(at, (table, mut arrays))| {
             let read = arrays.table(table, &variables[..at], variables[at].len());
             read.map_err(|e| what(&variables[at].name, e))
         });
         let tables: Vec<Result<Table>> = read.collect();
         let tables = tables.into_iter().collect::<Result<Vec<Table>>>()?;
-        Ok(Network { variables, tables })
+        match fault {
+            Some(fault) => Err(fault),
+            None => Ok(Network { variables, tables }),
+        }
     }
 
     fn levels(&mut self, header: LevelsHeader) -> Result<Levels> {
