@@ -3,8 +3,10 @@
 //! It may touch the engine, runs, reports and recipes, each through a session of its own for each request; nothing but
 //! the command line may touch it. What is asked over a network is bounded here: who may, how much, how long.
 
+mod answers;
 mod audit;
 mod connections;
+mod flight;
 mod format;
 mod http;
 mod mcp;
@@ -168,7 +170,8 @@ impl Server {
     pub async fn run(self, stop: CancellationToken, mut reload: impl AsyncFnMut()) -> io::Result<()> {
         let Server { listener, postgres, host, tls, options } = self;
         let handle = Handle::new();
-        let app = http::router(host.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let flight = flight::service(host.clone()).map_err(io::Error::other)?;
+        let app = http::router(host.clone(), flight).into_make_service_with_connect_info::<SocketAddr>();
         let bounded = Bounded::new(options.bounds.connections);
         let plain = axum_server::from_tcp(listener)?.handle(handle.clone());
         let serve = async {

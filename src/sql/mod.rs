@@ -60,6 +60,23 @@ impl Statement {
             if matches!(statement.as_ref(), ast::Statement::CreateTable(create) if create.query.is_some()))
     }
 
+    /// The same with a seed for each draw that names none, as a text that draws the same people whenever it runs; `None`
+    /// where there is no such draw, or it has no text.
+    pub(crate) fn seeded(&self) -> Option<String> {
+        let Kind::Sql { statement, by_name: None } = &self.kind else { return None };
+        let mut seeded = statement.as_ref().clone();
+        populace_udfs::with_seeds(explained(&mut seeded)?);
+        if seeded == **statement { None } else { statement_text(&seeded) }
+    }
+
+    /// A text that is the same statement when it is read again, if there is one.
+    pub(crate) fn text(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Sql { statement, by_name: None } => statement_text(statement),
+            _ => None,
+        }
+    }
+
     /// What it is in a word, for whoever follows what a program does: none of its texts.
     pub fn name(&self) -> &'static str {
         match &self.kind {

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
     Array, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectNamePart, Query,
     Statement, TableFactor, UnaryOperator, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
+use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::{ByName, Kind, Statement as SqlStatement, refuse_unsupported};
 
@@ -62,6 +63,19 @@ impl SqlStatement {
         let mut places = Places::default();
         let _: ControlFlow<()> = Visit::visit(inner, &mut places);
         places.numbers.last().copied().unwrap_or(0)
+    }
+
+    /// The same with numbers for parameters that are written as question marks, in the order in which they stand.
+    pub(crate) fn numbered(mut self) -> SqlStatement {
+        if let Kind::Sql { statement, .. } = &mut self.kind
+            && let Some(inner) = super::explained(statement)
+        {
+            let mut marks = Marks::default();
+            let _: ControlFlow<()> = Visit::visit(inner, &mut marks);
+            marks.0.sort_by_key(|span| span.start);
+            let _: ControlFlow<()> = VisitMut::visit(inner, &mut marks);
+        }
+        self
     }
 
     /// The types that are written beside parameters, or follow from where they stand, with their places from 0.
@@ -121,6 +135,35 @@ impl SqlStatement {
         let values = values.iter().map(Parameter::expression).collect();
         (*inner, by_name) = Prepared::new(inner.clone(), by_name, vec![])?.with("the statement", values)?;
         Ok(SqlStatement { kind: Kind::Sql { statement, by_name }, position })
+    }
+}
+
+/// Where the question marks are that stand for values.
+#[derive(Default)]
+struct Marks(Vec<Span>);
+
+impl Visitor for Marks {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        if matches!(&value.value, Value::Placeholder(mark) if mark == "?") {
+            self.0.push(value.span);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl VisitorMut for Marks {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(mark) = &mut value.value
+            && mark == "?"
+            && let Some(at) = self.0.iter().position(|span| *span == value.span)
+        {
+            *mark = format!("${}", at + 1);
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use super::problem::Problem;
 use crate::engine::{Error, ErrorKind};
-use crate::serve::metrics;
 use crate::serve::principal::{Principal, Who, is_local};
 use crate::serve::statements::Host;
+use crate::serve::{flight, metrics};
 
 impl<S: Sync> FromRequestParts<S> for Who {
     type Rejection = Problem;
@@ -32,6 +32,7 @@ pub(super) async fn guard(State(host): State<Arc<Host>>, mut request: Request, n
     let since = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_string();
+    let is_grpc = is_grpc(request.headers());
     let mut noted = None;
     // What a body is of cannot be looked at from two threads: what is looked at is taken out of the request first.
     let asked = is_welcome(&host, &request).map(|()| {
@@ -55,7 +56,7 @@ pub(super) async fn guard(State(host): State<Arc<Host>>, mut request: Request, n
             if problem.status != 404 {
                 noted = Some(("-".into(), "-"));
             }
-            problem.into_response()
+            if is_grpc { flight::refused(&problem) } else { problem.into_response() }
         }
     };
     let status = response.status().as_u16();
@@ -66,6 +67,12 @@ pub(super) async fn guard(State(host): State<Arc<Host>>, mut request: Request, n
     }
     host.metrics.requests.get_or_create(&metrics::Request { method: metrics::Method(method), route, status }).inc();
     with_headers(response)
+}
+
+/// Whether a client of gRPC asks, which looks for what went wrong in a place of its own.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/grpc"))
 }
 
 /// That a request is for this server, and from no page elsewhere.
@@ -115,9 +122,13 @@ fn is_cross_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
         && text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// The token of a request: `Bearer TOKEN`, or the password of `Basic`.
+/// The token of a request.
 fn token(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    token_of(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
+}
+
+/// The token that a client names: `Bearer TOKEN`, or the password of `Basic`.
+pub(in crate::serve) fn token_of(value: &str) -> Option<String> {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.trim().into());

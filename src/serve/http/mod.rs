@@ -14,6 +14,7 @@ mod tables;
 use std::any::Any;
 use std::sync::Arc;
 
+use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -29,13 +30,16 @@ use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::problem::Problem;
 use super::REQUEST;
+use super::flight;
 use super::mcp::Mcp;
 use super::principal::Who;
 use super::statements::{Host, Named};
 use crate::engine::{Error, ErrorKind};
 use crate::sql::Scope;
+
+pub(super) use guard::token_of as token;
+pub(super) use problem::Problem;
 
 /// A statement of this protocol, as it is counted and noted.
 const fn named(action: &'static str) -> Named {
@@ -109,7 +113,8 @@ pub fn openapi() -> String {
     described().1.to_pretty_json().unwrap_or_default() + "\n"
 }
 
-pub(super) fn router(host: Arc<Host>) -> Router {
+/// All that is answered over HTTP, `flight` among it.
+pub(super) fn router(host: Arc<Host>, flight: FlightServiceServer<impl FlightService>) -> Router {
     let (router, _) = described();
     let described = Arc::new(openapi());
     let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], described.to_string()) };
@@ -132,8 +137,10 @@ pub(super) fn router(host: Arc<Host>) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem { status: 405, ..Problem::usage("this path is not asked that way; /openapi.json says how") }
         })
-        .layer(axum::middleware::from_fn_with_state(host.clone(), guard::guard))
         .layer(RequestBodyLimitLayer::new(REQUEST))
+        // Its messages have bounds of their own, and as many may come as a table takes.
+        .route_service(flight::ROUTE, flight)
+        .layer(axum::middleware::from_fn_with_state(host.clone(), guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(host)
 }

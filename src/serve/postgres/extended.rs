@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use tokio::time::Instant;
 
-use super::flow::{Answers, Flow};
+use super::flow::Flow;
 use super::messages::{Bind, Named, Severity, broken};
 use super::parameters::{parameter, stand_in};
 use super::session::{Session, Stop, too_long};
@@ -14,6 +14,7 @@ use super::sqlstate;
 use super::text::{Control, Piece, What};
 use super::types;
 use crate::engine::{Engine, Error, ErrorKind};
+use crate::serve::answers::{Answers, described};
 use crate::serve::statements::Named as Action;
 use crate::sql::{Parameter, Statement};
 
@@ -234,25 +235,7 @@ impl Session {
         let action = Action { protocol: "postgres", action: "describe" };
         let of = |at: &usize| stand_in(types.get(*at).copied().unwrap_or(0));
         let stand_ins: Vec<Parameter> = prepared.uses.iter().map(of).collect();
-        let mut of_calls = stand_ins.clone();
-        statement.parameters_of_calls().into_iter().for_each(|(at, value)| {
-            if let Some(place) = of_calls.get_mut(at) {
-                *place = value;
-            }
-        });
-        let work = move |engine: Engine| async move {
-            let first = match engine.describe(statement.clone()).await {
-                Ok(described) => return Ok(described),
-                Err(error) => error,
-            };
-            // A type may have to be known: then it is that of a text. A call that is planned by its arguments has some.
-            for values in [stand_ins, of_calls] {
-                if let Ok(described) = engine.describe(statement.clone().with_parameters(&values)?).await {
-                    return Ok(described);
-                }
-            }
-            Err(first)
-        };
+        let work = move |engine: Engine| async move { described(&engine, &statement, stand_ins).await };
         let until = (Instant::now() + given, given);
         let found = self.guarded(until, host.compute_in(Some(engine), &who, action, work)).await;
         let found = match found {

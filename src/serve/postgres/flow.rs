@@ -15,41 +15,6 @@ use crate::engine::{Engine, Error, ErrorKind};
 use crate::serve::statements::{Answer, Named};
 use crate::sql::Statement;
 
-/// What a statement is answered with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answers {
-    Rows,
-    /// How many rows it has written, after this
-    Counted(&'static str),
-    /// That it is done, and whether it writes
-    Done(String, bool),
-}
-
-impl Answers {
-    pub fn of(statement: &Statement, text: &str) -> Answers {
-        let mut words = text.split_whitespace().skip_while(|word| word.starts_with("--")).map(str::to_uppercase);
-        let first = words.next().unwrap_or_default();
-        match statement.name() {
-            "query" | "explain" | "execute" => Answers::Rows,
-            "insert" => Answers::Counted("INSERT 0"),
-            "update" => Answers::Counted("UPDATE"),
-            "delete" => Answers::Counted("DELETE"),
-            "create table" if statement.is_of_query() => Answers::Counted("SELECT"),
-            "statement" if ["SHOW", "DESCRIBE", "DESC"].contains(&first.as_str()) => Answers::Rows,
-            "prepare" | "set" | "reset" => Answers::Done(first, false),
-            _ => {
-                let second = words.find(|word| !["OR", "REPLACE", "TEMP", "TEMPORARY"].contains(&word.as_str()));
-                let two = ["CREATE", "DROP", "ALTER", "RESTORE", "UNDROP"].contains(&first.as_str());
-                Answers::Done(if two { format!("{first} {}", second.unwrap_or_default()) } else { first }, true)
-            }
-        }
-    }
-
-    pub fn writes(&self) -> bool {
-        matches!(self, Answers::Counted(_) | Answers::Done(_, true))
-    }
-}
-
 enum Source {
     Answer(Answer),
     /// What is known at once

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 
 use super::extended::Prepared;
-use super::flow::{Answers, Flow};
+use super::flow::Flow;
 use super::messages::{Column, Severity};
 use super::session::{Block, Session, Stop};
 use super::settings::{self, Change};
@@ -14,6 +14,7 @@ use super::sqlstate;
 use super::text::{Control, Piece, What, pieces};
 use super::types;
 use crate::engine::{Error, ErrorKind};
+use crate::serve::answers::Answers;
 use crate::sql::Statement;
 
 impl Session {

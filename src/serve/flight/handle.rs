@@ -1,0 +1,141 @@
+//! What clients are handed for a statement: all that is to be known of it, under a seal, so that nothing is kept for them.
+
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ipc::convert::try_schema_from_ipc_buffer;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
+use tonic::Status;
+
+/// How long a seal is.
+const SEAL: usize = 32;
+
+/// What seals are made with: of this process alone, so that what another has handed out is nobody's here.
+pub(super) struct Key([u8; 32]);
+
+impl Key {
+    /// # Errors
+    /// If the machine has no random numbers.
+    pub fn new() -> Result<Key, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::getrandom(&mut key)?;
+        Ok(Key(key))
+    }
+
+    fn seal(&self, bytes: &[u8]) -> blake3::Hash {
+        blake3::keyed_hash(&self.0, bytes)
+    }
+}
+
+/// Tells what is fetched apart from whatever else is.
+pub(super) type Id = [u8; 16];
+
+/// A statement in a client's hands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Handle {
+    pub id: Id,
+    pub text: String,
+    /// The same with values that were bound to it; others may be bound in their place
+    pub bound: Option<String>,
+    /// What the client was told of its rows; nothing of a statement that is prepared
+    pub schema: Option<SchemaRef>,
+    /// What became of it, if it has no rows: then it has run already
+    pub outcome: Option<String>,
+}
+
+impl Handle {
+    /// # Errors
+    /// If the machine has no random numbers.
+    pub fn new(text: String, schema: Option<SchemaRef>) -> Result<Handle, getrandom::Error> {
+        let mut id = [0; 16];
+        getrandom::getrandom(&mut id)?;
+        Ok(Handle { id, text, bound: None, schema, outcome: None })
+    }
+
+    /// The statement as it is run.
+    pub fn into_text(self) -> String {
+        self.bound.unwrap_or(self.text)
+    }
+
+    pub fn sealed(&self, key: &Key) -> Vec<u8> {
+        let mut bytes = vec![];
+        bytes.extend(self.id);
+        let mut part = |part: &[u8]| {
+            bytes.extend((part.len() as u64).to_le_bytes());
+            bytes.extend(part);
+        };
+        part(self.text.as_bytes());
+        part(self.bound.as_deref().unwrap_or_default().as_bytes());
+        // There may be nothing to say of what has run.
+        part(&self.outcome.as_ref().map(|said| [b"+", said.as_bytes()].concat()).unwrap_or_default());
+        part(&self.schema.as_ref().map(|schema| schema_bytes(schema)).unwrap_or_default());
+        let seal = key.seal(&bytes);
+        bytes.extend(seal.as_bytes());
+        bytes
+    }
+
+    /// # Errors
+    /// If this server has not made it.
+    pub fn opened(bytes: &[u8], key: &Key) -> Result<Handle, Status> {
+        let odd = || Status::invalid_argument("it is none of the tickets of this server: ask for a new one");
+        let (bytes, seal) = bytes.len().checked_sub(SEAL).map(|at| bytes.split_at(at)).ok_or_else(odd)?;
+        let seal: [u8; SEAL] = seal.try_into().map_err(|_| odd())?;
+        // Hashes are compared in constant time.
+        if key.seal(bytes) != blake3::Hash::from_bytes(seal) {
+            return Err(odd());
+        }
+        let (id, mut rest) = bytes.split_first_chunk().ok_or_else(odd)?;
+        let mut part = || {
+            let (length, behind) = rest.split_first_chunk()?;
+            let (part, behind) = behind.split_at_checked(u64::from_le_bytes(*length) as usize)?;
+            rest = behind;
+            Some(part)
+        };
+        let (text, bound) = (part().ok_or_else(odd)?, part().ok_or_else(odd)?);
+        let (outcome, schema) = (part().ok_or_else(odd)?, part().ok_or_else(odd)?);
+        let read = |text: &[u8]| String::from_utf8(text.to_vec()).map_err(|_| odd());
+        let schema = match schema {
+            [] => None,
+            schema => Some(try_schema_from_ipc_buffer(schema).map_err(|_| odd())?.into()),
+        };
+        let (text, bound) = (read(text)?, Some(read(bound)?).filter(|text| !text.is_empty()));
+        let outcome = outcome.strip_prefix(b"+").map(read).transpose()?;
+        Ok(Handle { id: *id, text, bound, schema, outcome })
+    }
+}
+
+/// A schema as Arrow sends it.
+pub(super) fn schema_bytes(schema: &Schema) -> Vec<u8> {
+    let data = IpcDataGenerator::default();
+    let (mut tracker, options) = (DictionaryTracker::new(false), IpcWriteOptions::default());
+    let encoded = data.schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options);
+    let mut bytes = vec![];
+    // A vector takes whatever is written to it.
+    _ = write_message(&mut bytes, encoded, &options);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::{DataType, Field};
+
+    #[test]
+    fn handles_come_back_as_they_were_or_not_at_all() {
+        let key = Key::new().unwrap();
+        let schema = Schema::new(vec![Field::new("é", DataType::Int64, true)]);
+        let said = Some(String::new());
+        for (schema, bound, outcome) in
+            [(None, None, None), (Some(SchemaRef::new(schema)), Some("SELECT 1".to_string()), said)]
+        {
+            let handle = Handle { bound, outcome, ..Handle::new("SELECT 'é'".into(), schema).unwrap() };
+            let sealed = handle.sealed(&key);
+            assert_eq!(Handle::opened(&sealed, &key).unwrap(), handle);
+            for at in 0..sealed.len() {
+                let mut forged = sealed.clone();
+                forged[at] ^= 1;
+                assert!(Handle::opened(&forged, &key).is_err());
+                assert!(Handle::opened(&sealed[..at], &key).is_err());
+            }
+            assert!(Handle::opened(&sealed, &Key::new().unwrap()).is_err());
+        }
+    }
+}
