@@ -224,11 +224,34 @@ fn who_may_what() {
         "SELECT * FROM fidelity(secret, 'usa')",
         "SELECT * FROM text_search(secret, 'x', 1)",
         "SELECT * FROM semantic_search(secret, 'x', 1)",
+        "SELECT * FROM fact_search(secret, 'x', 1)",
+        "SELECT * FROM hybrid_search(secret, 'x', 1)",
+        "SELECT * FROM at_version('secret', 1)",
+        "SELECT * FROM at_version(secret, 1)",
+        "SELECT * FROM \"at_version\"('secret@1')",
+        "SELECT * FROM compare(usa, secret)",
+        "SELECT * FROM rake(secret, 'usa')",
+        "SELECT * FROM rebalance(secret, 'usa', strata => (sex))",
+        "SELECT * FROM validate(secret)",
+        "SELECT * FROM complete_persona('usa', (SELECT age FROM secret))",
+        "SELECT * FROM sample_persona('usa', 1) s JOIN secret ON true",
+        "WITH sample_persona AS (SELECT * FROM secret) SELECT * FROM sample_persona",
         "SELECT * FROM counterfactual('usa', (SELECT * FROM secret), set => (sex = 'Male'))",
         "SELECT * FROM sample_persona('usa', 1, given => age IN (SELECT age FROM secret))",
     ] {
         let said = server.as_(&reader, "POST", "/v1/sql", Some(sql(statement)));
         assert!(said.status >= 400 && !said.text().contains("uuid"), "{statement}: {}", said.text());
+    }
+    // What it may: draw people, and ask of those in its table.
+    for statement in [
+        "SELECT count(*) AS n FROM sample_persona('usa', 100, seed => 1)",
+        "SELECT count(*) AS n FROM fidelity(usa, 'usa')",
+        "SELECT count(*) AS n FROM stratified_sample(usa, 4, strata => (sex))",
+        "EXPLAIN SELECT count(*) FROM generate_persona('usa', 3)",
+        "SELECT count(*) AS n FROM generate_series(1, 3)",
+    ] {
+        let said = server.as_(&reader, "POST", "/v1/sql", Some(sql(statement)));
+        assert_eq!(said.status, 200, "{statement}: {}", said.text());
     }
     let within = "/v1/tables/usa/rows?where=age%20IN%20(SELECT%20age%20FROM%20secret)";
     problem(&server.as_(&reader, "GET", within, None), 403, "permission");

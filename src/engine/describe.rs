@@ -43,7 +43,8 @@ impl Engine {
         let plan = state.statement_to_plan(statement.clone()).await?;
         let mut needs = Needs::of_plan(&plan, self.narrator_name())?;
         needs.narrate(writers, self.narrator_name());
-        needs.name(&state.resolve_table_references(&statement)?);
+        let names = state.resolve_table_references(&statement)?;
+        needs.name(&sql::named_tables(names, &mut statement));
         self.options.access.check(&needs, self.narrator_name())?;
         let parameters = plan.get_parameter_types()?;
         let parameters = parameters.into_iter().filter_map(|(name, kind)| Some((name, kind?))).collect();

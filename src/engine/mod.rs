@@ -363,7 +363,8 @@ impl Engine {
         // What stands in the arguments of table functions is in no plan yet.
         needs.narrate(writers, self.narrator_name());
         needs.embedder = self.database.embedder().asks().filter(|_| needs.vectors).map(String::from);
-        needs.name(&state.resolve_table_references(&statement)?);
+        let names = state.resolve_table_references(&statement)?;
+        needs.name(&sql::named_tables(names, &mut statement));
         access.check(&needs, self.narrator_name())?;
         match plan {
             LogicalPlan::Ddl(ddl) => self.ddl(ddl, &statement, run).await,

@@ -352,8 +352,9 @@ impl Needs {
         if let Some(narrator) = provider.and_then(populace_udfs::narrator_of) {
             self.models.insert(narrator.to_string());
         }
-        // A call of a table function has a name of its own.
-        if !scan.table_name.table().contains('#') {
+        // A call of a table function has a name of its own, and these read nothing.
+        let name = scan.table_name.table();
+        if !name.contains('#') && !["generate_series()", "range()"].contains(&name) {
             self.tables.extend(named(&scan.table_name));
         }
     }

@@ -1,9 +1,10 @@
 //! Forms of statements that DataFusion's planner does not know, as syntax trees that it does; and those that it refuses,
 //! with what to write instead.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{Result, TableReference, plan_err};
 use datafusion::sql::parser::Statement as Sql;
 use datafusion::sql::sqlparser::ast::{
     Expr, FromTable, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, ObjectType, OrderByKind, Query,
@@ -54,6 +55,43 @@ pub(crate) fn changes_tables(statement: &Statement) -> Option<(&'static str, Vec
         }
         _ => None,
     }
+}
+
+/// The tables among what a statement names: not the functions that it calls in the place of one, unless there is a table of
+/// that name in it too. What is read by a call is seen in the plan.
+pub(crate) fn named_tables(mut names: Vec<TableReference>, statement: &mut Sql) -> Vec<TableReference> {
+    #[derive(Default)]
+    struct Named {
+        called: BTreeSet<String>,
+        alone: BTreeSet<String>,
+    }
+
+    impl Visitor for Named {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            let (name, is_called) = match factor {
+                TableFactor::Table { name, args, .. } => (name, args.is_some()),
+                TableFactor::Function { name, .. } => (name, true),
+                _ => return ControlFlow::Continue(()),
+            };
+            if let ([ObjectNamePart::Identifier(_)], Some(name)) = (&name.0[..], last(name)) {
+                let name = if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
+                if is_called { &mut self.called } else { &mut self.alone }.insert(name);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+
+    let mut found = Named::default();
+    if let Some(inner) = explained(statement) {
+        let _: ControlFlow<()> = Visit::visit(inner, &mut found);
+        names.retain(|name| {
+            let is_bare = name.schema().is_none() && name.catalog().is_none();
+            !is_bare || !found.called.contains(name.table()) || found.alone.contains(name.table())
+        });
+    }
+    names
 }
 
 /// The statement as sqlparser has it; that which EXPLAIN explains.

@@ -24,8 +24,8 @@ pub use quote::{quoted_name, quoted_text};
 
 pub(crate) use columns::refuse_what_is_not_kept;
 pub(crate) use forms::{
-    changes_tables, check_place, explained, is_show_tables, own_tables, query, refuse_unsupported, versions_as_tables,
-    without_aliases, writes_people,
+    changes_tables, check_place, explained, is_show_tables, named_tables, own_tables, query, refuse_unsupported,
+    versions_as_tables, without_aliases, writes_people,
 };
 pub(crate) use parameters::{Prepared, execution};
 pub(crate) use parser::explanation;

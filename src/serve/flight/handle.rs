@@ -33,8 +33,8 @@ pub(super) type Id = [u8; 16];
 pub(super) struct Handle {
     pub id: Id,
     pub text: String,
-    /// The same with values that were bound to it; others may be bound in their place
-    pub bound: Option<String>,
+    /// The same with each row of values that was bound to it; others may be bound in their place
+    pub bound: Vec<String>,
     /// What the client was told of its rows; nothing of a statement that is prepared
     pub schema: Option<SchemaRef>,
     /// What became of it, if it has no rows: then it has run already
@@ -47,12 +47,24 @@ impl Handle {
     pub fn new(text: String, schema: Option<SchemaRef>) -> Result<Handle, getrandom::Error> {
         let mut id = [0; 16];
         getrandom::getrandom(&mut id)?;
-        Ok(Handle { id, text, bound: None, schema, outcome: None })
+        Ok(Handle { id, text, bound: vec![], schema, outcome: None })
     }
 
-    /// The statement as it is run.
-    pub fn into_text(self) -> String {
-        self.bound.unwrap_or(self.text)
+    /// The statements that are run.
+    pub fn into_texts(self) -> Vec<String> {
+        if self.bound.is_empty() { vec![self.text] } else { self.bound }
+    }
+
+    /// The statement that is run, where it is to be one.
+    ///
+    /// # Errors
+    /// If several rows of values were bound to it.
+    pub fn into_text(self) -> Result<String, Status> {
+        let mut texts = self.into_texts();
+        match (texts.pop(), texts.is_empty()) {
+            (Some(text), true) => Ok(text),
+            _ => Err(Status::invalid_argument("a query takes one row of values at a time")),
+        }
     }
 
     pub fn sealed(&self, key: &Key) -> Vec<u8> {
@@ -63,10 +75,10 @@ impl Handle {
             bytes.extend(part);
         };
         part(self.text.as_bytes());
-        part(self.bound.as_deref().unwrap_or_default().as_bytes());
         // There may be nothing to say of what has run.
         part(&self.outcome.as_ref().map(|said| [b"+", said.as_bytes()].concat()).unwrap_or_default());
         part(&self.schema.as_ref().map(|schema| schema_bytes(schema)).unwrap_or_default());
+        self.bound.iter().for_each(|text| part(text.as_bytes()));
         let seal = key.seal(&bytes);
         bytes.extend(seal.as_bytes());
         bytes
@@ -89,15 +101,15 @@ impl Handle {
             rest = behind;
             Some(part)
         };
-        let (text, bound) = (part().ok_or_else(odd)?, part().ok_or_else(odd)?);
-        let (outcome, schema) = (part().ok_or_else(odd)?, part().ok_or_else(odd)?);
         let read = |text: &[u8]| String::from_utf8(text.to_vec()).map_err(|_| odd());
+        let text = read(part().ok_or_else(odd)?)?;
+        let outcome = part().ok_or_else(odd)?.strip_prefix(b"+").map(read).transpose()?;
+        let schema = part().ok_or_else(odd)?;
+        let bound = std::iter::from_fn(part).map(read).collect::<Result<Vec<_>, _>>()?;
         let schema = match schema {
             [] => None,
             schema => Some(try_schema_from_ipc_buffer(schema).map_err(|_| odd())?.into()),
         };
-        let (text, bound) = (read(text)?, Some(read(bound)?).filter(|text| !text.is_empty()));
-        let outcome = outcome.strip_prefix(b"+").map(read).transpose()?;
         Ok(Handle { id: *id, text, bound, schema, outcome })
     }
 }
@@ -123,9 +135,10 @@ mod tests {
         let key = Key::new().unwrap();
         let schema = Schema::new(vec![Field::new("é", DataType::Int64, true)]);
         let said = Some(String::new());
-        for (schema, bound, outcome) in
-            [(None, None, None), (Some(SchemaRef::new(schema)), Some("SELECT 1".to_string()), said)]
-        {
+        for (schema, bound, outcome) in [
+            (None, vec![], None),
+            (Some(SchemaRef::new(schema)), vec!["SELECT 1".to_string(), "SELECT 2".into()], said),
+        ] {
             let handle = Handle { bound, outcome, ..Handle::new("SELECT 'é'".into(), schema).unwrap() };
             let sealed = handle.sealed(&key);
             assert_eq!(Handle::opened(&sealed, &key).unwrap(), handle);

@@ -23,8 +23,8 @@ use super::status::status;
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::sql::quoted_name;
 
-/// The schema of the session, and the table in it, from which what comes is read.
-const PLACE: (&str, &str) = ("flight", "written");
+/// The schema of the session, which is nobody's to be kept from, and the table in it, from which what comes is read.
+const PLACE: (&str, &str) = ("pg_catalog", "written");
 
 /// What a client wants to be written where.
 pub(super) struct Ingest {
@@ -188,7 +188,7 @@ mod tests {
             ingest.statement(is_there, &schema).unwrap_or_else(|e| e.message)
         };
         use {TableExistsOption as Known, TableNotExistOption as New};
-        let rows = "SELECT \"a \"\"b\"\"\" FROM flight.written";
+        let rows = "SELECT \"a \"\"b\"\"\" FROM pg_catalog.written";
         let (made, added) =
             (format!("CREATE TABLE \"t\" AS {rows}"), format!("INSERT INTO \"t\" (\"a \"\"b\"\"\") {rows}"));
         assert_eq!(told(New::Create, Known::Fail, false), made);

@@ -56,6 +56,9 @@ const MESSAGE: usize = 64 << 20;
 /// Rows of values that one statement is run with.
 const ROWS: usize = 100_000;
 
+/// Those that are bound before it is run, which come back with it.
+const BOUND: usize = 1000;
+
 /// An action of later clients in the place of CancelQuery.
 const CANCEL: &str = "CancelFlightInfo";
 
@@ -140,7 +143,7 @@ impl Flight {
         let fetching = self.fetched.begin(handle.id, &who);
         let cancelled = fetching.cancelled.clone();
         let begin = async {
-            let (schema, text) = (handle.schema.clone(), handle.into_text());
+            let (schema, text) = (handle.schema.clone(), handle.into_text()?);
             let answer = self.run(&who, "fetch", text, vec![]).await?;
             let schema = schema.unwrap_or_else(|| shown(&answer.schema));
             Ok(rows::send(answer, schema, &who, fetching))
@@ -234,7 +237,7 @@ impl FlightSqlService for Flight {
         request: Request<FlightDescriptor>,
     ) -> Answered<FlightInfo> {
         let handle = self.prepared(&query.prepared_statement_handle)?;
-        self.info(handle.into_text(), request).await
+        self.info(handle.into_text()?, request).await
     }
 
     async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> Answered<Data> {
@@ -310,21 +313,20 @@ impl FlightSqlService for Flight {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let (who, handle) = (who(&request)?, self.prepared(&query.prepared_statement_handle)?);
-        let batches = Rows::of(request.into_inner()).await?.all(1).await?;
-        let Some(batch) = batches.into_iter().find(|batch| batch.num_rows() > 0) else {
-            return Ok(DoPutPreparedStatementResult { prepared_statement_handle: None });
-        };
-        let values = parameters::row(&batch, 0).map_err(status)?;
+        let batches = Rows::of(request.into_inner()).await?.all(BOUND).await?;
+        let of = |batch: &RecordBatch| (0..batch.num_rows()).map(|row| parameters::row(batch, row)).collect::<Vec<_>>();
+        let values = batches.iter().flat_map(of).collect::<Result<Vec<_>, _>>().map_err(status)?;
         let template = handle.text.clone();
         let work = move |engine: Engine| async move {
-            let statement = Read::of(&engine, &template)?.statement.with_parameters(&values)?;
-            match statement.text() {
+            let statement = Read::of(&engine, &template)?.statement;
+            let bound = |values: Vec<Parameter>| match statement.clone().with_parameters(&values)?.text() {
                 Some(text) => Ok(text),
                 None => datafusion::common::plan_err!("the statement cannot be written with its values"),
-            }
+            };
+            values.into_iter().map(bound).collect::<datafusion::common::Result<Vec<_>>>()
         };
         let bound = self.host.compute(&who, named("bind"), work).await.map_err(status)?;
-        let bound = Handle { bound: Some(bound), ..handle };
+        let bound = Handle { bound, ..handle };
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(bound.sealed(&self.key).into()) })
     }
 
@@ -351,7 +353,11 @@ impl FlightSqlService for Flight {
         let binds = matches!(data.peek().await, Some(Ok(first)) if !first.data_header.is_empty());
         let batches = if binds { Rows::of(data).await?.all(ROWS).await? } else { vec![] };
         if batches.iter().all(|batch| batch.num_columns() == 0) {
-            return rows::count(self.run(&who, "update", handle.into_text(), vec![]).await?).await;
+            let mut written = 0;
+            for text in handle.into_texts() {
+                written += rows::count(self.run(&who, "update", text, vec![]).await?).await?;
+            }
+            return Ok(written);
         }
         let mut written = 0;
         for batch in &batches {

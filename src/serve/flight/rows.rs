@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, UInt64Type};
+use arrow::util::display::array_value_to_string;
 use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
@@ -176,9 +177,15 @@ pub(super) async fn outcome(answer: Answer, answers: &Answers) -> Result<String,
         return Ok(count(answer).await?.to_string());
     }
     let (batches, told) = answer.all().await.map_err(status)?;
-    let texts = batches.iter().filter_map(|batch| batch.columns().first()?.as_string_opt::<i32>());
-    let texts = texts.flat_map(|texts| texts.iter().flatten()).map(String::from).chain(told.notices);
-    Ok(texts.collect::<Vec<_>>().join("\n"))
+    let mut lines = vec![];
+    for batch in &batches {
+        for row in 0..batch.num_rows() {
+            let texts = batch.columns().iter().map(|column| array_value_to_string(column, row));
+            lines.push(texts.collect::<Result<Vec<_>, _>>().map_err(internal)?.join(": "));
+        }
+    }
+    lines.extend(told.notices);
+    Ok(lines.join("\n"))
 }
 
 /// The same as a row.
