@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether other programs' clients get what they ask of `populace serve` for: the official client of the Model Context
 Protocol on both transports, schemathesis, which asks for whatever the OpenAPI document allows and much that it does not,
-and clients of PostgreSQL (postgres_clients.py).
+clients of PostgreSQL (postgres_clients.py) and of Arrow Flight SQL (flight_clients.py).
 
     python3 scripts/clients.py PATH_OF_POPULACE
 
@@ -10,16 +10,18 @@ made with the binary, and the server listens on a port of its own on the loopbac
 """
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import flight_clients
 import postgres_clients
 from packages import environment
 
-PACKAGES = ["mcp==2.3.0", "schemathesis==4.32.5", *postgres_clients.PACKAGES]
+PACKAGES = ["mcp==2.3.0", "schemathesis==4.32.5", *postgres_clients.PACKAGES, *flight_clients.PACKAGES]
 
 
 def say(text):
@@ -123,6 +125,27 @@ def postgres(common):
     assert server.wait(timeout=40) == 0, "the server did not end as it should"
 
 
+def flight(common):
+    """Clients of Arrow Flight SQL, in the clear and over TLS."""
+    add = [*common, "tokens", "add", "flight", "--role", "writer"]
+    token = subprocess.run(add, check=True, capture_output=True, text=True).stdout.strip()
+
+    @contextlib.contextmanager
+    def serve(*arguments):
+        command = [*common, "serve", "--listen", "127.0.0.1:0", "--statement-timeout", "60", *arguments]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            yield server.stdout.readline().strip()
+            assert server.poll() is None, "the server has ended"
+        finally:
+            server.terminate()
+        assert server.wait(timeout=40) == 0, "the server did not end as it should"
+
+    with serve() as url:
+        flight_clients.all_of_them(url.split("://")[1], token)
+    flight_clients.over_tls(serve, token)
+
+
 def main(binary):
     with tempfile.TemporaryDirectory() as database:
         common = [binary, "--db", database, "--embedder", "hash"]
@@ -140,6 +163,7 @@ def main(binary):
         finally:
             server.terminate()
         assert server.wait(timeout=40) == 0, "the server did not end as it should"
+        flight(common)
         postgres(common)
     say("done")
 

@@ -139,9 +139,10 @@ pub(in crate::serve) fn token_of(value: &str) -> Option<String> {
     Some(password.and_then(|text| Some(text.split_once(':')?.1.to_string())).unwrap_or_default())
 }
 
+/// Bytes in base 64, with padding or without, as some clients leave it out.
 fn base64(text: &str) -> Option<Vec<u8>> {
     use base64::Engine;
-    base64::engine::general_purpose::STANDARD.decode(text).ok()
+    base64::engine::general_purpose::STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
 fn with_headers(mut response: Response) -> Response {
@@ -189,6 +190,9 @@ mod tests {
         assert_eq!(of("bearer  pop_a_b").as_deref(), Some("pop_a_b"));
         // x:pop_a_b
         assert_eq!(of("Basic eDpwb3BfYV9i").as_deref(), Some("pop_a_b"));
+        // x:pop_a, with padding and without.
+        assert_eq!(of("Basic eDpwb3BfYQ==").as_deref(), Some("pop_a"));
+        assert_eq!(of("Basic eDpwb3BfYQ").as_deref(), Some("pop_a"));
         assert_eq!(of("Basic ???").as_deref(), Some(""));
         assert_eq!(of("Digest x"), None);
         assert_eq!(token(&HeaderMap::new()), None);
