@@ -241,8 +241,8 @@ impl<'a> Reader<'a> {
             LevelsHeader::Integers(..) => None,
         };
         at_most("parents", header.table.parents.len(), MAX_PARENTS)?;
-        let lengths = names.into_iter().chain(header.table.lengths());
-        let whole = lengths.fold(Some(0u64), |sum, length| sum?.checked_add(length)).unwrap_or(u64::MAX);
+        let mut lengths = names.into_iter().chain(header.table.lengths());
+        let whole = lengths.try_fold(0u64, |sum, length| sum.checked_add(length)).unwrap_or(u64::MAX);
         let arrays = self.bytes(Length(whole))?;
         if let Some(names) = names {
             self.count(&arrays[..names as usize])?;
