@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,6 +19,8 @@ pub struct Server {
     pub address: String,
     /// Where it speaks PostgreSQL's protocol
     postgres: Option<String>,
+    /// Reads what it says, which would wait for a reader
+    listener: Option<JoinHandle<String>>,
 }
 
 /// An answer.
@@ -62,12 +65,16 @@ impl Server {
             let address = second.trim().strip_prefix("postgres://").and_then(|rest| rest.strip_suffix("/populace"));
             postgres = address.map(String::from);
         }
+        let mut stderr = child.stderr.take().unwrap();
+        let listener = std::thread::spawn(move || {
+            let mut said = vec![];
+            _ = stderr.read_to_end(&mut said);
+            String::from_utf8_lossy(&said).into_owned()
+        });
         let Some((_, address)) = line.trim().split_once("://") else {
-            let mut said = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            panic!("no server: {line}{said}");
+            panic!("no server: {line}{}", listener.join().unwrap());
         };
-        Server { address: address.into(), postgres, child }
+        Server { address: address.into(), postgres, child, listener: Some(listener) }
     }
 
     /// Where it speaks PostgreSQL's protocol.
@@ -78,11 +85,7 @@ impl Server {
     /// Ends it; what it has said on standard error.
     pub fn said(&mut self) -> String {
         _ = self.child.kill();
-        let mut said = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            _ = stderr.read_to_string(&mut said);
-        }
-        said
+        self.listener.take().map(|listener| listener.join().unwrap()).unwrap_or_default()
     }
 
     pub fn connect(&self) -> TcpStream {

@@ -1,24 +1,16 @@
 //! Rows that a client writes into a table as they come.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::error::FlightError;
-use arrow_flight::sql::server::PeekableFlightDataStream;
 use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::common::{Result as Planned, exec_datafusion_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
+use datafusion::execution::SendableRecordBatchStream;
 use tonic::Status;
 
+use super::received::Rows;
 use super::status::status;
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::sql::quoted_name;
@@ -90,80 +82,6 @@ impl Ingest {
         catalog.register_schema(PLACE.0, Arc::new(place))?;
         let statement = crate::serve::statements::one(&engine, &text)?;
         engine.run(statement).await
-    }
-}
-
-/// Rows that come, read once.
-pub(super) struct Rows {
-    pub schema: SchemaRef,
-    batches: Mutex<Option<BoxStream<'static, Result<RecordBatch, FlightError>>>>,
-}
-
-impl fmt::Debug for Rows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
-    }
-}
-
-impl Rows {
-    /// Waits for the first, which tells what they are like.
-    ///
-    /// # Errors
-    /// If they are no rows.
-    pub async fn of(data: PeekableFlightDataStream) -> Result<Rows, Status> {
-        let mut batches = FlightRecordBatchStream::new_from_flight_data(data.map_err(FlightError::from));
-        let first = batches.next().await.transpose().map_err(wrong)?;
-        let schema = match (&first, batches.schema()) {
-            (Some(batch), _) => batch.schema(),
-            (None, Some(schema)) => schema.clone(),
-            (None, None) => return Err(wrong("they have no schema")),
-        };
-        let batches = stream::iter(first.map(Ok)).chain(batches).boxed();
-        Ok(Rows { schema, batches: Mutex::new(Some(batches)) })
-    }
-
-    /// All of them, of which there are to be few.
-    ///
-    /// # Errors
-    /// If there are more than `most`, or they break off.
-    pub async fn all(self, most: usize) -> Result<Vec<RecordBatch>, Status> {
-        let batches = self.batches.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (mut all, mut count) = (vec![], 0);
-        let Some(mut batches) = batches else { return Ok(all) };
-        while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(wrong)?;
-            count += batch.num_rows();
-            if count > most {
-                let error = Error::new(ErrorKind::Limit, format!("more than {most} rows of values for one statement"));
-                return Err(status(error.hint("write many rows at once: `adbc_ingest`, or a table of them")));
-            }
-            all.push(batch);
-        }
-        Ok(all)
-    }
-}
-
-fn wrong(error: impl fmt::Display) -> Status {
-    status(Error::new(ErrorKind::Usage, format!("the rows that were sent: {error}")))
-}
-
-impl PartitionStream for Rows {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let schema = self.schema.clone();
-        let batches = stream::iter(batches).flatten().map(move |batch| match batch {
-            // A client may send what it has not told of.
-            Ok(batch) if batch.schema_ref().fields() != schema.fields() => {
-                datafusion::common::exec_err!("rows came that are not like the first")
-            }
-            Ok(batch) => Ok(batch),
-            Err(error) => datafusion::common::exec_err!("the rows broke off: {error}"),
-        });
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
     }
 }
 

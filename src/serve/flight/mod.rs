@@ -8,6 +8,7 @@ mod handle;
 mod ingest;
 mod metadata;
 mod parameters;
+mod received;
 mod rows;
 mod status;
 
@@ -36,7 +37,8 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::handle::{Handle, Key};
-use self::ingest::{Ingest, Rows};
+use self::ingest::Ingest;
+use self::received::Rows;
 use self::rows::{Data, Fetched, ready, shown, without_rows};
 use self::status::{internal, status};
 use super::answers::{Answers, described};
