@@ -132,17 +132,18 @@ def flight(common):
 
     @contextlib.contextmanager
     def serve(*arguments):
-        command = [*common, "serve", "--listen", "127.0.0.1:0", "--statement-timeout", "60", *arguments]
+        bounds = ["--statement-timeout", "60", "--max-rows", "1000000000", "--max-answer", "100GB"]
+        command = [*common, "serve", "--listen", "127.0.0.1:0", *bounds, *arguments]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            yield server.stdout.readline().strip()
+            yield server, server.stdout.readline().strip()
             assert server.poll() is None, "the server has ended"
         finally:
             server.terminate()
         assert server.wait(timeout=40) == 0, "the server did not end as it should"
 
-    with serve() as url:
-        flight_clients.all_of_them(url.split("://")[1], token)
+    with serve() as (server, url):
+        flight_clients.all_of_them(server, url.split("://")[1], token)
     flight_clients.over_tls(serve, token)
 
 

@@ -2,12 +2,15 @@
 pyarrow's own client of Flight. Called by clients.py, with its packages. The JDBC driver of Flight SQL is in no registry that
 has Python's packages or Debian's, and is not tried here."""
 
+import os
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
+
+from processes import resident
 
 PACKAGES = ["adbc-driver-flightsql==1.13.0", "adbc-driver-manager==1.13.0", "pyarrow==26.0.1", "polars==2.1.0"]
 
@@ -159,9 +162,53 @@ def pyarrow_flight(address, token, scheme="grpc", **options):
     say(f"pyarrow.flight by {scheme}: 1,000 people, twice the same")
 
 
-def all_of_them(address, token):
+def memory(server, address, token, rows):
+    """Whether the memory of the server stays where it is while a client takes rows by the million, and sends them."""
+    import adbc_driver_flightsql.dbapi as flight_sql
+    import pyarrow
+
+    if resident(server) is None:
+        return
+    bearer = {"adbc.flight.sql.authorization_header": f"Bearer {token}"}
+    with flight_sql.connect(f"grpc://{address}", db_kwargs=bearer, autocommit=True) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchall()
+
+            def watched(batches):
+                for batch in batches:
+                    nonlocal taken
+                    taken += batch.num_rows
+                    if time.monotonic() - since > len(seen) / 10:
+                        seen.append(resident(server))
+                    yield batch
+
+            def told(how):
+                spent, half = time.monotonic() - since, seen[len(seen) // 4 :]
+                say(f"{rows} rows {how} by ADBC in {spent:.1f} s; MB resident: {seen[0]} at first, {min(half)} to {max(half)} then")
+                assert taken == rows, taken
+                assert max(half) - min(half) < 300, seen
+
+            taken, seen, since = 0, [resident(server)], time.monotonic()
+            cursor.execute(f"SELECT age, state, occupation FROM sample_persona('usa', {rows}, seed => 1)")
+            for _ in watched(cursor.fetch_record_batch()):
+                pass
+            told("taken")
+            # The first of them again and again, as the client is to make none.
+            cursor.execute("SELECT age, state, occupation FROM sample_persona('usa', 10000, seed => 1)")
+            first = cursor.fetch_arrow_table().combine_chunks()
+            taken, seen, since = 0, [resident(server)], time.monotonic()
+            again = (first.to_batches()[0] for _ in range(rows // first.num_rows))
+            reader = pyarrow.RecordBatchReader.from_batches(first.schema, watched(again))
+            assert cursor.adbc_ingest("adbc_many", reader, mode="create") == rows
+            told("sent and written")
+            cursor.execute("DROP TABLE adbc_many")
+
+
+def all_of_them(server, address, token):
     adbc(address, token)
     pyarrow_flight(address, token)
+    memory(server, address, token, int(os.environ.get("POPULACE_ROWS", "2000000")))
 
 
 def over_tls(serve, token):
@@ -173,6 +220,6 @@ def over_tls(serve, token):
         make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
         make += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
         subprocess.run(make, check=True, capture_output=True)
-        with serve("--tls-cert", certificate, "--tls-key", key) as url:
+        with serve("--tls-cert", certificate, "--tls-key", key) as (_, url):
             address = "localhost:" + url.rsplit(":", 1)[1]
             pyarrow_flight(address, token, "grpc+tls", tls_root_certs=Path(certificate).read_bytes())

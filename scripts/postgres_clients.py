@@ -15,6 +15,8 @@ import time
 import urllib.parse
 from pathlib import Path
 
+from processes import resident
+
 PACKAGES = ["psycopg[binary]==3.3.9", "asyncpg==0.31.0", "SQLAlchemy==2.1.9", "pandas==2.3.3"]
 
 ENDLESS = "SELECT count(*) FROM sample_persona('usa', 4000000000, seed => 1) WHERE age > 200"
@@ -254,11 +256,7 @@ def memory(server, url, rows):
     """Whether the memory of the server stays where it is while a client takes rows by the million."""
     import psycopg
 
-    def resident():
-        lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) // 1024
-
-    if not Path(f"/proc/{server.pid}/status").exists():
+    if resident(server) is None:
         return
     query = "SELECT age, state, occupation FROM sample_persona('usa', {}, seed => 1)"
     seen, since = [], time.monotonic()
@@ -269,7 +267,7 @@ def memory(server, url, rows):
             for block in copy:
                 taken += bytes(block).count(b"\n")
                 if not seen or time.monotonic() - since > len(seen):
-                    seen.append(resident())
+                    seen.append(resident(server))
     assert taken == rows, taken
     half = seen[len(seen) // 4 :]
     say(f"{rows} rows by COPY in {time.monotonic() - since:.0f} s; MB resident: {seen[0]} at first, {min(half)} to {max(half)} then")
