@@ -9,6 +9,9 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 use populace_population::{did_you_mean, there_are};
 use populace_udfs::is_table_function;
 
+/// What the text of an error of memory begins with where a share is full, and not all that there is.
+pub(crate) const OF_A_SHARE: &str = "the share is full: ";
+
 /// The kinds of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -214,10 +217,16 @@ pub fn message(error: &DataFusionError) -> String {
         },
         DataFusionError::ResourcesExhausted(text) => {
             let first = text.lines().next().unwrap_or_default();
-            format!(
-                "the statement holds more in memory than there is for statements, and cannot go to the disk with it; \
-                 --memory-limit gives it more ({first})"
-            )
+            match first.strip_prefix(OF_A_SHARE) {
+                Some(first) => format!(
+                    "your statements hold more in memory than they may together, and cannot go to the disk with it; \
+                     a token with a larger --max-memory may more ({first})"
+                ),
+                None => format!(
+                    "the statement holds more in memory than there is for statements, and cannot go to the disk with \
+                     it; --memory-limit gives it more ({first})"
+                ),
+            }
         }
         DataFusionError::Context(context, inner) if context.contains("written before") => {
             format!("{}. {context}", message(inner))

@@ -610,6 +610,27 @@ fn one_takes_no_more_than_its_share() {
 }
 
 #[test]
+fn one_holds_no_more_memory_than_its_share() {
+    let database = tempfile::tempdir().unwrap();
+    let bounds = ["--max-memory", "20MB"];
+    let little = token(database.path(), &[&["little"], &bounds[..]].concat());
+    let usual = token(database.path(), &["usual"]);
+    let server = Server::start(database.path(), &["--max-memory-each", "400MB"]);
+    // A hash of as many keys as rows, which cannot go to the disk.
+    let large = sql("SELECT count(*) AS n FROM sample_persona('usa', 600000, seed => 1) a
+                     JOIN sample_persona('usa', 600000, seed => 2) b ON a.uuid = b.uuid");
+    let ask = |token: &str, body: &Value| server.as_(token, "POST", "/v1/sql", Some(body.clone()));
+    let said = problem(&ask(&little, &large), 429, "limit");
+    assert!(said["detail"].as_str().unwrap().contains("--max-memory"), "{said}");
+    assert_eq!(ask(&usual, &large).json()["rows"][0]["n"], 0);
+    // What can, does.
+    let sorted = sql("SELECT max(age) AS n FROM (SELECT age, state, uuid, row_number() OVER (ORDER BY uuid) AS r
+                      FROM sample_persona('usa', 600000, seed => 1)) WHERE r > 0");
+    let answer = ask(&little, &sorted);
+    assert!(answer.status == 200, "{}", answer.text());
+}
+
+#[test]
 fn it_ends_when_it_is_told() {
     let database = tempfile::tempdir().unwrap();
     // A statement that is done within the grace is answered.

@@ -94,12 +94,14 @@ def best(found, scores, k=10):
     return len(dict(found)) == len(found) == len(highest) and all(right)
 
 
-def options():
-    """What a comparison of queries is told."""
+def options(**others):
+    """What a comparison of queries is told, and other numbers with what they are if nothing is said."""
     arguments = argparse.ArgumentParser()
     populace_option(arguments)
     arguments.add_argument("--people", type=int, default=1_000_000)
     arguments.add_argument("--searched", type=int, default=100_000)
+    for name, default in others.items():
+        arguments.add_argument(f"--{name}", type=int, default=default)
     given = arguments.parse_args()
     check_built(given.populace)
     return given

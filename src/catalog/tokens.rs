@@ -55,6 +55,8 @@ pub struct TokenLimits {
     pub bytes: Option<u64>,
     /// Statements at once
     pub statements: Option<u32>,
+    /// Bytes of memory that its statements hold together
+    pub memory: Option<u64>,
     /// Requests to models of a statement or run
     pub calls: Option<u64>,
     /// Tokens of models of a statement or run

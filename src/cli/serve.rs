@@ -53,6 +53,9 @@ pub(super) struct ServeArguments {
     /// Statements at once, of one token
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     max_statements_each: u16,
+    /// Memory that the statements of one token may hold together; half of what all may hold (--memory-limit) without it
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory_each: Option<u64>,
     /// Seconds that a statement may wait for its turn
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     max_wait: u64,
@@ -117,6 +120,7 @@ fn prepared(arguments: ServeArguments, database: &DatabaseArguments) -> Result<(
         bytes: arguments.max_answer,
         statements: arguments.max_statements.into(),
         statements_each: arguments.max_statements_each.into(),
+        memory_each: arguments.max_memory_each,
         wait: Duration::from_secs(arguments.max_wait),
         connections: arguments.max_connections.into(),
     };

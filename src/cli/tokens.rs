@@ -62,6 +62,9 @@ struct AddArguments {
     /// Statements at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_statements: Option<u32>,
+    /// Memory that its statements may hold together
+    #[arg(long, value_name = "SIZE", value_parser = super::size)]
+    max_memory: Option<u64>,
     /// Requests to models, of a statement or run
     #[arg(long, value_name = "N")]
     max_calls: Option<u64>,
@@ -125,6 +128,7 @@ impl AddArguments {
             rows: self.max_rows,
             bytes: self.max_bytes,
             statements: self.max_statements,
+            memory: self.max_memory,
             calls: self.max_calls,
             tokens: self.max_tokens,
             cost_usd: self.max_cost,
@@ -148,12 +152,13 @@ fn line(out: &mut impl Write, token: &Token, spent: Amount) -> io::Result<()> {
     if !models.is_empty() {
         write!(out, ", models {}", models.join(" "))?;
     }
-    let TokenLimits { seconds, rows, bytes, statements, calls, tokens, cost_usd, in_all } = limits;
+    let TokenLimits { seconds, rows, bytes, statements, memory, calls, tokens, cost_usd, in_all } = limits;
     let bounds = [
         seconds.map(|n| format!("{n} s")),
         rows.map(|n| format!("{n} rows")),
         bytes.map(|n| format!("{n} bytes")),
         statements.map(|n| format!("{n} statements at once")),
+        memory.map(|n| format!("{n} bytes of memory")),
         calls.map(|n| format!("{n} calls")),
         tokens.map(|n| format!("{n} tokens of models")),
         cost_usd.map(|n| format!("{n} US dollars")),

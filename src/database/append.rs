@@ -60,7 +60,7 @@ impl Database {
     /// If the table cannot be read.
     pub async fn uuids(&self, table: &str) -> Result<KeySet> {
         match self.snapshot(table).await? {
-            Some(snapshot) => uuids(&snapshot.dataset, self.runtime()?.as_ref()).await,
+            Some(snapshot) => uuids(&snapshot.dataset, self.runtime_of_statements()?.as_ref()).await,
             None => Ok(KeySet::default()),
         }
     }
@@ -169,9 +169,10 @@ impl Database {
     ) -> Result<Arc<Writer>> {
         let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
         let embedder = self.embedder_of(table, &schema)?;
-        let known = if has_key(&schema) { Some(KnownPeople::of(dataset, self.runtime()?).await?) } else { None };
+        let known =
+            if has_key(&schema) { Some(KnownPeople::of(dataset, self.runtime_of_statements()?).await?) } else { None };
         Ok(Arc::new(Writer {
-            known: Mutex::new(Known { people: known, others: KeySet::new(self.runtime()?.as_ref()) }),
+            known: Mutex::new(Known { people: known, others: KeySet::new(self.runtime_of_statements()?.as_ref()) }),
             schema,
             embedder,
             constants: options.constants(),

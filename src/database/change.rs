@@ -81,7 +81,8 @@ impl TableWriter<'_> {
                 }
             });
         let count =
-            rewrite::update(dataset, rows, changes, self.database.appending(), self.database.runtime()?).await?;
+            rewrite::update(dataset, rows, changes, self.database.appending(), self.database.runtime_of_statements()?)
+                .await?;
         self.sync().await?;
         self.keep_indexes().await;
         Ok(count)
@@ -100,8 +101,11 @@ impl TableWriter<'_> {
             return exec_err!("REPLACE finds rows again by their uuid, which {table} has not: INSERT INTO appends");
         }
         let embedder = self.database.embedder_of(table, &schema)?;
-        let (to, constants, seen) =
-            (schema.clone(), options.constants(), Mutex::new(KeySet::new(self.database.runtime()?.as_ref())));
+        let (to, constants, seen) = (
+            schema.clone(),
+            options.constants(),
+            Mutex::new(KeySet::new(self.database.runtime_of_statements()?.as_ref())),
+        );
         let come: Arc<[String]> = options.embedded.into();
         let rows = rows
             .map(move |batch| {
@@ -141,9 +145,12 @@ impl TableWriter<'_> {
     /// If the rows cannot be read, or the table cannot be written.
     pub async fn delete(&self, rows: SendableRecordBatchStream, predicate: String) -> Result<u64> {
         let dataset = self.newest().await?;
-        let deleted =
-            rewrite::delete(dataset, Addresses::read(rows, self.database.runtime()?.as_ref()).await?, predicate)
-                .await?;
+        let deleted = rewrite::delete(
+            dataset,
+            Addresses::read(rows, self.database.runtime_of_statements()?.as_ref()).await?,
+            predicate,
+        )
+        .await?;
         self.sync().await?;
         Ok(deleted)
     }

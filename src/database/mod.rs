@@ -66,6 +66,7 @@ pub(crate) use embedder::{BYTES_OF_TOKEN, texts_of};
 pub(crate) use harmonised::{Harmonised, VIEW};
 pub use indexes::{Index, Kind as IndexKind};
 pub use keys::KeySet;
+pub use memory::MemoryShare;
 pub use rewrite::Changed;
 pub use sample::{SampleOf, sample_of};
 pub use schema::Tables;
@@ -109,11 +110,13 @@ pub(crate) struct Snapshot {
 
 /// A database directory, for a session or a statement. Nothing is read before a statement asks for it, nothing is made
 /// before one writes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Database {
     shared: Arc<Shared>,
     notices: Notices,
     embedder: EmbedderChoice,
+    /// What its statements may hold of the memory of all
+    memory: Option<MemoryShare>,
 }
 
 /// What all sessions of the process share of a database.
@@ -181,26 +184,49 @@ impl Database {
             memory: memory.unwrap_or_else(memory::default_limit),
             runtime: OnceLock::new(),
         };
-        let database = Arc::new(Database { shared: Arc::new(shared), notices: Notices::default(), embedder });
+        let shared = Arc::new(shared);
+        let database = Arc::new(Database { shared, notices: Notices::default(), embedder, memory: None });
         if layout.is_some_and(|layout| layout < LAYOUT) {
             database.migrate()?;
         }
         Ok(database)
     }
 
-    /// The same database for another session, whose notices are its own.
-    pub fn session(&self) -> Database {
-        self.with_notices(Notices::default())
+    /// The same database for another session, whose notices are its own; its statements hold what this says of the
+    /// memory of all.
+    pub fn session(&self, memory: Option<MemoryShare>) -> Database {
+        Database { memory, ..self.with_notices(Notices::default()) }
+    }
+
+    /// The bytes that all statements may hold together.
+    pub fn memory(&self) -> u64 {
+        self.shared.memory
+    }
+
+    /// So many bytes of the memory of all statements, for some of them.
+    ///
+    /// # Errors
+    /// If there is no folder for rows that do not fit into memory.
+    pub fn memory_share(&self, bytes: u64) -> Result<MemoryShare> {
+        MemoryShare::of(self.runtime()?.as_ref(), bytes)
     }
 
     /// The same database, with another place for what there is to say.
     pub(crate) fn with_notices(&self, notices: Notices) -> Database {
-        Database { shared: self.shared.clone(), notices, embedder: self.embedder.clone() }
+        Database { notices, ..self.clone() }
     }
 
     /// The same database, whose columns of vectors are filled by another embedder.
     pub(crate) fn with_embedder(&self, embedder: EmbedderChoice) -> Database {
-        Database { shared: self.shared.clone(), notices: self.notices.clone(), embedder }
+        Database { embedder, ..self.clone() }
+    }
+
+    /// The memory and the room on the disk that its statements have.
+    ///
+    /// # Errors
+    /// If there is no folder for rows that do not fit into memory.
+    pub(crate) fn runtime_of_statements(&self) -> Result<Arc<RuntimeEnv>> {
+        self.memory.as_ref().map_or_else(|| self.runtime(), |share| Ok(share.runtime()))
     }
 
     /// The memory and the room on the disk that all sessions of the process share.

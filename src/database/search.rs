@@ -67,7 +67,7 @@ impl TableSearch for LanceSearch {
                     .build()?;
                 let plan = session.create_physical_plan(&plan).await?;
                 let rows = execute_stream(plan, session.task_ctx())?;
-                let rows = RowIds::read(rows, database.runtime()?.as_ref()).await?;
+                let rows = RowIds::read(rows, database.runtime_of_statements()?.as_ref()).await?;
                 (None, OnceCell::new_with(Some(Some(Arc::new(rows)))))
             }
             filter => (filter, OnceCell::new()),
@@ -101,7 +101,7 @@ impl LanceRows {
         let find = || async {
             match &self.filter {
                 Some(filter) => {
-                    let memory = self.database.runtime()?;
+                    let memory = self.database.runtime_of_statements()?;
                     Ok(Some(Arc::new(RowIds::matching(&self.dataset, filter.clone(), &memory).await?)))
                 }
                 None => Ok(None),

@@ -34,7 +34,7 @@ use populace_udfs::{Function, FunctionKind, Narrator, Populace, StatementOptions
 use tracing::Instrument;
 
 use crate::catalog::{Catalog, Run};
-use crate::database::{Database, LanceSearch, Notices, SystemSchema, Tables, Unreadable, late_columns};
+use crate::database::{Database, LanceSearch, MemoryShare, Notices, SystemSchema, Tables, Unreadable, late_columns};
 use crate::narrators::{NarratorContext, ReadTemplates};
 use crate::servers::{Activity, ModelContext, OpenCatalog, RequestOptions};
 use crate::sql::access::{OUTLINE, refused_model};
@@ -65,6 +65,8 @@ pub struct Options {
     /// Packs by their paths that whoever runs the program has named: statements may draw from them, whatever `access`
     /// says of files
     pub packs: Vec<String>,
+    /// What its statements may hold of the memory of all, beside others that have the same share
+    pub memory: Option<MemoryShare>,
 }
 
 /// A session. Cheap to make: packs are read when a statement first names them, and models opened.
@@ -101,7 +103,8 @@ impl Engine {
     /// As [`new`](Self::new).
     pub fn session(&self, options: Options) -> Result<Engine> {
         let common = self.common.of_another_session(options.asking.limits, options.asking.payer.clone());
-        Engine::open(Arc::new(self.database.session()), options, common)
+        let database = self.database.session(options.memory.clone());
+        Engine::open(Arc::new(database), options, common)
     }
 
     fn open(database: Arc<Database>, options: Options, common: NarratorContext) -> Result<Engine> {
@@ -121,7 +124,7 @@ impl Engine {
         // What is not known is of least interest, whichever way one sorts: `ORDER BY tvd DESC LIMIT 5`.
         config.options_mut().sql_parser.default_null_ordering = "nulls_last".into();
         config.options_mut().extensions.insert(StatementOptions::default());
-        let mut context = SessionContext::new_with_config_rt(config, database.runtime()?);
+        let mut context = SessionContext::new_with_config_rt(config, database.runtime_of_statements()?);
         if options.access.files == Files::Allowed {
             // `FROM 'scores.csv'`
             context = context.enable_url_table();

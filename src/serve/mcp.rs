@@ -271,7 +271,7 @@ impl Mcp {
         said(
             async {
                 let who = self.who(&context)?;
-                let database = Arc::new(self.host.engine().database().session());
+                let database = Arc::new(self.host.engine().database().session(None));
                 let tables = self.host.on_runtime(async move { database.summaries().await }).await??;
                 let shown = tables.iter().filter(|t| who.may_name(&t.name));
                 let lines: Vec<String> = shown

@@ -73,6 +73,9 @@ pub struct Bounds {
     pub statements: usize,
     /// Statements at once, of one
     pub statements_each: usize,
+    /// Bytes of memory that the statements of one may hold together; half of what all may without it, and all of that
+    /// where there are no tokens
+    pub memory_each: Option<u64>,
     /// How long a statement may wait for its turn
     pub wait: Duration,
     pub connections: usize,
@@ -252,7 +255,7 @@ pub async fn mcp_on_stdio(engine: Engine, statements: runtime::Handle, options: 
     let io = |what: String| move |e: io::Error| Error::new(ErrorKind::Io, format!("{what}: {e}"));
     let audit = Audit::open(&options.audit).map_err(io(options.audit.display().to_string()))?;
     let host = Arc::new(Host::new(engine, statements, &options, options.listen, audit));
-    let who = Arc::new(host.reader());
+    let who = Arc::new(host.reader()?);
     let failed = |text: String| Error::new(ErrorKind::Io, text);
     let service = mcp::Mcp::new(host, Some(who)).serve(rmcp::transport::stdio()).await;
     service.map_err(|e| failed(e.to_string()))?.waiting().await.map_err(|e| failed(e.to_string())).map(|_| ())

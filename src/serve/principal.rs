@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::Bounds;
 use crate::catalog::{Account, Catalog, Role, SecretHash, Token, TokenLimits};
+use crate::database::MemoryShare;
 use crate::engine::{Access, Error, ErrorKind, Files, Models};
 use crate::servers::Limits;
 use crate::sql::{Scope, access::SETTINGS};
@@ -30,8 +31,16 @@ pub(super) struct Principal {
     pub statement: Duration,
     pub rows: u64,
     pub bytes: u64,
-    /// A place for each of its statements at once
+    pub share: Share,
+}
+
+/// What the statements of one have together.
+#[derive(Debug, Clone)]
+pub(super) struct Share {
+    /// A place for each of them at once
     pub places: Arc<Semaphore>,
+    /// Memory, where it is not that of all
+    pub memory: Option<MemoryShare>,
 }
 
 /// Who sends a request, as what is kept with it.
@@ -40,7 +49,7 @@ pub(super) struct Who(pub Arc<Principal>);
 
 impl Principal {
     /// Somebody of this machine, where there are no tokens.
-    pub fn of_this_machine(role: Role, bounds: &Bounds, places: Arc<Semaphore>) -> Principal {
+    pub fn of_this_machine(role: Role, bounds: &Bounds, share: Share) -> Principal {
         let models = if role == Role::Admin { Models::Any } else { Models::None };
         Principal {
             name: "local".into(),
@@ -51,12 +60,12 @@ impl Principal {
             statement: bounds.statement,
             rows: bounds.rows,
             bytes: bounds.bytes,
-            places,
+            share,
         }
     }
 
     /// Whoever has a token, within the server's own bounds.
-    pub fn of_token(token: Token, bounds: &Bounds, places: Arc<Semaphore>) -> Principal {
+    pub fn of_token(token: Token, bounds: &Bounds, share: Share) -> Principal {
         let payer = Some(token.account()).filter(|account| account.bounds.are_set());
         let Token { name, role, tables, models, limits, .. } = token;
         let tables = tables.map_or(Scope::All, |tables| Scope::Named(tables.into_iter().collect()));
@@ -72,7 +81,7 @@ impl Principal {
             statement: seconds.map_or(bounds.statement, |s| bounds.statement.min(Duration::from_secs(s))),
             rows: rows.map_or(bounds.rows, |rows| bounds.rows.min(rows)),
             bytes: bytes.map_or(bounds.bytes, |bytes| bounds.bytes.min(bytes)),
-            places,
+            share,
         }
     }
 
@@ -248,6 +257,7 @@ mod tests {
             bytes: 1000,
             statements: 1,
             statements_each: 1,
+            memory_each: None,
             wait: Duration::ZERO,
             connections: 1,
         };
@@ -264,7 +274,8 @@ mod tests {
                 expires: None,
                 added: String::new(),
             };
-            Principal::of_token(token, &bounds, Arc::new(Semaphore::new(1)))
+            let share = Share { places: Arc::new(Semaphore::new(1)), memory: None };
+            Principal::of_token(token, &bounds, share)
         };
         let reader = of(Role::Reader, &[]);
         assert!(!reader.access.write && !reader.access.ddl && reader.access.models == Models::None);

@@ -18,9 +18,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::audit::{Audit, Entry, now};
 use super::metrics::{Metrics, Outcome};
-use super::principal::{Principal, verified};
+use super::principal::{Principal, Share, verified};
 use super::{Bounds, Options};
-use crate::catalog::Role;
+use crate::catalog::{Role, Token};
 use crate::engine::{self, Engine, Error, ErrorKind};
 use crate::servers::RequestOptions;
 use crate::sql::Statement;
@@ -39,8 +39,8 @@ pub(super) struct Host {
     /// Names that requests may be for
     pub hosts: Vec<String>,
     places: Arc<Semaphore>,
-    /// Those of each principal, by their names
-    places_of: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// What each principal has, by its token and what that says
+    shares: Mutex<HashMap<String, Share>>,
     pub metrics: Metrics,
     audit: Audit,
     tasks: TaskTracker,
@@ -116,7 +116,7 @@ impl Host {
             no_auth: options.no_auth,
             hosts,
             places: Arc::new(Semaphore::new(options.bounds.statements)),
-            places_of: Mutex::default(),
+            shares: Mutex::default(),
             metrics: Metrics::new(),
             audit,
             tasks: TaskTracker::new(),
@@ -168,8 +168,8 @@ impl Host {
         let catalog = self.engine.database().existing_catalog()?;
         if let (Some(token), Some(catalog)) = (token, &catalog) {
             let Some(token) = verified(catalog, token)? else { return Ok(None) };
-            let places = self.places_of(&token.id, token.limits.statements.map(|n| n as usize));
-            return Ok(Some(Principal::of_token(token, &self.bounds, places)));
+            let share = self.share_of_token(&token)?;
+            return Ok(Some(Principal::of_token(token, &self.bounds, share)));
         }
         let has_tokens = match &catalog {
             Some(catalog) => catalog.has_tokens().map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?,
@@ -181,19 +181,42 @@ impl Host {
             (false, true) => return Ok(None),
         };
         // A token that is not known does not make one somebody who has none.
-        Ok((token.is_none() && is_local)
-            .then(|| Principal::of_this_machine(role, &self.bounds, self.places_of("", None))))
+        match token.is_none() && is_local {
+            true => Ok(Some(self.of_this_machine(role)?)),
+            false => Ok(None),
+        }
     }
 
     /// Somebody who may read, whoever else has tokens.
-    pub fn reader(&self) -> Principal {
-        Principal::of_this_machine(Role::Reader, &self.bounds, self.places_of("", None))
+    ///
+    /// # Errors
+    /// If there is no folder for rows that do not fit into memory.
+    pub fn reader(&self) -> Result<Principal, Error> {
+        self.of_this_machine(Role::Reader)
     }
 
-    fn places_of(&self, id: &str, most: Option<usize>) -> Arc<Semaphore> {
-        let most = most.map_or(self.bounds.statements_each, |most| most.clamp(1, self.bounds.statements_each));
-        let mut all = self.places_of.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(format!("{id}/{most}")).or_insert_with(|| Arc::new(Semaphore::new(most))).clone()
+    fn of_this_machine(&self, role: Role) -> Result<Principal, Error> {
+        let share = self.share("", self.bounds.statements_each, self.bounds.memory_each)?;
+        Ok(Principal::of_this_machine(role, &self.bounds, share))
+    }
+
+    fn share_of_token(&self, token: &Token) -> Result<Share, Error> {
+        let each = self.bounds.statements_each;
+        let statements = token.limits.statements.map_or(each, |most| (most as usize).clamp(1, each));
+        let each = self.bounds.memory_each.unwrap_or(self.engine.database().memory() / 2);
+        let memory = token.limits.memory.map_or(each, |most| most.min(each));
+        self.share(&token.id, statements, Some(memory))
+    }
+
+    fn share(&self, id: &str, statements: usize, memory: Option<u64>) -> Result<Share, Error> {
+        let mut all = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{id}/{statements}/{}", memory.unwrap_or_default());
+        if let Some(share) = all.get(&key) {
+            return Ok(share.clone());
+        }
+        let memory = memory.map(|bytes| self.engine.database().memory_share(bytes)).transpose()?;
+        let share = Share { places: Arc::new(Semaphore::new(statements)), memory };
+        Ok(all.entry(key).or_insert(share).clone())
     }
 
     /// A session for a statement of theirs.
@@ -213,6 +236,7 @@ impl Host {
             access: who.access.clone(),
             asking: self.asking(who),
             statement_timeout: Some(who.statement),
+            memory: who.share.memory.clone(),
             ..engine::Options::default()
         };
         self.engine.session(options)
@@ -235,7 +259,7 @@ impl Host {
         }
         let waiting = Counted::new(&self.metrics.waiting);
         let of_all = async {
-            let own = who.places.clone().acquire_owned().await;
+            let own = who.share.places.clone().acquire_owned().await;
             (own, self.places.clone().acquire_owned().await)
         };
         let places = tokio::time::timeout(self.bounds.wait, of_all).await;
@@ -244,7 +268,7 @@ impl Host {
             Ok((Ok(own), Ok(place))) => Ok((own, place)),
             _ => {
                 self.metrics.turned_away.inc();
-                full(if who.places.available_permits() == 0 { &who.name } else { "the server" })
+                full(if who.share.places.available_permits() == 0 { &who.name } else { "the server" })
             }
         }
     }
@@ -455,7 +479,8 @@ impl Host {
     pub fn session_of_run(&self, who: &Principal, narrator: Option<String>, fresh: Option<String>) -> Planned<Engine> {
         let access = who.access.clone();
         let asking = RequestOptions { fresh, ..self.asking(who) };
-        let options = engine::Options { access, asking, narrator, ..engine::Options::default() };
+        let memory = who.share.memory.clone();
+        let options = engine::Options { access, asking, narrator, memory, ..engine::Options::default() };
         self.engine.session(options)
     }
 

@@ -119,10 +119,16 @@ impl Client {
     }
 
     /// Reads up to the server being ready again.
+    #[track_caller]
     pub fn answer(&mut self) -> Answer {
+        self.try_answer().unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// The same; an error is what was answered before the connection broke.
+    pub fn try_answer(&mut self) -> Result<Answer, String> {
         let mut answer = Answer::default();
         loop {
-            let (kind, body) = self.receive().unwrap_or_else(|e| panic!("{e}: {answer:?}"));
+            let (kind, body) = self.receive().map_err(|e| format!("{e}: {answer:?}"))?;
             match kind {
                 b'T' => {
                     let mut rest = &body[2..];
@@ -155,14 +161,20 @@ impl Client {
                 b's' => answer.tags.push("suspended".into()),
                 b'I' => answer.tags.push("empty".into()),
                 b'n' => answer.tags.push("no data".into()),
-                b'G' => return answer,
+                b'G' => return Ok(answer),
                 b'Z' => {
                     answer.status = body[0];
-                    return answer;
+                    return Ok(answer);
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Asks a server that may be gone.
+    pub fn try_query(&mut self, sql: &str) -> Result<Answer, String> {
+        self.stream.write_all(&message(b'Q', format!("{sql}\0").as_bytes())).map_err(|e| e.to_string())?;
+        self.try_answer()
     }
 
     pub fn query(&mut self, sql: &str) -> Answer {

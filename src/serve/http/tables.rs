@@ -39,7 +39,7 @@ impl From<TableSummary> for Table {
 
 /// The tables that whoever asks may name.
 async fn tables(host: &Arc<Host>, who: &Principal) -> Result<Vec<Table>, Problem> {
-    let database = Arc::new(host.engine().database().session());
+    let database = Arc::new(host.engine().database().session(None));
     let summaries = host.on_runtime(async move { database.summaries().await }).await??;
     Ok(summaries.into_iter().filter(|t| who.may_name(&t.name)).map(Table::from).collect())
 }
@@ -79,7 +79,7 @@ pub(super) async fn one(
     let Some(table) = tables(&host, &who).await?.into_iter().find(|t| t.name == name) else {
         return Err(no_table(&name, &who, &host));
     };
-    let database = Arc::new(host.engine().database().session());
+    let database = Arc::new(host.engine().database().session(None));
     let schema = host.on_runtime(async move { database.schema(&name).await }).await??;
     let columns = schema.iter().flat_map(|schema| schema.fields());
     let columns = columns.map(|f| Column { name: f.name().clone(), type_: type_name(f.data_type()) }).collect();
@@ -130,7 +130,7 @@ pub(super) async fn rows(
     if !(1..=1000).contains(&asked.limit) {
         return Err(Problem::usage("limit: from 1 to 1000"));
     }
-    let database = Arc::new(host.engine().database().session());
+    let database = Arc::new(host.engine().database().session(None));
     let (name, of) = (table.clone(), database.clone());
     let schema = host.on_runtime(async move { of.schema(&name).await }).await??;
     let Some(schema) = schema.filter(|_| who.may_name(&table)) else { return Err(no_table(&table, &who, &host)) };
