@@ -1,4 +1,4 @@
-//! What the program says of its work on standard error, where it is asked to.
+//! What the program says of its work, where it is asked to: on standard error, and to a collector of OpenTelemetry.
 
 use std::io;
 use std::str::FromStr;
@@ -8,6 +8,10 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+#[cfg(feature = "otlp")]
+use super::otlp;
 
 /// Of which parts what is said: a level for the program's own, and others by part.
 #[derive(Debug, Clone)]
@@ -30,11 +34,35 @@ impl FromStr for Filter {
     }
 }
 
+/// What has to be kept while something is to be said, and says the rest when it is let go.
+#[derive(Default)]
+pub(super) struct Log {
+    #[cfg(feature = "otlp")]
+    _exporter: Option<otlp::Exporter>,
+}
+
 /// Begins to write what is said; nothing if something else writes it already.
-pub(super) fn start(filter: &Filter) {
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_span_events(FmtSpan::CLOSE);
-    _ = tracing_subscriber::registry().with(lines).with(filter.0.clone()).try_init();
+///
+/// # Errors
+/// If there is to be a collector that cannot be reached by what is said of it.
+pub(super) fn start(filter: Option<&Filter>) -> Result<Log, String> {
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![];
+    if let Some(Filter(targets)) = filter {
+        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+        layers.push(lines.with_span_events(FmtSpan::CLOSE).with_filter(targets.clone()).boxed());
+    }
+    #[cfg(feature = "otlp")]
+    let exporter = otlp::open()?.map(|(layer, exporter)| {
+        layers.push(layer);
+        exporter
+    });
+    if !layers.is_empty() {
+        _ = tracing_subscriber::registry().with(layers).try_init();
+    }
+    Ok(Log {
+        #[cfg(feature = "otlp")]
+        _exporter: exporter,
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ mod log;
 mod narratives;
 mod optimize;
 mod options;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod output;
 mod prompt;
 mod recipes;
@@ -343,9 +345,13 @@ fn run() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    if let Some(filter) = &database.log {
-        log::start(filter);
-    }
+    let _log = match log::start(database.log.as_ref()) {
+        Ok(log) => log,
+        Err(text) => {
+            eprintln!("error: {text}");
+            return ExitCode::FAILURE;
+        }
+    };
     let done = match command {
         Command::Generate(arguments) => generate::generate(arguments, &database),
         Command::Runs(arguments) => runs::run(arguments, &database),

@@ -15,6 +15,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::audit::{Audit, Entry, now};
 use super::metrics::{Metrics, Outcome};
@@ -305,9 +307,10 @@ impl Host {
         let (sender, rows) = mpsc::channel(AHEAD);
         let (begun, begins) = oneshot::channel();
         let (tell, told) = oneshot::channel();
+        let mut observed = Observed::new(host.clone(), who.clone(), named);
+        let span = observed.span.clone();
         let task = async move {
             let _places = places;
-            let mut observed = Observed::new(host.clone(), who.clone(), named);
             let run = async {
                 let engine = match session {
                     Some(session) => session.for_statement(),
@@ -367,7 +370,7 @@ impl Host {
             let told = Told { notices: engine.take_notices(), run: observed.run.clone() };
             _ = tell.send(told);
         };
-        let task = AbortOnDropHandle::new(self.tasks.spawn_on(task, &self.runtime));
+        let task = AbortOnDropHandle::new(self.tasks.spawn_on(task.instrument(span), &self.runtime));
         let schema = begins.await.map_err(|_| gone())??;
         Ok(Answer { schema, rows, told: Some(told), _task: task })
     }
@@ -403,9 +406,10 @@ impl Host {
     {
         let places = self.place(who).await?;
         let (host, who) = (self.clone(), who.clone());
+        let mut observed = Observed::new(host.clone(), who.clone(), named);
+        let span = observed.span.clone();
         let task = async move {
             let _places = places;
-            let mut observed = Observed::new(host.clone(), who.clone(), named);
             let work = async {
                 let engine = match session {
                     Some(session) => session.for_statement(),
@@ -429,7 +433,8 @@ impl Host {
             }
             done
         };
-        AbortOnDropHandle::new(self.tasks.spawn_on(task, &self.runtime)).await.map_err(|_| gone())?
+        let task = self.tasks.spawn_on(task.instrument(span), &self.runtime);
+        AbortOnDropHandle::new(task).await.map_err(|_| gone())?
     }
 
     /// Does a moment's work that is none of a statement on the threads of statements.
@@ -546,12 +551,17 @@ struct Observed {
     rows: u64,
     outcome: &'static str,
     run: Option<String>,
+    /// What is told of it where somebody follows what the program does; who asked, and no text
+    span: Span,
 }
 
 impl Observed {
     fn new(host: Arc<Host>, who: Arc<Principal>, named: Named) -> Observed {
         host.metrics.at_work.inc();
-        Observed { host, who, named, since: Instant::now(), rows: 0, outcome: "cancelled", run: None }
+        let Named { protocol, action } = named;
+        let principal = &who.name;
+        let span = tracing::info_span!("request", protocol, action, principal, outcome = Empty, rows = Empty);
+        Observed { host, who, named, since: Instant::now(), rows: 0, outcome: "cancelled", run: None, span }
     }
 
     fn done(&mut self) {
@@ -579,6 +589,7 @@ impl Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         let taken = self.since.elapsed();
+        self.span.record("outcome", self.outcome).record("rows", self.rows);
         let metrics = &self.host.metrics;
         metrics.at_work.dec();
         metrics.rows.inc_by(self.rows);
