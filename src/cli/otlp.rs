@@ -13,6 +13,9 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::{Layer, Registry};
 
+/// What spans are handed to.
+pub(super) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// The variables that name a collector.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
@@ -64,7 +67,7 @@ impl Drop for Exporter {
 ///
 /// # Errors
 /// If it cannot be asked as the environment says.
-pub(super) fn open() -> Result<Option<(Box<dyn Layer<Registry> + Send + Sync>, Exporter)>, String> {
+pub(super) fn open() -> Result<Option<(SpanLayer, Exporter)>, String> {
     let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !ENDPOINTS.into_iter().any(named) {
         return Ok(None);
