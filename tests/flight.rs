@@ -6,7 +6,6 @@ mod support;
 #[path = "support/server.rs"]
 mod server;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,7 @@ use arrow_flight::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use prost::Message;
-use server::{Server, mangle};
-use support::{populace, ran_on};
+use server::{ENDLESS, Server, mangle, people, random, token};
 use tonic::transport::{Channel, Endpoint};
 
 type Client = FlightSqlServiceClient<Channel>;
@@ -39,18 +37,6 @@ async fn connect(server: &Server, token: Option<&str>) -> Client {
         client.set_token(token.into());
     }
     client
-}
-
-fn token(database: &Path, arguments: &[&str]) -> String {
-    let (code, out, err) = ran_on(database, &[&["tokens", "add"], arguments].concat());
-    assert_eq!(code, 0, "{err}");
-    out.trim().into()
-}
-
-fn people(database: &Path, table: &str, count: &str) {
-    let arguments = ["generate", "usa", "--count", count, "--seed", "7", "--into", table, "--narrator", "none"];
-    let made = ran_on(database, &arguments);
-    assert_eq!(made.0, 0, "{}", made.2);
 }
 
 async fn fetch(client: &mut Client, info: FlightInfo) -> Result<Vec<RecordBatch>, FlightError> {
@@ -305,13 +291,7 @@ async fn nonsense_breaks_nothing() {
     let mut server = Server::start(database.path(), &["--no-auth", "--statement-timeout", "5"]);
     let mut client = connect(&server, None).await;
     let long = std::env::var("POPULACE_LONG").is_ok();
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
+    let mut random = random();
     client.execute_update("CREATE TABLE t AS SELECT 1 AS a, 'x' AS b".into(), None).await.unwrap();
     let info = client.execute("SELECT 1 AS a, 'x' AS b".into(), None).await.unwrap();
     let ticket = info.endpoint[0].ticket.clone().unwrap().ticket.to_vec();
@@ -385,7 +365,6 @@ async fn nonsense_breaks_nothing() {
     assert_eq!(said.lines().find(ours), None, "{said}");
 }
 
-const ENDLESS: &str = "SELECT count(*) FROM sample_persona('usa', 4000000000, seed => 1) WHERE age > 200";
 const ROWS: &str = "SELECT age, state FROM sample_persona('usa', 4000000000, seed => 1)";
 
 async fn at_rest(server: &Server) {

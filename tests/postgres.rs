@@ -14,8 +14,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, message, opening};
-use server::{Server, mangle};
-use support::{populace, ran_on};
+use server::{ENDLESS, Server, mangle, people, random, token, until};
+use support::ran_on;
 
 /// A server for both protocols, and where it speaks PostgreSQL's.
 fn start(database: &Path, arguments: &[&str]) -> (Server, String) {
@@ -23,29 +23,6 @@ fn start(database: &Path, arguments: &[&str]) -> (Server, String) {
     let address = server.postgres();
     (server, address)
 }
-
-fn token(database: &Path, arguments: &[&str]) -> String {
-    let (code, out, err) = ran_on(database, &[&["tokens", "add"], arguments].concat());
-    assert_eq!(code, 0, "{err}");
-    out.trim().into()
-}
-
-fn people(database: &Path, table: &str, count: &str) {
-    let arguments = ["generate", "usa", "--count", count, "--seed", "7", "--into", table, "--narrator", "none"];
-    let made = ran_on(database, &arguments);
-    assert_eq!(made.0, 0, "{}", made.2);
-}
-
-/// Waits until something holds.
-fn until(what: &str, within: Duration, holds: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !holds() {
-        assert!(since.elapsed() < within, "{what} took longer than {within:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-const ENDLESS: &str = "SELECT count(*) FROM sample_persona('usa', 4000000000, seed => 1) WHERE age > 200";
 
 #[test]
 fn statements_are_answered() {
@@ -479,13 +456,7 @@ fn nonsense_breaks_nothing() {
     let database = tempfile::tempdir().unwrap();
     let (mut server, address) = start(database.path(), &["--statement-timeout", "5"]);
     let long = std::env::var("POPULACE_LONG").is_ok();
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
+    let mut random = random();
     let startup = opening(196_608, b"user\0x\0database\0populace\0\0");
     let then = |messages: &[Vec<u8>]| [std::slice::from_ref(&startup), messages].concat().concat();
     let seeds = [

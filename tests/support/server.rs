@@ -10,7 +10,44 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::populace;
+use super::support::{populace, ran_on};
+
+/// A statement that draws for longer than anybody waits, and has no rows on the way.
+pub const ENDLESS: &str = "SELECT count(*) FROM sample_persona('usa', 4000000000, seed => 1) WHERE age > 200";
+
+/// A token of a database.
+pub fn token(database: &Path, arguments: &[&str]) -> String {
+    let (code, out, err) = ran_on(database, &[&["tokens", "add"], arguments].concat());
+    assert_eq!(code, 0, "{err}");
+    out.trim().into()
+}
+
+/// Makes a table of people.
+pub fn people(database: &Path, table: &str, count: &str) {
+    let arguments = ["generate", "usa", "--count", count, "--seed", "7", "--into", table, "--narrator", "none"];
+    let made = ran_on(database, &arguments);
+    assert_eq!(made.0, 0, "{}", made.2);
+}
+
+/// Waits until something holds.
+pub fn until(what: &str, within: Duration, holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < within, "{what} took longer than {within:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Numbers below others, the same in each test: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (14), 2003.
+pub fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    }
+}
 
 /// A server on a port of its own, ended with what holds it.
 pub struct Server {
