@@ -22,9 +22,10 @@ use rmcp::{
 };
 use serde::Deserialize;
 
+use super::observed::Named;
 use super::principal::{Principal, Who};
 use super::requests::{Means, ProbabilityRequest, SampleRequest, SearchRequest};
-use super::statements::{Answer, Host, Named, one};
+use super::statements::{Answer, Host, one};
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::sql::{quoted_name, quoted_text};
 use crate::{packs, recipes};

@@ -11,6 +11,7 @@ mod format;
 mod http;
 mod mcp;
 mod metrics;
+mod observed;
 mod postgres;
 mod principal;
 mod requests;

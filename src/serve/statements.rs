@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -15,11 +15,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use tracing::field::Empty;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::audit::{Audit, Entry, now};
-use super::metrics::{Metrics, Outcome};
+use super::metrics::Metrics;
+use super::observed::{Counted, Named, Observed};
 use super::principal::{Principal, Share, verified};
 use super::{Bounds, Options};
 use crate::catalog::{Role, Token};
@@ -43,19 +43,11 @@ pub(super) struct Host {
     places: Arc<Semaphore>,
     /// What each principal has, by its token and what that says
     shares: Mutex<HashMap<String, Share>>,
-    pub metrics: Metrics,
-    audit: Audit,
+    pub metrics: Arc<Metrics>,
+    audit: Arc<Audit>,
     tasks: TaskTracker,
     ending: CancellationToken,
     cancelled: CancellationToken,
-}
-
-/// What a statement is called where it is counted and noted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Named {
-    pub protocol: &'static str,
-    /// A route or a tool
-    pub action: &'static str,
 }
 
 /// The rows of a statement as they come. Dropped, it ends the statement.
@@ -119,8 +111,8 @@ impl Host {
             hosts,
             places: Arc::new(Semaphore::new(options.bounds.statements)),
             shares: Mutex::default(),
-            metrics: Metrics::new(),
-            audit,
+            metrics: Arc::new(Metrics::new()),
+            audit: Arc::new(audit),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
             cancelled: CancellationToken::new(),
@@ -183,10 +175,7 @@ impl Host {
             (false, true) => return Ok(None),
         };
         // A token that is not known does not make one somebody who has none.
-        match token.is_none() && is_local {
-            true => Ok(Some(self.of_this_machine(role)?)),
-            false => Ok(None),
-        }
+        (token.is_none() && is_local).then(|| self.of_this_machine(role)).transpose()
     }
 
     /// Somebody who may read, whoever else has tokens.
@@ -221,12 +210,12 @@ impl Host {
         Ok(all.entry(key).or_insert(share).clone())
     }
 
-    /// A session for a statement of theirs.
+    /// A session for a statement of theirs: in one that they have already, or one of its own.
     ///
     /// # Errors
     /// As [`Engine::session`].
-    fn session(&self, who: &Principal) -> Planned<Engine> {
-        Ok(self.session_of_connection(who)?.for_statement())
+    fn session(&self, session: Option<Engine>, who: &Principal) -> Planned<Engine> {
+        Ok(session.map_or_else(|| self.session_of_connection(who), Ok)?.for_statement())
     }
 
     /// A session of theirs for statements that share its views and settings, as those of a connection do.
@@ -248,6 +237,10 @@ impl Host {
     fn asking(&self, who: &Principal) -> RequestOptions {
         let limits = who.limits.within(self.asking.limits);
         RequestOptions { limits, payer: who.payer.clone(), batch: false, ..self.asking.clone() }
+    }
+
+    fn observed(&self, who: Arc<Principal>, named: Named) -> Observed {
+        Observed::new(self.metrics.clone(), self.audit.clone(), who, named)
     }
 
     /// Waits for a place among the statements at work.
@@ -307,15 +300,12 @@ impl Host {
         let (sender, rows) = mpsc::channel(AHEAD);
         let (begun, begins) = oneshot::channel();
         let (tell, told) = oneshot::channel();
-        let mut observed = Observed::new(host.clone(), who.clone(), named);
+        let mut observed = self.observed(who.clone(), named);
         let span = observed.span.clone();
         let task = async move {
             let _places = places;
             let run = async {
-                let engine = match session {
-                    Some(session) => session.for_statement(),
-                    None => host.session(&who)?,
-                };
+                let engine = host.session(session, &who)?;
                 let mut rows = work(engine.clone()).await?;
                 // What fails before its first row fails as a whole.
                 let first = rows.next().await.transpose()?;
@@ -406,15 +396,12 @@ impl Host {
     {
         let places = self.place(who).await?;
         let (host, who) = (self.clone(), who.clone());
-        let mut observed = Observed::new(host.clone(), who.clone(), named);
+        let mut observed = self.observed(who.clone(), named);
         let span = observed.span.clone();
         let task = async move {
             let _places = places;
             let work = async {
-                let engine = match session {
-                    Some(session) => session.for_statement(),
-                    None => host.session(&who)?,
-                };
+                let engine = host.session(session, &who)?;
                 work(engine).await
             };
             let done = tokio::select! {
@@ -524,88 +511,4 @@ fn ended() -> Error {
 
 fn gone() -> Error {
     Error::new(ErrorKind::Internal, "it ended without a word: a fault of the program's own")
-}
-
-/// One more, until it is dropped.
-struct Counted<'a>(&'a prometheus_client::metrics::gauge::Gauge);
-
-impl<'a> Counted<'a> {
-    fn new(gauge: &'a prometheus_client::metrics::gauge::Gauge) -> Counted<'a> {
-        gauge.inc();
-        Counted(gauge)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// A statement at work; counted and noted when it ends, however that is.
-struct Observed {
-    host: Arc<Host>,
-    who: Arc<Principal>,
-    named: Named,
-    since: Instant,
-    rows: u64,
-    outcome: &'static str,
-    run: Option<String>,
-    /// What is told of it where somebody follows what the program does; who asked, and no text
-    span: Span,
-}
-
-impl Observed {
-    fn new(host: Arc<Host>, who: Arc<Principal>, named: Named) -> Observed {
-        host.metrics.at_work.inc();
-        let Named { protocol, action } = named;
-        let principal = &who.name;
-        let span = tracing::info_span!("request", protocol, action, principal, outcome = Empty, rows = Empty);
-        Observed { host, who, named, since: Instant::now(), rows: 0, outcome: "cancelled", run: None, span }
-    }
-
-    fn done(&mut self) {
-        self.outcome = "ok";
-    }
-
-    fn failed(&mut self, error: &Error) {
-        self.outcome = error.kind.name();
-    }
-
-    /// Counts rows.
-    ///
-    /// # Errors
-    /// If there are more than whoever asks may have.
-    fn within(&mut self, batch: RecordBatch, who: &Principal) -> Result<RecordBatch, Error> {
-        self.rows += batch.num_rows() as u64;
-        match self.rows > who.rows {
-            true => Err(Error::new(ErrorKind::Limit, format!("the answer has more than {} rows", who.rows))
-                .hint("a LIMIT keeps it short, CREATE TABLE AS keeps it in the database")),
-            false => Ok(batch),
-        }
-    }
-}
-
-impl Drop for Observed {
-    fn drop(&mut self) {
-        let taken = self.since.elapsed();
-        self.span.record("outcome", self.outcome).record("rows", self.rows);
-        let metrics = &self.host.metrics;
-        metrics.at_work.dec();
-        metrics.rows.inc_by(self.rows);
-        metrics.seconds.observe(taken.as_secs_f64());
-        let Named { protocol, action } = self.named;
-        metrics.statements.get_or_create(&Outcome { protocol, outcome: self.outcome }).inc();
-        self.host.audit.note(&Entry {
-            at: now(),
-            principal: &self.who.name,
-            role: self.who.role.name(),
-            protocol,
-            action,
-            outcome: self.outcome,
-            rows: self.rows,
-            seconds: taken.as_secs_f64(),
-            run: self.run.take(),
-        });
-    }
 }

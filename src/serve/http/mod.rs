@@ -33,8 +33,9 @@ use utoipa_axum::routes;
 use super::REQUEST;
 use super::flight;
 use super::mcp::Mcp;
+use super::observed::Named;
 use super::principal::Who;
-use super::statements::{Host, Named};
+use super::statements::Host;
 use crate::engine::{Error, ErrorKind};
 use crate::sql::Scope;
 

@@ -19,7 +19,7 @@ use super::session::{Session, Stop, most};
 use super::text::{Piece, What};
 use crate::catalog::Role;
 use crate::engine::{Engine, Error, ErrorKind};
-use crate::serve::statements::Named;
+use crate::serve::observed::Named;
 use crate::sql::quoted_name;
 
 /// Lines that become one batch.

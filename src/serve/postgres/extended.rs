@@ -15,7 +15,7 @@ use super::text::{Control, Piece, What};
 use super::types;
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::serve::answers::{Answers, described};
-use crate::serve::statements::Named as Action;
+use crate::serve::observed::Named as Action;
 use crate::sql::{Parameter, Statement};
 
 /// Bytes of statements that a connection may have prepared.

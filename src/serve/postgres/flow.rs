@@ -12,7 +12,8 @@ use super::sqlstate;
 use super::types;
 use super::values::Values;
 use crate::engine::{Engine, Error, ErrorKind};
-use crate::serve::statements::{Answer, Named};
+use crate::serve::observed::Named;
+use crate::serve::statements::Answer;
 use crate::sql::Statement;
 
 enum Source {
