@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, Statement as PlanStatement, TableScan, WriteOp};
 use datafusion::sql::TableReference;
@@ -352,9 +353,9 @@ impl Needs {
         if let Some(narrator) = provider.and_then(populace_udfs::narrator_of) {
             self.models.insert(narrator.to_string());
         }
-        // A call of a table function has a name of its own, and these read nothing.
-        let name = scan.table_name.table();
-        if !name.contains('#') && !["generate_series()", "range()"].contains(&name) {
+        // A call of a table function has a name of its own; a series of numbers reads nothing.
+        let is_series = provider.is_some_and(|provider| provider.is::<GenerateSeriesTable>());
+        if !is_series && !scan.table_name.table().contains('#') {
             self.tables.extend(named(&scan.table_name));
         }
     }
