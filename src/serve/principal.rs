@@ -204,8 +204,22 @@ pub(super) fn is_local(address: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// The bounds of a server with a place for one.
+    pub fn bounds() -> Bounds {
+        Bounds {
+            statement: Duration::from_secs(60),
+            rows: 1000,
+            bytes: 1000,
+            statements: 1,
+            statements_each: 1,
+            memory_each: None,
+            wait: Duration::ZERO,
+            connections: 1,
+        }
+    }
 
     fn wanted(name: &str) -> Wanted {
         Wanted {
@@ -251,16 +265,7 @@ mod tests {
 
     #[test]
     fn roles_say_what_may_be_done() {
-        let bounds = Bounds {
-            statement: Duration::from_secs(60),
-            rows: 1000,
-            bytes: 1000,
-            statements: 1,
-            statements_each: 1,
-            memory_each: None,
-            wait: Duration::ZERO,
-            connections: 1,
-        };
+        let bounds = bounds();
         let of = |role, models: &[&str]| {
             let models = models.iter().map(ToString::to_string).collect();
             let limits = TokenLimits { rows: Some(5000), seconds: Some(5), ..TokenLimits::default() };

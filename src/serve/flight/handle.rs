@@ -2,8 +2,12 @@
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::convert::try_schema_from_ipc_buffer;
-use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
+use arrow::ipc::writer::IpcWriteOptions;
+use arrow_flight::{IpcMessage, SchemaAsIpc};
+use prost::bytes::Bytes;
 use tonic::Status;
+
+use super::status::internal;
 
 /// How long a seal is.
 const SEAL: usize = 32;
@@ -67,7 +71,9 @@ impl Handle {
         }
     }
 
-    pub fn sealed(&self, key: &Key) -> Vec<u8> {
+    /// # Errors
+    /// If Arrow has no form for its schema.
+    pub fn sealed(&self, key: &Key) -> Result<Vec<u8>, Status> {
         let mut bytes = vec![];
         bytes.extend(self.id);
         let mut part = |part: &[u8]| {
@@ -77,11 +83,11 @@ impl Handle {
         part(self.text.as_bytes());
         // There may be nothing to say of what has run.
         part(&self.outcome.as_ref().map(|said| [b"+", said.as_bytes()].concat()).unwrap_or_default());
-        part(&self.schema.as_ref().map(|schema| schema_bytes(schema)).unwrap_or_default());
+        part(&self.schema.as_ref().map(|schema| schema_bytes(schema)).transpose()?.unwrap_or_default());
         self.bound.iter().for_each(|text| part(text.as_bytes()));
         let seal = key.seal(&bytes);
         bytes.extend(seal.as_bytes());
-        bytes
+        Ok(bytes)
     }
 
     /// # Errors
@@ -115,14 +121,12 @@ impl Handle {
 }
 
 /// A schema as Arrow sends it.
-pub(super) fn schema_bytes(schema: &Schema) -> Vec<u8> {
-    let data = IpcDataGenerator::default();
-    let (mut tracker, options) = (DictionaryTracker::new(false), IpcWriteOptions::default());
-    let encoded = data.schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options);
-    let mut bytes = vec![];
-    // A vector takes whatever is written to it.
-    _ = write_message(&mut bytes, encoded, &options);
-    bytes
+///
+/// # Errors
+/// If Arrow has no form for it.
+pub(super) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
+    let IpcMessage(bytes) = SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into().map_err(internal)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -140,7 +144,7 @@ mod tests {
             (Some(SchemaRef::new(schema)), vec!["SELECT 1".to_string(), "SELECT 2".into()], said),
         ] {
             let handle = Handle { bound, outcome, ..Handle::new("SELECT 'é'".into(), schema).unwrap() };
-            let sealed = handle.sealed(&key);
+            let sealed = handle.sealed(&key).unwrap();
             assert_eq!(Handle::opened(&sealed, &key).unwrap(), handle);
             for at in 0..sealed.len() {
                 let mut forged = sealed.clone();

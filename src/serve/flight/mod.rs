@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::{
@@ -30,20 +29,21 @@ use arrow_flight::sql::{
 };
 use arrow_flight::{
     Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightDescriptor,
-    FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, IpcMessage, SchemaAsIpc, Ticket,
+    FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket,
 };
 use futures::{Stream, stream};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::handle::{Handle, Key};
+use self::handle::{Handle, Key, schema_bytes};
 use self::ingest::Ingest;
 use self::received::Rows;
 use self::rows::{Data, Fetched, ready, shown, without_rows};
 use self::status::{internal, status};
 use super::answers::{Answers, described};
+use super::observed::Named;
 use super::principal::{Principal, Who};
-use super::statements::{Host, Named, one};
+use super::statements::{Host, one};
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::sql::{Parameter, Statement};
 
@@ -132,7 +132,7 @@ impl Flight {
             }
         };
         let schema = handle.schema.clone().unwrap_or_else(|| Schema::empty().into());
-        let ticket = TicketStatementQuery { statement_handle: handle.sealed(&self.key).into() };
+        let ticket = TicketStatementQuery { statement_handle: handle.sealed(&self.key)?.into() };
         // Drivers tell programs this number as how many rows were written.
         told(&schema, ticket.as_any(), request)
             .map(|told| told.map(|info| info.with_total_records(written.unwrap_or(-1))))
@@ -191,11 +191,6 @@ fn told(schema: &Schema, ticket: Any, request: Request<FlightDescriptor>) -> Ans
     let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket.encode_to_vec()));
     let info = FlightInfo::new().try_with_schema(schema).map_err(internal)?;
     Ok(Response::new(info.with_endpoint(endpoint).with_descriptor(request.into_inner()).with_ordered(true)))
-}
-
-fn encoded(schema: &Schema) -> Result<prost::bytes::Bytes, Status> {
-    let IpcMessage(bytes) = SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into().map_err(internal)?;
-    Ok(bytes)
 }
 
 fn sent(batch: Result<RecordBatch, impl std::fmt::Display>) -> Answered<Data> {
@@ -290,12 +285,12 @@ impl FlightSqlService for Flight {
         let (rows, parameters) = self.host.compute(&who, named("prepare"), work).await.map_err(status)?;
         let handle = Handle::new(text, None).map_err(internal)?;
         Ok(ActionCreatePreparedStatementResult {
-            prepared_statement_handle: handle.sealed(&self.key).into(),
+            prepared_statement_handle: handle.sealed(&self.key)?.into(),
             // Drivers take a statement that has no schema for one that writes.
-            dataset_schema: rows.map(|rows| encoded(&rows)).transpose()?.unwrap_or_default(),
+            dataset_schema: rows.map(|rows| schema_bytes(&rows)).transpose()?.unwrap_or_default(),
             parameter_schema: match parameters.fields().is_empty() {
                 true => prost::bytes::Bytes::new(),
-                false => encoded(&parameters)?,
+                false => schema_bytes(&parameters)?,
             },
         })
     }
@@ -329,7 +324,7 @@ impl FlightSqlService for Flight {
         };
         let bound = self.host.compute(&who, named("bind"), work).await.map_err(status)?;
         let bound = Handle { bound, ..handle };
-        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(bound.sealed(&self.key).into()) })
+        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(bound.sealed(&self.key)?.into()) })
     }
 
     async fn do_put_statement_update(

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, UInt64Type};
@@ -56,38 +57,48 @@ pub(super) fn without_rows(answers: &Answers) -> SchemaRef {
     Arc::new(Schema::new(vec![field]))
 }
 
-/// What is being fetched, and how it is ended.
+/// What is being fetched, and how it is ended: by whose ticket, and which of those who fetch it, as two may at once.
 #[derive(Default)]
-pub(super) struct Fetched(Mutex<HashMap<(Id, String), CancellationToken>>);
+pub(super) struct Fetched {
+    all: Mutex<HashMap<(Id, String, u64), CancellationToken>>,
+    begun: AtomicU64,
+}
 
 impl Fetched {
     pub fn begin(self: &Arc<Self>, id: Id, who: &Principal) -> Fetching {
-        let key = (id, who.name.clone());
+        let key = (id, who.name.clone(), self.begun.fetch_add(1, Ordering::Relaxed));
         let cancelled = CancellationToken::new();
-        // The same ticket may be fetched by two at once: both are ended.
-        let token = cancelled.clone();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let parent = all.entry(key.clone()).or_insert(token).clone();
-        Fetching { of: self.clone(), key, cancelled: parent }
+        self.all().insert(key.clone(), cancelled.clone());
+        Fetching { of: self.clone(), key, cancelled }
     }
 
-    /// Ends what is fetched by a ticket; whether there was anything.
+    /// Ends whatever is fetched by a ticket; whether there was anything.
     pub fn cancel(&self, id: Id, who: &Principal) -> bool {
-        let token = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(id, who.name.clone()));
-        token.map(|token| token.cancel()).is_some()
+        let mut was_there = false;
+        for ((ticket, name, _), token) in self.all().iter() {
+            if *ticket == id && *name == who.name {
+                was_there |= !token.is_cancelled();
+                token.cancel();
+            }
+        }
+        was_there
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<(Id, String, u64), CancellationToken>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Something that is being fetched, as long as it is there.
 pub(super) struct Fetching {
     of: Arc<Fetched>,
-    key: (Id, String),
+    key: (Id, String, u64),
     pub cancelled: CancellationToken,
 }
 
 impl Drop for Fetching {
     fn drop(&mut self) {
-        self.of.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.of.all().remove(&self.key);
     }
 }
 
@@ -203,7 +214,25 @@ pub(super) fn outcome_row(outcome: &str, schema: SchemaRef) -> Result<RecordBatc
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
+    use crate::catalog::Role;
+    use crate::serve::principal::{Share, tests::bounds};
+
+    #[test]
+    fn each_who_fetches_a_ticket_is_ended() {
+        let share = Share { places: Arc::new(Semaphore::new(1)), memory: None };
+        let who = Principal::of_this_machine(Role::Reader, &bounds(), share);
+        let (fetched, ticket) = (Arc::new(Fetched::default()), [1; 16]);
+        let (one, other) = (fetched.begin(ticket, &who), fetched.begin(ticket, &who));
+        // One is done; the other is still there to be ended, and once.
+        drop(one);
+        assert!(!fetched.cancel([2; 16], &who) && fetched.cancel(ticket, &who) && other.cancelled.is_cancelled());
+        assert!(!fetched.cancel(ticket, &who));
+        // Who fetches it again is not.
+        assert!(!fetched.begin(ticket, &who).cancelled.is_cancelled());
+    }
 
     #[test]
     fn drivers_are_told_of_plain_types() {
