@@ -251,6 +251,39 @@ fn a_client_that_leaves_ends_its_statement() {
     assert!(text.text().contains("populace_statements_total{protocol=\"http\",outcome=\"cancelled\"} 2"));
 }
 
+/// Margins so many and so large that they are met by exact inference, for a minute.
+const TO_MARGINS: &str = "SELECT count(*) FROM sample_persona('usa', 10, margins => (
+    SELECT age, state, education_level, county, sex, count(*) AS share FROM sample_persona('usa', 300000, seed => 2)
+    GROUP BY GROUPING SETS ((age, state), (county, sex), (state, education_level), (age, education_level))))";
+
+/// Margins that contradict what people there are, which raking finds in some seconds.
+const RAKED: &str = "SELECT sum(weight) FROM rake((SELECT * FROM sample_persona('usa', 200000, seed => 2)), 'usa',
+    margins => ((age, state), (age, education_level), (occupation, sex), (state, education_level)), on_empty => 'skip')";
+
+/// No thread sees that the statement is over that it infers, fits or rakes for: it asks.
+#[cfg(target_os = "linux")]
+#[test]
+fn work_that_keeps_a_thread_is_given_up() {
+    let database = tempfile::tempdir().unwrap();
+    let server = Server::start(database.path(), &["--statement-timeout", "3"]);
+    let ends = |name: &str| {
+        std::thread::sleep(Duration::from_secs(1));
+        let since = server.processor_time();
+        std::thread::sleep(Duration::from_secs(1));
+        let more = server.processor_time() - since;
+        assert!(more < Duration::from_millis(200), "{name}: {more:?} a second later");
+    };
+    for (name, statement) in [("a fit to margins", TO_MARGINS), ("a rake", RAKED)] {
+        let stream = server.send("POST", "/v1/sql", &[], &sql(statement).to_string());
+        std::thread::sleep(Duration::from_millis(1500));
+        drop(stream);
+        ends(name);
+        // The same when its time is over.
+        problem(&server.post("/v1/sql", sql(statement)), 429, "limit");
+        ends(name);
+    }
+}
+
 #[test]
 fn it_ends_when_it_is_told() {
     let database = tempfile::tempdir().unwrap();

@@ -110,6 +110,10 @@ pub enum Error {
     #[error("{}", contradictory(.margin, .cell, *.asked, *.left, .others, *.sweeps))]
     ContradictoryMargins { margin: String, cell: String, asked: f64, left: f64, others: String, sweeps: usize },
 
+    /// Nobody waits for the work any more, or its time is over: see [`Interrupt`](crate::Interrupt).
+    #[error("it was given up before it was done")]
+    Interrupted,
+
     #[error("{rows} rows and {keys} keys: each row needs one")]
     Keys { rows: usize, keys: usize },
 

@@ -7,11 +7,12 @@ mod arrows;
 const ARROWS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("model", &["error"]),
-    ("infer", &["error", "model"]),
+    ("interrupt", &["error"]),
+    ("infer", &["error", "interrupt", "model"]),
     ("pack", &["error", "infer", "model"]),
-    ("draw", &["error", "infer", "model", "pack"]),
-    ("judge", &["error", "infer", "model", "pack"]),
-    ("compile", &["error", "infer", "model", "pack"]),
+    ("draw", &["error", "infer", "interrupt", "model", "pack"]),
+    ("judge", &["error", "infer", "interrupt", "model", "pack"]),
+    ("compile", &["error", "infer", "interrupt", "model", "pack"]),
 ];
 
 #[test]

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{FutureExt, Stream, StreamExt};
+use populace_population::{Interrupt, Waiting};
 use tokio::time::{Instant, Sleep};
 use tracing::Span;
 
@@ -29,12 +30,23 @@ impl Deadline {
         Deadline { at: Instant::now() + given, given }
     }
 
-    /// What a future comes to, if it does so in time; else it is dropped.
+    /// What a future comes to, if it does so in time; else it is dropped, and what keeps a thread is given up.
     ///
     /// # Errors
     /// Of the future, or that the time is over.
     pub async fn keep<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout_at(self.at, future).await.unwrap_or_else(|_| Err(self.passed().into()))
+        let done = tokio::time::timeout_at(self.at, self.interrupt().around(future)).await;
+        done.unwrap_or_else(|_| Err(self.passed().into())).map_err(|error| self.told(error))
+    }
+
+    /// What has work given up when the time is over.
+    fn interrupt(&self) -> Interrupt {
+        Interrupt::of_part_until(self.at.into_std())
+    }
+
+    /// An error of a statement whose time is over is that.
+    fn told(&self, error: DataFusionError) -> DataFusionError {
+        if Instant::now() < self.at { error } else { self.passed().into() }
     }
 
     fn passed(&self) -> Error {
@@ -50,8 +62,10 @@ pub(super) fn watched(
     (span, activity): (Span, Arc<Activity>),
 ) -> SendableRecordBatchStream {
     let schema = rows.schema();
+    let interrupt = deadline.map_or_else(Interrupt::of_part, |deadline| deadline.interrupt());
     let over = deadline.map(|deadline| (Box::pin(tokio::time::sleep_until(deadline.at)), deadline));
-    Box::pin(Watched { rows: Some(rows), schema, over, span, _activity: activity, count: 0 })
+    let _waiting = interrupt.waiting();
+    Box::pin(Watched { rows: Some(rows), schema, over, interrupt, _waiting, span, _activity: activity, count: 0 })
 }
 
 struct Watched {
@@ -59,6 +73,9 @@ struct Watched {
     rows: Option<SendableRecordBatchStream>,
     schema: SchemaRef,
     over: Option<(Pin<Box<Sleep>>, Deadline)>,
+    interrupt: Interrupt,
+    /// Whoever drops the rows waits for none
+    _waiting: Waiting,
     span: Span,
     /// As long as rows come, the statement is at work
     _activity: Arc<Activity>,
@@ -78,7 +95,15 @@ impl Stream for Watched {
         };
         let next = match late {
             Some(deadline) => Some(Err(deadline.passed().into())),
-            None => futures::ready!(rows.poll_next_unpin(cx)),
+            None => {
+                let next = futures::ready!(this.interrupt.within(|| rows.poll_next_unpin(cx)));
+                next.map(|batch| {
+                    batch.map_err(|error| match &this.over {
+                        Some((_, deadline)) => deadline.told(error),
+                        None => error,
+                    })
+                })
+            }
         };
         match &next {
             Some(Ok(batch)) => this.count += batch.num_rows() as u64,

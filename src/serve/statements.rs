@@ -11,6 +11,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as Planned;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
+use populace_population::{Interrupt, Waiting};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,8 @@ pub(super) struct Host {
     tasks: TaskTracker,
     ending: CancellationToken,
     cancelled: CancellationToken,
+    /// Has the work of all statements given up
+    interrupt: Interrupt,
 }
 
 /// The rows of a statement as they come. Dropped, it ends the statement.
@@ -56,6 +59,8 @@ pub(super) struct Answer {
     rows: mpsc::Receiver<Result<RecordBatch, Error>>,
     told: Option<oneshot::Receiver<Told>>,
     _task: AbortOnDropHandle<()>,
+    /// What keeps a thread does not see that its task is over
+    _waiting: Waiting,
 }
 
 /// What there is to say of a statement when its rows have ended.
@@ -116,6 +121,7 @@ impl Host {
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
             cancelled: CancellationToken::new(),
+            interrupt: Interrupt::default(),
         }
     }
 
@@ -142,6 +148,7 @@ impl Host {
 
     /// Ends the statements that are at work.
     pub fn cancel(&self) {
+        self.interrupt.set();
         self.cancelled.cancel();
     }
 
@@ -300,6 +307,8 @@ impl Host {
         let (sender, rows) = mpsc::channel(AHEAD);
         let (begun, begins) = oneshot::channel();
         let (tell, told) = oneshot::channel();
+        let interrupt = self.interrupt.part();
+        let waiting = interrupt.waiting();
         let mut observed = self.observed(who.clone(), named);
         let span = observed.span.clone();
         let task = async move {
@@ -360,9 +369,10 @@ impl Host {
             let told = Told { notices: engine.take_notices(), run: observed.run.clone() };
             _ = tell.send(told);
         };
-        let task = AbortOnDropHandle::new(self.tasks.spawn_on(task.instrument(span), &self.runtime));
+        let task = interrupt.around(task.instrument(span));
+        let task = AbortOnDropHandle::new(self.tasks.spawn_on(task, &self.runtime));
         let schema = begins.await.map_err(|_| gone())??;
-        Ok(Answer { schema, rows, told: Some(told), _task: task })
+        Ok(Answer { schema, rows, told: Some(told), _task: task, _waiting: waiting })
     }
 
     /// Computes something on behalf of somebody, as a statement of theirs.
@@ -420,7 +430,9 @@ impl Host {
             }
             done
         };
-        let task = self.tasks.spawn_on(task.instrument(span), &self.runtime);
+        let interrupt = self.interrupt.part();
+        let _waiting = interrupt.waiting();
+        let task = self.tasks.spawn_on(interrupt.around(task.instrument(span)), &self.runtime);
         AbortOnDropHandle::new(task).await.map_err(|_| gone())?
     }
 

@@ -202,6 +202,14 @@ impl Server {
     pub fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// The processor time that it has taken, as Linux tells it.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let (_, numbers) = stat.rsplit_once(')').unwrap();
+        let ticks: u64 = numbers.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(10 * ticks)
+    }
 }
 
 impl Drop for Server {

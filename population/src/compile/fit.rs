@@ -321,14 +321,14 @@ impl Fitting<'_> {
             let margins: Vec<Margin> = binding.iter().map(|b| b.margin.clone()).collect();
             let tolerances: Vec<Option<&[f64]>> =
                 binding.iter().map(|b| b.tolerance.as_deref().filter(|_| within)).collect();
-            let raked = rake_within(&mut table, width, population, &margins, &tolerances, RELATIVE / 10.0);
-            (table, raked)
+            let raked = rake_within(&mut table, width, population, &margins, &tolerances, RELATIVE / 10.0)?;
+            Ok::<_, Error>((table, raked))
         };
         let all: Vec<&Binding> = binding.iter().collect();
-        let (mut table, mut raked) = rake(&all, false);
+        let (mut table, mut raked) = rake(&all, false)?;
         let mut verdict = Verdict::worst(binding, &table);
         if verdict.is_some() && binding.iter().any(|b| b.tolerance.is_some()) {
-            (table, raked) = rake(&all, true);
+            (table, raked) = rake(&all, true)?;
             verdict = Verdict::worst(binding, &table);
         }
         let empty = |(row, mass): (&[f64], &f64)| *mass > 1e-12 && row.iter().sum::<f64>() <= 0.0;
@@ -345,7 +345,7 @@ impl Fitting<'_> {
         for other in (0..binding.len()).filter(|other| *other != verdict.target) {
             let rest: Vec<&Binding> =
                 binding.iter().enumerate().filter(|(at, _)| *at != other).map(|(_, b)| b).collect();
-            let (table, _) = rake(&rest, rest.iter().any(|b| b.tolerance.is_some()));
+            let (table, _) = rake(&rest, rest.iter().any(|b| b.tolerance.is_some()))?;
             let name = &binding[other].target.figure.name;
             if rest.iter().all(|b| b.worst(&table, None).is_none()) && !figures.contains(name) {
                 figures.push(name.clone());

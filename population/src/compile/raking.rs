@@ -3,6 +3,9 @@
 //! Deming and Stephan 1940; convergence to the minimum of the Kullback-Leibler divergence from the seed: Csiszár,
 //! "I-divergence geometry of probability distributions and minimization problems", Annals of Probability 3, 1975.
 
+use crate::error::Result;
+use crate::interrupt;
+
 /// One set of margins: the shares that some cells have within their groups.
 #[derive(Debug, Clone)]
 pub struct Margin {
@@ -106,12 +109,18 @@ pub const CLOSE: f64 = 1e-10;
 const MAX_SWEEPS: usize = 4000;
 
 /// Rakes a table in place to its row sums and to every margin, from where it stands. Row sums are met exactly.
-pub fn rake(table: &mut [f64], width: usize, row_sums: &[f64], margins: &[Margin]) -> Raked {
+///
+/// # Errors
+/// [`Error::Interrupted`](crate::Error::Interrupted) if it is given up.
+pub fn rake(table: &mut [f64], width: usize, row_sums: &[f64], margins: &[Margin]) -> Result<Raked> {
     rake_within(table, width, row_sums, margins, &vec![None; margins.len()], f64::INFINITY)
 }
 
 /// As [`rake`], until small cells too are met, to `relative` of their own size. A margin with tolerances, for each cell
 /// as a share of its group, is met within them alone: the table is one that they allow, not the nearest of these.
+///
+/// # Errors
+/// As [`rake`].
 pub(crate) fn rake_within(
     table: &mut [f64],
     width: usize,
@@ -119,11 +128,12 @@ pub(crate) fn rake_within(
     margins: &[Margin],
     tolerances: &[Option<&[f64]>],
     relative: f64,
-) -> Raked {
+) -> Result<Raked> {
     scale_rows(table, width, row_sums);
     let mut raked = Raked { sweeps: 0, worst_margin: 0, worst: NONE };
     let mut milestone = (f64::INFINITY, f64::INFINITY);
     for sweep in 1..=MAX_SWEEPS {
+        interrupt::check()?;
         let mut worst: Option<(usize, Agreement)> = None;
         let mut by_size = 0.0f64;
         for (at, (margin, tolerance)) in margins.iter().zip(tolerances).enumerate() {
@@ -151,7 +161,7 @@ pub(crate) fn rake_within(
             milestone = now;
         }
     }
-    raked
+    Ok(raked)
 }
 
 fn scale_rows(table: &mut [f64], width: usize, row_sums: &[f64]) {
@@ -176,7 +186,7 @@ mod tests {
         let margin =
             Margin { cell: (0..12).map(|i| i % 4).collect(), group: vec![0; 4], share: columns.to_vec(), groups: 1 };
         let mut table = seed.to_vec();
-        let raked = rake(&mut table, 4, &rows, &[margin]);
+        let raked = rake(&mut table, 4, &rows, &[margin]).unwrap();
         assert!(raked.worst.max_difference < CLOSE);
 
         // p_ij = s_ij exp(a_i + b_j), b_3 = 0: gradient of the dual is the margins' error, solved by damped Newton.
@@ -237,7 +247,7 @@ mod tests {
         let margin =
             Margin { cell: vec![0, 1, 2, 3], group: vec![0, 0, 1, 1], share: vec![0.25, 0.75, 0.25, 0.75], groups: 2 };
         let mut table = vec![1.0; 4];
-        rake(&mut table, 2, &[0.9, 0.1], &[margin]);
+        rake(&mut table, 2, &[0.9, 0.1], &[margin]).unwrap();
         let expected = [0.225, 0.675, 0.025, 0.075];
         assert!(table.iter().zip(expected).all(|(t, e)| (t - e).abs() < 1e-12));
     }
@@ -247,7 +257,7 @@ mod tests {
         let margin =
             |share: f64| Margin { cell: vec![0, 1], group: vec![0, 0], share: vec![share, 1.0 - share], groups: 1 };
         let mut table = vec![0.5, 0.5];
-        let raked = rake(&mut table, 2, &[1.0], &[margin(0.2), margin(0.3)]);
+        let raked = rake(&mut table, 2, &[1.0], &[margin(0.2), margin(0.3)]).unwrap();
         assert!((raked.worst.max_difference - 0.1).abs() < 1e-9);
     }
 }

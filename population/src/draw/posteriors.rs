@@ -23,6 +23,7 @@ use crate::draw::trellis::{Carried, FEW_WAYS, MAX_WAYS, Trellis, base};
 use crate::draw::values::Values;
 use crate::error::Result;
 use crate::infer::elimination::weighed;
+use crate::interrupt::Interrupt;
 use crate::model::network::{Address, Network, Rows, Table, UNREACHABLE, WORDS};
 use crate::model::potential::{Axis, Potential, cells, strides, walk};
 use crate::pack::Pack;
@@ -196,9 +197,13 @@ impl Posteriors {
             let key = part.key(&self.pack, [pattern.number, number as u32], facts.row(*row));
             groups.entry(key).or_default().push(*row);
         }
+        let interrupt = Interrupt::of_part();
         let drawn = groups
             .into_par_iter()
-            .map(|(key, rows)| self.draw_alike(key, part, facts, &rows, noises))
+            .map(|(key, rows)| {
+                interrupt.check()?;
+                interrupt.within(|| self.draw_alike(key, part, facts, &rows, noises))
+            })
             .collect::<Result<Vec<_>>>()?;
         for (row, codes) in drawn.into_iter().flatten() {
             match codes {

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::infer::elimination::is_empty;
 use crate::infer::evidence::Evidence;
 use crate::infer::predicate::Predicate;
+use crate::interrupt;
 use crate::model::network::Network;
 
 /// How many subsets of the parts are tried for a smallest one that is impossible.
@@ -52,5 +53,5 @@ pub(super) fn contradiction(network: &Network, mut parts: Vec<Predicate>) -> Err
             break;
         }
     }
-    named(&parts)
+    interrupt::check().err().unwrap_or_else(|| named(&parts))
 }

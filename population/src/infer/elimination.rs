@@ -17,6 +17,7 @@ use crate::infer::prepared::{Asked, PIECES, Plan, Prepared, prepare, prepare_in,
 use crate::infer::product::{LINE, LINE_WITH_ROWS, Product};
 use crate::infer::reduction::Reduced;
 use crate::infer::weighed::Weighed;
+use crate::interrupt;
 use crate::model::network::{Network, Table};
 use crate::model::potential::Potential;
 
@@ -94,6 +95,7 @@ pub(super) fn eliminate_all(
     let (mut log, mut most, mut kept, mut made) = (0.0, 0u128, 0u64, 0u64);
     let held = order.held_in_fact.iter().zip(&order.held);
     for (at_step, (step, (in_fact, (in_full, _)))) in order.steps.iter().zip(held).enumerate() {
+        interrupt::check()?;
         most = most.max(in_fact.saturating_add(u128::from(kept)));
         let needed = in_full.saturating_add(u128::from(made));
         if let Wanted::Shared(bound) = wanted

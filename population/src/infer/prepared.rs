@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::infer::evidence::{Evidence, Masks};
 use crate::infer::order::Order;
 use crate::infer::reduction::{Reduced, Tables};
+use crate::interrupt;
 use crate::model::network::Network;
 use crate::model::potential::Potential;
 
@@ -122,6 +123,7 @@ pub(super) fn prepare_in<'a>(
     }
     let room = |cases: &[(Reduced<'_>, Order)]| peak(cases, made(LESS_FULL)) <= u128::from(bound);
     let dear = prepared.as_ref().is_none_or(|p| products(p) > SMALL || !room(p));
+    interrupt::check()?;
     if least == 1
         && dear
         && evidence.has_ties()
@@ -146,6 +148,7 @@ pub(super) fn prepare_in<'a>(
         let Some(pieces) = evidence.pieces(count) else { break };
         let (mut cases, mut begun): (Vec<(Reduced<'a>, Order)>, u128) = (vec![], 0);
         for ties in pieces {
+            interrupt::check()?;
             let mut masks = evidence.masks.clone();
             rule_out(&mut masks, &ties);
             cases.extend(with(&masks, &ties));

@@ -20,6 +20,7 @@ use crate::infer::joint::{Joint, joint};
 use crate::infer::predicate::Predicate;
 use crate::infer::prepared::Plan;
 use crate::infer::resolve::MAX_COMBINATIONS;
+use crate::interrupt;
 use crate::model::network::Network;
 use crate::model::potential::{Axis, Potential, cells, offsets, strides, walk, widen};
 
@@ -230,6 +231,7 @@ fn fit(network: &Network, fitted: &mut dyn Fitted, margins: &[Potential], factor
         // Of the cells before each margin is scaled to: the largest gap, in all and by its size.
         let (mut gap, mut relative) = (0.0f64, 0.0f64);
         for (at, margin) in margins.iter().enumerate() {
+            interrupt::check()?;
             let shares = fitted.shares(at)?;
             // What has somebody in the network may have nobody where others are to be empty, too.
             somebody(network, margin, &shares, || "whom the other margins leave".to_string())?;

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::infer::elimination::MAX_CELLS;
+use crate::interrupt::Interrupt;
 use crate::judge::Analysis;
 use crate::model::network::UNREACHABLE;
 use crate::model::partition::Partition;
@@ -60,7 +61,7 @@ impl Analysis<'_> {
     /// the pack, to the last bit of its tables. It is worked out once, on all cores.
     ///
     /// # Errors
-    /// For each figure: if a column is of a list's items, if it ties together more variables than memory has room for,
+    /// For each figure: if the work is given up; if a column is of a list's items, if it ties together more variables than memory has room for,
     /// or if the pack is damaged.
     pub fn expected(&self, figures: &[&Figure]) -> Vec<Result<Arc<Expected>>> {
         let columns: Vec<Result<Vec<Labelled>>> = figures.iter().map(|f| self.labelled(f)).collect();
@@ -71,8 +72,13 @@ impl Analysis<'_> {
             _ => None,
         };
         let nodes: BTreeSet<usize> = figures.iter().zip(&columns).filter_map(missing).collect();
-        nodes.into_par_iter().for_each(|node| _ = self.parents_of(node));
-        figures.par_iter().zip(columns).map(|(figure, columns)| self.expected_of(figure, &columns?)).collect()
+        let interrupt = Interrupt::of_part();
+        nodes.into_par_iter().filter(|_| !interrupt.is_set()).for_each(|node| _ = self.parents_of(node));
+        let expected = |(figure, columns): (&&Figure, Result<Vec<Labelled>>)| {
+            interrupt.check()?;
+            self.expected_of(figure, &columns?)
+        };
+        figures.par_iter().zip(columns).map(expected).collect()
     }
 
     /// The joint distribution of some variables, each seen through a label for every level, by exact inference. Labels are

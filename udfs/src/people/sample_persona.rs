@@ -31,7 +31,7 @@ use crate::call::seed::fresh_seed;
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::packs::{Packs, population_error};
 use crate::nodes::properties::as_they_come;
-use crate::nodes::relation_function::{RelationFunction, Wanted, relation};
+use crate::nodes::relation_function::{RelationFunction, Wanted, in_thread, relation};
 use crate::nodes::scan::scan;
 use crate::nodes::unbound_draw::{DrawExpressions, UnboundDraw, typed};
 
@@ -229,12 +229,11 @@ impl RelationFunction for DrawToMargins {
             let batch_size = task.session_config().batch_size().max(1);
             let margins: Vec<RecordBatch> = inputs[0].rows(&task)?.try_collect().await?;
             let DrawArguments { pack, count, seed, given } = self.draw.clone();
-            let fit = SpawnedTask::spawn_blocking(move || {
+            let fit = in_thread(move || {
                 let margins = Margins::read(&pack, &margins)?;
                 Sampler::to_margins(seed, given.as_ref(), &margins)
             });
-            let sampler = fit.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))?;
-            let sampler = sampler.map_err(|e| plan_datafusion_err!("{NAME}: {e}"))?;
+            let sampler = fit.await?.map_err(|e| plan_datafusion_err!("{NAME}: {e}"))?;
             Ok::<_, DataFusionError>(draw_stream(sampler, 0..count, Some(projection), batch_size, None))
         };
         stream::once(begin).try_flatten().boxed()

@@ -37,7 +37,7 @@ use crate::call::arguments::value_of_a_row;
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::packs::Packs;
 use crate::judgement::domain::Domain;
-use crate::nodes::relation_function::{Input, RelationFunction, Wanted, relation};
+use crate::nodes::relation_function::{Input, RelationFunction, Wanted, in_thread, relation};
 
 pub(crate) const NAME: &str = "fidelity";
 
@@ -259,8 +259,7 @@ impl RelationFunction for Fidelity {
 impl Fidelity {
     async fn judge(self: Arc<Self>, table: &Input, task: &Arc<TaskContext>) -> Result<Vec<JudgedFigure>> {
         let this = self.clone();
-        let mapped = tokio::task::spawn_blocking(move || this.map());
-        let mapped = mapped.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))?;
+        let mapped = in_thread(move || this.map()).await?;
         let counts = self.count(&mapped, table, task).await?;
         let mut comparisons: Vec<_> =
             mapped.iter().zip(&counts).map(|(m, count)| m.as_ref().map_or(vec![], |m| compare(m, count))).collect();

@@ -5,6 +5,7 @@
 //! raked again, until both hold: M. P. Battaglia and others, "Practical considerations in raking survey data", Survey
 //! Practice 2 (5), 2009.
 
+use populace_population::Error;
 use populace_population::raking::{Agreement, Margin, rake};
 
 /// Rows that count in the same cell of every margin and come with the same weight.
@@ -49,13 +50,23 @@ pub(crate) struct UnmetMargin {
     pub cut: bool,
 }
 
+/// Why there are no weights.
+#[derive(Debug)]
+pub(crate) enum Unfitted {
+    Unmet(UnmetMargin),
+    /// The work was given up
+    Interrupted(Error),
+}
+
+impl From<UnmetMargin> for Unfitted {
+    fn from(unmet: UnmetMargin) -> Unfitted {
+        Unfitted::Unmet(unmet)
+    }
+}
+
 /// Finds the weights, nearest to those that rows come with, by which every margin has its shares. `cap` is the largest
 /// weight, as a multiple of the mean one.
-pub(crate) fn fit(
-    profiles: &[RowProfile],
-    shares: &[Vec<f64>],
-    cap: Option<f64>,
-) -> Result<FittedWeights, UnmetMargin> {
+pub(crate) fn fit(profiles: &[RowProfile], shares: &[Vec<f64>], cap: Option<f64>) -> Result<FittedWeights, Unfitted> {
     let margin = |(at, shares): (usize, &Vec<f64>)| Margin {
         cell: profiles.iter().map(|p| p.cells[at]).collect(),
         group: vec![0; shares.len()],
@@ -70,16 +81,12 @@ pub(crate) fn fit(
     let before = margins.iter().map(|m| m.agreement(&table)).collect();
     let (mut sweeps, mut cut) = (0, 0);
     for round in 0..MAX_ROUNDS {
-        let raked = rake(&mut table, profiles.len().max(1), &[1.0], &margins);
+        let raked = rake(&mut table, profiles.len().max(1), &[1.0], &margins).map_err(Unfitted::Interrupted)?;
         sweeps += raked.sweeps;
         if raked.worst.max_difference > MET {
             let Agreement { worst, max_difference, .. } = raked.worst;
-            return Err(UnmetMargin {
-                margin: raked.worst_margin,
-                cell: worst,
-                difference: max_difference,
-                cut: round > 0,
-            });
+            let (margin, cut) = (raked.worst_margin, round > 0);
+            return Err(UnmetMargin { margin, cell: worst, difference: max_difference, cut }.into());
         }
         let Some(cap) = cap else { break };
         cut = 0;
@@ -102,7 +109,7 @@ pub(crate) fn fit(
             if let Some((margin, Agreement { worst, max_difference, .. })) = worst
                 && max_difference > MET
             {
-                return Err(UnmetMargin { margin, cell: worst, difference: max_difference, cut: true });
+                return Err(UnmetMargin { margin, cell: worst, difference: max_difference, cut: true }.into());
             }
         }
     }
@@ -117,6 +124,13 @@ mod tests {
 
     fn profile(cells: &[u32], base: f64, rows: u64) -> RowProfile {
         RowProfile { cells: cells.into(), base, rows }
+    }
+
+    fn unmet(fitted: Result<FittedWeights, Unfitted>) -> UnmetMargin {
+        match fitted {
+            Err(Unfitted::Unmet(unmet)) => unmet,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The 2 × 2 table of Deming and Stephan's method by hand: the odds ratio of the sample, 6, is kept, the margins are
@@ -147,7 +161,7 @@ mod tests {
     #[test]
     fn contradictions_are_named() {
         let profiles = [profile(&[0, 0], 1.0, 10), profile(&[1, 1], 1.0, 10)];
-        let unmet = fit(&profiles, &[vec![0.2, 0.8], vec![0.5, 0.5]], None).unwrap_err();
+        let unmet = unmet(fit(&profiles, &[vec![0.2, 0.8], vec![0.5, 0.5]], None));
         assert!((unmet.difference - 0.3).abs() < 1e-6 && !unmet.cut, "{unmet:?}");
     }
 
@@ -164,7 +178,7 @@ mod tests {
         assert!(cut.weights.iter().all(|w| *w <= cap + 1e-6), "{:?}", cut.weights);
         assert!(cut.cut == 2 && cut.after.iter().all(|a| a.max_difference <= MET), "{cut:?}");
         // A cap under which the shares are out of reach.
-        let unmet = fit(&profiles, &[vec![0.5, 0.5], vec![0.9, 0.1]], Some(1.5)).unwrap_err();
+        let unmet = unmet(fit(&profiles, &[vec![0.5, 0.5], vec![0.9, 0.1]], Some(1.5)));
         assert!(unmet.cut && unmet.difference > MET, "{unmet:?}");
     }
 }

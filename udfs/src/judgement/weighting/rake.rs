@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value as SqlValue};
@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use populace_population::raking::Agreement;
 use populace_population::{Pack, there_are};
 
-use super::fit::{FittedWeights, RowProfile, UnmetMargin, fit};
+use super::fit::{FittedWeights, RowProfile, Unfitted, UnmetMargin, fit};
 use super::margins::Margin;
 use super::strata::CountryStrata;
 use crate::call::arguments::MAX_COUNT;
@@ -26,7 +26,9 @@ use crate::judgement::domain::Domain;
 use crate::judgement::fidelity::levels::can_hold;
 use crate::judgement::fidelity::mapped::{ColumnMatch, find};
 use crate::judgement::fidelity::{column, read_of, typed, weight_values, weights};
-use crate::nodes::relation_function::{RelationFunction, Wanted, all, column as column_name, columns, relation};
+use crate::nodes::relation_function::{
+    RelationFunction, Wanted, all, column as column_name, columns, in_thread, relation,
+};
 
 pub(crate) const NAME: &str = "rake";
 
@@ -275,8 +277,7 @@ impl Rake {
     async fn rows(self: Arc<Self>, wanted: Wanted) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let Wanted { task, projection, schema, inputs, .. } = wanted;
         let (this, width) = (self.clone(), self.width);
-        let margins = tokio::task::spawn_blocking(move || this.margins());
-        let margins = margins.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))??;
+        let margins = in_thread(move || this.margins()).await??;
         let mut profiles = Profiles { margins, index: HashMap::new(), known: vec![] };
         let mut batches = inputs[0].rows(&task)?;
         while let Some(batch) = batches.try_next().await? {
@@ -285,11 +286,11 @@ impl Rake {
             }
         }
         let (this, projected) = (self.clone(), projection.clone());
-        let fitted = tokio::task::spawn_blocking(move || {
+        let fitted = in_thread(move || {
             let (fitted, empty) = this.fit(&profiles)?;
-            Ok::<_, datafusion::common::DataFusionError>((fitted, empty, profiles))
+            Ok::<_, DataFusionError>((fitted, empty, profiles))
         });
-        let (fitted, empty, mut profiles) = fitted.await.map_err(|e| exec_datafusion_err!("{NAME}: {e}"))??;
+        let (fitted, empty, mut profiles) = fitted.await??;
         if self.detail == RakeDetail::Margins {
             let batch = self.report(&profiles, &fitted, &empty)?.project(&projected)?;
             return Ok(stream::iter([Ok(batch)]).boxed());
@@ -371,7 +372,11 @@ impl Rake {
             shares.push(met.into_iter().map(|s| s / total).collect::<Vec<f64>>());
             empties.push(empty.len());
         }
-        let unmet = |UnmetMargin { margin, cell, difference, cut }: UnmetMargin| {
+        let unfitted = |unfitted: Unfitted| {
+            let UnmetMargin { margin, cell, difference, cut } = match unfitted {
+                Unfitted::Unmet(unmet) => unmet,
+                Unfitted::Interrupted(error) => return DataFusionError::External(error.into()),
+            };
             let margin = &profiles.margins[margin];
             let why = match cut {
                 true => "with no weight above `max_weight`; allow larger ones, or rake to something coarser",
@@ -384,7 +389,7 @@ impl Rake {
                 100.0 * difference
             )
         };
-        Ok((fit(&profiles.known, &shares, self.max_weight).map_err(unmet)?, empties))
+        Ok((fit(&profiles.known, &shares, self.max_weight).map_err(unfitted)?, empties))
     }
 
     /// One row a margin.

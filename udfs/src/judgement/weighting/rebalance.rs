@@ -21,7 +21,7 @@ use crate::call::arguments::elements;
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::host::packs::Packs;
 use crate::judgement::domain::Domain;
-use crate::nodes::relation_function::{Input, RelationFunction, Wanted, columns, columns_of, relation};
+use crate::nodes::relation_function::{Input, RelationFunction, Wanted, columns, columns_of, in_thread, relation};
 
 pub(crate) const NAME: &str = "rebalance";
 
@@ -112,9 +112,7 @@ impl RelationFunction for Rebalance {
 impl Rebalance {
     async fn batch(&self, table: &Input, task: &Arc<TaskContext>) -> Result<RecordBatch> {
         let (strata, domain) = (self.strata.clone(), self.domain.clone());
-        let of_country = tokio::task::spawn_blocking(move || strata.of_country(&domain));
-        let (mut strata, mut shares) =
-            of_country.await.map_err(|e| datafusion::common::exec_datafusion_err!("{NAME}: {e}"))??;
+        let (mut strata, mut shares) = in_thread(move || strata.of_country(&domain)).await??;
         let mut rows = table.rows(task)?;
         let mut observed = vec![0u64; strata.len()];
         while let Some(batch) = rows.try_next().await? {

@@ -29,7 +29,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use datafusion::sql::TableReference;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use populace_population::Pack;
+use populace_population::{Interrupt, Pack};
 
 pub(crate) use self::exec::RelationFunctionExec;
 use crate::nodes::call::Call;
@@ -193,6 +193,17 @@ pub(crate) fn columns_of(
     stream::once(async move { Ok(batch.await?.project(&projection)?) }).boxed()
 }
 
+/// What some work comes to, away from the threads that serve others; it is given up when nobody waits for it any more.
+///
+/// # Errors
+/// If its thread cannot be waited for.
+pub(crate) async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let interrupt = Interrupt::of_part();
+    let _waiting = interrupt.waiting();
+    let done = SpawnedTask::spawn_blocking(move || interrupt.within(work));
+    done.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))
+}
+
 /// What becomes of each batch of a stream, worked out away from the threads that serve others, in order; the next is
 /// worked out while the last is read.
 pub(crate) fn in_background<T: Send + 'static>(
@@ -202,8 +213,7 @@ pub(crate) fn in_background<T: Send + 'static>(
     let work = Arc::new(work);
     let done = batches.map_ok(move |batch| {
         let work = work.clone();
-        let done = SpawnedTask::spawn_blocking(move || work(batch));
-        async move { done.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))? }
+        async move { in_thread(move || work(batch)).await? }
     });
     done.try_buffered(2).boxed()
 }
