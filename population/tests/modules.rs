@@ -6,7 +6,7 @@ mod arrows;
 /// What each room may use of the others: `model` below all, `compile` on top.
 const ARROWS: &[(&str, &[&str])] = &[
     ("error", &[]),
-    ("model", &["error"]),
+    ("model", &["error", "interrupt"]),
     ("interrupt", &["error"]),
     ("infer", &["error", "interrupt", "model"]),
     ("pack", &["error", "infer", "model"]),

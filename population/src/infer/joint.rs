@@ -8,6 +8,7 @@ use crate::infer::order::Order;
 use crate::infer::prepared::{Asked, Plan, prepare};
 use crate::infer::product::offsets_present;
 use crate::infer::reduction::Reduced;
+use crate::interrupt;
 use crate::model::network::Network;
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells};
@@ -122,10 +123,12 @@ pub(crate) fn marginal(network: &Network, variable: usize) -> Result<Vec<f64>> {
     if order.bytes > u128::from(MAX_BYTES) {
         // Scopes without links may be smaller, where the variable has very many levels.
         let finest = Axis { variable, partition: Partition::finest(levels) };
-        return network.marginal(&[finest], MAX_CELLS).map(|m| m.values).ok_or_else(|| {
-            let variables = order.costly(network);
-            Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables }
-        });
+        if let Some(marginal) = network.marginal(&[finest], MAX_CELLS) {
+            return Ok(marginal.values);
+        }
+        interrupt::check()?;
+        let variables = order.costly(network);
+        return Err(Error::TooMuchMemory { bytes: order.bytes, bound: MAX_BYTES, variables });
     }
     let Some(left) = eliminate_all(&mut reduced, &order, Wanted::Nothing, None)? else { return Ok(vec![0.0; levels]) };
     let scope = [Axis { variable: root, partition: Partition::finest(reduced.levels[root].len()) }];

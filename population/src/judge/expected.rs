@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::infer::elimination::MAX_CELLS;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, check};
 use crate::judge::Analysis;
 use crate::model::network::UNREACHABLE;
 use crate::model::partition::Partition;
@@ -51,7 +51,11 @@ impl CellIndex {
     }
 }
 
+/// Why there is nothing for a figure: unless the work was given up, it is too large.
 fn too_large(figure: &Figure) -> Error {
+    if let Err(given_up) = check() {
+        return given_up;
+    }
     let variables = figure.columns.iter().map(|c| c.variable.as_str()).collect::<Vec<_>>().join(", ");
     Error::TooLarge { cells: u128::from(MAX_CELLS) + 1, bound: MAX_CELLS, variables }
 }
@@ -73,10 +77,10 @@ impl Analysis<'_> {
         };
         let nodes: BTreeSet<usize> = figures.iter().zip(&columns).filter_map(missing).collect();
         let interrupt = Interrupt::of_part();
-        nodes.into_par_iter().filter(|_| !interrupt.is_set()).for_each(|node| _ = self.parents_of(node));
+        nodes.into_par_iter().for_each(|node| _ = interrupt.within(|| self.parents_of(node)));
         let expected = |(figure, columns): (&&Figure, Result<Vec<Labelled>>)| {
-            interrupt.check()?;
-            self.expected_of(figure, &columns?)
+            let columns = columns?;
+            interrupt.within(|| self.expected_of(figure, &columns))
         };
         figures.par_iter().zip(columns).map(expected).collect()
     }
@@ -95,6 +99,9 @@ impl Analysis<'_> {
     fn marginal(&self, axes: &[Axis]) -> Result<Potential> {
         let within = cells(axes) <= u128::from(MAX_CELLS);
         let marginal = if within { self.pack.network.marginal(axes, MAX_CELLS) } else { None };
+        if marginal.is_none() {
+            check()?;
+        }
         marginal.ok_or_else(|| {
             let names = axes.iter().map(|axis| self.pack.network.variables[axis.variable].name.as_str());
             let cells = cells(axes).max(u128::from(MAX_CELLS) + 1);

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::interrupt;
 use crate::model::guide::Guide;
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells, strides};
@@ -203,7 +204,7 @@ impl Network {
 
     /// The joint distribution of some variables on some partitions, by variable elimination. Only the first
     /// `self.tables.len()` variables may be asked for. `None` if it would hold more than `bound` cells in a table, or form
-    /// more than 2^31 products to make one.
+    /// more than 2^31 products to make one; or if the work is given up, which [`check`](crate::interrupt::check) tells.
     pub fn marginal(&self, keep: &[Axis], bound: u64) -> Option<Potential> {
         self.marginal_within(keep, bound, MAX_WORK)
     }
@@ -271,6 +272,9 @@ impl Network {
                 return None;
             }
         }
+        let product = |factors: &[Potential], keep: &[Axis]| {
+            Potential::product_while(&factors.iter().collect::<Vec<_>>(), keep, || interrupt::check().is_ok())
+        };
         let mut pool: Vec<Potential> = relevant().map(|v| self.tables[v].factor(v, seen[v].clone())).collect();
         let mut rest: Vec<usize> = relevant().filter(|v| !keep.iter().any(|a| a.variable == *v)).collect();
         while !rest.is_empty() {
@@ -295,11 +299,14 @@ impl Network {
                 return None;
             }
             pool = without;
-            pool.push(Potential::product_onto(&with.iter().collect::<Vec<_>>(), &kept));
+            pool.push(product(&with, &kept)?);
         }
         let mut scope = keep.to_vec();
         pool.iter().flat_map(|f| &f.axes).for_each(|a| crate::model::potential::widen(&mut scope, a));
-        (cells(&scope) <= most_work).then(|| Potential::product_onto(&pool.iter().collect::<Vec<_>>(), keep))
+        if cells(&scope) > most_work {
+            return None;
+        }
+        product(&pool, keep)
     }
 }
 

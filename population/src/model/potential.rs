@@ -120,6 +120,9 @@ pub(crate) fn widen(scope: &mut Vec<Axis>, axis: &Axis) {
     }
 }
 
+/// Products after which it is asked whether to go on.
+const BETWEEN_CHECKS: usize = 1 << 20;
+
 impl Potential {
     pub fn mentions(&self, variable: usize) -> bool {
         self.axes.iter().any(|a| a.variable == variable)
@@ -128,6 +131,11 @@ impl Potential {
     /// The product of factors, summed over the variables that `keep` does not name, on `keep`'s partitions.
     /// Every axis in `keep` must be a coarsening of the refinement of the factors' axes over that variable.
     pub fn product_onto(factors: &[&Potential], keep: &[Axis]) -> Potential {
+        Potential::product_while(factors, keep, || true).expect("it always goes on")
+    }
+
+    /// The same, as long as it is to go on; `None` where it is not.
+    pub fn product_while(factors: &[&Potential], keep: &[Axis], go_on: impl Fn() -> bool) -> Option<Potential> {
         let mut scope: Vec<Axis> = vec![];
         for axis in keep {
             widen(&mut scope, axis);
@@ -138,11 +146,17 @@ impl Potential {
         let mut tables: Vec<Vec<Vec<usize>>> = factors.iter().map(|f| offsets(&scope, &f.axes, None)).collect();
         tables.push(offsets(&scope, keep, None));
         let mut values = vec![0.0; cells(keep) as usize];
-        walk(&scope, &tables, 0..cells(&scope) as usize, |_, at| {
-            let weight: f64 = factors.iter().zip(at).map(|(f, i)| f.values[*i]).product();
-            values[at[factors.len()]] += weight;
-        });
-        Potential { axes: keep.to_vec(), values }
+        let cells = cells(&scope) as usize;
+        for from in (0..cells).step_by(BETWEEN_CHECKS) {
+            if !go_on() {
+                return None;
+            }
+            walk(&scope, &tables, from..(from + BETWEEN_CHECKS).min(cells), |_, at| {
+                let weight: f64 = factors.iter().zip(at).map(|(f, i)| f.values[*i]).product();
+                values[at[factors.len()]] += weight;
+            });
+        }
+        Some(Potential { axes: keep.to_vec(), values })
     }
 }
 
