@@ -3,11 +3,11 @@
 #[path = "../../tests/support/arrows.rs"]
 mod arrows;
 
-/// What each room may use of the others: `model` below all, `compile` on top.
+/// What each room may use of the others: `error` below all, `compile` on top.
 const ARROWS: &[(&str, &[&str])] = &[
     ("error", &[]),
-    ("model", &["error", "interrupt"]),
     ("interrupt", &["error"]),
+    ("model", &["error", "interrupt"]),
     ("infer", &["error", "interrupt", "model"]),
     ("pack", &["error", "infer", "model"]),
     ("draw", &["error", "infer", "interrupt", "model", "pack"]),
