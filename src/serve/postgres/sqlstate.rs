@@ -1,6 +1,7 @@
 //! Our kinds of errors as PostgreSQL's codes.
 
 use super::messages::{Report, Severity};
+use super::session::Place;
 use crate::engine::{Error, ErrorKind};
 
 pub(super) const NO_TRANSACTION: &str = "25P01";
@@ -42,11 +43,11 @@ pub(super) fn code(error: &Error) -> &'static str {
     }
 }
 
-/// An error as it is told; `text` is the statement, which begins after so many characters of what was sent.
-pub(super) fn report<'a>(error: &'a Error, severity: Severity, (text, before): (&str, usize)) -> Report<'a> {
-    let position = error.position.filter(|place| place.line > 0 && !text.is_empty()).map(|place| {
-        let lines = text.split_inclusive('\n').take(place.line as usize - 1);
-        before + lines.map(|line| line.chars().count()).sum::<usize>() + (place.column as usize).max(1)
+/// An error as it is told, of the statement at a place of what was sent.
+pub(super) fn report<'a>(error: &'a Error, severity: Severity, place: &Place) -> Report<'a> {
+    let position = error.position.filter(|at| at.line > 0 && !place.text.is_empty()).map(|at| {
+        let lines = place.text.split_inclusive('\n').take(at.line as usize - 1);
+        place.before + lines.map(|line| line.chars().count()).sum::<usize>() + (at.column as usize).max(1)
     });
     Report { severity, code: code(error), message: &error.message, hint: error.hint.as_deref(), position }
 }
@@ -76,6 +77,6 @@ mod tests {
                 .map_err(|e| Error::from(&e).position.unwrap())
                 .unwrap_err(),
         );
-        assert_eq!(report(&error, Severity::Error, ("SELECT 'é',\n  1 +;", 10)).position, Some(10 + 12 + 6));
+        assert_eq!(report(&error, Severity::Error, &Place::new("SELECT 'é',\n  1 +;", 10)).position, Some(10 + 12 + 6));
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::messages::{Frontend, Opening, Report, Severity};
-use super::session::{Block, Session};
+use super::session::{Block, Place, Session};
 use super::settings::{Settings, spelled};
 use super::socket::{Lost, Socket};
 use super::{Door, Entered, catalog, for_postgres, no_delay, sqlstate};
@@ -57,7 +57,7 @@ pub(super) async fn connection(door: Arc<Door>, stream: TcpStream, address: Sock
 }
 
 async fn refuse(mut socket: Socket, Refused(code, error): Refused) {
-    let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, ("", 0)) };
+    let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, &Place::default()) };
     socket.said.report(&report);
     socket.end(TO_SAY_IT).await;
 }
@@ -202,5 +202,6 @@ async fn begun(
         prepared: Default::default(),
         portals: Default::default(),
         passing: false,
+        place: Place::default(),
     })
 }
