@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "postgres/columns.rs"]
+mod columns;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/server.rs"]

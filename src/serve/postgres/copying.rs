@@ -52,11 +52,12 @@ impl Session {
 
     async fn copy_out(&mut self, copy: &Copy, query: &str) -> Result<(), Stop> {
         let piece = Piece { text: query.into(), before: 0, what: What::Sql };
-        let Asked { statement, .. } = self.parsed(&piece).await?;
+        let Asked { statement, names, .. } = self.parsed(&piece).await?;
         if !statement.is_query() {
             return Err(Error::new(ErrorKind::Usage, "COPY … TO STDOUT is of a table or a query").into());
         }
         let mut flow = self.start("copy", statement, None).await?;
+        flow.schema = names.told(flow.schema);
         let columns = flow.schema.fields().len();
         let binary = copy.format == Format::Binary;
         self.socket.said.copy(b'H', columns, binary);

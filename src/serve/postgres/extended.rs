@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::catalog::Asked;
 use super::flow::Flow;
 use super::messages::{Bind, Named, Severity, broken};
+use super::names::Names;
 use super::parameters::{parameter, stand_in};
 use super::session::{Place, Session, Stop, too_long};
 use super::simple::{no_cursor, single};
@@ -33,6 +34,8 @@ pub(super) struct Prepared {
     place: Place,
     statement: Option<Statement>,
     answers: Answers,
+    /// What its columns are called
+    names: Names,
     /// How many values it takes
     takes: usize,
     /// Those of them that the statement is planned with: what is asked of tables without rows needs few
@@ -50,6 +53,7 @@ impl Prepared {
             place: Place::default(),
             statement: None,
             answers: Answers::Done(String::new(), false),
+            names: Names::default(),
             takes: 0,
             uses: vec![],
             types: vec![],
@@ -64,7 +68,7 @@ impl Prepared {
         }
         let place = Place::new(&piece.text, piece.before);
         let what = Some(piece.what);
-        let Some(Asked { statement, takes }) = asked else {
+        let Some(Asked { statement, takes, names }) = asked else {
             return Prepared { what, place, types, ..Prepared::empty() };
         };
         let answers = Answers::of(&statement, &piece.text);
@@ -76,7 +80,7 @@ impl Prepared {
                 *oid = types::oid(&kind);
             }
         }
-        Prepared { what, place, statement: Some(statement), answers, takes, uses, types, described: None }
+        Prepared { what, place, statement: Some(statement), answers, names, takes, uses, types, described: None }
     }
 }
 
@@ -249,7 +253,7 @@ impl Session {
                 *oid = types::oid(kind);
             }
         }
-        let schema = (prepared.answers == Answers::Rows).then_some(found.schema);
+        let schema = (prepared.answers == Answers::Rows).then(|| prepared.names.told(found.schema));
         Ok((text(types), schema))
     }
 
@@ -279,7 +283,8 @@ impl Session {
         self.may_run()?;
         let statement = statement.with_parameters(&portal.values).map_err(|e| Error::from(&e))?;
         let described = portal.prepared.described.clone().flatten();
-        let flow = self.start("query", statement, described.as_ref()).await?;
+        let mut flow = self.start("query", statement, described.as_ref()).await?;
+        flow.schema = portal.prepared.names.told(flow.schema);
         portal.state = State::Flowing(Box::new(flow));
         Ok(())
     }

@@ -10,6 +10,7 @@ mod copying;
 mod extended;
 mod flow;
 mod messages;
+mod names;
 mod parameters;
 mod session;
 mod settings;

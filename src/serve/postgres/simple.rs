@@ -74,6 +74,7 @@ impl Session {
             self.writes();
         }
         let mut flow = self.start("query", asked.statement, None).await?;
+        flow.schema = asked.names.told(flow.schema);
         match answers {
             Answers::Rows => {
                 let columns = types::columns(&flow.schema, &[]);

@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::names::Names;
 use crate::engine::{Access, Engine, Error};
 use crate::sql::Statement;
 
@@ -52,11 +53,13 @@ pub(super) struct Asked {
     pub statement: Statement,
     /// How many values it takes, as it was asked: what is made of a question about the system may need fewer
     pub takes: usize,
+    /// What its columns are called
+    pub names: Names,
 }
 
 impl Asked {
     fn new(statement: Statement) -> Asked {
-        Asked { takes: statement.parameters(), statement }
+        Asked { takes: statement.parameters(), names: Names::of(&statement), statement }
     }
 }
 
