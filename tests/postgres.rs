@@ -9,6 +9,8 @@ mod columns;
 mod postgres;
 #[path = "support/server.rs"]
 mod server;
+#[path = "postgres/settings.rs"]
+mod settings;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -198,7 +200,8 @@ fn blocks_are_honest() {
     assert_eq!(client.query("COMMIT").notices[0].0, "25P01");
     // Settings.
     assert_eq!(client.query("SET application_name = 'x'; SHOW application_name").value(), "x");
-    assert_eq!(client.query("RESET ALL; SHOW application_name").value(), "");
+    // As it was when the connection began.
+    assert_eq!(client.query("RESET ALL; SHOW application_name").value(), "test");
     assert!(!client.query("SET nonsense = 1").notices.is_empty());
     assert_eq!(client.query("SET client_encoding = 'LATIN1'").code(), "22023");
     assert_eq!(client.query("DISCARD ALL").tags, ["DISCARD ALL"]);

@@ -126,6 +126,7 @@ impl Session {
         let quoted = quoted.join(", ");
         let text = format!("INSERT INTO {table} ({quoted}) SELECT {quoted} FROM pg_catalog.{COPIED}");
         self.known().await?;
+        self.zoned().await?;
         let given = self.given();
         let until = (Instant::now() + given, given);
         let (host, who, engine) = (self.host.clone(), self.who.clone(), self.engine.clone());

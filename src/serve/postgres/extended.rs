@@ -229,6 +229,7 @@ impl Session {
         };
         self.may_run()?;
         self.known().await?;
+        self.zoned().await?;
         if prepared.takes == 0 && prepared.answers != Answers::Rows {
             return Ok((types, None));
         }

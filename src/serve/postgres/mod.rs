@@ -21,6 +21,7 @@ mod startup;
 mod text;
 mod types;
 mod values;
+mod zones;
 
 use std::collections::HashMap;
 use std::io;

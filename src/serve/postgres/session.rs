@@ -5,12 +5,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use datafusion::logical_expr::{LogicalPlan, ResetVariable, SetVariable, Statement};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::extended::{Portal, Prepared};
 use super::messages::{Frontend, Report, Severity};
-use super::settings::Settings;
+use super::settings::{Settings, spelled};
 use super::socket::{Lost, Socket};
 use super::sqlstate;
 use crate::engine::{Engine, Error, ErrorKind};
@@ -111,6 +112,8 @@ pub(super) struct Session {
     pub passing: bool,
     /// What the message at work is about
     pub place: Place,
+    /// The zone that the engine goes by, where it is not UTC
+    pub zone: Option<String>,
 }
 
 /// The text of a statement, and how many characters of what was sent came before it.
@@ -236,7 +239,28 @@ impl Session {
         }
     }
 
+    /// Has the engine go by the zone that the connection has set, for moments that are written without one.
+    pub async fn zoned(&mut self) -> Result<(), Stop> {
+        const OPTION: &str = "datafusion.execution.time_zone";
+        let zone = self.settings.zone().named().map(String::from);
+        if zone == self.zone {
+            return Ok(());
+        }
+        let set = match zone.clone() {
+            Some(value) => Statement::SetVariable(SetVariable { variable: OPTION.into(), value }),
+            None => Statement::ResetVariable(ResetVariable { variable: OPTION.into() }),
+        };
+        // It is a setting of the connection, which everybody may set, and not the engine's, which few may.
+        let done = self.engine.context().execute_logical_plan(LogicalPlan::Statement(set)).await;
+        done.map_err(|e| Error::from(&e))?;
+        self.zone = zone;
+        Ok(())
+    }
+
     fn ready(&mut self) {
+        for (name, value) in self.settings.changed() {
+            self.socket.said.parameter(spelled(name), &value);
+        }
         self.socket.said.ready(match self.block {
             Block::None => b'I',
             Block::Open(_) => b'T',

@@ -232,23 +232,17 @@ impl Session {
         if reset && name == "all" {
             self.settings.reset();
         } else {
-            match self.settings.set(name, value) {
-                Change::Told(name) => {
-                    let value = self.settings.get(name).unwrap_or_default().to_string();
-                    self.socket.said.parameter(settings::spelled(name), &value);
+            let change = self.settings.set(name, value);
+            match change.refusal(name) {
+                Some(text) if change == Change::Fixed => {
+                    return Err(Stop::Coded("55P02", Error::new(ErrorKind::Usage, text)));
                 }
-                Change::Done => {}
-                Change::Ignored => {
+                Some(text) => return Err(Error::new(ErrorKind::Usage, text).into()),
+                None if change == Change::Ignored => {
                     let text = format!("{name} has no meaning here, and is not set");
                     self.say(Severity::Notice, sqlstate::NOTICE, &text);
                 }
-                Change::Fixed => {
-                    let text = format!("{name} cannot be changed");
-                    return Err(Stop::Coded("55P02", Error::new(ErrorKind::Usage, text)));
-                }
-                Change::Refused(why) => {
-                    return Err(Error::new(ErrorKind::Usage, format!("{name} cannot be set so: {why}")).into());
-                }
+                None => {}
             }
         }
         self.socket.said.done(if reset { "RESET" } else { "SET" });
@@ -265,7 +259,7 @@ impl Session {
                 RecordBatch::try_from_iter([("name", text(names)), ("setting", text(values))])
             }
             Control::Show(name) => {
-                let value = self.settings.get(name).unwrap_or_default().to_string();
+                let value = self.settings.get(name).unwrap_or_default();
                 RecordBatch::try_from_iter([(settings::spelled(name), text(vec![value]))])
             }
             _ => RecordBatch::try_from_iter([("value", text(vec![]))]),

@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::names::Names;
+use super::settings::Settings;
 use crate::engine::{Access, Engine, Error};
 use crate::sql::Statement;
 
@@ -28,6 +29,8 @@ pub(super) struct Visitor {
     pub user: String,
     pub access: Access,
     pub process: i32,
+    /// Of the connection
+    pub settings: Settings,
 }
 
 /// Words of which one is in every text that asks for something of the system.
@@ -119,7 +122,7 @@ pub(super) fn register(engine: &Engine, visitor: Visitor) -> Result<()> {
     let catalog = context.catalog("datafusion").ok_or_else(|| exec_datafusion_err!("the session has no tables"))?;
     let public = catalog.schema("public").ok_or_else(|| exec_datafusion_err!("the session has no tables"))?;
     let routines = tables::routines(&engine.functions());
-    for function in functions::all(&visitor.user, visitor.process, &routines) {
+    for function in functions::all(&visitor, &routines) {
         context.register_udf(function);
     }
     let (listed, access) = (public.clone(), visitor.access.clone());
