@@ -21,8 +21,8 @@ use super::types;
 use crate::arrow::json_texts;
 
 /// Days, and microseconds, from 1970 to 2000, where PostgreSQL begins.
-const DAYS: i32 = 10_957;
-const MICROSECONDS: i64 = DAYS as i64 * 86_400_000_000;
+pub(super) const DAYS: i32 = 10_957;
+pub(super) const MICROSECONDS: i64 = DAYS as i64 * 86_400_000_000;
 
 /// A column whose values are written one by one.
 pub(super) enum Values {
@@ -371,9 +371,11 @@ pub(super) fn numeric_text(bytes: &[u8]) -> Option<String> {
     }
     let whole = whole.trim_start_matches('0');
     text += if whole.is_empty() { "0" } else { whole };
+    // Zeros that it says are behind its digits take room and say nothing.
+    let scale = i32::from(scale).min(4 * (i32::from(count) - 1 - i32::from(weight)));
     if scale > 0 {
         let mut part = String::new();
-        for place in 1..=(i32::from(scale) + 3) / 4 {
+        for place in 1..=(scale + 3) / 4 {
             _ = write!(part, "{:04}", digit(-place)?);
         }
         part.truncate(scale as usize);
