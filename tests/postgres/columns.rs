@@ -63,3 +63,13 @@ fn columns_without_a_name_are_called_as_in_postgresql() {
     client.query("CREATE TABLE t AS SELECT count(*) FROM usa");
     assert_eq!(client.query("SELECT * FROM t").columns[0].0, "count(*)");
 }
+
+#[test]
+fn coded_text_is_told_as_text() {
+    let database = tempfile::tempdir().unwrap();
+    people(database.path(), "usa", "5");
+    let (_server, address) = start(database.path(), &[]);
+    let mut client = Client::connect(&address, None);
+    let said = client.query("SELECT sum(state) FROM usa");
+    assert!(said.errors[0].1.ends_with("which text is not"), "{said:?}");
+}

@@ -276,7 +276,7 @@ impl Session {
             _ => ["error", "fatal", "panic"].contains(&least.as_str()),
         };
         if !quiet {
-            self.socket.said.report(&Report { severity, code, message, hint: None, position: None });
+            self.socket.said.report(&Report { severity, code, message: message.into(), hint: None, position: None });
         }
     }
 

@@ -1,5 +1,7 @@
 //! Our kinds of errors as PostgreSQL's codes.
 
+use std::borrow::Cow;
+
 use super::messages::{Report, Severity};
 use super::session::Place;
 use crate::engine::{Error, ErrorKind};
@@ -49,12 +51,46 @@ pub(super) fn report<'a>(error: &'a Error, severity: Severity, place: &Place) ->
         let lines = place.text.split_inclusive('\n').take(at.line as usize - 1);
         place.before + lines.map(|line| line.chars().count()).sum::<usize>() + (at.column as usize).max(1)
     });
-    Report { severity, code: code(error), message: &error.message, hint: error.hint.as_deref(), position }
+    let message = in_sql(&error.message);
+    Report { severity, code: code(error), message, hint: error.hint.as_deref(), position }
+}
+
+/// A message with coded text called as clients know it: as text.
+fn in_sql(message: &str) -> Cow<'_, str> {
+    const CODED: &str = "Dictionary(";
+    let mut told = Cow::Borrowed("");
+    let mut rest = message;
+    while let Some(at) = rest.find(CODED) {
+        let (before, after) = (&rest[..at], &rest[at + CODED.len()..]);
+        let coded = after.split_once(", Utf8)").filter(|(key, _)| key.chars().all(|c| c.is_ascii_alphanumeric()));
+        told += before;
+        (told, rest) = match coded {
+            Some((_, after)) => (told + "text", after),
+            None => (told + CODED, after),
+        };
+    }
+    told + rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn coded_text_is_text() {
+        for (message, told) in [
+            ("no", "no"),
+            ("which Dictionary(Int32, Utf8) is not", "which text is not"),
+            ("Dictionary(UInt16, Utf8) = Dictionary(Int8, Utf8)", "text = text"),
+            (
+                "a List(Dictionary(Int32, Utf8)) and Dictionary(Int32, Int64)",
+                "a List(text) and Dictionary(Int32, Int64)",
+            ),
+            ("'Dictionary(' é", "'Dictionary(' é"),
+        ] {
+            assert_eq!(in_sql(message), told);
+        }
+    }
 
     #[test]
     fn every_kind_has_a_code_and_places_are_counted_in_characters() {
