@@ -136,7 +136,31 @@ def psycopg(url, rows):
         with cursor.copy("COPY (SELECT a, b FROM py_t WHERE a >= 10 ORDER BY a) TO STDOUT") as copy:
             copied = list(copy.rows())
         assert len(copied) == 1000 and copied[0] == ("10", "tab\tand \\ and\nline"), copied[:1]
+        with cursor.copy("COPY py_t FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int4", "text"])
+            for at in range(5000):
+                copy.write_row((-1 - at, None if at % 2 else "bin"))
+        with cursor.copy("COPY (SELECT a, b FROM py_t WHERE a < 0 ORDER BY a DESC) TO STDOUT (FORMAT binary)") as copy:
+            copy.set_types(["int4", "text"])
+            copied = list(copy.rows())
+        assert len(copied) == 5000 and copied[:2] == [(-1, "bin"), (-2, None)], copied[:2]
+        names = cursor.execute("SELECT count(*), sum(a), 1, a::text, max(a) + %s FROM py_t GROUP BY a LIMIT 1", (1,))
+        names = [column.name for column in names.description]
+        assert names == ["count", "sum", "?column?", "a", "?column?"], names
+        for zone, offset in [("Europe/Berlin", None), ("Asia/Kolkata", 19800), ("UTC", 0)]:
+            connection.execute(f"SET TIME ZONE '{zone}'")
+            assert connection.info.parameter_status("TimeZone") == zone
+            for binary in [False, True]:
+                moment = connection.cursor(binary=binary).execute("SELECT now()").fetchone()[0]
+                told = moment.utcoffset()
+                assert offset is None or (told.total_seconds() if told else 0) == offset, (zone, moment)
         connection.commit()
+        try:
+            cursor.execute("SELECT %s FORM py_t x y", (1,))
+            raise AssertionError("no error")
+        except psycopg.errors.SyntaxError as error:
+            assert error.diag.statement_position == "16", error.diag.statement_position
+            connection.rollback()
         try:
             cursor.execute("SELECT nothing FROM py_t")
             raise AssertionError("no error")
@@ -173,7 +197,7 @@ def psycopg(url, rows):
         raise AssertionError("let in")
     except psycopg.OperationalError as error:
         assert "no token" in str(error), error
-    say("psycopg: types as text and in binary, parameters, prepared statements, cursors, COPY both ways, cancelling")
+    say("psycopg: types as text and in binary, parameters, prepared statements, cursors, COPY both ways, zones, cancelling")
 
 
 async def asyncpg(url, rows):
@@ -215,9 +239,12 @@ async def asyncpg(url, rows):
     out = io.BytesIO()
     await connection.copy_from_query("SELECT a FROM async_t", output=out, format="csv")
     assert out.getvalue() == b"2\n"
+    # In binary.
+    assert await connection.copy_records_to_table("async_t", records=[(7, "x"), (8, None)]) == "COPY 2"
+    assert [tuple(row) for row in await connection.fetch("SELECT * FROM async_t WHERE a > 6 ORDER BY a")] == [(7, "x"), (8, None)]
     await connection.execute("DROP TABLE async_t")
     await connection.close()
-    say("asyncpg: parameters with inferred types, binary rows, cursors, timeouts")
+    say("asyncpg: parameters with inferred types, binary rows both ways, cursors, timeouts")
 
 
 def sqlalchemy(url):
@@ -241,6 +268,8 @@ def sqlalchemy(url):
         assert len(rows) <= 3
     frame = pandas.read_sql(text("SELECT state, age FROM usa WHERE age > :age"), engine, params={"age": 1})
     assert list(frame.columns) == ["state", "age"] and str(frame["age"].dtype) == "int64", frame.dtypes
+    grouped = pandas.read_sql("SELECT sex, count(*), avg(age), 1 FROM usa GROUP BY sex", engine)
+    assert list(grouped.columns) == ["sex", "count", "avg", "?column?"], grouped.columns
     assert len(pandas.read_sql("usa", engine)) == 20
     chunks = pandas.read_sql("SELECT age FROM sample_persona('usa', 5000, seed => 1)", engine, chunksize=1000)
     assert [len(chunk) for chunk in chunks] == [1000] * 5
@@ -323,6 +352,33 @@ public class Jdbc {
                     throw new Exception("fetch size");
             }
             connection.commit();
+            connection.setAutoCommit(true);
+            try (Statement statement = connection.createStatement()) {
+                ResultSet rows = statement.executeQuery("SELECT count(*), 1, now() FROM usa");
+                ResultSetMetaData called = rows.getMetaData();
+                if (!called.getColumnName(1).equals("count") || !called.getColumnName(2).equals("?column?"))
+                    throw new Exception("names");
+                // The driver tells the zone that Java is in.
+                rows.next();
+                long late = System.currentTimeMillis() - rows.getTimestamp(3).getTime();
+                if (Math.abs(late) > 60_000) throw new Exception("a moment " + late + " ms ago");
+                statement.execute("CREATE TABLE jdbc_t AS SELECT 1::int AS a, 'x' AS b LIMIT 0");
+                byte[] head = {'P', 'G', 'C', 'O', 'P', 'Y', 10, (byte) 0xff, 13, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+                byte[] row = {0, 2, 0, 0, 0, 4, 0, 0, 0, 7, 0, 0, 0, 1, 'y', (byte) 0xff, (byte) 0xff};
+                byte[] all = Arrays.copyOf(head, head.length + row.length);
+                System.arraycopy(row, 0, all, head.length, row.length);
+                long copied = connection.unwrap(org.postgresql.PGConnection.class).getCopyAPI()
+                    .copyIn("COPY jdbc_t FROM STDIN (FORMAT binary)", new java.io.ByteArrayInputStream(all));
+                if (copied != 1) throw new Exception("copied " + copied);
+                statement.execute("DROP TABLE jdbc_t");
+                try {
+                    statement.executeQuery("SELECT 1 FORM usa x y");
+                    throw new Exception("no error");
+                } catch (org.postgresql.util.PSQLException error) {
+                    if (error.getServerErrorMessage().getPosition() != 15)
+                        throw new Exception("at " + error.getServerErrorMessage().getPosition());
+                }
+            }
         }
         System.out.println("ok");
     }
@@ -358,10 +414,10 @@ def jdbc(url, cache):
         source = Path(folder) / "Jdbc.java"
         source.write_text(JAVA)
         at = f"jdbc:postgresql://{parts.hostname}:{parts.port}/populace"
-        command = ["java", "-cp", str(jar), str(source), at, parts.password]
+        command = ["java", "-Duser.timezone=Asia/Tokyo", "-cp", str(jar), str(source), at, parts.password]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "ok", f"JDBC: {done.stdout}{done.stderr}"
-    say("pgjdbc: metadata, prepared statements in binary, fetch size")
+    say("pgjdbc: metadata, prepared statements in binary, fetch size, moments, COPY in binary, places of errors")
 
 
 def all_of_them(server, url, cache):

@@ -3,10 +3,16 @@
 
 mod support;
 
+#[path = "postgres/columns.rs"]
+mod columns;
+#[path = "postgres/copies.rs"]
+mod copies;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/server.rs"]
 mod server;
+#[path = "postgres/settings.rs"]
+mod settings;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -80,15 +86,22 @@ fn slips_have_codes_and_places() {
         assert_eq!(client.query(sql).code(), code, "{sql}");
         assert_eq!(client.query("SELECT 1").value(), "1");
     }
-    client.send(b'Q', "SELECT 'é';\nSELECT 1 FORM t x y\0".as_bytes());
-    let place = loop {
-        let (kind, body) = client.receive().unwrap();
-        if kind == b'E' {
-            break postgres::field(&body, b'P');
-        }
-    };
-    client.answer();
-    assert!(place.parse::<usize>().unwrap() > 12, "{place}");
+    // Places are those in what was sent, in characters, whatever message brings it.
+    assert_eq!(client.query("SELECT 'é';\nSELECT 1 FORM t x y").place, 27);
+    for (sql, place) in [
+        ("SELECT 1 FORM t x y", 15),
+        (";SELECT 1 FORM t x y", 16),
+        ("SELECT 'é',\n  1 FORM t x y", 22),
+        ("DECLARE c CURSOR FOR SELECT 1 FORM t x y", 36),
+        ("COPY (SELECT 1 FORM t x y) TO STDOUT", 21),
+        ("SELECT 'abc", 8),
+        ("SELECT 1 FORM pg_class x y", 15),
+        ("SELECT * FROM usaa", 0),
+    ] {
+        assert_eq!(client.query(sql).place, place, "{sql}");
+        let said = client.run(sql, &[]);
+        assert_eq!((said.place, said.errors.len()), (place, 1), "{sql}: {said:?}");
+    }
     // Messages after one that has failed are passed over up to the next Sync.
     client.parse("p", "SELECT $1 + 1", &[23]);
     client.bind("", "nothing", &[]);
@@ -189,7 +202,8 @@ fn blocks_are_honest() {
     assert_eq!(client.query("COMMIT").notices[0].0, "25P01");
     // Settings.
     assert_eq!(client.query("SET application_name = 'x'; SHOW application_name").value(), "x");
-    assert_eq!(client.query("RESET ALL; SHOW application_name").value(), "");
+    // As it was when the connection began.
+    assert_eq!(client.query("RESET ALL; SHOW application_name").value(), "test");
     assert!(!client.query("SET nonsense = 1").notices.is_empty());
     assert_eq!(client.query("SET client_encoding = 'LATIN1'").code(), "22023");
     assert_eq!(client.query("DISCARD ALL").tags, ["DISCARD ALL"]);
@@ -374,57 +388,6 @@ fn it_ends_when_it_is_told() {
     server.signal("-INT");
     assert_eq!(busy.answer().code(), "57P01");
     assert_eq!(server.code(Duration::from_secs(12)), Some(0));
-}
-
-#[test]
-fn rows_are_copied_out_and_in() {
-    let database = tempfile::tempdir().unwrap();
-    let (_server, address) = start(database.path(), &["--no-auth"]);
-    let mut client = Client::connect(&address, None);
-    client.query("CREATE TABLE t AS SELECT * FROM (VALUES (1, 'a,b', 0.5), (2, NULL, 1.5)) v (n, x, y)");
-    let said = client.query("COPY (SELECT * FROM t ORDER BY n) TO STDOUT WITH (FORMAT csv, HEADER)");
-    assert_eq!(String::from_utf8_lossy(&said.copied), "n,x,y\n1,\"a,b\",0.5\n2,,1.5\n");
-    assert_eq!(said.tags, ["COPY 2"]);
-    let said = client.query("COPY t (n, x) TO STDOUT");
-    assert!(String::from_utf8_lossy(&said.copied).contains("2\t\\N\n"), "{said:?}");
-    let said = client.query("COPY (SELECT 1::int AS n) TO STDOUT (FORMAT binary)");
-    assert!(said.copied.starts_with(b"PGCOPY\n\xff\r\n\0") && said.copied.ends_with(&[0, 0, 0, 1, 0xff, 0xff]));
-    let mut copy = |sql: &str, pieces: &[&[u8]], ends: bool| {
-        assert_eq!(client.query(sql).status, 0, "{sql}");
-        pieces.iter().for_each(|piece| client.send(b'd', piece));
-        if ends {
-            client.send(b'c', b"");
-        } else {
-            client.send(b'f', b"no\0");
-        }
-        client.answer()
-    };
-    let said = copy("COPY t (n, x, y) FROM STDIN", &[b"3\tc\\td\t2.", b"5\n4\t\\N\t1e1\n", b"\\.\n"], true);
-    assert_eq!(said.tags, ["COPY 2"], "{said:?}");
-    let said = copy("COPY t FROM STDIN WITH (FORMAT csv, HEADER)", &[b"n,x,y\n5,\"q \"\"r\"\"\n\",0\n"], true);
-    assert_eq!(said.tags, ["COPY 1"], "{said:?}");
-    // Nothing of what is broken off or broken.
-    assert_eq!(copy("COPY t FROM STDIN", &[b"6\tx\t1\n"], false).code(), "57014");
-    assert_eq!(copy("COPY t FROM STDIN", &[b"7\tx\n"], true).code(), "22000");
-    let said = copy("COPY t FROM STDIN", &[b"seven\tx\t1\n"], true);
-    assert!(!said.errors.is_empty(), "{said:?}");
-    let many: String = (0..20_000).map(|n| format!("{}\tm\t1\n", 100 + n)).collect();
-    let pieces: Vec<&[u8]> = many.as_bytes().chunks(10_000).collect();
-    assert_eq!(copy("COPY t FROM STDIN", &pieces, true).tags, ["COPY 20000"]);
-    let counted = client.query("SELECT count(*), min(n), max(n), count(x) FROM t");
-    let counted: Vec<&str> = counted.rows[0].iter().flatten().map(String::as_str).collect();
-    assert_eq!(counted, ["20005", "1", "20099", "20003"]);
-    assert_eq!(client.query("SELECT x FROM t WHERE n = 5").value(), "q \"r\"\n");
-    assert_eq!(client.query("SELECT x FROM t WHERE n = 3").value(), "c\td");
-    assert_eq!(client.query("COPY t FROM STDIN (FORMAT binary)").code(), "0A000");
-    assert_eq!(client.query("COPY nothing FROM STDIN").code(), "42P01");
-    // A client that leaves in the midst of it writes nothing.
-    client.query("COPY t FROM STDIN");
-    client.send(b'd', b"9\tx\t1\n");
-    drop(client);
-    let mut client = Client::connect(&address, None);
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(client.query("SELECT count(*) FROM t WHERE n = 9").value(), "0");
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub struct Answer {
     pub tags: Vec<String>,
     /// Codes and messages
     pub errors: Vec<(String, String)>,
+    /// Where in the text the last error is; 0 where that is not told
+    pub place: usize,
+    /// Settings that are told of
+    pub parameters: Vec<(String, String)>,
     pub notices: Vec<(String, String)>,
     /// Of the block: `I`, `T` or `E`
     pub status: u8,
@@ -80,9 +84,20 @@ impl Client {
 
     /// Connects, or is told why it may not.
     pub fn try_connect(address: &str, token: Option<&str>) -> Result<Client, (String, String)> {
+        Client::connect_with(address, token, &[])
+    }
+
+    /// The same with settings.
+    pub fn connect_with(
+        address: &str,
+        token: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> Result<Client, (String, String)> {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-        stream.write_all(&opening(196_608, b"user\0somebody\0database\0populace\0application_name\0test\0\0")).unwrap();
+        let mut said = "user\0somebody\0database\0populace\0application_name\0test\0".to_string();
+        settings.iter().for_each(|(name, value)| said += &format!("{name}\0{value}\0"));
+        stream.write_all(&opening(196_608, format!("{said}\0").as_bytes())).unwrap();
         let mut client = Client { stream, process: 0, secret: 0, parameters: vec![] };
         loop {
             let (kind, body) = client.receive().map_err(|e| ("".to_string(), e.to_string()))?;
@@ -155,7 +170,14 @@ impl Client {
                     answer.rows.push(row);
                 }
                 b'C' => answer.tags.push(text(&body)),
-                b'E' => answer.errors.push((field(&body, b'C'), field(&body, b'M'))),
+                b'E' => {
+                    answer.errors.push((field(&body, b'C'), field(&body, b'M')));
+                    answer.place = field(&body, b'P').parse().unwrap_or(0);
+                }
+                b'S' => {
+                    let mut parts = body.split(|b| *b == 0);
+                    answer.parameters.push((text(parts.next().unwrap()), text(parts.next().unwrap())));
+                }
                 b'N' => answer.notices.push((field(&body, b'C'), field(&body, b'M'))),
                 b'd' => answer.copied.extend(&body),
                 b's' => answer.tags.push("suspended".into()),

@@ -19,6 +19,14 @@ pub(super) struct Copy {
     pub unknown: Option<String>,
 }
 
+/// How far a line was looked through for its end.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    at: usize,
+    quoted: bool,
+    escaped: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Copied {
     /// The rows of a query
@@ -40,7 +48,7 @@ pub(super) fn read(mut words: Words<'_>) -> Option<Copy> {
         return None;
     }
     let what = if words.take_token(&Token::LParen) {
-        let query = words.within()?.to_string();
+        let query = words.within()?;
         (words.take("to") && words.take("stdout")).then_some(Copied::Out(query))?
     } else {
         let table = quoted_path(&mut words)?;
@@ -177,24 +185,24 @@ impl Copy {
         }
     }
 
-    /// The end of the first line of these bytes, after it; `None` while its end has not come.
-    pub fn line(&self, bytes: &[u8]) -> Option<usize> {
-        let mut quoted = false;
-        let mut escaped = false;
-        for (at, byte) in bytes.iter().enumerate() {
+    /// The end of the first line of these bytes, after it; `None` while its end has not come, which is then looked for
+    /// from where this has ended.
+    pub fn line(&self, bytes: &[u8], looked: &mut Looked) -> Option<usize> {
+        while let Some(byte) = bytes.get(looked.at) {
+            looked.at += 1;
             match byte {
-                _ if escaped => escaped = false,
-                b'\\' if self.format == Format::Text => escaped = true,
-                b'"' if self.format == Format::Csv => quoted = !quoted,
-                b'\n' if !quoted => return Some(at + 1),
+                _ if looked.escaped => looked.escaped = false,
+                b'\\' if self.format == Format::Text => looked.escaped = true,
+                b'"' if self.format == Format::Csv => looked.quoted = !looked.quoted,
+                b'\n' if !looked.quoted => return Some(std::mem::take(looked).at),
                 _ => {}
             }
         }
         None
     }
 
-    /// The values of a line, less its end; `None` for one that is not UTF-8.
-    pub fn values(&self, line: &[u8]) -> Option<Vec<Option<String>>> {
+    /// The values of a line, less its end, and of more than so many one more; `None` for one that is not UTF-8.
+    pub fn values(&self, line: &[u8], most: usize) -> Option<Vec<Option<String>>> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
@@ -231,7 +239,7 @@ impl Copy {
                     value.clear();
                     raw.clear();
                     was_quoted = false;
-                    if end.is_none() {
+                    if end.is_none() || values.len() > most {
                         return Some(values);
                     }
                 }
@@ -256,7 +264,7 @@ mod tests {
     fn copies_to_and_from_the_client_are_read() {
         let out =
             copy("COPY (SELECT ')' AS a FROM (SELECT 1) t) TO STDOUT WITH (FORMAT csv, HEADER true, DELIMITER ';')");
-        assert_eq!(out.what, Copied::Out("SELECT ')' AS a FROM (SELECT 1) t".into()));
+        assert_eq!(out.what, Copied::Out("      SELECT ')' AS a FROM (SELECT 1) t".into()));
         assert_eq!((out.format, out.header, out.delimiter, out.null.as_str()), (Format::Csv, true, b';', ""));
         let of_table = copy("copy public.\"Usa\" (age, \"a b\") to stdout (format binary)");
         assert_eq!(of_table.what, Copied::Out("SELECT \"age\", \"a b\" FROM \"public\".\"Usa\"".into()));
@@ -283,8 +291,11 @@ mod tests {
                 copy.write(value.map(str::as_bytes), &mut line);
             }
             line.push(b'\n');
-            assert_eq!(copy.line(&line), Some(line.len()), "{sql}");
-            let read = copy.values(&line).unwrap();
+            let mut looked = Looked::default();
+            assert!((0..line.len()).all(|end| copy.line(&line[..end], &mut looked).is_none()), "{sql}");
+            assert_eq!(copy.line(&line, &mut looked), Some(line.len()), "{sql}");
+            assert_eq!(copy.values(&line, 3).unwrap().len(), 4);
+            let read = copy.values(&line, 100).unwrap();
             let read: Vec<Option<&str>> = read.iter().map(Option::as_deref).collect();
             assert_eq!(read, values, "{sql}");
         }

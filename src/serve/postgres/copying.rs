@@ -1,8 +1,8 @@
-//! COPY at work: rows of a query to the client, and lines of the client into a table.
+//! COPY at work: rows of a query to the client, and rows of the client into a table.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -12,21 +12,27 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::catalog::COPIED;
+use super::binary::{SIGNATURE, Tuples};
+use super::catalog::{Asked, COPIED};
 use super::copy::{Copied, Copy, Format};
+use super::lines::Lines;
 use super::messages::Frontend;
 use super::session::{Session, Stop, most};
 use super::text::{Piece, What};
+use super::types;
 use crate::catalog::Role;
 use crate::engine::{Engine, Error, ErrorKind};
 use crate::serve::observed::Named;
 use crate::sql::quoted_name;
 
-/// Lines that become one batch.
-const BATCH: usize = 4096;
+/// Rows that become one batch.
+pub(super) const BATCH: usize = 4096;
 
-/// The longest line.
-const LINE: usize = 16 << 20;
+/// Bytes of rows that become one, though they are fewer.
+pub(super) const BYTES: usize = 8 << 20;
+
+/// The longest row.
+pub(super) const ROW: usize = 16 << 20;
 
 impl Session {
     pub async fn copy(&mut self, copy: &Copy) -> Result<(), Stop> {
@@ -38,10 +44,6 @@ impl Session {
         match &copy.what {
             Copied::Out(query) => self.copy_out(copy, query).await,
             Copied::In { table, columns } => {
-                if copy.format == Format::Binary {
-                    let text = "rows are copied in as text or CSV, not in binary";
-                    return Err(Error::new(ErrorKind::Unsupported, text).into());
-                }
                 self.writes();
                 self.copy_in(copy, table, columns).await?;
                 self.wrote();
@@ -52,17 +54,18 @@ impl Session {
 
     async fn copy_out(&mut self, copy: &Copy, query: &str) -> Result<(), Stop> {
         let piece = Piece { text: query.into(), before: 0, what: What::Sql };
-        let statement = self.parsed(&piece).await?;
+        let Asked { statement, names, .. } = self.parsed(&piece).await?;
         if !statement.is_query() {
             return Err(Error::new(ErrorKind::Usage, "COPY … TO STDOUT is of a table or a query").into());
         }
         let mut flow = self.start("copy", statement, None).await?;
+        flow.schema = names.told(flow.schema);
         let columns = flow.schema.fields().len();
         let binary = copy.format == Format::Binary;
         self.socket.said.copy(b'H', columns, binary);
-        if binary {
-            self.socket.said.message(b'd', |b| b.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"));
-        } else if copy.header {
+        // It stands in one message with what follows, which is how clients read it.
+        let mut head = if binary { [SIGNATURE, &[0; 8]].concat() } else { vec![] };
+        if copy.header && !binary {
             let names = flow.schema.fields().clone();
             self.socket.said.message(b'd', |b| {
                 for (at, field) in names.iter().enumerate() {
@@ -80,6 +83,7 @@ impl Session {
             let at = out.len();
             out.extend_from_slice(&[0; 4]);
             if binary {
+                out.append(&mut head);
                 out.extend_from_slice(&(values.len() as i16).to_be_bytes());
                 values.iter().for_each(|values| values.field(row, true, out));
             } else {
@@ -101,7 +105,10 @@ impl Session {
         })
         .await?;
         if binary {
-            self.socket.said.message(b'd', |b| b.extend_from_slice(&(-1_i16).to_be_bytes()));
+            self.socket.said.message(b'd', |b| {
+                b.append(&mut head);
+                b.extend_from_slice(&(-1_i16).to_be_bytes());
+            });
         }
         self.socket.said.step(b'c');
         self.socket.said.done(&format!("COPY {}", flow.rows));
@@ -112,19 +119,27 @@ impl Session {
     async fn copy_in(&mut self, copy: &Copy, table: &str, columns: &[String]) -> Result<(), Stop> {
         // A client that may not write is told before it sends a line.
         self.who.must_be(Role::Writer)?;
-        let columns = match columns {
-            [] => self.columns_of(table).await?,
-            named => named.to_vec(),
+        let binary = copy.format == Format::Binary;
+        let (mut rows, schema) = if binary {
+            let rows = Tuples::new(self.columns_of(table, columns).await?);
+            let schema = rows.schema().clone();
+            (Rows::Tuples(rows), schema)
+        } else {
+            let columns = match columns {
+                [] => self.columns_of(table, &[]).await?.into_iter().map(|(name, _)| name).collect(),
+                named => named.to_vec(),
+            };
+            let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+            let schema: SchemaRef = Arc::new(Schema::new(fields));
+            (Rows::Lines(Lines::new(copy, schema.clone())), schema)
         };
-        let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
         let (sender, receiver) = mpsc::channel(2);
-        let lines = Lines { schema: schema.clone(), receiver: Mutex::new(Some(receiver)) };
-        let source = StreamingTable::try_new(schema.clone(), vec![Arc::new(lines)]).map_err(|e| Error::from(&e))?;
-        let quoted: Vec<String> = columns.iter().map(|name| quoted_name(name)).collect();
-        let quoted = quoted.join(", ");
+        let batches = Batches { schema: schema.clone(), receiver: Mutex::new(Some(receiver)) };
+        let source = StreamingTable::try_new(schema.clone(), vec![Arc::new(batches)]).map_err(|e| Error::from(&e))?;
+        let quoted = listed(schema.fields().iter().map(|field| field.name()));
         let text = format!("INSERT INTO {table} ({quoted}) SELECT {quoted} FROM pg_catalog.{COPIED}");
         self.known().await?;
+        self.zoned().await?;
         let given = self.given();
         let until = (Instant::now() + given, given);
         let (host, who, engine) = (self.host.clone(), self.who.clone(), self.engine.clone());
@@ -145,9 +160,8 @@ impl Session {
             answer.all().await
         });
         let mut written = tokio_util::task::AbortOnDropHandle::new(written);
-        self.socket.said.copy(b'G', columns.len(), false);
+        self.socket.said.copy(b'G', schema.fields().len(), binary);
         self.pressed(until).await?;
-        let mut lines = Reader { copy, schema, rest: vec![], rows: vec![], count: 0, skip: copy.header, over: false };
         let ended = loop {
             let cancel = self.cancel.clone();
             let message = tokio::select! {
@@ -159,9 +173,9 @@ impl Session {
                 done = &mut written => break Some(done),
             };
             match message? {
-                Frontend::CopyData(bytes) => lines.take(bytes)?,
+                Frontend::CopyData(bytes) => rows.take(&bytes)?,
                 Frontend::CopyDone => {
-                    lines.end()?;
+                    rows.end()?;
                     break None;
                 }
                 Frontend::CopyFail(why) => {
@@ -172,7 +186,7 @@ impl Session {
                 _ => return Err(super::messages::broken("it is none of a copy").into()),
             }
             let mut broken_off = false;
-            while let Some(batch) = lines.batch(false)? {
+            while let Some(batch) = rows.batch(false)? {
                 broken_off |= self.guarded(until, async { Ok(sender.send(Some(batch)).await) }).await?.is_err();
             }
             if broken_off {
@@ -182,7 +196,7 @@ impl Session {
         let done = match ended {
             Some(done) => done,
             None => {
-                while let Some(batch) = lines.batch(true)? {
+                while let Some(batch) = rows.batch(true)? {
                     if self.guarded(until, async { Ok(sender.send(Some(batch)).await) }).await?.is_err() {
                         break;
                     }
@@ -193,96 +207,78 @@ impl Session {
             }
         };
         done.map_err(|_| Error::new(ErrorKind::Internal, "the copy ended without a word"))??;
-        self.socket.said.done(&format!("COPY {}", lines.count));
+        self.socket.said.done(&format!("COPY {}", rows.count()));
         Ok(())
     }
 
-    /// The columns of a table, in their order.
-    async fn columns_of(&mut self, table: &str) -> Result<Vec<String>, Stop> {
-        let piece = Piece { text: format!("SELECT * FROM {table} LIMIT 0"), before: 0, what: What::Sql };
-        let statement = self.parsed(&piece).await?;
+    /// These columns of a table, or all where none are named, with the numbers of their types.
+    async fn columns_of(&mut self, table: &str, columns: &[String]) -> Result<Vec<(String, u32)>, Stop> {
+        let shown = if columns.is_empty() { "*".into() } else { listed(columns) };
+        let piece = Piece { text: format!("SELECT {shown} FROM {table} LIMIT 0"), before: 0, what: What::Sql };
+        let statement = self.parsed(&piece).await?.statement;
         let mut flow = self.start("copy", statement, None).await?;
         self.count(&mut flow).await?;
-        Ok(flow.schema.fields().iter().map(|field| field.name().clone()).collect())
+        Ok(flow.schema.fields().iter().map(|field| (field.name().clone(), types::oid(field.data_type()))).collect())
     }
 }
 
-/// Lines of the client, as batches.
-struct Reader<'a> {
-    copy: &'a Copy,
-    schema: SchemaRef,
-    /// What of a line has come
-    rest: Vec<u8>,
-    rows: Vec<Vec<Option<String>>>,
-    count: u64,
-    /// The line with the names
-    skip: bool,
-    /// After `\.`
-    over: bool,
+/// Names as they stand in a statement.
+fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().map(|name| quoted_name(name)).collect::<Vec<_>>().join(", ")
 }
 
-impl Reader<'_> {
-    fn take(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.rest.extend_from_slice(&bytes);
-        let mut from = 0;
-        while let Some(length) = self.copy.line(&self.rest[from..]) {
-            let line = self.rest[from..from + length].to_vec();
-            from += length;
-            self.line(&line)?;
-        }
-        self.rest.drain(..from);
-        match self.rest.len() > LINE {
-            true => Err(Error::new(ErrorKind::Limit, format!("a line has more than {LINE} bytes"))),
-            false => Ok(()),
+/// Rows of the client, as batches.
+enum Rows<'a> {
+    Lines(Lines<'a>),
+    Tuples(Tuples),
+}
+
+impl Rows<'_> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        match self {
+            Rows::Lines(rows) => rows.take(bytes),
+            Rows::Tuples(rows) => rows.take(bytes),
         }
     }
 
-    fn end(&mut self) -> Result<(), Error> {
-        let rest = std::mem::take(&mut self.rest);
-        if rest.is_empty() { Ok(()) } else { self.line(&rest) }
+    /// What is left when all has come.
+    fn end(&mut self) -> Result<(), Stop> {
+        match self {
+            Rows::Lines(rows) => rows.end(),
+            Rows::Tuples(rows) => rows.end(),
+        }
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
-        self.over |= line.trim_ascii_end() == b"\\.";
-        if self.over || std::mem::take(&mut self.skip) {
-            return Ok(());
+    /// The rows that have come, once there are enough of them, or they are the last.
+    fn batch(&mut self, last: bool) -> Result<Option<RecordBatch>, Stop> {
+        match self {
+            Rows::Lines(rows) => rows.batch(last),
+            Rows::Tuples(rows) => rows.batch(last),
         }
-        self.count += 1;
-        let wrong =
-            |why: String| Err(Error::new(ErrorKind::Execution, format!("line {} of the copy {why}", self.count)));
-        let Some(values) = self.copy.values(line) else { return wrong("is not UTF-8".into()) };
-        let wanted = self.schema.fields().len();
-        if values.len() != wanted {
-            return wrong(format!("has {} values, and {wanted} columns are written", values.len()));
-        }
-        self.rows.push(values);
-        Ok(())
     }
 
-    /// The rows that have come, once there are enough of them.
-    fn batch(&mut self, last: bool) -> Result<Option<RecordBatch>, Error> {
-        if self.rows.is_empty() || (self.rows.len() < BATCH && !last) {
-            return Ok(None);
+    fn count(&self) -> u64 {
+        match self {
+            Rows::Lines(rows) => rows.count,
+            Rows::Tuples(rows) => rows.count,
         }
-        let mut columns: Vec<Vec<Option<String>>> = vec![vec![]; self.schema.fields().len()];
-        for row in self.rows.drain(..) {
-            row.into_iter().zip(&mut columns).for_each(|(value, column)| column.push(value));
-        }
-        let columns = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
-        let batch = RecordBatch::try_new(self.schema.clone(), columns);
-        batch.map(Some).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))
     }
+}
+
+/// That what is copied in is not of the form that it is said to be of.
+pub(super) fn broken(why: &str) -> Stop {
+    Stop::Coded("22P04", Error::new(ErrorKind::Execution, format!("the copy is broken: {why}")))
 }
 
 /// The batches as a table, which is read once.
 #[derive(Debug)]
-struct Lines {
+struct Batches {
     schema: SchemaRef,
     /// Without its end, the copy was broken off
     receiver: Mutex<Option<mpsc::Receiver<Option<RecordBatch>>>>,
 }
 
-impl PartitionStream for Lines {
+impl PartitionStream for Batches {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }

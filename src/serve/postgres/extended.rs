@@ -5,11 +5,13 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use tokio::time::Instant;
 
+use super::catalog::Asked;
 use super::flow::Flow;
 use super::messages::{Bind, Named, Severity, broken};
+use super::names::Names;
 use super::parameters::{parameter, stand_in};
-use super::session::{Session, Stop, too_long};
-use super::simple::no_cursor;
+use super::session::{Place, Session, Stop, too_long};
+use super::simple::{no_cursor, single};
 use super::sqlstate;
 use super::text::{Control, Piece, What};
 use super::types;
@@ -25,17 +27,20 @@ const PREPARED: usize = 16 << 20;
 const PORTALS: usize = 1000;
 
 /// A statement that is kept, with places for values.
+#[derive(Clone)]
 pub(super) struct Prepared {
     /// Nothing where the text was empty
     what: Option<What>,
-    text: String,
+    place: Place,
     statement: Option<Statement>,
     answers: Answers,
+    /// What its columns are called
+    names: Names,
     /// How many values it takes
     takes: usize,
     /// Those of them that the statement is planned with: what is asked of tables without rows needs few
     uses: Vec<usize>,
-    /// The types that the client has named; 0 where it has not
+    /// The types of the values: those that the client has named, then those that are written beside them; 0 for others
     types: Vec<u32>,
     /// What the client was told of its rows
     described: Option<Option<SchemaRef>>,
@@ -45,9 +50,10 @@ impl Prepared {
     pub fn empty() -> Prepared {
         Prepared {
             what: None,
-            text: String::new(),
+            place: Place::default(),
             statement: None,
             answers: Answers::Done(String::new(), false),
+            names: Names::default(),
             takes: 0,
             uses: vec![],
             types: vec![],
@@ -55,18 +61,26 @@ impl Prepared {
         }
     }
 
-    pub fn new(piece: Piece, statement: Option<Statement>, types: Vec<u32>) -> Prepared {
+    pub fn new(piece: Piece, asked: Option<Asked>, mut types: Vec<u32>) -> Prepared {
         // Clients that ask about types know this one: oid[].
-        let types = if types.is_empty() && super::catalog::asks_for_types(&piece.text) { vec![1028] } else { types };
-        let answers = match &statement {
-            Some(statement) => Answers::of(statement, &piece.text),
-            None => Answers::Done(String::new(), false),
+        if types.is_empty() && super::catalog::asks_for_types(&piece.text) {
+            types.push(1028);
+        }
+        let place = Place::new(&piece.text, piece.before);
+        let what = Some(piece.what);
+        let Some(Asked { statement, takes, names }) = asked else {
+            return Prepared { what, place, types, ..Prepared::empty() };
         };
-        let (statement, uses) = statement.map(Statement::renumbered).unzip();
-        let uses = uses.unwrap_or_default();
-        let used = uses.last().map_or(0, |last| last + 1);
-        let takes = used.max(super::catalog::parameters(&piece.text));
-        Prepared { what: Some(piece.what), text: piece.text, statement, answers, takes, uses, types, described: None }
+        let answers = Answers::of(&statement, &piece.text);
+        let (statement, uses) = statement.renumbered();
+        types.resize(takes.max(types.len()), 0);
+        for (at, kind) in statement.parameter_types() {
+            let at = uses.get(at).and_then(|at| types.get_mut(*at));
+            if let Some(oid) = at.filter(|oid| **oid == 0) {
+                *oid = types::oid(&kind);
+            }
+        }
+        Prepared { what, place, statement: Some(statement), answers, names, takes, uses, types, described: None }
     }
 }
 
@@ -109,12 +123,17 @@ impl Session {
             let error = Error::new(ErrorKind::Exists, format!("there is a prepared statement {name} already"));
             return Err(error.hint(format!("DEALLOCATE {name} forgets it")).into());
         }
-        let kept: usize = self.prepared.values().map(|p| p.text.len() + 200).sum();
+        let kept: usize = self.prepared.values().map(|p| p.place.text.len() + 200).sum();
         if kept + sql.len() > PREPARED {
             let text = format!("the prepared statements of the connection have more than {PREPARED} bytes");
             return Err(Error::new(ErrorKind::Limit, text).hint("DEALLOCATE ALL forgets them").into());
         }
-        let prepared = self.prepare(sql, types).await?;
+        self.place = Place::new(sql, 0);
+        let piece = single(sql)?;
+        if let Some(piece) = &piece {
+            self.place = Place::new(&piece.text, piece.before);
+        }
+        let prepared = self.prepare(piece, types).await?;
         self.prepared.insert(name, Arc::new(prepared));
         self.socket.said.step(b'1');
         Ok(())
@@ -135,13 +154,9 @@ impl Session {
             [one] => *one,
             each => each.get(at).copied().unwrap_or(0),
         };
-        // A text that a client leaves the type of to us is what the statement says that it is.
-        let written = prepared.statement.as_ref().map(Statement::parameter_types).unwrap_or_default();
         let value = |(at, value): (usize, &Option<Vec<u8>>)| {
-            let said = prepared.types.get(at).copied().filter(|oid| *oid != 0);
-            let is_it = |(place, _): &&(usize, arrow::datatypes::DataType)| prepared.uses.get(*place) == Some(&at);
-            let oid = said.or_else(|| Some(types::oid(&written.iter().find(is_it)?.1)));
-            parameter(at, oid.unwrap_or(0), format(at) == 1, value.as_deref())
+            let oid = prepared.types.get(at).copied().unwrap_or(0);
+            parameter(at, oid, format(at) == 1, value.as_deref())
         };
         let values: Vec<Parameter> = values.iter().enumerate().map(value).collect::<Result<_, _>>()?;
         let values = prepared.uses.iter().filter_map(|at| values.get(*at).cloned()).collect();
@@ -174,23 +189,16 @@ impl Session {
         match named {
             Named::Statement(name) => {
                 let prepared = self.kept(&name)?;
+                self.place = prepared.place.clone();
                 let (types, schema) = self.described(&prepared).await?;
                 self.socket.said.parameters(&types);
                 self.tell_columns(schema.as_ref().map(|schema| types::columns(schema, &[])));
-                let told = Prepared {
-                    what: prepared.what.clone(),
-                    text: prepared.text.clone(),
-                    statement: prepared.statement.clone(),
-                    answers: prepared.answers.clone(),
-                    takes: prepared.takes,
-                    uses: prepared.uses.clone(),
-                    types,
-                    described: Some(schema),
-                };
+                let told = Prepared { types, described: Some(schema), ..Prepared::clone(&prepared) };
                 self.prepared.insert(name, Arc::new(told));
             }
             Named::Portal(name) => {
                 let mut portal = self.portals.remove(&name).ok_or_else(|| no_cursor(&name))?;
+                self.place = portal.prepared.place.clone();
                 let begun = self.begun(&mut portal).await;
                 let schema = match (&portal.state, &portal.prepared.described) {
                     (State::Flowing(flow), _) => Some(flow.schema.clone()),
@@ -221,15 +229,10 @@ impl Session {
         };
         self.may_run()?;
         self.known().await?;
+        self.zoned().await?;
         if prepared.takes == 0 && prepared.answers != Answers::Rows {
             return Ok((types, None));
         }
-        statement.parameter_types().into_iter().for_each(|(at, kind)| {
-            let place = prepared.uses.get(at).and_then(|at| types.get_mut(*at));
-            if let Some(oid) = place.filter(|oid| **oid == 0) {
-                *oid = types::oid(&kind);
-            }
-        });
         let given = self.given();
         let (host, who, engine) = (self.host.clone(), self.who.clone(), self.engine.clone());
         let action = Action { protocol: "postgres", action: "describe" };
@@ -251,7 +254,7 @@ impl Session {
                 *oid = types::oid(kind);
             }
         }
-        let schema = (prepared.answers == Answers::Rows).then_some(found.schema);
+        let schema = (prepared.answers == Answers::Rows).then(|| prepared.names.told(found.schema));
         Ok((text(types), schema))
     }
 
@@ -281,13 +284,15 @@ impl Session {
         self.may_run()?;
         let statement = statement.with_parameters(&portal.values).map_err(|e| Error::from(&e))?;
         let described = portal.prepared.described.clone().flatten();
-        let flow = self.start("query", statement, described.as_ref()).await?;
+        let mut flow = self.start("query", statement, described.as_ref()).await?;
+        flow.schema = portal.prepared.names.told(flow.schema);
         portal.state = State::Flowing(Box::new(flow));
         Ok(())
     }
 
     pub async fn execute(&mut self, name: &str, most: i32) -> Result<(), Stop> {
         let mut portal = self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
+        self.place = portal.prepared.place.clone();
         let done = self.executed(&mut portal, most.max(0) as u64).await;
         if done.is_err() {
             // What has failed holds no place any more.
@@ -397,7 +402,7 @@ impl Session {
         formats: Option<&[i16]>,
     ) -> Result<(), Stop> {
         let mut portal = self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
-        let done = self.fetched(&mut portal, rows, moves, formats).await;
+        let done = self.fetched(&mut portal, rows, moves, formats).await.map_err(Stop::without_place);
         if done.is_err() {
             portal.state = State::Done;
         }

@@ -53,6 +53,7 @@ impl Session {
         described: Option<&SchemaRef>,
     ) -> Result<Flow, Stop> {
         self.known().await?;
+        self.zoned().await?;
         let given = self.given();
         let until = (Instant::now() + given, given);
         let (host, who, engine) = (self.host.clone(), self.who.clone(), self.engine.clone());
@@ -114,8 +115,9 @@ impl Session {
             }
             match self.next(flow).await? {
                 Some(batch) => {
+                    let zone = self.settings.zone().tz;
                     let of = |(column, field): (_, &arrow::datatypes::FieldRef)| {
-                        Values::of(column, types::oid(field.data_type()))
+                        Values::of(column, types::oid(field.data_type()), zone)
                     };
                     let values = batch.columns().iter().zip(flow.schema.fields()).map(of).collect::<Result<_, _>>();
                     let values = values

@@ -3,6 +3,8 @@
 //! What a client sends is held against its own length before anything is read of it: a field that would reach beyond its
 //! message is an error, never a panic, and never taken from the message after it.
 
+use std::borrow::Cow;
+
 use crate::engine::{Error, ErrorKind};
 
 /// What a client asks before it says who it is.
@@ -241,7 +243,7 @@ impl Severity {
 pub(super) struct Report<'a> {
     pub severity: Severity,
     pub code: &'a str,
-    pub message: &'a str,
+    pub message: Cow<'a, str>,
     pub hint: Option<&'a str>,
     /// Where in the text, in characters from 1
     pub position: Option<usize>,
@@ -345,7 +347,7 @@ impl Said {
             field(b'S', report.severity.name());
             field(b'V', report.severity.name());
             field(b'C', report.code);
-            field(b'M', report.message);
+            field(b'M', &report.message);
             if let Some(hint) = report.hint {
                 field(b'H', hint);
             }

@@ -1,15 +1,19 @@
 //! PostgreSQL's protocol: the same statements, by the same people and within the same bounds, for clients of PostgreSQL.
 //!
 //! `messages` reads and writes the bytes, `startup` finds out who is there, `session` answers their messages: texts of
-//! statements (`simple`), statements that are prepared (`extended`), rows copied (`copying`). Each statement goes through
-//! [`Host`] as one over HTTP does. What clients ask of the system's own tables, `catalog` makes up.
+//! statements (`simple`), statements that are prepared (`extended`), rows copied (`copying`, by `lines` or in `binary`).
+//! Each statement goes through [`Host`] as one over HTTP does. What clients ask of the system's own tables, `catalog`
+//! makes up; what columns are called, `names` says.
 
+mod binary;
 mod catalog;
 mod copy;
 mod copying;
 mod extended;
 mod flow;
+mod lines;
 mod messages;
+mod names;
 mod parameters;
 mod session;
 mod settings;
@@ -20,6 +24,7 @@ mod startup;
 mod text;
 mod types;
 mod values;
+mod zones;
 
 use std::collections::HashMap;
 use std::io;

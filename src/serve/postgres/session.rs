@@ -5,12 +5,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use datafusion::logical_expr::{LogicalPlan, ResetVariable, SetVariable, Statement};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::extended::{Portal, Prepared};
 use super::messages::{Frontend, Report, Severity};
-use super::settings::Settings;
+use super::settings::{Settings, spelled};
 use super::socket::{Lost, Socket};
 use super::sqlstate;
 use crate::engine::{Engine, Error, ErrorKind};
@@ -41,6 +42,18 @@ pub(super) enum Stop {
     /// The same, with a code that says more than the error's kind
     Coded(&'static str, Error),
     Lost(Lost),
+}
+
+impl Stop {
+    /// The same of a statement that the client has not just sent: places in it would be taken for those of another.
+    pub fn without_place(self) -> Stop {
+        let of = |error: Error| Error { position: None, ..error };
+        match self {
+            Stop::Failed(error) => Stop::Failed(of(error)),
+            Stop::Coded(code, error) => Stop::Coded(code, of(error)),
+            lost @ Stop::Lost(_) => lost,
+        }
+    }
 }
 
 impl From<Error> for Stop {
@@ -97,6 +110,23 @@ pub(super) struct Session {
     pub portals: HashMap<String, Portal>,
     /// Whether messages are passed over up to the next Sync
     pub passing: bool,
+    /// What the message at work is about
+    pub place: Place,
+    /// The zone that the engine goes by, where it is not UTC
+    pub zone: Option<String>,
+}
+
+/// The text of a statement, and how many characters of what was sent came before it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    pub text: Arc<str>,
+    pub before: usize,
+}
+
+impl Place {
+    pub fn new(text: &str, before: usize) -> Place {
+        Place { text: text.into(), before }
+    }
 }
 
 impl Session {
@@ -104,7 +134,7 @@ impl Session {
     pub async fn answer(mut self) {
         if let Some(last) = self.answered().await {
             let (code, error) = last;
-            let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, ("", 0)) };
+            let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, &Place::default()) };
             self.socket.said.report(&report);
             self.socket.end(TO_SAY_IT).await;
         }
@@ -149,6 +179,7 @@ impl Session {
             return Ok(());
         }
         self.cancel = self.running.begin();
+        self.place = Place::default();
         let done = match message {
             Frontend::Query(sql) => {
                 self.passing = false;
@@ -188,27 +219,48 @@ impl Session {
             Ok(()) => Ok(()),
             Err(Stop::Lost(lost)) => Err(lost),
             Err(stop) => {
-                self.failed(&stop, ("", 0));
+                self.failed(&stop);
                 self.passing = true;
                 Ok(())
             }
         }
     }
 
-    /// Tells that a statement has failed: its text, and how many characters were before it.
-    pub fn failed(&mut self, stop: &Stop, place: (&str, usize)) {
+    /// Tells that the statement has failed.
+    pub fn failed(&mut self, stop: &Stop) {
         let (code, error) = match stop {
             Stop::Failed(error) => (sqlstate::code(error), error),
             Stop::Coded(code, error) => (*code, error),
             Stop::Lost(_) => return,
         };
-        self.socket.said.report(&Report { code, ..sqlstate::report(error, Severity::Error, place) });
+        self.socket.said.report(&Report { code, ..sqlstate::report(error, Severity::Error, &self.place) });
         if let Block::Open(writes) = self.block {
             self.block = Block::Failed(writes);
         }
     }
 
+    /// Has the engine go by the zone that the connection has set, for moments that are written without one.
+    pub async fn zoned(&mut self) -> Result<(), Stop> {
+        const OPTION: &str = "datafusion.execution.time_zone";
+        let zone = self.settings.zone().named().map(String::from);
+        if zone == self.zone {
+            return Ok(());
+        }
+        let set = match zone.clone() {
+            Some(value) => Statement::SetVariable(SetVariable { variable: OPTION.into(), value }),
+            None => Statement::ResetVariable(ResetVariable { variable: OPTION.into() }),
+        };
+        // It is a setting of the connection, which everybody may set, and not the engine's, which few may.
+        let done = self.engine.context().execute_logical_plan(LogicalPlan::Statement(set)).await;
+        done.map_err(|e| Error::from(&e))?;
+        self.zone = zone;
+        Ok(())
+    }
+
     fn ready(&mut self) {
+        for (name, value) in self.settings.changed() {
+            self.socket.said.parameter(spelled(name), &value);
+        }
         self.socket.said.ready(match self.block {
             Block::None => b'I',
             Block::Open(_) => b'T',
@@ -224,7 +276,7 @@ impl Session {
             _ => ["error", "fatal", "panic"].contains(&least.as_str()),
         };
         if !quiet {
-            self.socket.said.report(&Report { severity, code, message, hint: None, position: None });
+            self.socket.said.report(&Report { severity, code, message: message.into(), hint: None, position: None });
         }
     }
 

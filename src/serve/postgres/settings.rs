@@ -1,6 +1,9 @@
 //! What clients ask and set of the connection itself: its settings, by their names in small letters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::zones::Zone;
 
 /// The version that clients take this for: what they may ask is that of this one.
 pub(super) const VERSION: &str = concat!("15.8 (Populace ", env!("CARGO_PKG_VERSION"), ")");
@@ -76,17 +79,40 @@ pub(super) fn spelled(name: &str) -> &str {
     SPELLED.iter().find(|(plain, _)| *plain == name).map_or(name, |(_, spelled)| spelled)
 }
 
-/// The settings of a connection.
+/// The settings of a connection; what is cloned is the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Settings {
-    set: BTreeMap<&'static str, String>,
+pub(super) struct Settings(Arc<Mutex<Set>>);
+
+#[derive(Debug, Default)]
+struct Set {
+    values: BTreeMap<&'static str, String>,
+    /// As they were when the connection began, which is what they go back to
+    first: BTreeMap<&'static str, String>,
+    /// Those that have changed since the client was told of them
+    changed: BTreeSet<&'static str>,
+}
+
+impl Set {
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, first, _) = KNOWN.iter().find(|(known, ..)| *known == name)?;
+        Some(self.values.get(name).map_or(first, String::as_str))
+    }
+
+    fn put(&mut self, name: &'static str, value: Option<String>) {
+        let was = self.get(name).map(String::from);
+        match value {
+            Some(value) => _ = self.values.insert(name, value),
+            None => _ = self.values.remove(name),
+        }
+        if self.get(name) != was.as_deref() && KNOWN.iter().any(|(known, _, told)| *known == name && *told) {
+            self.changed.insert(name);
+        }
+    }
 }
 
 /// What came of a change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It is done; clients that follow it are told
-    Told(&'static str),
     Done,
     /// There is none, or it has no meaning here
     Ignored,
@@ -96,68 +122,99 @@ pub(super) enum Change {
     Refused(&'static str),
 }
 
+impl Change {
+    /// What there is to say of a change that was not made, if somebody is to be told.
+    pub fn refusal(&self, name: &str) -> Option<String> {
+        match self {
+            Change::Done | Change::Ignored => None,
+            Change::Fixed => Some(format!("{name} cannot be changed")),
+            Change::Refused(why) => Some(format!("{name} cannot be set so: {why}")),
+        }
+    }
+}
+
 impl Settings {
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let known = KNOWN.iter().find(|(known, ..)| *known == name)?;
-        Some(self.set.get(name).map_or(known.1, String::as_str))
+    fn now(&self) -> MutexGuard<'_, Set> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.now().get(name).map(String::from)
     }
 
     /// All of them.
     pub fn all(&self) -> Vec<(&'static str, String)> {
-        let value = |(name, value, _): &(&'static str, &str, bool)| {
-            (*name, self.set.get(name).cloned().unwrap_or_else(|| (*value).to_string()))
-        };
-        KNOWN.iter().map(value).collect()
+        let set = self.now();
+        KNOWN.iter().filter_map(|(name, ..)| Some((*name, set.get(name)?.to_string()))).collect()
     }
 
-    /// Those that a client is told when it connects.
-    pub fn told(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        KNOWN.iter().filter(|(.., told)| *told).filter_map(|(name, ..)| Some((*name, self.get(name)?)))
+    /// Those that a client is told when it connects, as they are from then on.
+    pub fn begin(&self) -> Vec<(&'static str, String)> {
+        let mut set = self.now();
+        set.changed.clear();
+        set.first = set.values.clone();
+        let told = KNOWN.iter().filter(|(.., told)| *told);
+        told.filter_map(|(name, ..)| Some((*name, set.get(name)?.to_string()))).collect()
+    }
+
+    /// Those that a client is to be told of, as they have changed.
+    pub fn changed(&self) -> Vec<(&'static str, String)> {
+        let mut set = self.now();
+        let changed = std::mem::take(&mut set.changed);
+        changed.into_iter().filter_map(|name| Some((name, set.get(name)?.to_string()))).collect()
     }
 
     /// What is known of the connection itself, which the client cannot change.
-    pub fn fix(&mut self, name: &'static str, value: impl Into<String>) {
-        self.set.insert(name, value.into());
+    pub fn fix(&self, name: &'static str, value: impl Into<String>) {
+        self.now().put(name, Some(value.into()));
     }
 
     /// Sets a value, or that which it had at first.
-    pub fn set(&mut self, name: &str, value: Option<String>) -> Change {
-        let Some((name, was, told)) = KNOWN.iter().find(|(known, ..)| *known == name) else { return Change::Ignored };
+    pub fn set(&self, name: &str, value: Option<String>) -> Change {
+        let Some((name, ..)) = KNOWN.iter().find(|(known, ..)| *known == name) else { return Change::Ignored };
+        let mut set = self.now();
         let value = value.map(|value| value.trim().to_string());
         if FIXED.contains(name) {
-            let same = value.as_deref().is_none_or(|value| self.get(name) == Some(value) || *was == value);
+            let same = value.as_deref().is_none_or(|value| set.get(name) == Some(value));
             return if same { Change::Done } else { Change::Fixed };
         }
-        let plain = value.as_deref().unwrap_or_default().to_lowercase();
-        match *name {
-            "client_encoding" if !["", "utf8", "utf-8", "unicode", "sql_ascii"].contains(&plain.as_str()) => {
-                return Change::Refused("texts are UTF-8 here, and nothing else");
-            }
-            "timezone" if !["", "utc", "gmt", "etc/utc", "z", "0", "default", "local"].contains(&plain.as_str()) => {
-                // Moments are told in UTC, whatever the client would like: saying otherwise would shift them.
-                return Change::Ignored;
-            }
-            "datestyle" if !plain.is_empty() && !plain.starts_with("iso") => {
-                return Change::Refused("dates are told as ISO has them");
-            }
+        let Some(value) = value else {
+            let first = set.first.get(name).cloned();
+            set.put(name, first);
+            return Change::Done;
+        };
+        let plain = value.to_lowercase();
+        let value = match *name {
+            "client_encoding" => match plain.as_str() {
+                "" | "utf8" | "utf-8" | "unicode" | "sql_ascii" => None,
+                _ => return Change::Refused("texts are UTF-8 here, and nothing else"),
+            },
+            "timezone" if ["", "default", "local"].contains(&plain.as_str()) => set.first.get(name).cloned(),
+            "timezone" => match Zone::read(&value) {
+                Some(zone) => Some(zone.shown),
+                None => {
+                    return Change::Refused(
+                        "there is no such zone: write a name, as 'Europe/Berlin', or hours to the east, as -3.5",
+                    );
+                }
+            },
+            "datestyle" if plain.is_empty() || plain.starts_with("iso") => None,
+            "datestyle" => return Change::Refused("dates are told as ISO has them"),
             "intervalstyle" if !["", "postgres"].contains(&plain.as_str()) => return Change::Ignored,
             "bytea_output" if !["", "hex"].contains(&plain.as_str()) => return Change::Ignored,
-            _ => {}
-        }
-        let value = match *name {
-            "client_encoding" | "timezone" | "datestyle" => None,
-            _ => value,
+            _ => Some(value),
         };
-        match value {
-            Some(value) => _ = self.set.insert(*name, value),
-            None => _ = self.set.remove(*name),
-        }
-        if *told { Change::Told(name) } else { Change::Done }
+        set.put(name, value);
+        Change::Done
     }
 
-    /// As they were at first, but for what is known of the connection itself.
-    pub fn reset(&mut self) {
-        self.set.retain(|name, _| FIXED.contains(name) || *name == "default_transaction_read_only");
+    /// As they were when the connection began.
+    pub fn reset(&self) {
+        let mut set = self.now();
+        for (name, ..) in KNOWN {
+            let first = set.first.get(name).cloned();
+            set.put(name, first);
+        }
     }
 
     /// How long statements may take, if the client has said so.
@@ -173,6 +230,11 @@ impl Settings {
         let millis = digits.trim().parse::<u64>().ok().filter(|n| *n > 0)?;
         Some(std::time::Duration::from_millis(millis.saturating_mul(unit)))
     }
+
+    /// The zone that moments are told in.
+    pub fn zone(&self) -> Zone {
+        self.now().get("timezone").and_then(Zone::read).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -181,15 +243,29 @@ mod tests {
 
     #[test]
     fn settings_are_what_was_set() {
-        let mut settings = Settings::default();
-        assert_eq!(settings.set("application_name", Some("psql".into())), Change::Told("application_name"));
-        assert_eq!(settings.get("application_name"), Some("psql"));
+        let settings = Settings::default();
+        assert!(settings.begin().contains(&("timezone", "UTC".to_string())));
+        assert_eq!(settings.set("application_name", Some("psql".into())), Change::Done);
+        assert_eq!(settings.clone().get("application_name").as_deref(), Some("psql"));
+        assert_eq!(settings.changed(), [("application_name", "psql".to_string())]);
+        assert_eq!(settings.set("application_name", Some("psql".into())), Change::Done);
+        assert!(settings.changed().is_empty());
         assert_eq!(settings.set("nonsense", Some("1".into())), Change::Ignored);
         assert_eq!(settings.set("server_version", Some("9".into())), Change::Fixed);
         assert!(matches!(settings.set("client_encoding", Some("LATIN1".into())), Change::Refused(_)));
         assert_eq!(settings.set("statement_timeout", Some("2s".into())), Change::Done);
         assert_eq!(settings.statement_timeout(), Some(std::time::Duration::from_secs(2)));
         settings.reset();
-        assert_eq!((settings.get("application_name"), settings.statement_timeout()), (Some(""), None));
+        assert_eq!((settings.get("application_name").as_deref(), settings.statement_timeout()), (Some(""), None));
+        assert_eq!(settings.changed(), [("application_name", String::new())]);
+        // They go back to what they were when the connection began.
+        let settings = Settings::default();
+        settings.set("timezone", Some("Asia/Tokyo".into()));
+        settings.begin();
+        assert_eq!(settings.set("timezone", Some("utc".into())), Change::Done);
+        assert!(matches!(settings.set("timezone", Some("Nowhere".into())), Change::Refused(_)));
+        assert_eq!(settings.get("timezone").as_deref(), Some("UTC"));
+        settings.set("timezone", None);
+        assert_eq!(settings.zone().name, "Asia/Tokyo");
     }
 }

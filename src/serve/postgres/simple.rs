@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 
+use super::catalog::Asked;
 use super::extended::Prepared;
 use super::flow::Flow;
 use super::messages::{Column, Severity};
-use super::session::{Block, Session, Stop};
+use super::session::{Block, Place, Session, Stop};
 use super::settings::{self, Change};
 use super::socket::Lost;
 use super::sqlstate;
@@ -15,7 +16,6 @@ use super::text::{Control, Piece, What, pieces};
 use super::types;
 use crate::engine::{Error, ErrorKind};
 use crate::serve::answers::Answers;
-use crate::sql::Statement;
 
 impl Session {
     /// Runs the statements of a text, up to one that fails.
@@ -23,7 +23,8 @@ impl Session {
         let pieces = match pieces(sql) {
             Ok(pieces) => pieces,
             Err(error) => {
-                self.failed(&error.into(), (sql, 0));
+                self.place = Place::new(sql, 0);
+                self.failed(&error.into());
                 return Ok(());
             }
         };
@@ -31,11 +32,12 @@ impl Session {
             self.socket.said.step(b'I');
         }
         for piece in pieces {
+            self.place = Place::new(&piece.text, piece.before);
             match self.piece(&piece).await {
                 Ok(()) => {}
                 Err(Stop::Lost(lost)) => return Err(lost),
                 Err(stop) => {
-                    self.failed(&stop, (&piece.text, piece.before));
+                    self.failed(&stop);
                     break;
                 }
             }
@@ -52,26 +54,27 @@ impl Session {
             }
             What::Sql => {
                 self.may_run()?;
-                let statement = self.parsed(piece).await?;
-                let answers = Answers::of(&statement, &piece.text);
-                self.run(statement, &answers).await
+                let asked = self.parsed(piece).await?;
+                let answers = Answers::of(&asked.statement, &piece.text);
+                self.run(asked, &answers).await
             }
         }
     }
 
     /// The statement of a text.
-    pub async fn parsed(&mut self, piece: &Piece) -> Result<Statement, Stop> {
+    pub async fn parsed(&mut self, piece: &Piece) -> Result<Asked, Stop> {
         let (engine, text) = (self.engine.clone(), piece.text.clone());
         // It may nest deep.
         Ok(self.host.on_runtime(async move { super::catalog::parsed(&engine, &text) }).await??)
     }
 
     /// Runs a statement from its begin to its end.
-    async fn run(&mut self, statement: Statement, answers: &Answers) -> Result<(), Stop> {
+    async fn run(&mut self, asked: Asked, answers: &Answers) -> Result<(), Stop> {
         if answers.writes() {
             self.writes();
         }
-        let mut flow = self.start("query", statement, None).await?;
+        let mut flow = self.start("query", asked.statement, None).await?;
+        flow.schema = asked.names.told(flow.schema);
         match answers {
             Answers::Rows => {
                 let columns = types::columns(&flow.schema, &[]);
@@ -157,7 +160,7 @@ impl Session {
                 self.socket.said.done("CLOSE CURSOR");
             }
             Control::Declare { name, query } => {
-                let prepared = self.prepare(query, vec![]).await?;
+                let prepared = self.prepare(single(query)?, vec![]).await?;
                 self.declare(name, Arc::new(prepared))?;
                 self.socket.said.done("DECLARE CURSOR");
             }
@@ -192,9 +195,8 @@ impl Session {
     }
 
     async fn quietly(&mut self, text: String) -> Result<(), Stop> {
-        let (engine, statement) = (self.engine.clone(), text);
-        let statement = self.host.on_runtime(async move { super::catalog::parsed(&engine, &statement) }).await??;
-        let mut flow = self.start("deallocate", statement, None).await?;
+        let asked = self.parsed(&Piece { text, before: 0, what: What::Sql }).await?;
+        let mut flow = self.start("deallocate", asked.statement, None).await?;
         self.count(&mut flow).await.map(|_| ())
     }
 
@@ -230,23 +232,17 @@ impl Session {
         if reset && name == "all" {
             self.settings.reset();
         } else {
-            match self.settings.set(name, value) {
-                Change::Told(name) => {
-                    let value = self.settings.get(name).unwrap_or_default().to_string();
-                    self.socket.said.parameter(settings::spelled(name), &value);
+            let change = self.settings.set(name, value);
+            match change.refusal(name) {
+                Some(text) if change == Change::Fixed => {
+                    return Err(Stop::Coded("55P02", Error::new(ErrorKind::Usage, text)));
                 }
-                Change::Done => {}
-                Change::Ignored => {
+                Some(text) => return Err(Error::new(ErrorKind::Usage, text).into()),
+                None if change == Change::Ignored => {
                     let text = format!("{name} has no meaning here, and is not set");
                     self.say(Severity::Notice, sqlstate::NOTICE, &text);
                 }
-                Change::Fixed => {
-                    let text = format!("{name} cannot be changed");
-                    return Err(Stop::Coded("55P02", Error::new(ErrorKind::Usage, text)));
-                }
-                Change::Refused(why) => {
-                    return Err(Error::new(ErrorKind::Usage, format!("{name} cannot be set so: {why}")).into());
-                }
+                None => {}
             }
         }
         self.socket.said.done(if reset { "RESET" } else { "SET" });
@@ -263,7 +259,7 @@ impl Session {
                 RecordBatch::try_from_iter([("name", text(names)), ("setting", text(values))])
             }
             Control::Show(name) => {
-                let value = self.settings.get(name).unwrap_or_default().to_string();
+                let value = self.settings.get(name).unwrap_or_default();
                 RecordBatch::try_from_iter([(settings::spelled(name), text(vec![value]))])
             }
             _ => RecordBatch::try_from_iter([("value", text(vec![]))]),
@@ -279,19 +275,29 @@ impl Session {
         }
     }
 
-    /// What a text is, to be kept.
-    pub async fn prepare(&mut self, sql: &str, types: Vec<u32>) -> Result<Prepared, Stop> {
-        let mut all = pieces(sql)?;
-        if all.len() > 1 {
-            let text = format!("one statement can be prepared at a time, and here are {}", all.len());
-            return Err(Error::new(ErrorKind::Syntax, text).into());
-        }
-        let Some(piece) = all.pop() else { return Ok(Prepared::empty()) };
-        let statement = match piece.what {
+    /// A statement, to be kept; of these types are its values, as far as the client says.
+    pub async fn prepare(&mut self, piece: Option<Piece>, types: Vec<u32>) -> Result<Prepared, Stop> {
+        let Some(piece) = piece else { return Ok(Prepared::empty()) };
+        let asked = match piece.what {
             What::Sql => Some(self.parsed(&piece).await?),
             _ => None,
         };
-        Ok(Prepared::new(piece, statement, types))
+        Ok(Prepared::new(piece, asked, types))
+    }
+}
+
+/// The only statement of a text, if there is one.
+///
+/// # Errors
+/// If there are several, or the text cannot be cut.
+pub(super) fn single(sql: &str) -> Result<Option<Piece>, Error> {
+    let mut all = pieces(sql)?;
+    match (all.pop(), all.len()) {
+        (one, 0) => Ok(one),
+        (_, more) => {
+            let text = format!("one statement can be prepared at a time, and here are {}", more + 1);
+            Err(Error::new(ErrorKind::Syntax, text))
+        }
     }
 }
 

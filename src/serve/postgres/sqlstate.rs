@@ -1,6 +1,9 @@
 //! Our kinds of errors as PostgreSQL's codes.
 
+use std::borrow::Cow;
+
 use super::messages::{Report, Severity};
+use super::session::Place;
 use crate::engine::{Error, ErrorKind};
 
 pub(super) const NO_TRANSACTION: &str = "25P01";
@@ -42,18 +45,52 @@ pub(super) fn code(error: &Error) -> &'static str {
     }
 }
 
-/// An error as it is told; `text` is the statement, which begins after so many characters of what was sent.
-pub(super) fn report<'a>(error: &'a Error, severity: Severity, (text, before): (&str, usize)) -> Report<'a> {
-    let position = error.position.filter(|place| place.line > 0 && !text.is_empty()).map(|place| {
-        let lines = text.split_inclusive('\n').take(place.line as usize - 1);
-        before + lines.map(|line| line.chars().count()).sum::<usize>() + (place.column as usize).max(1)
+/// An error as it is told, of the statement at a place of what was sent.
+pub(super) fn report<'a>(error: &'a Error, severity: Severity, place: &Place) -> Report<'a> {
+    let position = error.position.filter(|at| at.line > 0 && !place.text.is_empty()).map(|at| {
+        let lines = place.text.split_inclusive('\n').take(at.line as usize - 1);
+        place.before + lines.map(|line| line.chars().count()).sum::<usize>() + (at.column as usize).max(1)
     });
-    Report { severity, code: code(error), message: &error.message, hint: error.hint.as_deref(), position }
+    let message = in_sql(&error.message);
+    Report { severity, code: code(error), message, hint: error.hint.as_deref(), position }
+}
+
+/// A message with coded text called as clients know it: as text.
+fn in_sql(message: &str) -> Cow<'_, str> {
+    const CODED: &str = "Dictionary(";
+    let mut told = Cow::Borrowed("");
+    let mut rest = message;
+    while let Some(at) = rest.find(CODED) {
+        let (before, after) = (&rest[..at], &rest[at + CODED.len()..]);
+        let coded = after.split_once(", Utf8)").filter(|(key, _)| key.chars().all(|c| c.is_ascii_alphanumeric()));
+        told += before;
+        (told, rest) = match coded {
+            Some((_, after)) => (told + "text", after),
+            None => (told + CODED, after),
+        };
+    }
+    told + rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn coded_text_is_text() {
+        for (message, told) in [
+            ("no", "no"),
+            ("which Dictionary(Int32, Utf8) is not", "which text is not"),
+            ("Dictionary(UInt16, Utf8) = Dictionary(Int8, Utf8)", "text = text"),
+            (
+                "a List(Dictionary(Int32, Utf8)) and Dictionary(Int32, Int64)",
+                "a List(text) and Dictionary(Int32, Int64)",
+            ),
+            ("'Dictionary(' é", "'Dictionary(' é"),
+        ] {
+            assert_eq!(in_sql(message), told);
+        }
+    }
 
     #[test]
     fn every_kind_has_a_code_and_places_are_counted_in_characters() {
@@ -76,6 +113,6 @@ mod tests {
                 .map_err(|e| Error::from(&e).position.unwrap())
                 .unwrap_err(),
         );
-        assert_eq!(report(&error, Severity::Error, ("SELECT 'é',\n  1 +;", 10)).position, Some(10 + 12 + 6));
+        assert_eq!(report(&error, Severity::Error, &Place::new("SELECT 'é',\n  1 +;", 10)).position, Some(10 + 12 + 6));
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::messages::{Frontend, Opening, Report, Severity};
-use super::session::{Block, Session};
+use super::session::{Block, Place, Session};
 use super::settings::{Settings, spelled};
 use super::socket::{Lost, Socket};
 use super::{Door, Entered, catalog, for_postgres, no_delay, sqlstate};
@@ -57,7 +57,7 @@ pub(super) async fn connection(door: Arc<Door>, stream: TcpStream, address: Sock
 }
 
 async fn refuse(mut socket: Socket, Refused(code, error): Refused) {
-    let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, ("", 0)) };
+    let report = Report { code, ..sqlstate::report(&error, Severity::Fatal, &Place::default()) };
     socket.said.report(&report);
     socket.end(TO_SAY_IT).await;
 }
@@ -149,7 +149,9 @@ async fn begun(
     let (host, of) = (door.host.clone(), who.clone());
     let user = parameters.iter().find(|(name, _)| name == "user").map_or(who.name.clone(), |(_, user)| user.clone());
     let process = entered.key.0;
-    let visitor = catalog::Visitor { user: user.clone(), access: who.access.clone(), process };
+    let settings = Settings::default();
+    let visitor =
+        catalog::Visitor { user: user.clone(), access: who.access.clone(), process, settings: settings.clone() };
     let engine = door
         .host
         .on_runtime(async move {
@@ -162,7 +164,6 @@ async fn begun(
         Ok(engine) => engine,
         Err(error) => return Err((Box::new(socket), error.into())),
     };
-    let mut settings = Settings::default();
     for (name, value) in parameters {
         let name = name.to_lowercase();
         match name.as_str() {
@@ -182,8 +183,8 @@ async fn begun(
     settings.fix("is_superuser", if who.role == Role::Admin { "on" } else { "off" });
     settings.fix("default_transaction_read_only", if who.access.write { "off" } else { "on" });
     socket.said.authentication_ok();
-    for (name, value) in settings.told() {
-        socket.said.parameter(spelled(name), value);
+    for (name, value) in settings.begin() {
+        socket.said.parameter(spelled(name), &value);
     }
     socket.said.key(process, entered.key.1);
     socket.said.ready(b'I');
@@ -202,5 +203,7 @@ async fn begun(
         prepared: Default::default(),
         portals: Default::default(),
         passing: false,
+        place: Place::default(),
+        zone: None,
     })
 }

@@ -88,7 +88,7 @@ pub(super) fn pieces(sql: &str) -> Result<Vec<Piece>, Error> {
         if words.first().is_some_and(|t| *t.token != Token::SemiColon) {
             let text = sql.get(first.byte..end).unwrap_or_default().to_string();
             let words: Vec<Placed> = words.into_iter().filter(|t| *t.token != Token::SemiColon).collect();
-            let what = what(Words { left: &words, sql, end });
+            let what = what(Words { left: &words, sql, begin: first.byte, end });
             pieces.push(Piece { text, before: first.characters, what });
         }
     }
@@ -108,6 +108,8 @@ struct Placed<'a> {
 pub(super) struct Words<'a> {
     left: &'a [Placed<'a>],
     sql: &'a str,
+    /// Where it begins
+    begin: usize,
     /// Where it ends
     end: usize,
 }
@@ -164,8 +166,8 @@ impl<'a> Words<'a> {
         Some(path)
     }
 
-    /// What follows up to the bracket that closes the one that was taken, as it was written.
-    pub fn within(&mut self) -> Option<&'a str> {
+    /// What follows up to the bracket that closes the one that was taken, as it was written and where.
+    pub fn within(&mut self) -> Option<String> {
         let from = self.left.first()?.byte;
         let mut depth = 0_usize;
         loop {
@@ -173,16 +175,24 @@ impl<'a> Words<'a> {
             self.next();
             match first.token {
                 Token::LParen => depth += 1,
-                Token::RParen if depth == 0 => return self.sql.get(from..first.byte),
+                Token::RParen if depth == 0 => return self.in_place(from, first.byte),
                 Token::RParen => depth -= 1,
                 _ => {}
             }
         }
     }
 
-    /// All that follows, as it was written.
-    pub fn rest(&self) -> Option<&'a str> {
-        self.sql.get(self.left.first()?.byte..self.end)
+    /// All that follows, as it was written and where.
+    pub fn rest(&self) -> Option<String> {
+        self.in_place(self.left.first()?.byte, self.end)
+    }
+
+    /// A part of the statement after as many blanks as there are characters before it, so that places in it are places
+    /// in the statement.
+    fn in_place(&self, from: usize, to: usize) -> Option<String> {
+        let blank = |c: char| if c == '\n' { '\n' } else { ' ' };
+        let before: String = self.sql.get(self.begin..from)?.chars().map(blank).collect();
+        Some(before + self.sql.get(from..to)?)
     }
 }
 
@@ -244,7 +254,7 @@ fn control(mut words: Words<'_>) -> Option<Control> {
             while !words.take("for") {
                 words.next()?;
             }
-            Control::Declare { name, query: words.rest()?.to_string() }
+            Control::Declare { name, query: words.rest()? }
         }
         "fetch" | "move" => {
             let mut rows = Some(1);
@@ -341,7 +351,7 @@ mod tests {
             ("DEALLOCATE ALL", What::Control(Control::Deallocate(None))),
             (
                 "DECLARE c NO SCROLL CURSOR FOR SELECT 1",
-                What::Control(Control::Declare { name: "c".into(), query: "SELECT 1".into() }),
+                What::Control(Control::Declare { name: "c".into(), query: " ".repeat(31) + "SELECT 1" }),
             ),
             ("FETCH FORWARD 5 FROM c", What::Control(Control::Fetch { name: "c".into(), rows: Some(5), moves: false })),
             ("SELECT 1", What::Sql),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use arrow::array::timezone::Tz;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int16Array,
     Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray, StringArray, Time64MicrosecondArray,
@@ -14,13 +15,14 @@ use arrow::datatypes::{
     Time64MicrosecondType, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
+use chrono::{FixedOffset, Offset, TimeZone};
 
 use super::types;
 use crate::arrow::json_texts;
 
 /// Days, and microseconds, from 1970 to 2000, where PostgreSQL begins.
-const DAYS: i32 = 10_957;
-const MICROSECONDS: i64 = DAYS as i64 * 86_400_000_000;
+pub(super) const DAYS: i32 = 10_957;
+pub(super) const MICROSECONDS: i64 = DAYS as i64 * 86_400_000_000;
 
 /// A column whose values are written one by one.
 pub(super) enum Values {
@@ -35,8 +37,9 @@ pub(super) enum Values {
     Bytes(BinaryArray),
     Date(Date32Array),
     Time(Time64MicrosecondArray),
-    /// With whether it is of a time zone
-    Timestamp(TimestampMicrosecondArray, bool),
+    Timestamp(TimestampMicrosecondArray),
+    /// A moment, told in a zone
+    Moment(TimestampMicrosecondArray, Tz),
     Interval(IntervalMonthDayNanoArray),
     /// As its digits
     Numeric(StringArray),
@@ -48,11 +51,11 @@ pub(super) enum Values {
 }
 
 impl Values {
-    /// A column as values of the type of this number.
+    /// A column as values of the type of this number; moments are told in this zone.
     ///
     /// # Errors
     /// If a value is none of that type.
-    pub fn of(column: &ArrayRef, oid: u32) -> Result<Values, ArrowError> {
+    pub fn of(column: &ArrayRef, oid: u32, zone: Tz) -> Result<Values, ArrowError> {
         let to = |kind: &DataType| {
             let options = CastOptions { safe: false, ..CastOptions::default() };
             cast_with_options(column, kind, &options)
@@ -68,7 +71,7 @@ impl Values {
         if let Some(element) = types::element_of(oid) {
             let item = Arc::new(Field::new("item", types::plain(element), true));
             let lists = to(&DataType::List(item))?.as_list::<i32>().clone();
-            let items = Box::new(Values::of(lists.values(), element)?);
+            let items = Box::new(Values::of(lists.values(), element, zone)?);
             return Ok(Values::Array { lists, items, element });
         }
         let column = to(&types::plain(oid))?;
@@ -83,10 +86,8 @@ impl Values {
             types::BYTEA => Values::Bytes(column.as_binary::<i32>().clone()),
             types::DATE => Values::Date(column.as_primitive::<Date32Type>().clone()),
             types::TIME => Values::Time(column.as_primitive::<Time64MicrosecondType>().clone()),
-            types::TIMESTAMP | types::TIMESTAMPTZ => {
-                let zoned = oid == types::TIMESTAMPTZ;
-                Values::Timestamp(column.as_primitive::<TimestampMicrosecondType>().clone(), zoned)
-            }
+            types::TIMESTAMP => Values::Timestamp(column.as_primitive::<TimestampMicrosecondType>().clone()),
+            types::TIMESTAMPTZ => Values::Moment(column.as_primitive::<TimestampMicrosecondType>().clone(), zone),
             types::INTERVAL => Values::Interval(column.as_primitive::<IntervalMonthDayNanoType>().clone()),
             types::NUMERIC => Values::Numeric(column.as_string().clone()),
             _ => Values::Text(column.as_string().clone()),
@@ -105,7 +106,7 @@ impl Values {
             Values::Bytes(a) => a,
             Values::Date(a) => a,
             Values::Time(a) => a,
-            Values::Timestamp(a, _) => a,
+            Values::Timestamp(a) | Values::Moment(a, _) => a,
             Values::Interval(a) => a,
             Values::Array { lists, .. } => lists,
         }
@@ -137,13 +138,23 @@ impl Values {
                 Some(time) => shown(out, time.format("%H:%M:%S%.f")),
                 None => shown(out, "00:00:00"),
             },
-            Values::Timestamp(a, zoned) => match a.value_as_datetime(row) {
-                Some(time) => shown(
-                    out,
-                    format_args!("{}{}", time.format("%Y-%m-%d %H:%M:%S%.f"), if *zoned { "+00" } else { "" }),
-                ),
+            Values::Timestamp(a) => match a.value_as_datetime(row) {
+                Some(time) => shown(out, time.format("%Y-%m-%d %H:%M:%S%.f")),
                 None => shown(out, "infinity"),
             },
+            Values::Moment(a, zone) => {
+                let there = a.value_as_datetime(row).and_then(|time| {
+                    let offset = zone.offset_from_utc_datetime(&time).fix();
+                    Some((time.checked_add_offset(offset)?, offset))
+                });
+                match there {
+                    Some((time, offset)) => {
+                        shown(out, time.format("%Y-%m-%d %H:%M:%S%.f"));
+                        offset_text(offset, out);
+                    }
+                    None => shown(out, "infinity"),
+                }
+            }
             Values::Interval(a) => {
                 let value = a.value(row);
                 let micros = value.nanoseconds / 1000;
@@ -194,7 +205,7 @@ impl Values {
             Values::Bytes(a) => out.extend_from_slice(a.value(row)),
             Values::Date(a) => out.extend_from_slice(&a.value(row).saturating_sub(DAYS).to_be_bytes()),
             Values::Time(a) => out.extend_from_slice(&a.value(row).to_be_bytes()),
-            Values::Timestamp(a, _) => {
+            Values::Timestamp(a) | Values::Moment(a, _) => {
                 out.extend_from_slice(&a.value(row).saturating_sub(MICROSECONDS).to_be_bytes());
             }
             Values::Interval(a) => {
@@ -248,6 +259,16 @@ fn items_of(lists: &ListArray, row: usize) -> std::ops::Range<usize> {
 fn shown(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     // Writing to memory does not fail.
     _ = std::io::Write::write_fmt(out, format_args!("{value}"));
+}
+
+/// How far a zone is from UTC: `+02`, `-03:30`.
+fn offset_text(offset: FixedOffset, out: &mut Vec<u8>) {
+    let east = offset.local_minus_utc();
+    let (sign, size) = (if east < 0 { '-' } else { '+' }, east.unsigned_abs());
+    shown(out, format_args!("{sign}{:02}", size / 3600));
+    for part in [size / 60 % 60, size % 60].iter().take(if size % 60 != 0 { 2 } else { (size / 60 % 60 != 0).into() }) {
+        shown(out, format_args!(":{part:02}"));
+    }
 }
 
 fn float(out: &mut Vec<u8>, value: f64, shortest: impl std::fmt::Display + std::fmt::LowerExp) {
@@ -350,9 +371,11 @@ pub(super) fn numeric_text(bytes: &[u8]) -> Option<String> {
     }
     let whole = whole.trim_start_matches('0');
     text += if whole.is_empty() { "0" } else { whole };
+    // Zeros that it says are behind its digits take room and say nothing.
+    let scale = i32::from(scale).min(4 * (i32::from(count) - 1 - i32::from(weight)));
     if scale > 0 {
         let mut part = String::new();
-        for place in 1..=(i32::from(scale) + 3) / 4 {
+        for place in 1..=(scale + 3) / 4 {
             _ = write!(part, "{:04}", digit(-place)?);
         }
         part.truncate(scale as usize);
@@ -368,14 +391,14 @@ mod tests {
     use arrow::datatypes::{Int8Type, UInt16Type};
 
     fn text(column: ArrayRef, row: usize) -> String {
-        let values = Values::of(&column, types::oid(column.data_type())).unwrap();
+        let values = Values::of(&column, types::oid(column.data_type()), "+02:00".parse().unwrap()).unwrap();
         let mut out = vec![];
         values.text(row, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn binary(column: ArrayRef, row: usize) -> Vec<u8> {
-        let values = Values::of(&column, types::oid(column.data_type())).unwrap();
+        let values = Values::of(&column, types::oid(column.data_type()), "+02:00".parse().unwrap()).unwrap();
         let mut out = vec![];
         values.binary(row, &mut out);
         out
@@ -402,6 +425,15 @@ mod tests {
         assert_eq!(text(Arc::new(pair), 0), r#"{"a":"x"}"#);
         for (value, shown) in [(1e21, "1e21"), (0.1, "0.1"), (-3.0, "-3"), (f64::NAN, "NaN")] {
             assert_eq!(text(Arc::new(Float64Array::from(vec![value])), 0), shown);
+        }
+        for (micros, shown) in [(0, "1970-01-01 02:00:00+02"), (i64::MAX, "infinity")] {
+            let moment = TimestampMicrosecondArray::from(vec![micros]).with_timezone("UTC");
+            assert_eq!(text(Arc::new(moment), 0), shown);
+        }
+        for (east, shown) in [(0, "+00"), (-12_600, "-03:30"), (3208, "+00:53:28"), (-3600, "-01"), (7, "+00:00:07")] {
+            let mut out = vec![];
+            offset_text(FixedOffset::east_opt(east).unwrap(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), shown);
         }
         let day: ArrayRef = Arc::new(Date32Array::from(vec![DAYS + 1]));
         assert_eq!((text(day.clone(), 0), binary(day, 0)), ("2000-01-02".into(), vec![0, 0, 0, 1]));

@@ -13,7 +13,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use super::super::settings::{Settings, VERSION};
 use super::super::types;
-use super::tables;
+use super::{Visitor, tables};
+use crate::engine::{Error, ErrorKind};
 
 /// Something that is found by something else.
 type Finds<Of, T> = Box<dyn Fn(Of) -> Option<T> + Send + Sync>;
@@ -29,6 +30,8 @@ enum Does {
     Told(FindsByText<String>),
     /// The number of a name, and the name of a number
     Both(FindsByText<i64>, Finds<i64, String>),
+    /// Sets what its first argument names to its second, and answers with that
+    Sets(Settings),
 }
 
 struct Stub {
@@ -74,7 +77,7 @@ impl ScalarUDFImpl for Stub {
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         Ok(match &self.does {
             Does::Constant(value) => value.data_type(),
-            Does::Named(_) | Does::Told(_) => DataType::Utf8,
+            Does::Named(_) | Does::Told(_) | Does::Sets(_) => DataType::Utf8,
             Does::Both(..) if arguments.first().is_some_and(is_number) => DataType::Utf8,
             Does::Both(..) => DataType::Int64,
         })
@@ -100,6 +103,24 @@ impl ScalarUDFImpl for Stub {
             Does::Told(told) => {
                 Arc::new(texts()?.as_string::<i32>().iter().map(|t| t.and_then(told)).collect::<StringArray>())
             }
+            Does::Sets(settings) => {
+                let Some(second) = arguments.args.get(1) else {
+                    return datafusion::common::plan_err!(
+                        "{} takes a name, a value, and whether it is for a while",
+                        self.name
+                    );
+                };
+                let (names, values) = (texts()?, cast(&second.to_array(arguments.number_rows)?, &DataType::Utf8)?);
+                let set = |(name, value): (Option<&str>, Option<&str>)| {
+                    let Some(name) = name.map(str::to_lowercase) else { return Ok(None) };
+                    match settings.set(&name, value.map(String::from)).refusal(&name) {
+                        Some(why) => Err(Error::new(ErrorKind::Usage, why)),
+                        None => Ok(settings.get(&name).or(value.map(String::from))),
+                    }
+                };
+                let pairs = names.as_string::<i32>().iter().zip(values.as_string::<i32>());
+                Arc::new(pairs.map(set).collect::<std::result::Result<StringArray, Error>>()?)
+            }
             Does::Constant(_) => first,
         };
         Ok(ColumnarValue::Array(found))
@@ -117,6 +138,8 @@ impl Stub {
                 ],
                 Volatility::Stable,
             ),
+            // What sets something is not asked while a statement is planned.
+            false if matches!(does, Does::Sets(_)) => Signature::variadic_any(Volatility::Volatile),
             false => Signature::variadic_any(Volatility::Stable),
         };
         ScalarUDF::from(Stub { name: name.into(), does, signature })
@@ -185,8 +208,9 @@ const NO_NUMBER: &[&str] = &[
     "pg_relation_filenode",
 ];
 
-/// The functions, of a connection of this user and process, to whom these routines are told.
-pub(super) fn all(user: &str, process: i32, routines: &[tables::Routine]) -> Vec<ScalarUDF> {
+/// The functions of a visitor's connection, to whom these routines are told.
+pub(super) fn all(visitor: &Visitor, routines: &[tables::Routine]) -> Vec<ScalarUDF> {
+    let user = visitor.user.as_str();
     let text = |text: &str| Does::Constant(ScalarValue::Utf8(Some(text.into())));
     let number = |number: i64| Does::Constant(ScalarValue::Int64(Some(number)));
     let mut all: Vec<ScalarUDF> = vec![];
@@ -206,7 +230,7 @@ pub(super) fn all(user: &str, process: i32, routines: &[tables::Routine]) -> Vec
     let schemas: Arc<ListArray> = ScalarValue::new_list_nullable(&schemas, &DataType::Utf8);
     add("current_schemas", Does::Constant(ScalarValue::List(schemas)));
     add("version", text(&format!("PostgreSQL {VERSION}")));
-    add("pg_backend_pid", number(process.into()));
+    add("pg_backend_pid", number(visitor.process.into()));
     add("pg_my_temp_schema", number(0));
     add("txid_current", number(1));
     add("age", number(0));
@@ -228,10 +252,9 @@ pub(super) fn all(user: &str, process: i32, routines: &[tables::Routine]) -> Vec
     }
     add("quote_ident", Does::Told(Box::new(|name| Some(crate::sql::quoted_name(name)))));
     add("quote_literal", Does::Told(Box::new(|text| Some(crate::sql::quoted_text(text)))));
-    let settings = Settings::default();
-    add("current_setting", Does::Told(Box::new(move |name| settings.get(&name.to_lowercase()).map(String::from))));
-    // The settings of a connection are changed by SET.
-    add("set_config", Does::Told(Box::new(|_| Some(String::new()))));
+    let settings = visitor.settings.clone();
+    add("current_setting", Does::Told(Box::new(move |name| settings.get(&name.to_lowercase()))));
+    add("set_config", Does::Sets(visitor.settings.clone()));
     all
 }
 

@@ -15,6 +15,8 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::names::Names;
+use super::settings::Settings;
 use crate::engine::{Access, Engine, Error};
 use crate::sql::Statement;
 
@@ -27,6 +29,8 @@ pub(super) struct Visitor {
     pub user: String,
     pub access: Access,
     pub process: i32,
+    /// Of the connection
+    pub settings: Settings,
 }
 
 /// Words of which one is in every text that asks for something of the system.
@@ -47,33 +51,43 @@ const MARKS: &[&str] = &[
     "has_",
 ];
 
+/// What a client asks for.
+pub(super) struct Asked {
+    pub statement: Statement,
+    /// How many values it takes, as it was asked: what is made of a question about the system may need fewer
+    pub takes: usize,
+    /// What its columns are called
+    pub names: Names,
+}
+
+impl Asked {
+    fn new(statement: Statement) -> Asked {
+        Asked { takes: statement.parameters(), names: Names::of(&statement), statement }
+    }
+}
+
 /// The statement of a text.
 ///
 /// # Errors
 /// If it is no statement, or several.
-pub(super) fn parsed(engine: &Engine, text: &str) -> std::result::Result<Statement, Error> {
+pub(super) fn parsed(engine: &Engine, text: &str) -> std::result::Result<Asked, Error> {
     let small = text.to_lowercase();
     if MARKS.iter().any(|mark| small.contains(mark))
-        && let Some(statement) = of_system(text)
+        && let Some(asked) = of_system(text)
     {
-        return Ok(statement);
+        return Ok(asked);
     }
-    crate::serve::statements::one(engine, text).map_err(|e| Error::from(&e))
-}
-
-/// How many values a question about the system takes, as it was asked: what is made of it may need fewer. 0 for any other.
-pub(super) fn parameters(text: &str) -> usize {
-    let small = text.to_lowercase();
-    let asks = MARKS.iter().any(|mark| small.contains(mark));
-    let query = asks.then(|| query(text)).flatten();
-    query.map_or(0, |statement| Statement::of_sql(Sql::Statement(Box::new(statement))).parameters())
+    let statement = crate::serve::statements::one(engine, text).map_err(|e| Error::from(&e))?;
+    Ok(Asked::new(statement))
 }
 
 /// A query in PostgreSQL's own words; `None` for what is none.
-fn of_system(text: &str) -> Option<Statement> {
-    let mut statement = query(text)?;
-    rewrite::rewrite(&mut statement);
-    Some(Statement::of_sql(Sql::Statement(Box::new(statement))))
+fn of_system(text: &str) -> Option<Asked> {
+    let of = |query: ast::Statement| Statement::of_sql(Sql::Statement(Box::new(query)));
+    let mut query = query(text)?;
+    let asked = Asked::new(of(query.clone()));
+    rewrite::rewrite(&mut query);
+    Some(Asked { statement: of(query), ..asked })
 }
 
 /// Whether it is what asyncpg asks about types that it does not know: a tree of them, down to the types of their parts.
@@ -108,7 +122,7 @@ pub(super) fn register(engine: &Engine, visitor: Visitor) -> Result<()> {
     let catalog = context.catalog("datafusion").ok_or_else(|| exec_datafusion_err!("the session has no tables"))?;
     let public = catalog.schema("public").ok_or_else(|| exec_datafusion_err!("the session has no tables"))?;
     let routines = tables::routines(&engine.functions());
-    for function in functions::all(&visitor.user, visitor.process, &routines) {
+    for function in functions::all(&visitor, &routines) {
         context.register_udf(function);
     }
     let (listed, access) = (public.clone(), visitor.access.clone());

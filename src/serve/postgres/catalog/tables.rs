@@ -10,7 +10,6 @@ use datafusion::common::Result;
 use datafusion::datasource::TableType;
 use populace_udfs::{Function, FunctionKind};
 
-use super::super::settings::Settings;
 use super::super::types::{self, TYPES};
 use super::Visitor;
 
@@ -367,7 +366,7 @@ pub(super) fn rows(name: &str, seen: &[Seen], routines: &[Routine], visitor: &Vi
             .truth("lanispl lanpltrusted", false)
             .done(),
         "pg_settings" => {
-            let all = Settings::default().all();
+            let all = visitor.settings.all();
             Made::of(all.len())
                 .texts("name", all.iter().map(|(name, _)| *name))
                 .texts("setting", all.iter().map(|(_, value)| value.clone()))
