@@ -11,6 +11,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
+import { million } from "./million.mjs";
 import { firstPaint } from "./paint.mjs";
 
 const [, , executablePath, shots, url, tokenUrl, token] = process.argv;
@@ -20,7 +21,8 @@ const args = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions",
 ];
-const browser = await chromium.launch({ executablePath, args, headless: true });
+// Scrollbars are drawn: one is drawn with the mouse.
+const browser = await chromium.launch({ executablePath, args, headless: true, ignoreDefaultArgs: ["--hide-scrollbars"] });
 const began = Date.now();
 const say = (text) => console.log(`page: ${text} (${((Date.now() - began) / 1000).toFixed(0)} s)`);
 
@@ -328,6 +330,7 @@ const { context, page, wrong } = await open("desk-light", url, /status of 400|st
 try {
   await people(page);
   await tables(page);
+  await million(page, say);
   await query(page);
   await runs(page);
   await trust(page);
