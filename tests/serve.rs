@@ -5,6 +5,8 @@ mod support;
 
 #[path = "serve/access.rs"]
 mod access;
+#[path = "serve/mcp.rs"]
+mod mcp;
 #[path = "serve/page.rs"]
 mod page;
 #[path = "support/server.rs"]

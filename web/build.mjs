@@ -2,7 +2,7 @@
 //
 //     node build.mjs dist
 
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -37,11 +37,14 @@ const named = (entry) => basename(outputs.find(([, output]) => output.entryPoint
 const page = outputs.find(([, output]) => output.entryPoint === "src/main.tsx")[1];
 const needed = page.imports.filter((i) => i.kind === "import-statement").map((i) => basename(i.path));
 const preloads = needed.map((file) => `<link rel="modulepreload" href="assets/${file}">`).sort();
+// The styles come with the page: nothing is painted before they are there.
+const style = join(out, named("src/style.css"));
 const html = readFileSync(join(here, "src/index.html"), "utf8")
-  .replace("STYLE", named("src/style.css"))
+  .replace("STYLE", () => readFileSync(style, "utf8").trim())
   .replace("PAGE", named("src/main.tsx"))
   .replace("PRELOADS\n", preloads.map((link) => `  ${link}\n`).join(""));
 writeFileSync(join(out, "index.html"), html);
+unlinkSync(style);
 cpSync(join(here, "src/icon.svg"), join(out, "icon.svg"));
 
 // What is bundled comes with its licence.

@@ -149,7 +149,8 @@ type Said = Result<CallToolResult, ErrorData>;
 fn said(done: Result<String, Error>) -> Said {
     Ok(match done {
         Ok(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
-        Err(error) => CallToolResult::error(vec![ContentBlock::text(error.to_string())]),
+        // It may quote what was asked, however long that is.
+        Err(error) => CallToolResult::error(vec![ContentBlock::text(short(error.to_string()))]),
     })
 }
 

@@ -15,7 +15,7 @@ fn the_page_is_served_as_it_is_and_nothing_beside_it() {
     assert_eq!((index.status, index.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(index.header("cache-control"), Some("no-cache"));
     let policy = index.header("content-security-policy").unwrap();
-    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'sha256-"), "{policy}");
     assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(index.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(index.header("cross-origin-opener-policy"), Some("same-origin"));
@@ -27,12 +27,12 @@ fn the_page_is_served_as_it_is_and_nothing_beside_it() {
         let file = server.get(&path);
         let kind = match name.rsplit_once('.').unwrap().1 {
             "js" => "text/javascript; charset=utf-8",
-            "css" => "text/css; charset=utf-8",
+            "txt" => "text/plain; charset=utf-8",
             _ => "image/svg+xml",
         };
         assert_eq!((file.status, file.header("content-type")), (200, Some(kind)), "{path}");
         assert_eq!(file.header("content-security-policy"), Some(policy), "{path}");
-        let is_named_by_content = !name.ends_with(".svg");
+        let is_named_by_content = name.ends_with(".js");
         assert_eq!(file.header("cache-control").unwrap().contains("immutable"), is_named_by_content, "{path}");
         // What a client has is not sent again; what it may unpack is packed.
         let tag = file.header("etag").unwrap().to_string();

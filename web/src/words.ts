@@ -58,3 +58,6 @@ export const plural = (n: number, one: string, many = `${one}s`) => `${exactly(n
 
 /** A country as an English text has it: its name in the functions is an English one. */
 export const countryName = (name: string) => (name.length <= 3 ? name.toUpperCase() : title(name));
+
+/** A country within a sentence: the USA. */
+export const ofCountry = (name: string) => (name.length <= 3 ? `the ${countryName(name)}` : countryName(name));

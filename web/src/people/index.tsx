@@ -1,12 +1,12 @@
 // Whom there is: a country, narrowed by facts, counted exactly, mapped, charted and drawn.
 
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Country, type Variable, countries, variables } from "../api";
 import type { ViewProps } from "../app";
 import { go, link } from "../route";
 import { condition, drawn } from "../sql";
 import { Busy, Code, Trouble, useAsked, useSettled } from "../ui";
-import { count, countryName, exactly, oneIn, share } from "../words";
+import { count, countryName, exactly, ofCountry, oneIn, share } from "../words";
 import { Charts } from "./charts";
 import { Facts } from "./facts";
 import { Keep } from "./keep";
@@ -29,18 +29,31 @@ export function People(props: ViewProps) {
       <Trouble problem={known.problem ?? of.problem} />
       {known.value && country && (
         <>
-          <div class="countries" role="group" aria-label="Country">
-            {known.value.map((c) => (
-              <a key={c.name} href={link(["people"], { country: c.name })} aria-current={c === country ? "true" : undefined}>
-                <b>{countryName(c.name)}</b>
-                <span>{count(c.people)}</span>
-              </a>
-            ))}
-          </div>
+          <Countries all={known.value} chosen={country} />
           {of.value && <Asking key={country.name} {...props} country={country} variables={of.value} />}
         </>
       )}
     </>
+  );
+}
+
+function Countries({ all, chosen }: { all: Country[]; chosen: Country }) {
+  const at = useRef<HTMLDivElement>(null);
+  // On a phone the one that is chosen may stand beyond the edge.
+  useEffect(() => {
+    const box = at.current;
+    const one = box?.querySelector<HTMLElement>("[aria-current]");
+    if (box && one) box.scrollLeft = one.offsetLeft + one.offsetWidth + 2 - box.offsetLeft - box.clientWidth;
+  }, [chosen.name]);
+  return (
+    <div class="countries" role="group" aria-label="Country" ref={at}>
+      {all.map((c) => (
+        <a key={c.name} href={link(["people"], { country: c.name })} aria-current={c === chosen ? "true" : undefined}>
+          <b>{countryName(c.name)}</b>
+          <span>{count(c.people)}</span>
+        </a>
+      ))}
+    </div>
   );
 }
 
@@ -73,7 +86,7 @@ function Asking({ route, self, signIn, country, variables }: ViewProps & { count
               <p>
                 {given ? (
                   <>
-                    people are expected among the {count(country.people)} of {countryName(country.name)}: <b>{share(there.probability)}</b>,{" "}
+                    people are expected among the {count(country.people)} of {ofCountry(country.name)}: <b>{share(there.probability)}</b>,{" "}
                     {nobody ? "nobody satisfies all of it" : oneIn(there.probability)}.{" "}
                     <span class="quiet nowrap" title="The exact share, by the country's network">
                       P = {there.probability.toPrecision(6)}

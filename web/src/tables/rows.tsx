@@ -1,13 +1,14 @@
 // The rows of a table, in the order of their keys, and searches among them.
 
-import { useCallback, useMemo, useState } from "preact/hooks";
-import { type Column, type Problem, type Row, type Rows, type Table, ask, sql, table as asked } from "../api";
+import { useMemo, useState } from "preact/hooks";
+import { type Column, type Row, type Rows, type Table, ask, table as asked } from "../api";
 import { Grid } from "../grid";
 import { Card } from "../person";
 import { type Route, go, link } from "../route";
-import { named, quoted } from "../sql";
-import { Busy, Choice, Trouble, problemOf, useAsked } from "../ui";
+import { named } from "../sql";
+import { Busy, Choice, Trouble, useAsked } from "../ui";
 import { exactly, plain } from "../words";
+import { useBlocks } from "./blocks";
 
 const isVector = (c: Column) => /^List\(.*, \d+\)$/.test(c.type);
 const ORIGIN = /^(uuid|seed|row_index|given|pack|country|run_id|narrator|narrative_error|narrative_language)$/;
@@ -127,33 +128,6 @@ function Found({ table, text, where, by, onBy }: FoundProps) {
   );
 }
 
-/** Rows asked for at once. */
-const LEAST = 100;
-/** So many places are known by their keys. */
-const ANCHORS = 5000;
-
-interface Places {
-  total: number;
-  size: number;
-  /** The first key of each block; nothing where rows have none */
-  anchors?: string[];
-}
-
-/** How many rows there are, and the key of every so many-th: where one goes in, wherever one scrolls to. */
-async function places(table: string, total: number, hasKey: boolean, where: string, signal: AbortSignal): Promise<Places> {
-  const filter = where ? ` WHERE ${where}` : "";
-  if (where || !hasKey) {
-    const counted = await sql(`SELECT count(*) AS n FROM ${named(table)}${filter}`, signal);
-    total = Number(counted.rows[0]?.["n"] ?? 0);
-  }
-  const size = Math.max(LEAST, Math.ceil(total / ANCHORS));
-  if (!hasKey) return { total: Math.min(total, 1000), size: 1000 };
-  if (total <= size) return { total, size, anchors: [""] };
-  const numbered = `SELECT uuid, row_number() OVER (ORDER BY uuid) AS n FROM ${named(table)}${filter}`;
-  const found = await sql(`SELECT uuid FROM (${numbered}) WHERE (n - 1) % ${size} = 0 ORDER BY uuid`, signal);
-  return { total, size, anchors: found.rows.map((row) => String(row["uuid"])) };
-}
-
 function AllRows({ of, columns, where }: { of: Table; columns: Column[]; where: string }) {
   const able = columns.filter((c) => !isVector(c));
   const first = useMemo(() => {
@@ -163,47 +137,13 @@ function AllRows({ of, columns, where }: { of: Table; columns: Column[]; where: 
   const [chosen, setChosen] = useState(first);
   const shown = chosen.flatMap((name) => able.find((c) => c.name === name) ?? []);
   const hasKey = able.some((c) => c.name === "uuid");
-  const known = useAsked((signal) => places(of.name, of.rows, hasKey, where, signal), [of.name, where]);
-  const [, redraw] = useState(0);
-  const [problem, setProblem] = useState<Problem>();
-  const select = [...new Set([...(hasKey ? ["uuid"] : []), ...chosen])].map(named).join(", ");
-  // Of other rows, or of other columns, nothing is known yet.
-  const blocks = useMemo(() => new Map<number, Row[] | null>(), [known.value, select]);
-
-  const see = useCallback(
-    (from: number, to: number) => {
-      const at = known.value;
-      if (!at) return;
-      for (let block = Math.floor(from / at.size); block * at.size < to; block++) {
-        if (blocks.has(block)) continue;
-        blocks.set(block, null);
-        const anchor = at.anchors?.[block];
-        const parts = [where && `(${where})`, anchor && `uuid >= ${quoted(anchor)}`].filter(Boolean);
-        const filter = parts.length ? ` WHERE ${parts.join(" AND ")}` : "";
-        const order = at.anchors ? " ORDER BY uuid" : "";
-        sql(`SELECT ${select || "*"} FROM ${named(of.name)}${filter}${order} LIMIT ${at.size}`).then(
-          ({ rows }) => {
-            blocks.set(block, rows);
-            redraw((n) => n + 1);
-          },
-          (error) => {
-            blocks.delete(block);
-            setProblem(problemOf(error));
-          },
-        );
-      }
-    },
-    [blocks],
-  );
-  const row = (at: number) => {
-    const size = known.value?.size ?? LEAST;
-    return blocks.get(Math.floor(at / size))?.[at % size];
-  };
+  const { known, problem, see, row } = useBlocks({ table: of.name, rows: of.rows, hasKey, where, columns: chosen });
   return (
     <section>
       <div class="heading">
         <p class="quiet figure">
-          {known.value && `${exactly(known.value.total)} rows${where ? " of them" : ""}`} <Busy is={known.busy} />
+          {known.value && `${exactly(known.value.total)} rows${where ? " of them" : ""}`}
+          {!known.value && hasKey && !where && `${exactly(of.rows)} rows, which are put in order`} <Busy is={known.busy} />
           {!hasKey && " The rows have no key: the first thousand are shown."}
         </p>
         <details class="menu">

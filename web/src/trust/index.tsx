@@ -201,14 +201,15 @@ function Holdouts({ country }: { country: Country }) {
   return (
     <section>
       <h2>
-        Held against what it was not told <Busy is={found.busy} what="comparing" />
+        Hold-outs: figures that it was not fitted to <Busy is={found.busy} what="comparing" />
       </h2>
       {found.busy && <Working />}
       <Trouble problem={found.problem} />
       {found.value && (
         <p class="lead">
           {plural(rows.length, "joint figure")} were kept from the fit. The model is nearer to {better} of them than their
-          margins alone would be.
+          margins alone would be. A distance is the share of people who would have to be others for both to agree (total
+          variation).
         </p>
       )}
       {rows.length > 0 && (
