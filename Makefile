@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo serve test test-llm test-readers test-clients test-page check bench docs pack web
+.PHONY: setup build demo serve test test-llm test-readers test-clients test-page test-python wheel check bench docs pack web
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -41,6 +41,14 @@ test-clients: build
 # A headless Chromium uses each view of the page; screenshots come into target/page (Node's packages are installed once).
 test-page: build
 	python3 scripts/page.py "$${CARGO_TARGET_DIR:-target}/debug/populace" "$${CARGO_TARGET_DIR:-target}/page"
+
+# The Python module, with the engine inside, into target/wheels.
+wheel: setup
+	python3 scripts/python.py wheel
+
+# The same as a debug build, installed into a fresh environment, and used from Python (pandas and others are installed once).
+test-python: setup
+	python3 scripts/python.py test
 
 # The files of the page, from web/src; they are committed, so that nothing else needs Node.
 web:

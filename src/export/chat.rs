@@ -86,11 +86,7 @@ impl Chat {
     /// # Errors
     /// If a template cannot be rendered for a row, or nothing can be written.
     pub fn write(&self, rows: &RecordBatch, out: &mut impl Write) -> Result<()> {
-        for facts in facts_of(rows)? {
-            let system = match self.built_in {
-                true => self.render("system", &in_words(&facts))?,
-                false => self.render("system", &facts)?,
-            };
+        for (facts, system) in facts_of(rows)?.into_iter().zip(self.prompts(rows)?) {
             let mut messages = vec![Message { role: "system", content: system }];
             if self.user {
                 messages.push(Message { role: "user", content: self.render("user", &facts)? });
@@ -100,6 +96,19 @@ impl Chat {
             written.and_then(|()| out.write_all(b"\n"))?;
         }
         Ok(())
+    }
+
+    /// The system prompt of each row.
+    ///
+    /// # Errors
+    /// If the template cannot be rendered for a row.
+    pub fn prompts(&self, rows: &RecordBatch) -> Result<Vec<String>> {
+        let facts = facts_of(rows)?;
+        let prompt = |facts: &Map<String, Value>| match self.built_in {
+            true => self.render("system", &in_words(facts)),
+            false => self.render("system", facts),
+        };
+        facts.iter().map(prompt).collect()
     }
 
     fn render(&self, role: &str, facts: &Map<String, Value>) -> Result<String> {

@@ -6,6 +6,7 @@ mod files;
 
 use std::path::{Path, PathBuf};
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Result, plan_err};
 use datafusion::parquet::file::metadata::KeyValue;
@@ -75,6 +76,19 @@ const RUN_DETAILS: [&str; 2] = ["run_id", "narrative_error"];
 pub struct Exported {
     pub rows: u64,
     pub files: Vec<PathBuf>,
+}
+
+/// The system prompts with which a model plays these people, one a row: by a Jinja template over their columns, or the
+/// built-in one.
+///
+/// # Errors
+/// If the template does not parse or names an unknown column, or cannot be rendered for a row.
+pub fn prompts(people: &RecordBatch, template: Option<&str>) -> Result<Vec<String>> {
+    let schema = people.schema();
+    let columns: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    let chat = Chat::new(template, None, &columns)?;
+    let named = (0..columns.len()).filter(|at| chat.columns().iter().any(|named| named == columns[*at]));
+    chat.prompts(&people.project(&named.collect::<Vec<_>>())?)
 }
 
 /// Writes a table, or what a query returns, into files. They are in their place when all rows are written, or not at

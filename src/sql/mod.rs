@@ -20,7 +20,7 @@ use datafusion::sql::sqlparser::ast;
 pub use access::{Access, Files, Models, Needs, Scope};
 pub use parameters::Parameter;
 pub use parser::parse;
-pub use quote::{quoted_name, quoted_text};
+pub use quote::{expression_text, quoted_name, quoted_text};
 
 pub(crate) use columns::refuse_what_is_not_kept;
 pub(crate) use forms::{
@@ -29,7 +29,7 @@ pub(crate) use forms::{
 };
 pub(crate) use parameters::{Prepared, execution};
 pub(crate) use parser::explanation;
-pub(crate) use quote::{expression_text, identifier, statement_text};
+pub(crate) use quote::{identifier, statement_text};
 
 use crate::error::Position;
 

@@ -136,6 +136,57 @@ impl SqlStatement {
         (*inner, by_name) = Prepared::new(inner.clone(), by_name, vec![])?.with("the statement", values)?;
         Ok(SqlStatement { kind: Kind::Sql { statement, by_name }, position })
     }
+
+    /// The statement with these values in the place of `$name`, each wherever its name stands.
+    ///
+    /// # Errors
+    /// If a parameter has no value, a value no parameter, or the statement takes none at all.
+    pub fn with_named_parameters(mut self, values: Vec<(String, Parameter)>) -> Result<SqlStatement> {
+        let mut names = Names { known: values.iter().map(|(name, _)| name.clone()).collect(), ..Names::default() };
+        if let Kind::Sql { statement, .. } = &mut self.kind
+            && let Some(inner) = super::explained(statement)
+        {
+            let _: ControlFlow<()> = VisitMut::visit(inner, &mut names);
+        }
+        if let Some(name) = names.unknown {
+            return plan_err!("the parameter ${name} has no value");
+        }
+        if let Some(name) = names.known.iter().find(|name| !names.used.contains(name)) {
+            return plan_err!("the statement has no parameter ${name}");
+        }
+        let value = |name: &String| values.iter().find(|(of, _)| of == name).map(|(_, value)| value.clone());
+        let values: Vec<Parameter> = names.used.iter().filter_map(value).collect();
+        self.with_parameters(&values)
+    }
+}
+
+/// Parameters by their names, which become numbers in the order in which they are first met.
+#[derive(Default)]
+struct Names {
+    known: Vec<String>,
+    used: Vec<String>,
+    /// One that has no value
+    unknown: Option<String>,
+}
+
+impl VisitorMut for Names {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(mark) = &mut value.value {
+            let name = mark.trim_start_matches('$').to_string();
+            if !self.known.contains(&name) {
+                self.unknown.get_or_insert(name);
+                return ControlFlow::Continue(());
+            }
+            let at = self.used.iter().position(|used| *used == name).unwrap_or_else(|| {
+                self.used.push(name);
+                self.used.len() - 1
+            });
+            *mark = format!("${}", at + 1);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// Where the question marks are that stand for values.
@@ -503,6 +554,21 @@ mod tests {
         assert!(sampled.ends_with("sample_persona('usa', 5)"), "{sampled}");
         assert!(bound("SELECT $1, $2", &one).unwrap_err().contains("takes 2 values, and 1 are given"));
         assert!(bound("OPTIMIZE t", &one).is_err());
+    }
+
+    #[test]
+    fn values_are_put_in_by_name() {
+        let bound = |sql: &str, values: &[(&str, &str)]| {
+            let values = values.iter().map(|(name, number)| (name.to_string(), Parameter::Number(number.to_string())));
+            let statement = crate::sql::parse(sql, 50).unwrap().remove(0).with_named_parameters(values.collect());
+            statement.map(|statement| statement.to_string()).map_err(|e| e.to_string())
+        };
+        let both = [("low", "1"), ("high", "2")];
+        assert_eq!(bound("SELECT $high, $low, $high", &both).unwrap(), "SELECT 2, 1, 2");
+        assert_eq!(bound("SELECT 1", &[]).unwrap(), "SELECT 1");
+        assert!(bound("SELECT $high", &both).unwrap_err().contains("no parameter $low"));
+        assert!(bound("SELECT $x", &[]).unwrap_err().contains("$x has no value"));
+        assert!(bound("OPTIMIZE t", &both).unwrap_err().contains("no parameter $low"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn one_expression(text: &str) -> Result<Expr, ParserError> {
 ///
 /// # Errors
 /// If the text is no single expression, or cannot be written out.
-pub(crate) fn expression_text(text: &str) -> Result<String, String> {
+pub fn expression_text(text: &str) -> Result<String, String> {
     let expression = one_expression(text).map_err(|e| e.to_string())?;
     let mut texts = expression.clone();
     let _: ControlFlow<()> = VisitMut::visit(&mut texts, &mut DoubleQuotes);
