@@ -1,6 +1,7 @@
 //! Calls of functions over relations as nodes of a plan, with those relations as their inputs: optimisers, parameters and
 //! EXPLAIN reach them.
 
+mod background;
 mod exec;
 
 use std::cmp::Ordering;
@@ -12,9 +13,8 @@ use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, DFSchemaRef, Result, exec_datafusion_err, plan_err};
+use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
 use datafusion::execution::context::{ExecutionProps, QueryPlanner};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -28,9 +28,10 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use datafusion::sql::TableReference;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
-use populace_population::{Interrupt, Pack};
+use futures::{Stream, StreamExt, stream};
+use populace_population::Pack;
 
+pub(crate) use self::background::{in_background, in_thread};
 pub(crate) use self::exec::RelationFunctionExec;
 use crate::nodes::call::Call;
 
@@ -191,31 +192,6 @@ pub(crate) fn columns_of(
     projection: Vec<usize>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     stream::once(async move { Ok(batch.await?.project(&projection)?) }).boxed()
-}
-
-/// What some work comes to, away from the threads that serve others; it is given up when nobody waits for it any more.
-///
-/// # Errors
-/// If its thread cannot be waited for.
-pub(crate) async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let interrupt = Interrupt::of_part();
-    let _waiting = interrupt.waiting();
-    let done = SpawnedTask::spawn_blocking(move || interrupt.within(work));
-    done.join_unwind().await.map_err(|e| exec_datafusion_err!("{e}"))
-}
-
-/// What becomes of each batch of a stream, worked out away from the threads that serve others, in order; the next is
-/// worked out while the last is read.
-pub(crate) fn in_background<T: Send + 'static>(
-    batches: impl Stream<Item = Result<T>> + Send + 'static,
-    work: impl Fn(T) -> Result<RecordBatch> + Send + Sync + 'static,
-) -> BoxStream<'static, Result<RecordBatch>> {
-    let work = Arc::new(work);
-    let done = batches.map_ok(move |batch| {
-        let work = work.clone();
-        async move { in_thread(move || work(batch)).await? }
-    });
-    done.try_buffered(2).boxed()
 }
 
 /// A stream whose rows are counted, and the time that it takes.
