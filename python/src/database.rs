@@ -1,5 +1,6 @@
 //! Databases: what they are opened with, and what is asked of them.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -167,8 +168,9 @@ impl Database {
             ..Access::default()
         };
         let options = Options { access, narrator, statement_timeout: timeout, ..Options::default() };
-        // Nothing is ever written there: statements may not.
-        let nowhere = || std::env::temp_dir().join(format!("populace-{}-none", std::process::id()));
+        // Nothing is ever written there: statements may not. Nobody else can know the name, and put something there.
+        let nowhere =
+            || std::env::temp_dir().join(format!("populace-{:016x}", RandomState::new().build_hasher().finish()));
         let (directory, chosen) = (path.clone().unwrap_or_else(nowhere), options.clone());
         let open = async move {
             let embedder = EmbedderChoice::named(embedder);
@@ -291,8 +293,8 @@ impl Database {
         Ok(Batches::new(schema, batches))
     }
 
-    /// The tables: name, rows, country, bytes.
-    fn tables(&self, py: Python<'_>) -> PyResult<Vec<(String, u64, Option<String>, u64)>> {
+    /// The tables.
+    fn tables(&self, py: Python<'_>) -> PyResult<Vec<Summary>> {
         let engine = self.engine(py)?;
         let summaries = wait(py, None, async move { engine.database().summaries().await }, || Ok(()))?;
         Ok(summaries.into_iter().map(|table| (table.name, table.rows, table.country, table.bytes)).collect())
@@ -316,6 +318,9 @@ impl Database {
         Ok(prompts)
     }
 }
+
+/// Name, rows, country, and the bytes of the files.
+type Summary = (String, u64, Option<String>, u64);
 
 /// Name, title, year, people, who they are, and the language of their texts.
 type Country = (String, String, String, f64, String, String);
