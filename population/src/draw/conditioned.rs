@@ -122,6 +122,7 @@ mod tests {
     use crate::draw::sampler::Sampler;
     use crate::infer::elimination::condition_within;
     use crate::infer::predicate::{Comparison, Value};
+    use crate::infer::prepared::Unmade;
     use crate::pack::{Pack, equals};
 
     const BYTES: u64 = 256 << 20;
@@ -150,7 +151,8 @@ mod tests {
             let all: Vec<usize> = (0..schema.fields().len()).collect();
             for given in asked {
                 let people = |large: u128, left_out: &mut usize, later: &mut usize| {
-                    let (evidence, posterior) = condition_within(&pack.network, &given, BYTES, large).ok()?;
+                    let unmade = Unmade { planned: large, worked: large };
+                    let (evidence, posterior) = condition_within(&pack.network, &given, BYTES, unmade).ok()?;
                     let (probability, cases) = (posterior.probability, posterior.cases.len());
                     let conditioned = Conditioned::new(&evidence, probability, posterior, None);
                     let made = |d: &Drawing| d.as_drawn.iter().flatten().count();

@@ -18,21 +18,7 @@ pub(crate) fn row_of(table: &Table, address: &Address, codes: &[i32]) -> Option<
 
 /// The words that draw a level in a row of a pack's table, from the first up to, not including, the second.
 pub(crate) fn span(rows: &Rows, row: usize, level: i32) -> Option<(u32, u32)> {
-    let level = u16::try_from(level).ok()?;
-    let (low, high) = match rows {
-        Rows::Dense { width, thresholds } => {
-            let row = &thresholds[row * width..(row + 1) * width];
-            let at = usize::from(level);
-            (if at == 0 { 0 } else { row[at - 1] }, *row.get(at)?)
-        }
-        Rows::Sparse { offsets, levels, thresholds } => {
-            let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
-            let at = from + levels[from..to].binary_search(&level).ok()?;
-            (if at == from { 0 } else { thresholds[at - 1] }, thresholds[at])
-        }
-        Rows::Function { levels } => return (levels[row] == level).then_some((0, u32::MAX)),
-    };
-    (low < high).then_some((low, high))
+    rows.span(row, u16::try_from(level).ok()?)
 }
 
 /// A table of some rows of another one.

@@ -13,7 +13,7 @@ use crate::infer::eliminated::{Eliminated, Wanted, eliminate, size, wants_rows};
 use crate::infer::evidence::Evidence;
 use crate::infer::order::Order;
 use crate::infer::predicate::Predicate;
-use crate::infer::prepared::{Asked, PIECES, Plan, Prepared, prepare, prepare_in, rule_out};
+use crate::infer::prepared::{Asked, PIECES, Plan, Prepared, Unmade, prepare, prepare_in, rule_out};
 use crate::infer::product::{LINE, LINE_WITH_ROWS, Product};
 use crate::infer::reduction::Reduced;
 use crate::infer::weighed::Weighed;
@@ -27,8 +27,8 @@ pub(crate) const MAX_CELLS: u64 = 1 << 26;
 /// The most bytes that the plan of an exact answer may take.
 pub(crate) const MAX_BYTES: u64 = 256 << 20;
 
-/// What is a large table, in bytes.
-const LARGE: u128 = 1 << 20;
+/// Which tables are not made. Few rows of a table are drawn from, unless many people are drawn.
+const UNMADE: Unmade = Unmade { planned: 1 << 20, worked: 1 << 14 };
 
 /// What evidence makes of a network: one posterior for each disjoint case of it.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ pub(super) fn eliminate_all(
             weighed[step.variable] = Some(rows);
         }
         // Messages are scaled, so that no product of many small numbers becomes none at all.
-        let largest = message.values.iter().copied().fold(0.0, f64::max);
+        let largest = largest(&message.values);
         if largest > 0.0 && !(1e-30..1e30).contains(&largest) {
             message.values.iter_mut().for_each(|x| *x /= largest);
             log += largest.ln();
@@ -136,6 +136,17 @@ pub(super) fn eliminate_all(
     }
     let held = Held { most, kept, made };
     Ok(Some(Left { pool: pool.into_iter().flatten().collect(), log, tables, weighed, held, path }))
+}
+
+/// The largest of some weights; many are compared at once.
+fn largest(values: &[f64]) -> f64 {
+    let mut lanes = [0.0f64; 16];
+    let chunks = values.chunks_exact(lanes.len());
+    let rest = chunks.remainder().iter().copied().fold(0.0, f64::max);
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(most, x)| *most = if *x > *most { *x } else { *most });
+    }
+    lanes.into_iter().fold(rest, f64::max)
 }
 
 /// The posterior of one case, or only its probability; `None` where it has none.
@@ -155,7 +166,7 @@ fn run(mut reduced: Reduced<'_>, order: &Order, wanted: Wanted) -> Result<Option
 fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u64) -> Result<Posterior> {
     let mut prepared = prepare(network, evidence, asked, bound)?;
     let (planned, tight) = (prepared.plan.bytes, prepared.tight);
-    let mut pieces = PIECES.into_iter().filter(|_| tight && evidence.has_ties());
+    let mut pieces = if tight { evidence.different_pieces(&PIECES) } else { vec![] }.into_iter();
     loop {
         // What has no room after all may have it in pieces.
         let refused = match work(asked, prepared, bound) {
@@ -226,19 +237,19 @@ pub(crate) fn probability(network: &Network, given: &Predicate) -> Result<f64> {
 
 /// P(evidence) and the tables to draw from. Impossible evidence is an error that names the parts that contradict.
 pub(crate) fn condition(network: &Network, given: &Predicate) -> Result<(Evidence, Posterior)> {
-    condition_within(network, given, MAX_BYTES, LARGE)
+    condition_within(network, given, MAX_BYTES, UNMADE)
 }
 
-/// As [`condition`], in so many bytes at most; and what a large table is, which nobody sees in the people.
+/// As [`condition`], in so many bytes at most.
 pub(crate) fn condition_within(
     network: &Network,
     given: &Predicate,
     bound: u64,
-    large: u128,
+    unmade: Unmade,
 ) -> Result<(Evidence, Posterior)> {
     let parts = given.conjuncts();
     let evidence = Evidence::new(&parts, &network.variables)?;
-    let posterior = posterior(network, &evidence, Asked { factors: &[], draw: !evidence.is_empty(), large }, bound)?;
+    let posterior = posterior(network, &evidence, Asked { factors: &[], draw: !evidence.is_empty(), unmade }, bound)?;
     if posterior.cases.is_empty() {
         return Err(contradiction(network, parts));
     }
@@ -252,7 +263,7 @@ pub(super) fn is_empty(network: &Network, evidence: &Evidence) -> Result<bool> {
 
 /// The tables to draw from under evidence and weights of some variables together, its probability by these weights.
 pub(super) fn tilted(network: &Network, evidence: &Evidence, factors: &[Potential]) -> Result<Posterior> {
-    posterior(network, evidence, Asked { factors, draw: true, large: LARGE }, MAX_BYTES)
+    posterior(network, evidence, Asked { factors, draw: true, unmade: UNMADE }, MAX_BYTES)
 }
 
 /// The posterior of all variables under weights of some of them together; `None` where nobody is left.
@@ -339,11 +350,12 @@ mod tests {
         for op in [Comparison::Lt, Comparison::NotEq, Comparison::Eq] {
             let given = Predicate::CompareVariables { left: "left".into(), op, right: "right".into() };
             let evidence = Evidence::new(&given.conjuncts(), &network.variables).unwrap();
-            let asked = Asked { factors: &[], draw: true, large: LARGE };
+            let unmade = Unmade { planned: UNMADE.planned, worked: UNMADE.planned };
+            let asked = Asked { factors: &[], draw: true, unmade };
             let prepared = prepare(&network, &evidence, asked, MAX_BYTES).unwrap();
             // What it took to be accepted when all tables were planned to be held twice, and of all cases at once.
             let planned = prepared.cases.iter().map(|(_, order)| order.bytes).sum::<u128>() as u64;
-            let (_, whole) = condition_within(&network, &given, MAX_BYTES, LARGE).unwrap();
+            let (_, whole) = condition_within(&network, &given, MAX_BYTES, unmade).unwrap();
             assert!(whole.plan.bytes <= planned);
             let expected: Vec<f64> = joint(&network, &whole);
             let prior = Posterior {
@@ -364,7 +376,7 @@ mod tests {
             let (mut in_cases, mut least) = (0, planned);
             for part in 2..100 {
                 let bound = planned * (100 - part) / 100;
-                match condition_within(&network, &given, bound, LARGE) {
+                match condition_within(&network, &given, bound, unmade) {
                     Ok((_, posterior)) => {
                         assert!(posterior.plan.bytes <= bound);
                         in_cases = posterior.cases.len().max(in_cases);

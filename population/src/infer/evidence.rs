@@ -412,27 +412,53 @@ impl Evidence {
     /// At most `count` disjoint cases, one after another, that together are the evidence, each what is left of its ties where the widest of them is
     /// over some classes only of its smallest variable; `None` if a tie has too many combinations.
     pub fn pieces(&self, count: usize) -> Option<impl Iterator<Item = Vec<Potential>>> {
-        let ties = self.potentials()?;
-        let widest = (0..ties.len()).max_by_key(|at| (ties[*at].values.len(), std::cmp::Reverse(*at)))?;
-        let axes = &ties[widest].axes;
-        let smallest = (0..axes.len()).min_by_key(|at| axes[*at].partition.classes())?;
-        // Those that go with much of the others, and those with little: of an order, one after another.
-        let step = strides(axes)[smallest];
-        let classes = axes[smallest].partition.classes();
-        let mut weights = vec![0.0; classes];
-        ties[widest].values.iter().enumerate().for_each(|(cell, value)| weights[cell / step % classes] += value);
-        let mut order: Vec<usize> = (0..classes).filter(|class| weights[*class] > 0.0).collect();
-        order.sort_by(|a, b| weights[*a].total_cmp(&weights[*b]));
-        let each = order.len().div_ceil(count.max(1)).max(1);
-        let pieces: Vec<Vec<usize>> = order.chunks(each).map(<[usize]>::to_vec).collect();
+        let Divided { ties, widest, axis, order } = self.divided()?;
+        let pieces: Vec<Vec<usize>> = order.chunks(classes_of_piece(&order, count)).map(<[usize]>::to_vec).collect();
         Some(pieces.into_iter().map(move |classes| {
             let of = |at: usize| match at == widest {
-                true => within(&ties[at], smallest, &classes),
+                true => within(&ties[at], axis, &classes),
                 false => ties[at].clone(),
             };
             (0..ties.len()).map(of).collect()
         }))
     }
+
+    /// Of these counts, those by which [`pieces`](Self::pieces) are not the ones of a count before.
+    pub fn different_pieces(&self, counts: &[usize]) -> Vec<usize> {
+        let Some(Divided { order, .. }) = self.divided() else { return vec![] };
+        let mut counts = counts.to_vec();
+        counts.dedup_by_key(|count| classes_of_piece(&order, *count));
+        counts
+    }
+
+    /// How it is divided into pieces; `None` if a tie has too many combinations, or there is none.
+    fn divided(&self) -> Option<Divided> {
+        let ties = self.potentials()?;
+        let widest = (0..ties.len()).max_by_key(|at| (ties[*at].values.len(), std::cmp::Reverse(*at)))?;
+        let axes = &ties[widest].axes;
+        let axis = (0..axes.len()).min_by_key(|at| axes[*at].partition.classes())?;
+        // Those that go with much of the others, and those with little: of an order, one after another.
+        let step = strides(axes)[axis];
+        let classes = axes[axis].partition.classes();
+        let mut weights = vec![0.0; classes];
+        ties[widest].values.iter().enumerate().for_each(|(cell, value)| weights[cell / step % classes] += value);
+        let mut order: Vec<usize> = (0..classes).filter(|class| weights[*class] > 0.0).collect();
+        order.sort_by(|a, b| weights[*a].total_cmp(&weights[*b]));
+        Some(Divided { ties, widest, axis, order })
+    }
+}
+
+/// The ties of evidence, the widest of them, its smallest axis, and the classes of that which have weight, in the order in which
+/// they become pieces.
+struct Divided {
+    ties: Vec<Potential>,
+    widest: usize,
+    axis: usize,
+    order: Vec<usize>,
+}
+
+fn classes_of_piece(order: &[usize], count: usize) -> usize {
+    order.len().div_ceil(count.max(1)).max(1)
 }
 
 /// A tie where one of its variables is in some classes only; classes that are then alike are one.

@@ -85,14 +85,17 @@ fn form_line(lines: &Lines<'_>, at: &[usize], message: &mut [f64], formed: &mut 
         if (0..lines.along.len()).any(|input| same(input) && value(input) == 0.0) {
             continue;
         }
+        // Those that come first and are the same all along are multiplied once.
+        let first = (0..lines.along.len()).take_while(|input| same(*input)).count();
+        let begin = (1..first).fold(if first > 0 { value(0) } else { 1.0 }, |weight, input| weight * value(input));
+        if !all && product.groups == 1 && add_line(lines, at, k, first, begin, message) {
+            continue;
+        }
         let from = if all { formed.classes.len() * length } else { 0 };
         if formed.weights.len() < from + length {
             formed.weights.resize(from + length, 0.0);
         }
         let line = &mut formed.weights[from..][..length];
-        // Those that come first and are the same all along are multiplied once.
-        let first = (0..lines.along.len()).take_while(|input| same(*input)).count();
-        let begin = (1..first).fold(if first > 0 { value(0) } else { 1.0 }, |weight, input| weight * value(input));
         let mut begun = false;
         for (input, along) in lines.along.iter().enumerate().skip(first) {
             let values = &product.inputs[input].values[at[input] + product.own[input][k]..];
@@ -118,4 +121,36 @@ fn form_line(lines: &Lines<'_>, at: &[usize], message: &mut [f64], formed: &mut 
         }
         formed.classes.push((*class, *group));
     }
+}
+
+/// Adds the weights of a class to a message at once, without a line of their own; whether it could, as where no more than two
+/// inputs after the first ones differ along the line.
+#[inline(always)]
+fn add_line(lines: &Lines<'_>, at: &[usize], class: usize, first: usize, begin: f64, message: &mut [f64]) -> bool {
+    let product = lines.product;
+    let of = |input: usize| &product.inputs[input].values[at[input] + product.own[input][class]..];
+    match &lines.along[first..] {
+        [] => message.iter_mut().for_each(|sum| *sum += begin),
+        [Along::Next] => message.iter_mut().zip(of(first)).for_each(|(sum, x)| *sum += begin * x),
+        [Along::Each(offsets)] => {
+            let x = of(first);
+            message.iter_mut().zip(offsets).for_each(|(sum, offset)| *sum += begin * x[*offset as usize]);
+        }
+        [Along::Next, Along::Next] => {
+            let both = of(first).iter().zip(of(first + 1));
+            message.iter_mut().zip(both).for_each(|(sum, (x, y))| *sum += begin * x * y);
+        }
+        [Along::Next, Along::Each(offsets)] => {
+            let y = of(first + 1);
+            let both = of(first).iter().zip(offsets);
+            message.iter_mut().zip(both).for_each(|(sum, (x, offset))| *sum += begin * x * y[*offset as usize]);
+        }
+        [Along::Each(offsets), Along::Next] => {
+            let x = of(first);
+            let both = offsets.iter().zip(of(first + 1));
+            message.iter_mut().zip(both).for_each(|(sum, (offset, y))| *sum += begin * x[*offset as usize] * y);
+        }
+        _ => return false,
+    }
+    true
 }

@@ -91,7 +91,7 @@ impl Order {
         let mut orders = by.into_iter().map(|weight| {
             let mut order = Order::greedy(reduced, None, draw, weight);
             if draw {
-                order.spare(large);
+                order.spare(large, 0);
             }
             order
         });
@@ -183,15 +183,13 @@ impl Order {
         of_steps.max().unwrap_or_default().max(self.begins())
     }
 
-    /// From here on rows are worked out as they are drawn from where their table is large and what goes into it is not. What
-    /// orders and cases are compared by stays what it was: it decides who is drawn.
-    pub fn spare(&mut self, large: u128) {
+    /// Says of which steps rows are worked out as they are drawn from: where their table is large and what goes into it is not
+    /// larger, or than `beside`. What orders and cases are compared by stays what it was: it decides who is drawn.
+    pub fn spare(&mut self, large: u128, beside: u128) {
         let takes = self.steps.iter_mut().zip(&self.takes);
-        for ((step, takes), held) in takes.zip(&mut self.held_in_fact) {
-            step.as_drawn = takes.stays >= large.max(1) && takes.used <= takes.stays;
-            if step.as_drawn {
-                *held -= takes.full;
-            }
+        for (((step, takes), held), (in_full, _)) in takes.zip(&mut self.held_in_fact).zip(&self.held) {
+            step.as_drawn = takes.stays >= large.max(1) && takes.used <= takes.stays.max(beside);
+            *held = if step.as_drawn { in_full - takes.full } else { *in_full };
         }
     }
 

@@ -36,6 +36,11 @@ pub struct Plan {
     pub cases: usize,
 }
 
+/// What goes into a table that is not made may take so many bytes, though the table would take less, where all cases together
+/// take no more than one part in `PLENTY` of the bound.
+const BESIDE: u128 = 8 << 20;
+const PLENTY: u128 = 4;
+
 /// What is asked of a network beside the evidence.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Asked<'a> {
@@ -43,8 +48,16 @@ pub(super) struct Asked<'a> {
     pub factors: &'a [Potential],
     /// Whether people are to be drawn.
     pub draw: bool,
-    /// Tables of so many bytes are not made where what goes into them is less: their rows are worked out as they are drawn from.
-    pub large: u128,
+    pub unmade: Unmade,
+}
+
+/// Tables of so many bytes are not made where what goes into them is less: their rows are worked out as they are drawn from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Unmade {
+    /// As it is planned what there is room for, which decides in which cases people are drawn, and so who is.
+    pub planned: u128,
+    /// Once that is decided: nobody sees it in the people.
+    pub worked: u128,
 }
 
 /// Evidence in the form in which it is worked out: as ties or as cases, whichever takes less.
@@ -67,6 +80,21 @@ fn peak(cases: &[(Reduced<'_>, Order)], of: impl Fn(&Order) -> (u128, u128)) -> 
         before = before.saturating_add(stays);
     }
     most
+}
+
+/// As [`Order::spare`], of all cases; the most bytes that are then held at a time.
+fn spare(cases: &mut [(Reduced<'_>, Order)], large: u128, beside: u128) -> u128 {
+    cases.iter_mut().for_each(|(_, order)| order.spare(large, beside));
+    peak(cases, |order| (order.working_in_fact(), order.kept_in_fact()))
+}
+
+/// Leaves tables of so many bytes unmade, and those that take less than what goes into them too, as long as there is plenty of
+/// room for that; the most bytes that are then held at a time.
+fn leave_unmade(cases: &mut [(Reduced<'_>, Order)], large: u128, bound: u64) -> u128 {
+    match spare(cases, large, BESIDE) {
+        bytes if bytes <= u128::from(bound) / PLENTY => bytes,
+        _ => spare(cases, large, 0),
+    }
 }
 
 /// What a case takes where all its tables are made, as one part in `less_full` of what is planned, and what stays of it.
@@ -169,8 +197,7 @@ pub(super) fn prepare_in<'a>(
     let (mut bytes, has_room) = (peak(&cases, made(1)), room(&cases));
     let tight = has_room && bytes > u128::from(bound);
     if asked.draw {
-        cases.iter_mut().for_each(|(_, order)| order.spare(asked.large));
-        bytes = peak(&cases, |order| (order.working_in_fact(), order.kept_in_fact()));
+        bytes = spare(&mut cases, asked.unmade.planned, 0);
     }
     if !has_room && bytes > u128::from(bound) {
         let refused = too_much_memory(network, bytes, bound, &cases);
@@ -183,7 +210,7 @@ pub(super) fn prepare_in<'a>(
     }
     let cells = u64::try_from(products(&cases)).unwrap_or(u64::MAX);
     let plan = Plan { bytes: u64::try_from(bytes).unwrap_or(u64::MAX), cells, cases: cases.len() };
-    Ok(Prepared { plan, tight, cases })
+    Ok(decided(Prepared { plan, tight, cases }, asked, bound))
 }
 
 /// What cases take in fact, and how many products they form.
@@ -191,6 +218,15 @@ fn in_fact(cases: Vec<(Reduced<'_>, Order)>) -> Prepared<'_> {
     let bytes = peak(&cases, |order| (order.working_in_fact(), order.kept_in_fact()));
     let [bytes, cells] = [bytes, products(&cases)].map(|x| u64::try_from(x).unwrap_or(u64::MAX));
     Prepared { plan: Plan { bytes, cells, cases: cases.len() }, cases, tight: false }
+}
+
+/// Once it is decided that it is worked out so: more tables are left unmade.
+fn decided<'a>(mut prepared: Prepared<'a>, asked: Asked<'_>, bound: u64) -> Prepared<'a> {
+    if asked.draw {
+        let bytes = leave_unmade(&mut prepared.cases, asked.unmade.worked, bound);
+        prepared.plan.bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    }
+    prepared
 }
 
 /// What has room in no other way: by the order that takes least in fact; if need be in cases, each one level of a variable of
@@ -209,14 +245,14 @@ pub(super) fn separated<'a>(
     let tables = Tables::default();
     let with = |masks: &Masks| {
         let reduced = Reduced::among(network, masks, &ties, &tables)?;
-        let order = Order::spared(&reduced, asked.draw, asked.large);
+        let order = Order::spared(&reduced, asked.draw, asked.unmade.planned);
         Some((reduced, order))
     };
     let whole = with(&masks)?;
     let by = separators(&whole.0, &whole.1);
     let prepared = in_fact(vec![whole]);
     if prepared.plan.bytes <= bound {
-        return Some(prepared);
+        return Some(decided(prepared, asked, bound));
     }
     drop(prepared);
     let at = |variable: usize, level: u16| {
@@ -243,7 +279,7 @@ pub(super) fn separated<'a>(
         }
     }
     let prepared = in_fact(cases);
-    (prepared.plan.bytes <= bound).then_some(prepared)
+    (prepared.plan.bytes <= bound).then(|| decided(prepared, asked, bound))
 }
 
 /// Variables of few levels that the dearest step is over, or that are functions of such; and their levels.

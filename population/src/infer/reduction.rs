@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::infer::evidence::Masks;
-use crate::model::network::{Network, Rows, Table, UNREACHABLE};
+use crate::model::network::{Network, Rows, Table, UNREACHABLE, WORDS};
 use crate::model::partition::Partition;
 use crate::model::potential::{Axis, Potential, cells, strides, walk, widen};
 
@@ -84,6 +84,9 @@ pub(crate) struct Tables {
     made: Mutex<Vec<(usize, MadeOf, Made)>>,
     bytes: AtomicUsize,
 }
+
+/// So few levels that are left of a variable are looked up in each row of its table, instead of going through the row.
+const LOOKED_UP: usize = 2;
 
 /// No more bytes of tables are kept for other cases.
 const KEPT: usize = 32 << 20;
@@ -283,14 +286,18 @@ impl<'a> Reduced<'a> {
                     self.parents[v].iter().map(|p| Choices::new(p, &alive[p.variable])).collect();
                 let mut own = vec![false; alive[v].len()];
                 let mut supported: Vec<Vec<bool>> = choices.iter().map(|c| vec![false; c.offsets.len()]).collect();
+                // Once all are supported, one level tells of a row that it is.
+                let mut unsupported = alive[v].iter().filter(|alive| **alive).count();
                 each_row(table, &choices, |digits, row| {
-                    let mut any = false;
-                    table.rows.each(row, |level, p| {
-                        if p > 0.0 && alive[v][level] {
-                            own[level] = true;
-                            any = true;
-                        }
-                    });
+                    let mut any = unsupported == 0 && table.rows.any(row, |level| alive[v][level]);
+                    if unsupported > 0 {
+                        table.rows.each(row, |level, p| {
+                            if p > 0.0 && alive[v][level] {
+                                unsupported -= usize::from(!std::mem::replace(&mut own[level], true));
+                                any = true;
+                            }
+                        });
+                    }
                     if any {
                         digits.iter().zip(&mut supported).for_each(|(d, s)| s[*d] = true);
                     }
@@ -478,6 +485,15 @@ impl<'a> Reduced<'a> {
                 return;
             }
             let values = &mut values[config / blocks * own..][..own];
+            if self.alive[v].len() <= LOOKED_UP {
+                for level in &self.alive[v] {
+                    if let Some((low, high)) = table.rows.span(row as usize, *level) {
+                        values[usize::from(atom_of[usize::from(*level)])] += f64::from(high - low) / WORDS;
+                        entries += 1;
+                    }
+                }
+                return;
+            }
             table.rows.each(row as usize, |level, p| {
                 if atom_of[level] != NONE {
                     values[usize::from(atom_of[level])] += p;

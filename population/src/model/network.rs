@@ -104,6 +104,42 @@ impl Rows {
             Rows::Function { levels } => visit(usize::from(levels[row]), 1.0),
         }
     }
+
+    /// Whether one of the levels of a row that can be drawn is so.
+    pub fn any(&self, row: usize, is: impl Fn(usize) -> bool) -> bool {
+        let drawn =
+            |at: usize, thresholds: &[u32]| thresholds[at] > at.checked_sub(1).map_or(0, |before| thresholds[before]);
+        match self {
+            Rows::Dense { width, thresholds } => {
+                let thresholds = &thresholds[row * width..(row + 1) * width];
+                (0..*width).any(|level| is(level) && drawn(level, thresholds))
+            }
+            Rows::Sparse { offsets, levels, thresholds } => {
+                let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
+                let (levels, thresholds) = (&levels[from..to], &thresholds[from..to]);
+                (0..levels.len()).any(|at| is(usize::from(levels[at])) && drawn(at, thresholds))
+            }
+            Rows::Function { levels } => is(usize::from(levels[row])),
+        }
+    }
+
+    /// The words that draw a level of a row: from the first number to before the second. `None` if none do.
+    pub fn span(&self, row: usize, level: u16) -> Option<(u32, u32)> {
+        let (low, high) = match self {
+            Rows::Dense { width, thresholds } => {
+                let row = &thresholds[row * width..(row + 1) * width];
+                let at = usize::from(level);
+                (if at == 0 { 0 } else { row[at - 1] }, *row.get(at)?)
+            }
+            Rows::Sparse { offsets, levels, thresholds } => {
+                let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
+                let at = from + levels[from..to].binary_search(&level).ok()?;
+                (if at == from { 0 } else { thresholds[at - 1] }, thresholds[at])
+            }
+            Rows::Function { levels } => return (levels[row] == level).then_some((0, u32::MAX)),
+        };
+        (low < high).then_some((low, high))
+    }
 }
 
 /// Appends the thresholds of one row of weights, which need not sum to one. All-zero weights give a row that draws
@@ -362,6 +398,28 @@ mod tests {
         rows.each(0, |l, p| seen.push((l, p)));
         assert_eq!(seen.len(), 2);
         assert!((seen[0].1 - 0.25).abs() < 1e-9 && (seen[0].1 + seen[1].1 - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn levels_are_looked_up_as_they_are_visited() {
+        for (width, every) in [(5, 2), (60, 19)] {
+            let mut thresholds = vec![];
+            for row in 0..4 {
+                let weight = |level: usize| if (level + row).is_multiple_of(every) { level as f64 + 1.0 } else { 0.0 };
+                quantise(&(0..width).map(weight).collect::<Vec<f64>>(), &mut thresholds);
+            }
+            let rows = Rows::of(width, thresholds);
+            assert_eq!(matches!(rows, Rows::Sparse { .. }), width == 60);
+            for row in 0..4 {
+                let mut visited = vec![None; width];
+                rows.each(row, |level, p| visited[level] = Some(p));
+                for (level, p) in visited.into_iter().enumerate() {
+                    let span = rows.span(row, level as u16);
+                    assert_eq!(span.map(|(low, high)| f64::from(high - low) / WORDS), p);
+                    assert_eq!(rows.any(row, |other| other == level), p.is_some());
+                }
+            }
+        }
     }
 
     #[test]
