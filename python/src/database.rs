@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use datafusion::common::Result as Planned;
+use datafusion::common::{Result as Planned, TableReference};
+use datafusion::datasource::MemTable;
 use futures::TryStreamExt;
-use populace::database::{Database as Directory, EmbedderChoice};
+use populace::database::{Database as Directory, EmbedderChoice, panel_design};
 use populace::engine::{By, Engine, Options, Search};
 use populace::error::{Error, ErrorKind};
 use populace::packs;
@@ -291,6 +292,33 @@ impl Database {
         };
         let (schema, batches) = wait(py, cancel, found, || Ok(()))?;
         Ok(Batches::new(schema, batches))
+    }
+
+    /// Has the statements of this database object read rows of others by a name, in the place of what had it before.
+    fn register(&self, py: Python<'_>, name: &str, rows: &Batches) -> PyResult<()> {
+        let engine = self.engine(py)?;
+        let registered = MemTable::try_new(rows.schema().clone(), vec![rows.batches().to_vec()])
+            .and_then(|table| engine.context().register_table(TableReference::bare(name), Arc::new(table)));
+        registered.map(|_| ()).map_err(|error| exception(py, &Error::from(&error)))
+    }
+
+    /// Forgets them; whether there were any.
+    fn unregister(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        let forgotten = self.engine(py)?.context().deregister_table(TableReference::bare(name));
+        forgotten.map(|table| table.is_some()).map_err(|error| exception(py, &Error::from(&error)))
+    }
+
+    /// How the panel was drawn that a table is, in JSON; `None` if it is none.
+    fn panel_design(&self, py: Python<'_>, table: String) -> PyResult<Option<String>> {
+        let engine = self.engine(py)?;
+        let schema = wait(py, None, async move { engine.database().schema(&table).await }, || Ok(()))?;
+        Ok(schema.as_ref().and_then(panel_design).map(String::from))
+    }
+
+    /// Notes with a table that it is a panel, and how that was drawn.
+    fn set_panel_design(&self, py: Python<'_>, table: String, design: String) -> PyResult<()> {
+        let engine = self.engine(py)?;
+        wait(py, None, async move { engine.database().set_panel_design(&table, &design).await }, || Ok(()))
     }
 
     /// The tables.

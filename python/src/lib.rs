@@ -6,6 +6,7 @@
 
 mod database;
 mod error;
+mod given;
 mod log;
 mod rows;
 mod run;
@@ -17,6 +18,8 @@ mod wait;
 mod _populace {
     #[pymodule_export]
     use crate::database::{Database, countries, expression, quoted};
+    #[pymodule_export]
+    use crate::given::{read_parquet, rows_of_json, rows_of_stream, write_parquet};
     #[pymodule_export]
     use crate::log::log_level;
     #[pymodule_export]

@@ -26,7 +26,7 @@ use crate::values::{dicts, objects};
 use crate::wait::{Cancel, Ended, LOOK, look, runtime, until_gone};
 
 const SCHEMA: &CStr = c"arrow_schema";
-const STREAM: &CStr = c"arrow_array_stream";
+pub(crate) const STREAM: &CStr = c"arrow_array_stream";
 
 /// Batches that wait for a reader.
 const AHEAD: usize = 4;
@@ -416,6 +416,10 @@ impl Batches {
     pub(crate) fn batches(&self) -> &[RecordBatch] {
         &self.batches
     }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
 }
 
 #[pymethods]
@@ -452,6 +456,16 @@ impl Batches {
     fn dicts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let batches = self.batches.iter().map(|batch| dicts(py, batch)).collect::<PyResult<Vec<_>>>()?;
         Ok(batches.into_iter().flatten().collect())
+    }
+
+    /// The first rows.
+    fn head(&self, n: usize) -> Batches {
+        let (mut batches, mut left) = (vec![], n);
+        for batch in self.batches.iter().take_while(|_| n > 0) {
+            batches.push(batch.slice(0, batch.num_rows().min(left)));
+            left -= batch.num_rows().min(left);
+        }
+        Batches::new(self.schema.clone(), batches)
     }
 
     /// The values of a column; `None` if there is none of the name.

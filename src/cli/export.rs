@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::output::Progress;
 use super::{DatabaseArguments, Failure, read_text};
@@ -18,8 +19,8 @@ pub(super) struct ExportArguments {
     /// The folder to write into; or a file, by its ending
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    #[arg(long, value_enum, default_value_t = ExportFormat::Datasets)]
-    format: ExportFormat,
+    #[arg(long, default_value = "datasets", value_parser = formats())]
+    format: String,
     /// Columns of vectors too, which an import makes anew
     #[arg(long)]
     vectors: bool,
@@ -57,26 +58,15 @@ pub(super) struct ExportArguments {
     weights: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ExportFormat {
-    /// A folder that `load_dataset` of Hugging Face reads, with a card
-    Datasets,
-    Parquet,
-    Csv,
-    /// An object a line
-    Jsonl,
-    /// A conversation a line, with the person as its system prompt
-    Chat,
+/// The names of the formats, each with what it is.
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(Format::all().map(|(_, name, what)| PossibleValue::new(name).help(what)))
 }
 
 pub(super) fn run(arguments: ExportArguments, database: &DatabaseArguments) -> Result<(), Failure> {
     let read = |file: &Option<PathBuf>| file.as_deref().map(read_text).transpose();
-    let format = match arguments.format {
-        ExportFormat::Datasets => Format::Datasets,
-        ExportFormat::Parquet => Format::Parquet,
-        ExportFormat::Csv => Format::Csv,
-        ExportFormat::Jsonl => Format::Jsonl,
-        ExportFormat::Chat => Format::Chat,
+    let Some(format) = Format::named(&arguments.format) else {
+        return Err(Failure(format!("there is no format {}", arguments.format)));
     };
     let wanted = Export {
         from: arguments.from,

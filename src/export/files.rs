@@ -1,5 +1,6 @@
 //! The files of an export: written beside their place, and put there when all are whole.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 
 use super::Format;
 use super::chat::Chat;
+use super::layout::{Form, LaidOutFile, Layouter};
 use crate::arrow::{flat_batch, plain_batch};
 
 /// Bytes after which another file of a dataset begins, and that a group of rows of Parquet takes in memory.
@@ -23,12 +25,22 @@ const GROUP: usize = 64 << 20;
 /// Rows of a group at most: what readers fetch at once.
 const GROUP_ROWS: usize = 100_000;
 
+/// What is written of rows.
+pub(super) enum Written {
+    Rows,
+    Conversations(Chat),
+    LaidOut(Layouter),
+}
+
 /// What is written into one file.
 enum Sink {
     Parquet(Box<ArrowWriter<File>>),
     Csv(Box<arrow::csv::Writer<BufWriter<File>>>),
     Jsonl(Box<arrow::json::LineDelimitedWriter<BufWriter<File>>>),
     Chat(BufWriter<File>),
+    LaidOut(LaidOutFile<BufWriter<File>>),
+    /// A file for each person
+    Each,
 }
 
 /// The files of an export, and where they go.
@@ -36,7 +48,7 @@ pub(super) struct Files {
     format: Format,
     schema: SchemaRef,
     metadata: Vec<KeyValue>,
-    chat: Option<Chat>,
+    written: Written,
     rows_per_file: Option<u64>,
     overwrite: bool,
     folder: PathBuf,
@@ -45,6 +57,8 @@ pub(super) struct Files {
     /// Rows in the open file
     rows: u64,
     parts: Vec<PathBuf>,
+    /// What the parts are called in the end, where a person's says it
+    names: Vec<String>,
 }
 
 impl Files {
@@ -55,7 +69,7 @@ impl Files {
         (folder, stem): (PathBuf, String),
         schema: SchemaRef,
         metadata: Vec<KeyValue>,
-        chat: Option<Chat>,
+        written: Written,
         rows_per_file: Option<u64>,
         overwrite: bool,
     ) -> Result<Files> {
@@ -65,19 +79,19 @@ impl Files {
             return exec_err!("{} is there already: --overwrite replaces it", there.display());
         }
         fs::create_dir_all(&folder).map_err(|e| exec_datafusion_err!("{}: {e}", folder.display()))?;
-        let parts = vec![];
         let mut files = Files {
             format,
             schema,
             metadata,
-            chat,
+            written,
             rows_per_file,
             overwrite,
             folder,
             stem,
             open: None,
             rows: 0,
-            parts,
+            parts: vec![],
+            names: vec![],
         };
         // A table without rows still has a file that says its columns.
         files.begin()?;
@@ -85,6 +99,12 @@ impl Files {
     }
 
     fn begin(&mut self) -> Result<()> {
+        if let Format::Layout(layout) = self.format
+            && layout.layout == Form::Files
+        {
+            self.open = Some(Sink::Each);
+            return Ok(());
+        }
         let (path, file) = beside(&self.folder, &self.stem)?;
         self.parts.push(path);
         self.rows = 0;
@@ -109,6 +129,7 @@ impl Files {
                 Sink::Jsonl(Box::new(builder.build(BufWriter::new(file))))
             }
             Format::Chat => Sink::Chat(BufWriter::new(file)),
+            Format::Layout(layout) => Sink::LaidOut(LaidOutFile::new(layout, BufWriter::new(file))?),
         });
         Ok(())
     }
@@ -150,8 +171,23 @@ impl Files {
             Some(Sink::Csv(writer)) => writer.write(&flat_batch(batch)?)?,
             Some(Sink::Jsonl(writer)) => writer.write(batch)?,
             Some(Sink::Chat(out)) => {
-                if let Some(chat) = &self.chat {
+                if let Written::Conversations(chat) = &self.written {
                     chat.write(batch, out)?;
+                }
+            }
+            Some(Sink::LaidOut(file)) => {
+                if let Written::LaidOut(layouter) = &mut self.written {
+                    layouter.lay_out(batch)?.iter().try_for_each(|person| file.write(person))?;
+                }
+            }
+            Some(Sink::Each) => {
+                if let Written::LaidOut(layouter) = &mut self.written {
+                    for person in layouter.lay_out(batch)? {
+                        let (path, mut file) = beside(&self.folder, &self.stem)?;
+                        self.parts.push(path);
+                        self.names.extend(person.name);
+                        file.write_all(person.text.as_bytes())?;
+                    }
                 }
             }
             None => return exec_err!("the export is closed"),
@@ -168,7 +204,8 @@ impl Files {
                 writer.into_inner().flush()?;
             }
             Some(Sink::Chat(mut out)) => out.flush()?,
-            None => {}
+            Some(Sink::LaidOut(file)) => file.finish()?,
+            Some(Sink::Each) | None => {}
         }
         Ok(())
     }
@@ -185,8 +222,17 @@ impl Files {
             _ if count == 1 => format!("{}.{ending}", self.stem),
             _ => format!("{}-{at:05}-of-{count:05}.{ending}", self.stem),
         };
+        let is_each = matches!(self.format, Format::Layout(layout) if layout.layout == Form::Files);
+        let name = |at: usize| if is_each { self.names[at].clone() } else { name(at) };
         let paths: Vec<PathBuf> = (0..count).map(|at| self.folder.join(name(at))).collect();
-        let old = old(&self.folder, &self.stem, ending);
+        let mut seen = HashSet::new();
+        if let Some(twice) = paths.iter().find(|path| !seen.insert(*path)) {
+            return exec_err!("two people have the file {}", twice.display());
+        }
+        let old = match is_each {
+            true => paths.iter().filter(|path| path.exists()).cloned().collect(),
+            false => old(&self.folder, &self.stem, ending),
+        };
         if let Some(there) = old.first()
             && !self.overwrite
         {

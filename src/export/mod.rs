@@ -3,6 +3,7 @@
 mod card;
 mod chat;
 mod files;
+mod layout;
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +14,15 @@ use datafusion::parquet::file::metadata::KeyValue;
 use futures::StreamExt;
 
 use self::chat::Chat;
-use self::files::Files;
+use self::files::{Files, Written};
+use self::layout::{Form, Layouter};
 use crate::arrow::{marked_schema, plain_schema};
 use crate::database::{PACK, SOURCES};
 use crate::engine::Engine;
 use crate::sql::quoted_name;
 
 pub use self::card::Card;
+pub use self::layout::{Layout, laid_out, layouts};
 
 /// What files are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +36,37 @@ pub enum Format {
     Jsonl,
     /// A conversation a line, with a system prompt made of the person
     Chat,
+    /// What a simulator or an evaluation framework reads
+    Layout(&'static Layout),
 }
 
+/// The formats of Populace's own, with what each is.
+const OWN: [(Format, &str, &str); 5] = [
+    (Format::Datasets, "datasets", "A folder that `load_dataset` of Hugging Face reads, with a card"),
+    (Format::Parquet, "parquet", "Parquet"),
+    (Format::Csv, "csv", "CSV"),
+    (Format::Jsonl, "jsonl", "An object a line"),
+    (Format::Chat, "chat", "A conversation a line, with the person as its system prompt"),
+];
+
 impl Format {
+    /// All formats, with their names and what each is.
+    pub fn all() -> impl Iterator<Item = (Format, &'static str, &'static str)> {
+        let layouts = layouts().iter().map(|layout| (Format::Layout(layout), layout.name, layout.description.as_str()));
+        OWN.into_iter().chain(layouts)
+    }
+
+    /// A format by its name.
+    pub fn named(name: &str) -> Option<Format> {
+        Format::all().find(|(_, of, _)| *of == name).map(|(format, ..)| format)
+    }
+
     fn ending(self) -> &'static str {
         match self {
             Format::Datasets | Format::Parquet => "parquet",
             Format::Csv => "csv",
             Format::Jsonl | Format::Chat => "jsonl",
+            Format::Layout(layout) => &layout.ending,
         }
     }
 }
@@ -114,13 +140,18 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
             export.from
         );
     }
-    let chat = match export.format {
-        Format::Chat => Some(Chat::new(export.template.as_deref(), export.user_template.as_deref(), &columns)?),
-        _ => None,
+    let written = match export.format {
+        Format::Chat => {
+            let chat = Chat::new(export.template.as_deref(), export.user_template.as_deref(), &columns)?;
+            columns.retain(|c| chat.columns().iter().any(|named| named == c));
+            Written::Conversations(chat)
+        }
+        Format::Layout(layout) if layout.layout == Form::Files && export.rows_per_file.is_some() => {
+            return plan_err!("{} has a file for each person", layout.name);
+        }
+        Format::Layout(layout) => Written::LaidOut(Layouter::new(layout, &columns)?),
+        _ => Written::Rows,
     };
-    if let Some(chat) = &chat {
-        columns.retain(|c| chat.columns().iter().any(|named| named == c));
-    }
     let selected = columns.iter().map(|c| quoted_name(c)).collect::<Vec<_>>().join(", ");
     let table = engine.database().schema(if relation.starts_with('"') { &name } else { "" }).await?;
     let told = |key: &'static str| {
@@ -140,7 +171,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
     }
     let place = place(export, &name)?;
     let mut files =
-        Files::new(export.format, place, schema.clone(), metadata, chat, export.rows_per_file, export.overwrite)?;
+        Files::new(export.format, place, schema.clone(), metadata, written, export.rows_per_file, export.overwrite)?;
     let mut count = 0;
     while let Some(batch) = rows.next().await {
         let batch = batch?;

@@ -40,6 +40,15 @@ impl Labels {
         self.of(column, level).map_or_else(|| level.replace('_', " "), String::from)
     }
 
+    /// A value in plain words where it is a level; as it stands where it is none.
+    fn worded(&self, column: &str, value: &Value) -> Value {
+        match value.as_str() {
+            Some(level) if self.plain.contains(column) => self.words(column, level).into(),
+            Some(level) => self.of(column, level).map_or_else(|| value.clone(), Value::from),
+            None => value.clone(),
+        }
+    }
+
     /// What is wrong with the words beside a pack: levels without words, and words for what the pack has not.
     pub fn faults(&self, pack: &Pack) -> Vec<String> {
         let is_text = |v: &&Variable| !v.hidden && matches!(v.levels, Levels::Text(_));
@@ -87,6 +96,12 @@ pub fn of_row(facts: &Map<String, Value>) -> Option<Arc<Labels>> {
     let says = |name: &str| facts.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
     let country = (says("pack") || says("country")).then(|| country_of(facts).ok())??;
     Some(built_in(&country)?.labels())
+}
+
+/// A row with its levels in plain words, where it says whose people it is of.
+pub fn in_plain_words(facts: &Map<String, Value>) -> Map<String, Value> {
+    let Some(labels) = of_row(facts) else { return facts.clone() };
+    facts.iter().map(|(name, value)| (name.clone(), labels.worded(name, value))).collect()
 }
 
 #[cfg(test)]

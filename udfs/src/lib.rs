@@ -3,7 +3,7 @@
 //! [`register`] adds them to a session: `sample_persona`, `generate_persona`, `generate_narrative`,
 //! `try_generate_narrative`, `persona_probability`, `assumed_independences`, `embed`, `cosine_similarity`,
 //! `fact_search`, `semantic_search`, `text_search`, `hybrid_search`, `similar_to`, `duplicates`, `validate`, `fidelity`, `compare`,
-//! `rake`, `rebalance`, `stereotype_index`, `stratified_sample`, TABLESAMPLE, `age_band`, `unaccent`, aggregates of diversity such
+//! `rake`, `rebalance`, `stereotype_index`, `stratified_sample`, `estimate`, `differences`, TABLESAMPLE, `age_band`, `unaccent`, aggregates of diversity such
 //! as `vendi_score`, and the catalogue `census`. What they need of a host, models above all, is named by small traits.
 //!
 //! All of them are there unless a feature is left out: `search`, `checks` (`validate` and `duplicates`; with `search`) or
@@ -33,6 +33,7 @@ mod session;
 #[cfg(all(test, feature = "default"))]
 mod simulation;
 mod statistics;
+mod surveys;
 mod types;
 
 pub use call::seed::fresh_seed;

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("search", &["call", "host", "nodes", "samples", "scalars", "types"]),
     ("judgement", &["call", "host", "nodes", "samples", "statistics", "types"]),
     ("quality", &["call", "host", "nodes", "search"]),
+    ("surveys", &["aggregates", "call", "types"]),
     (
         "session",
         &[
@@ -32,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "samples",
             "scalars",
             "search",
+            "surveys",
         ],
     ),
     ("parts", &["call", "host", "narratives", "nodes", "people", "samples", "session"]),

@@ -34,6 +34,7 @@ from ._errors import (
     UnsupportedError,
     UsageError,
 )
+from ._panels import Answers, Panel
 from ._result import Found, People, Result, Stream
 from ._runs import Run
 from ._tables import Person, Table
@@ -41,6 +42,7 @@ from ._tables import Person, Table
 __version__ = _populace.version
 
 __all__ = [
+    "Answers",
     "ConflictError",
     "Country",
     "Database",
@@ -53,6 +55,7 @@ __all__ = [
     "LimitError",
     "NotFoundError",
     "NotPermittedError",
+    "Panel",
     "People",
     "Person",
     "Result",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import _arguments as arguments
-from . import _log, _onnx, _populace
-from ._errors import NotPermittedError, UsageError
+from . import _log, _onnx, _panels, _populace
+from ._errors import NotFoundError, NotPermittedError, UsageError
+from ._panels import Panel
 from ._result import Found, People, Result, in_thread
 from ._runs import Run
 from ._tables import Table
@@ -129,6 +130,85 @@ class Database:
         """The exact share of a country's people of whom a condition holds; see `populace.probability`."""
         country = arguments.text("country", os.fspath(country))
         return self._database.probability(country, arguments.text("predicate", predicate))[0]
+
+    def panel(
+        self,
+        n: int,
+        strata: str | Sequence[str],
+        *,
+        country: str | None = None,
+        table: str | None = None,
+        given: str | None = None,
+        by: str = "proportional",
+        study_variable: str | None = None,
+        min_per_stratum: int | None = None,
+        population: int = 100_000,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> Panel:
+        """`n` people by strata, to be asked: those of a country (`usa` where none is named), or of a table of this
+        database with what is written about them.
+
+        `strata` are columns or SQL over them; `by` says how `n` is shared out among them: `proportional`, `equal`, or
+        `neyman`, for the mean of a `study_variable`. Every stratum has one person at least, or `min_per_stratum`; with
+        two, standard errors are those of the design in all of them. A country's panel is taken from `population` people
+        of the seed, the same on any machine; a table's from its version of now. With a `name` the panel is a table of
+        this database too, and `open_panel` has it back.
+
+        Raises `UsageError` if a stratum has fewer people than it is to give, or there is no such column.
+        """
+        if country is not None and table is not None:
+            raise UsageError("a panel is of a country or of a table, not of both")
+        if by not in _panels.ALLOCATIONS:
+            raise UsageError(f"by: {', '.join(_panels.ALLOCATIONS)}, not {by}")
+        strata = [strata] if isinstance(strata, str) else [arguments.text("strata", text) for text in strata]
+        if not strata:
+            raise UsageError("strata: what the panel is to be in proportion by, such as ['sex', 'state']")
+        design: dict[str, Any] = {"n": arguments.whole("n", n, least=1), "strata": strata, "by": by}
+        if table is None:
+            design["country"] = arguments.text("country", country or "usa")
+            design["population"] = arguments.whole("population", population, least=1)
+        else:
+            self.table(table)
+            version = self.sql(f"SELECT max(version) FROM versions({_populace.quoted(table)})").scalar()
+            design.update(table=table, version=version)
+        design["given"] = arguments.text("given", given, optional=True)
+        design["study_variable"] = arguments.text("study_variable", study_variable, optional=True)
+        if min_per_stratum is not None:
+            design["min_per_stratum"] = arguments.whole("min_per_stratum", min_per_stratum)
+        design["seed"] = arguments.seed_of(seed)
+        return _panels.draw(self, design, arguments.text("name", name, optional=True))
+
+    def open_panel(self, panel: str | os.PathLike[str]) -> Panel:
+        """A panel that was saved: by its name in this database, or the file that `Panel.save` wrote.
+
+        Raises `NotFoundError` if there is neither.
+        """
+        return _panels.opened(self, panel)
+
+    def register(self, name: str, rows: Any) -> None:
+        """Has the statements of this database object read rows of others by a name: a data frame of pandas or Polars, a
+        table of Arrow, a list of dictionaries, or a dictionary of columns. Nothing is written; they are as they were when
+        they were given.
+
+        >>> import populace
+        >>> db = populace.connect()
+        >>> db.register("scores", [{"model": "a", "score": 3}, {"model": "b", "score": 5}])
+        >>> db.sql("SELECT max(score) FROM scores").scalar()
+        5
+
+        Raises `ExecutionError` if the database has a table of the name.
+        """
+        _log.follow()
+        self._database.register(arguments.text("name", name), _panels.rows_of(rows))
+
+    def unregister(self, name: str) -> None:
+        """Forgets rows that `register` gave a name.
+
+        Raises `NotFoundError` if there are none.
+        """
+        if not self._database.unregister(arguments.text("name", name)):
+            raise NotFoundError(f"no rows are registered as {name}")
 
     def tables(self) -> list[TableSummary]:
         """The tables, by name: how many rows, whose people, how large."""

@@ -22,6 +22,7 @@ use crate::quality::{duplicates, validate};
 use crate::samples::{stratified_sample, table_sample};
 #[cfg(feature = "search")]
 use crate::search::functions as search;
+use crate::surveys::{differences, estimate};
 
 /// All of them, in the order of their names.
 pub(crate) const FUNCTIONS: &[&TableFunction] = &[
@@ -29,8 +30,10 @@ pub(crate) const FUNCTIONS: &[&TableFunction] = &[
     &compare::FUNCTION,
     &complete_persona::FUNCTION,
     &counterfactual::FUNCTION,
+    &differences::FUNCTION,
     #[cfg(feature = "checks")]
     &duplicates::FUNCTION,
+    &estimate::FUNCTION,
     #[cfg(feature = "search")]
     &search::FACT_SEARCH,
     &fidelity::FUNCTION,

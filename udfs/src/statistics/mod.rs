@@ -11,4 +11,4 @@ pub(crate) use chi_square::{Test, of_fit, two_samples};
 pub(crate) use distance::{jensen_shannon, total_variation};
 pub(crate) use family::holm;
 pub(crate) use noise::{between_samples, of_sample};
-pub(crate) use student::reach;
+pub(crate) use student::{outside, reach};

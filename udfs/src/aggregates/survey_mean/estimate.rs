@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::statistics::reach;
+use crate::statistics::{outside, reach};
 
 /// What is told of a mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +29,16 @@ impl Estimate {
         // Where all rows were taken nothing is left to chance.
         let reach = if error == 0.0 { 0.0 } else { reach(self.degrees_of_freedom as f64) * error };
         Some((self.mean - reach, self.mean + reach))
+    }
+
+    /// How likely a mean as far from 0 is where the table's is 0, by Student's t.
+    pub fn p_value(&self) -> Option<f64> {
+        let error = self.standard_error?;
+        match (error == 0.0, self.mean == 0.0) {
+            (true, true) => Some(1.0),
+            (true, false) => Some(0.0),
+            _ => Some(outside(self.mean / error, self.degrees_of_freedom as f64)),
+        }
     }
 }
 

@@ -25,12 +25,12 @@ static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     let number = |name| Field::new(name, DataType::Float64, true);
     let count = |name| Field::new(name, DataType::Int64, true);
     let numbers = ["mean", "standard_error", "lower", "upper"].map(number);
-    numbers.into_iter().chain(["degrees_of_freedom", "rows"].map(count)).collect()
+    numbers.into_iter().chain(["degrees_of_freedom", "rows"].map(count)).chain([number("p_value")]).collect()
 });
 
 #[user_doc(
     doc_section(label = "Statistical Functions"),
-    description = "The weighted mean of a sample, and how far it may be from that of the table: a structure of `mean`, `standard_error`, `lower` and `upper` (an interval of 95 %, by Student's t), `degrees_of_freedom` and `rows`. With `stratum` and `stratum_size`, as `stratified_sample` adds them, the standard error is that of a stratified sample without replacement, by Taylor linearisation with the finite population correction. The groups of a GROUP BY, of a FILTER or of a WHERE are domains: rows outside of them count as zeros, as stratum_size / weight rows were taken of each stratum (Särndal, Swensson and Wretman 1992, chapters 5 and 10; Lumley 2010); the degrees of freedom are these rows less the strata, of the strata that the group has rows in. With `value` and `weight` alone the rows are one stratum drawn with replacement: for weights of other kinds, such as those of `rake`, whose gain is not counted, or 1 / p of a TABLESAMPLE BERNOULLI. Rows whose value is NULL are outside of every group. `standard_error`, `lower` and `upper` are NULL where a stratum has one row in the sample and others in the table: take two at least, `min_per_stratum => 2`, or strata that are larger. An error where weights differ within a stratum, where stratum_size / weight is no whole number, and where a group has more rows of a stratum than were taken.",
+    description = "The weighted mean of a sample, and how far it may be from that of the table: a structure of `mean`, `standard_error`, `lower` and `upper` (an interval of 95 %, by Student's t), `degrees_of_freedom`, `rows`, and the `p_value` of a mean of 0, as of differences. With `stratum` and `stratum_size`, as `stratified_sample` adds them, the standard error is that of a stratified sample without replacement, by Taylor linearisation with the finite population correction. The groups of a GROUP BY, of a FILTER or of a WHERE are domains: rows outside of them count as zeros, as stratum_size / weight rows were taken of each stratum (Särndal, Swensson and Wretman 1992, chapters 5 and 10; Lumley 2010); the degrees of freedom are these rows less the strata, of the strata that the group has rows in. With `value` and `weight` alone the rows are one stratum drawn with replacement: for weights of other kinds, such as those of `rake`, whose gain is not counted, or 1 / p of a TABLESAMPLE BERNOULLI. Rows whose value is NULL are outside of every group. `standard_error`, `lower` and `upper` are NULL where a stratum has one row in the sample and others in the table: take two at least, `min_per_stratum => 2`, or strata that are larger. An error where weights differ within a stratum, where stratum_size / weight is no whole number, and where a group has more rows of a stratum than were taken.",
     syntax_example = "survey_mean(value, weight [, stratum, stratum_size])",
     sql_example = "SELECT sex, survey_mean(age, sampling_weight, stratum, stratum_size)['standard_error'] FROM stratified_sample(usa, 1000, strata => state, min_per_stratum => 2) GROUP BY sex",
     argument(name = "value", description = "A number, or a condition, whose mean is a share."),
@@ -194,16 +194,17 @@ impl Accumulator for Sample {
             Sample::Stratified(sample) => sample.estimate().map_err(fault)?,
         };
         let interval = found.and_then(|f| f.interval());
-        let numbers = [
-            found.map(|f| f.mean),
-            found.and_then(|f| f.standard_error),
-            interval.map(|(lower, _)| lower),
-            interval.map(|(_, upper)| upper),
+        let number = |n: Option<f64>| Arc::new(Float64Array::from(vec![n])) as ArrayRef;
+        let count = |n: Option<i64>| Arc::new(Int64Array::from(vec![n])) as ArrayRef;
+        let columns = vec![
+            number(found.map(|f| f.mean)),
+            number(found.and_then(|f| f.standard_error)),
+            number(interval.map(|(lower, _)| lower)),
+            number(interval.map(|(_, upper)| upper)),
+            count(found.map(|f| f.degrees_of_freedom as i64)),
+            count(Some(found.map_or(0, |f| f.rows as i64))),
+            number(found.and_then(|f| f.p_value())),
         ];
-        let counts = [found.map(|f| f.degrees_of_freedom as i64), Some(found.map_or(0, |f| f.rows as i64))];
-        let numbers = numbers.into_iter().map(|n| Arc::new(Float64Array::from(vec![n])) as ArrayRef);
-        let counts = counts.into_iter().map(|n| Arc::new(Int64Array::from(vec![n])) as ArrayRef);
-        let columns = numbers.chain(counts).collect();
         Ok(ScalarValue::Struct(Arc::new(StructArray::try_new(FIELDS.clone(), columns, None)?)))
     }
 
