@@ -3,8 +3,8 @@
 
     python3 scripts/simulators.py PATH_OF_POPULACE [PEER]...
 
-A thousand people are exported for every peer, and loaded by it: all must arrive, with age, sex, name and occupation as the
-binary prints them. The packages, pinned here, live in populace/simulators in the user's cache; they are installed once.
+A thousand people of the USA are exported for every peer, and loaded by it: all must arrive, with age, sex, name and
+occupation as the binary prints them; and a hundred of every other country, whose occupations are in words of their own. The packages, pinned here, live in populace/simulators in the user's cache; they are installed once.
 promptfoo wants Node.js from 20.20 on, with npm, and lives in populace/promptfoo. TinyTroupe is in no registry (the package
 of the name on PyPI is empty): POPULACE_TINYTROUPE names a checkout of github.com/microsoft/TinyTroupe. Where either is
 missing, that peer is passed over, loudly.
@@ -55,9 +55,10 @@ BARE = [
 ]
 PROMPTFOO = "promptfoo@0.120.27"
 
-PEOPLE = 1000
-QUERY = f"(SELECT * FROM sample_persona('usa', {PEOPLE}, seed => 1))"
-# What is said of those who have no occupation.
+# How many people of which country.
+COUNTRIES = {"usa": 1000, "brazil": 100, "india": 100, "japan": 100, "singapore": 100}
+GENDERS = {"Feminino": "female", "女": "female", "Masculino": "male", "男": "male"}
+# What is said of those who have no occupation, in the USA.
 WITHOUT = {
     "not_in_labor_force": "neither working nor looking for work",
     "unemployed": "unemployed, looking for work",
@@ -92,6 +93,10 @@ def stand_in(*packages):
     sys.meta_path.insert(0, StandIn(packages))
 
 
+# What a line begins with that tells what was read; peers print much of their own.
+READ = "read: "
+
+
 # Each peer gives a person as what it knows her by, her name, age, gender and occupation.
 
 
@@ -99,21 +104,22 @@ def edsl(path):
     from edsl import AgentList
 
     agents = AgentList.load(str(path / "people.json"))
-    assert len(set(agents.names)) == PEOPLE
+    assert len(set(agents.names)) == len(agents)
     for agent in agents:
         traits = agent.traits
         assert traits["full_name"] in agent.prompt().text
-        yield traits["uuid"], traits["full_name"], traits["age"], traits["sex"], traits["occupation"]
+        yield traits["uuid"], traits["full_name"], traits["age"], traits["sex"], traits.get("occupation")
 
 
 def tinytroupe(path):
-    stand_in("llama_index", "textdistance", "openai", "tiktoken", "pypandoc", "docx", "markdown", "matplotlib", "seaborn", "ipywidgets", "IPython", "msal")
+    stand_in("llama_index", "openai", "tiktoken", "textdistance", "pypandoc", "docx", "markdown")
+    stand_in("matplotlib", "seaborn", "scipy", "IPython", "ipywidgets", "msal")
     sys.path.insert(0, os.environ["POPULACE_TINYTROUPE"])
     from tinytroupe.agent import TinyPerson
 
     for person in TinyPerson.load_specifications_from_folder(str(path)):
         told = person.get
-        assert told("demographics")["first_name"] in person.generate_agent_system_prompt()
+        assert json.dumps(told("demographics")["first_name"]) in person.generate_agent_system_prompt()
         assert person.name in TinyPerson.all_agents
         name = person.name.rpartition(" (")[0]
         yield told("demographics")["uuid"], name, told("age"), told("gender"), told("occupation")["title"]
@@ -144,7 +150,7 @@ def oasis(path):
     told = {row["username"]: row for row in json.loads((path / "people.json").read_text())}
     for user in oasis_agents(path, "people.json", "generate_reddit_agent_graph"):
         other, row = user.profile["other_info"], told[user.name]
-        assert other["country"] == "United States" and other["user_profile"].startswith(row["realname"])
+        assert other["country"] == row["country"] and other["user_profile"].startswith(row["realname"])
         yield user.name.rpartition("_")[2], row["realname"], other["age"], other["gender"], row["profession"]
 
 
@@ -186,9 +192,10 @@ def concordia(path):
             remembered = list(remembered)
             memory.update()
             assert list(memory.get_all_memories_as_text()) == remembered
-        facts = dict(line.removeprefix(f"{entity.name}: ").split(": ", 1) for line in remembered[1:])
+        own = [line.removeprefix(f"{entity.name}: ") for line in remembered[1:]]
+        facts = dict(line.split(": ", 1) for line in own)
         name, key = entity.name.removesuffix(")").rsplit(" (", 1)
-        yield key, name, int(facts["age"]), facts["sex"], facts["occupation"]
+        yield key, name, int(facts["age"]), facts["sex"], facts.get("occupation")
 
 
 def agentsociety(path):
@@ -198,14 +205,16 @@ def agentsociety(path):
     from agentsociety.configs.agent import AgentConfig
     from agentsociety.s3 import S3Config
 
-    config = AgentConfig(agent_class="citizen", number=PEOPLE, memory_from_file=str(path / "people.json"))
+    file = path / "people.json"
+    count = len(json.loads(file.read_text()))
+    config = AgentConfig(agent_class="citizen", number=count, memory_from_file=str(file))
     # Where people live and work is a matter of the simulation's map.
     places = {"home_aoi_id": ConstantDistribution(1), "work_aoi_id": ConstantDistribution(1)}
     generator = MemoryConfigGenerator(
         default_memory_config_citizen, None, config.number, config.memory_from_file, places, S3Config()
     )
     people = generator.get_agent_data_from_file()
-    assert sorted(row["id"] for row in people) == list(range(1, PEOPLE + 1))
+    assert [row["id"] for row in people] == list(range(1, count + 1))
     for at, row in enumerate(people):
         memory = generator.generate(at).attributes
         name, age, gender, job = (memory[key].default_or_value for key in ("name", "age", "gender", "occupation"))
@@ -228,7 +237,7 @@ def langchain(path):
         told = document.metadata
         assert same.page_content == document.page_content and same.metadata.items() <= told.items()
         assert document.page_content.startswith(told["name"])
-        yield same.id, told["name"], told["age"], told["sex"], told["occupation"]
+        yield same.id, told["name"], told["age"], told["sex"], told.get("occupation")
 
 
 def inspect(path):
@@ -237,8 +246,8 @@ def inspect(path):
     for sample in json_dataset(str(path / "people.jsonl")):
         told = sample.metadata
         [message] = sample.input
-        assert message.role == "system" and told["name"] in message.text
-        yield sample.id, told["name"], told["age"], told["sex"], told["occupation"]
+        assert message.role == "system" and told["first_name"] in message.text
+        yield sample.id, told["name"], told["age"], told["sex"], told.get("occupation")
 
 
 def promptfoo(path):
@@ -255,8 +264,8 @@ def promptfoo(path):
     done = subprocess.run(["node", script], cwd=path, env={**os.environ, **quiet}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     for told, answer in json.loads((path / "read.json").read_text()):
-        assert told["name"] in answer and answer == told["system_prompt"].strip()
-        yield told["uuid"], told["name"], told["age"], told["sex"], told["occupation"]
+        assert told["first_name"] in answer and answer == told["system_prompt"].strip()
+        yield told["uuid"], told["name"], told["age"], told["sex"], told.get("occupation")
 
 
 def argilla(path):
@@ -276,7 +285,7 @@ def argilla(path):
         assert isinstance(record, Record)
         told = record.metadata
         assert record.fields["profile"].startswith(record.fields["name"])
-        yield record.id, record.fields["name"], told["age"], told["gender"], told["occupation"]
+        yield record.id, record.fields["name"], told["age"], told["gender"], told.get("occupation")
 
 
 def distilabel(path):
@@ -287,7 +296,7 @@ def distilabel(path):
     loader.load()
     for rows, _ in loader.process():
         for row in rows:
-            assert row["name"] in row["system_prompt"] and row["instruction"]
+            assert str(row["age"]) in row["system_prompt"] and row["instruction"]
             yield row["uuid"], row["name"], row["age"], row["gender"], row["occupation"]
 
 
@@ -302,12 +311,12 @@ def datadesigner(path):
 
     reader = LocalFileSeedReader()
     reader.attach(LocalFileSeedSource(path=str(path / "people.parquet")), PlaintextResolver())
-    assert reader.get_seed_dataset_size() == PEOPLE
-    (path / "datasets").mkdir()
-    shutil.copy(path / "people.parquet", path / "datasets" / "en_US.parquet")
-    people = PeopleGenFromDataset(ManagedDatasetGenerator(create_person_reader(str(path)), "en_US"), "en_US")
-    women = people.generate(50, sex="Female", age_range=[30, 60])
-    assert len(women) == 50 and all(she["sex"] == "Female" and 30 <= she["age"] <= 60 for she in women)
+    if path.name == "usa":
+        (path / "datasets").mkdir()
+        shutil.copy(path / "people.parquet", path / "datasets" / "en_US.parquet")
+        people = PeopleGenFromDataset(ManagedDatasetGenerator(create_person_reader(str(path)), "en_US"), "en_US")
+        women = people.generate(50, sex="Female", age_range=[30, 60])
+        assert len(women) == 50 and all(she["sex"] == "Female" and 30 <= she["age"] <= 60 for she in women)
     batches = reader.create_batch_reader(batch_size=400, index_range=None, shuffle=False)
     while True:
         try:
@@ -315,7 +324,7 @@ def datadesigner(path):
         except StopIteration:
             return
         for row in rows.to_dict("records"):
-            yield row["uuid"], f"{row['first_name']} {row['last_name']}", row["age"], row["sex"], row["occupation"]
+            yield row["uuid"], called(row), row["age"], row["sex"], row["occupation"]
 
 
 # By format; two are read from formats that are there for everybody.
@@ -336,8 +345,18 @@ PEERS = {
 CALLED = {"parquet": "datadesigner"}
 
 
+def called(row):
+    """The name of a row of the table."""
+    names = [row["first_name"], row["last_name"]]
+    if row["country"] == "JPN" or row.get("name_order") == "Family Name First":
+        names.reverse()
+    return " ".join(name for name in names if name)
+
+
 def is_told(occupation, row):
     """Whether a peer has the occupation of the table: as it is, in words, or why there is none."""
+    if row["country"] != "USA":
+        return bool(occupation) or not row["occupation"]
     if row["occupation"] != "not_in_workforce":
         return occupation == row["occupation"] or occupation == row["occupation"].replace("_", " ")
     return any(occupation == told for told in ("not_in_workforce", "none", WITHOUT[row["labour_status"]]))
@@ -345,20 +364,21 @@ def is_told(occupation, row):
 
 def read(peer, folder):
     """Loads what was exported for a peer, and holds it against what the binary printed."""
-    rows = [json.loads(line) for line in (folder / "expected.ndjson").read_text().splitlines()]
-    left = {row["uuid"]: row for row in rows}
-    short = {uuid[:6]: uuid for uuid in left}
-    assert len(left) == len(short) == PEOPLE
-    first = None
-    for key, name, age, gender, occupation in PEERS[peer](folder / peer):
-        row = left.pop(short[key] if len(key) == 6 else key)
-        assert name == f"{row['first_name']} {row['last_name']}", f"{peer}: {name!r}: {row}"
-        assert age == row["age"] and not isinstance(age, str), f"{peer}: {age!r}: {row}"
-        assert gender.lower() == row["sex"].lower(), f"{peer}: {gender!r}: {row}"
-        assert is_told(occupation, row), f"{peer}: {occupation!r}: {row}"
-        first = first or f"{name}, {age}, {gender}, {occupation}"
-    assert not left, f"{peer}: {len(left)} people did not arrive"
-    print(first)
+    for country, count in COUNTRIES.items():
+        rows = [json.loads(line) for line in (folder / f"{country}.ndjson").read_text().splitlines()]
+        left = {row["uuid"]: row for row in rows}
+        short = {uuid[:6]: uuid for uuid in left}
+        assert len(left) == len(short) == count
+        first = None
+        for key, name, age, gender, occupation in PEERS[peer](folder / peer / country):
+            row = left.pop(short[key] if len(key) == 6 else key)
+            assert name == called(row), f"{peer}: {name!r}: {row}"
+            assert age == row["age"] and not isinstance(age, str), f"{peer}: {age!r}: {row}"
+            assert gender.lower() in (row["sex"].lower(), GENDERS.get(row["sex"])), f"{peer}: {gender!r}: {row}"
+            assert is_told(occupation, row), f"{peer}: {occupation!r}: {row}"
+            first = first or f"{name}, {age}, {gender}, {occupation}"
+        assert not left, f"{peer}: {len(left)} people of {country} did not arrive"
+        print(f"{READ}{count} of {country}, such as {first}")
 
 
 def missing(peer):
@@ -402,7 +422,12 @@ def main(binary, peers):
                 sys.exit(f"simulators: {arguments}:\n{done.stderr}")
             return done.stdout
 
-        (here / "expected.ndjson").write_text(run("sql", "--format", "ndjson", QUERY[1:-1]))
+        queries = {
+            country: f"SELECT * FROM sample_persona('{country}', {count}, seed => 1)"
+            for country, count in COUNTRIES.items()
+        }
+        for country, query in queries.items():
+            (here / f"{country}.ndjson").write_text(run("sql", "--format", "ndjson", query))
         for peer in peers:
             why = missing(peer)
             if why:
@@ -410,7 +435,8 @@ def main(binary, peers):
                 continue
             if peer == "promptfoo":
                 install_promptfoo()
-            run("export", QUERY, "--format", peer, "--to", str(here / peer))
+            for country, query in queries.items():
+                run("export", f"({query})", "--format", peer, "--to", str(here / peer / country))
             # A process each: they stand in for modules that others have, and patch what all share.
             start = time.monotonic()
             quiet = {"HF_DATASETS_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
@@ -418,12 +444,12 @@ def main(binary, peers):
             command = [python, os.path.abspath(__file__), "--read", peer, here]
             done = subprocess.run(command, cwd=here, env={**os.environ, **quiet}, capture_output=True, text=True)
             took = f"{time.monotonic() - start:.1f} s"
-            called = CALLED.get(peer, peer)
+            format_of, lines = CALLED.get(peer, peer), done.stdout.splitlines()
             if done.returncode:
-                failed.append(called)
-                say(f"{called}: FAILED:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+                failed.append(format_of)
+                say(f"{format_of}: FAILED:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
             else:
-                say(f"{called}: {PEOPLE} people, the first: {done.stdout.splitlines()[-1]} ({took})")
+                say(f"{format_of}, in {took}: " + "; ".join(l.removeprefix(READ) for l in lines if l.startswith(READ)))
     if failed:
         sys.exit(f"simulators: not read: {', '.join(failed)}")
     say("all read")
