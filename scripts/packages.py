@@ -8,20 +8,29 @@ from pathlib import Path
 MARK = "PACKAGES"
 
 
-def environment(name, packages):
-    """The Python of the environment populace/NAME with these packages, made where it is not there yet."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "populace" / name
+def folder(name):
+    """The folder populace/NAME in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "populace" / name
+
+
+def environment(name, packages, bare=()):
+    """The Python of the environment populace/NAME with these packages, made where it is not there yet; the bare ones come
+    without what they depend on."""
+    cache = folder(name)
     python = cache / "bin" / "python"
-    wanted = "\n".join(packages)
+    wanted = "\n".join([*packages, *(f"{package}, bare" for package in bare)])
     if (cache / MARK).exists() and (cache / MARK).read_text() == wanted:
         return python
-    print(f"{name}: installing {', '.join(packages)} into {cache}, once", flush=True)
+    print(f"{name}: installing {', '.join([*packages, *bare])} into {cache}, once", flush=True)
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(cache)], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{name}: python3 -m venv failed; on Debian install python3-venv:\n{done.stdout}{done.stderr}")
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--only-binary=:all:", *packages]
-    done = subprocess.run(pip, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{name}: the packages cannot be installed:\n{done.stderr[-2000:]}")
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--only-binary=:all:"]
+    for arguments in [*packages], ["--no-deps", *bare]:
+        if arguments == ["--no-deps"]:
+            continue
+        done = subprocess.run([*pip, *arguments], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{name}: the packages cannot be installed:\n{done.stderr[-2000:]}")
     (cache / MARK).write_text(wanted)
     return python
