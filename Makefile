@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo serve test test-llm test-readers test-clients test-page test-python wheel check bench docs pack web
+.PHONY: setup build demo serve test test-llm test-readers test-simulators test-clients test-page test-python wheel check bench docs pack web
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -33,6 +33,10 @@ test-llm: setup
 # Other programs read what Populace writes: pylance, DuckDB, Polars, pandas, datasets (installed once, into the cache).
 test-readers: build
 	python3 scripts/readers.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
+
+# Simulators and evaluation frameworks load the people that are exported for them (installed once, into the cache).
+test-simulators: build
+	python3 scripts/simulators.py "$${CARGO_TARGET_DIR:-target}/debug/populace"
 
 # Other programs' clients get what they ask the server for: MCP's own, schemathesis, those of PostgreSQL (installed once, into the cache).
 test-clients: build

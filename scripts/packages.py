@@ -14,8 +14,8 @@ def folder(name):
 
 
 def environment(name, packages, bare=()):
-    """The Python of the environment populace/NAME with these packages, made where it is not there yet; the bare ones come
-    without what they depend on."""
+    """The Python of the environment populace/NAME with these packages, made where it is not there yet. The bare ones come
+    without what they depend on, and whatever Python they ask for."""
     cache = folder(name)
     python = cache / "bin" / "python"
     wanted = "\n".join([*packages, *(f"{package}, bare" for package in bare)])
@@ -26,9 +26,7 @@ def environment(name, packages, bare=()):
     if done.returncode:
         sys.exit(f"{name}: python3 -m venv failed; on Debian install python3-venv:\n{done.stdout}{done.stderr}")
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--only-binary=:all:"]
-    for arguments in [*packages], ["--no-deps", *bare]:
-        if arguments == ["--no-deps"]:
-            continue
+    for arguments in [packages, ["--no-deps", "--ignore-requires-python", *bare]][: 2 if bare else 1]:
         done = subprocess.run([*pip, *arguments], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{name}: the packages cannot be installed:\n{done.stderr[-2000:]}")

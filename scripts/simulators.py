@@ -4,7 +4,8 @@
     python3 scripts/simulators.py PATH_OF_POPULACE [PEER]...
 
 A thousand people of the USA are exported for every peer, and loaded by it: all must arrive, with age, sex, name and
-occupation as the binary prints them; and a hundred of every other country, whose occupations are in words of their own. The packages, pinned here, live in populace/simulators in the user's cache; they are installed once.
+occupation as the binary prints them; and a hundred of every other country, where an occupation is held against nothing but
+that there is one. The packages, pinned here, live in populace/simulators in the user's cache; they are installed once.
 promptfoo wants Node.js from 20.20 on, with npm, and lives in populace/promptfoo. TinyTroupe is in no registry (the package
 of the name on PyPI is empty): POPULACE_TINYTROUPE names a checkout of github.com/microsoft/TinyTroupe. Where either is
 missing, that peer is passed over, loudly.
@@ -39,9 +40,8 @@ PACKAGES = [
     "anyascii==0.3.3",
     "termcolor==3.3.0",
 ]
-# Loaded without what they depend on: together that is torch and half of what there is for language models, some of it in
-# versions that exclude each other, and none of it has a part in reading people. What they import all the same, and do not
-# use for it, is stood in for (`stand_in`).
+# Installed without what they depend on, which is torch, ray and much else, in versions that exclude each other, and has no
+# part in reading people. What they import all the same is in the list above or stood in for (`stand_in`).
 BARE = [
     "camel-oasis==0.2.5",
     "camel-ai==0.2.78",
@@ -97,7 +97,7 @@ def stand_in(*packages):
 READ = "read: "
 
 
-# Each peer gives a person as what it knows her by, her name, age, gender and occupation.
+# Each peer gives of every person that it has loaded: a uuid or its first six letters, name, age, gender and occupation.
 
 
 def edsl(path):
@@ -188,18 +188,20 @@ def concordia(path):
     for at, entity in enumerate(simulation.get_entities()):
         memory = entity.get_component("__memory__")
         remembered = memory.get_state()["buffer"]
-        if at < 20:  # half a second each with many
+        if at < 20:  # of all, it takes a quarter of a minute
             remembered = list(remembered)
             memory.update()
             assert list(memory.get_all_memories_as_text()) == remembered
-        own = [line.removeprefix(f"{entity.name}: ") for line in remembered[1:]]
+        start = f"{entity.name}: "
+        own = [line.removeprefix(start) for line in remembered[1:] if line.startswith(start)]
         facts = dict(line.split(": ", 1) for line in own)
         name, key = entity.name.removesuffix(")").rsplit(" (", 1)
         yield key, name, int(facts["age"]), facts["sex"], facts.get("occupation")
 
 
 def agentsociety(path):
-    stand_in("pycityproto", "grpc", "google", "pyproj", "shapely", "fastembed", "qdrant_client", "ray", "openai", "sqlalchemy")
+    stand_in("pycityproto", "grpc", "google", "pyproj", "shapely", "fastembed", "qdrant_client", "ray")
+    stand_in("openai", "sqlalchemy")
     from agentsociety.agent.distribution import ConstantDistribution
     from agentsociety.agent.memory_config_generator import MemoryConfigGenerator, default_memory_config_citizen
     from agentsociety.configs.agent import AgentConfig
@@ -327,7 +329,7 @@ def datadesigner(path):
             yield row["uuid"], called(row), row["age"], row["sex"], row["occupation"]
 
 
-# By format; two are read from formats that are there for everybody.
+# By format; what NeMo Data Designer reads is there for everybody.
 PEERS = {
     "edsl": edsl,
     "tinytroupe": tinytroupe,
@@ -362,15 +364,15 @@ def is_told(occupation, row):
     return any(occupation == told for told in ("not_in_workforce", "none", WITHOUT[row["labour_status"]]))
 
 
-def read(peer, folder):
+def read(peer, here):
     """Loads what was exported for a peer, and holds it against what the binary printed."""
     for country, count in COUNTRIES.items():
-        rows = [json.loads(line) for line in (folder / f"{country}.ndjson").read_text().splitlines()]
+        rows = [json.loads(line) for line in (here / f"{country}.ndjson").read_text().splitlines()]
         left = {row["uuid"]: row for row in rows}
         short = {uuid[:6]: uuid for uuid in left}
         assert len(left) == len(short) == count
         first = None
-        for key, name, age, gender, occupation in PEERS[peer](folder / peer / country):
+        for key, name, age, gender, occupation in PEERS[peer](here / peer / country):
             row = left.pop(short[key] if len(key) == 6 else key)
             assert name == called(row), f"{peer}: {name!r}: {row}"
             assert age == row["age"] and not isinstance(age, str), f"{peer}: {age!r}: {row}"
@@ -439,8 +441,8 @@ def main(binary, peers):
                 run("export", f"({query})", "--format", peer, "--to", str(here / peer / country))
             # A process each: they stand in for modules that others have, and patch what all share.
             start = time.monotonic()
-            quiet = {"HF_DATASETS_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-            quiet |= {"HF_HOME": str(here / "huggingface"), "OPENAI_API_KEY": "none", "PYTHONWARNINGS": "ignore"}
+            quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore"}
+            quiet |= {"HF_HOME": str(here / "huggingface"), "OPENAI_API_KEY": "none"}
             command = [python, os.path.abspath(__file__), "--read", peer, here]
             done = subprocess.run(command, cwd=here, env={**os.environ, **quiet}, capture_output=True, text=True)
             took = f"{time.monotonic() - start:.1f} s"
