@@ -10,8 +10,10 @@ setup:
 build: setup
 	cargo build --workspace
 
-demo: setup
-	cargo build --bin populace
+# The model is fetched while the program is compiled.
+demo:
+	@scripts/setup.sh --build
+	@python3 scripts/models.py & models=$$!; cargo build --bin populace && wait $$models
 	@scripts/demo.sh
 
 # The people of the demo, over HTTP, until Ctrl-C.

@@ -12,6 +12,7 @@ use futures::TryStreamExt;
 use populace::database::{Database as Directory, EmbedderChoice, panel_design};
 use populace::engine::{By, Engine, Options, Search};
 use populace::error::{Error, ErrorKind};
+use populace::export::{Card, Export, Format};
 use populace::packs;
 use populace::sql::{Access, Files, Models, Parameter, Statement, expression_text, quoted_name, quoted_text};
 use pyo3::prelude::*;
@@ -333,6 +334,39 @@ impl Database {
         let engine = self.engine(py)?;
         let schema = wait(py, None, async move { engine.database().schema(&table).await }, || Ok(()))?;
         Ok(schema.map(|schema| types(&schema)))
+    }
+
+    /// Writes a table, or what a query in parentheses returns, into files; how many rows, and the files.
+    #[pyo3(signature = (of, to, format, overwrite, cancel=None))]
+    fn export(
+        &self,
+        py: Python<'_>,
+        of: String,
+        to: PathBuf,
+        format: &str,
+        overwrite: bool,
+        cancel: Option<&Cancel>,
+    ) -> PyResult<(u64, Vec<PathBuf>)> {
+        let Some(chosen) = Format::named(format) else {
+            let names: Vec<&str> = Format::all().map(|(_, name, _)| name).collect();
+            return Err(usage(py, format!("there is no format {format}. There are: {}", names.join(", "))));
+        };
+        let engine = self.engine(py)?.for_statement();
+        let export = Export {
+            from: of,
+            to,
+            format: chosen,
+            vectors: false,
+            run_details: false,
+            rows_per_file: None,
+            template: None,
+            user_template: None,
+            overwrite,
+            card: Card::default(),
+        };
+        let work = async move { populace::export::export(&engine, &export, |_| ()).await };
+        let exported = wait(py, cancel, work, || Ok(()))?;
+        Ok((exported.rows, exported.files))
     }
 
     /// The system prompts with which a model plays these people.

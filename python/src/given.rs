@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatchReader;
+use arrow::compute::concat_batches;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};
@@ -51,6 +52,15 @@ pub(crate) fn rows_of_json(py: Python<'_>, lines: &str) -> PyResult<Batches> {
         Ok(Batches::new(schema, batches))
     };
     read().map_err(|error| usage(py, format!("the rows are none of a table: {error}")))
+}
+
+/// People as the values of JSON that a layout makes of them.
+#[pyfunction]
+pub(crate) fn laid_out(py: Python<'_>, people: &Batches, layout: &str) -> PyResult<Vec<String>> {
+    let laid_out = concat_batches(people.schema(), people.batches())
+        .map_err(Into::into)
+        .and_then(|people| populace::export::laid_out(&people, layout));
+    laid_out.map_err(|error| exception(py, &Error::from(&error)))
 }
 
 /// Writes rows into a file of Parquet, with what is told of them.

@@ -19,7 +19,7 @@ mod _populace {
     #[pymodule_export]
     use crate::database::{Database, countries, expression, quoted};
     #[pymodule_export]
-    use crate::given::{read_parquet, rows_of_json, rows_of_stream, write_parquet};
+    use crate::given::{laid_out, read_parquet, rows_of_json, rows_of_stream, write_parquet};
     #[pymodule_export]
     use crate::log::log_level;
     #[pymodule_export]

@@ -337,7 +337,7 @@ mod tests {
     fn every_country_is_laid_out() {
         for name in packs::NAMES {
             let pack = packs::open(name).unwrap().unwrap();
-            let people = pack.sample(7, None).unwrap().batch(0, 40).unwrap();
+            let people = populace_population::Sampler::new(pack, 7).draw(0..40, None).unwrap();
             for layout in layouts() {
                 let told = laid_out(&people, layout.name).unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert_eq!(told.len(), 40, "{name}: {}", layout.name);

@@ -380,6 +380,23 @@ class Database:
             ),
         )
 
+    def export(
+        self, of: str, to: str | os.PathLike[str], *, format: str = "datasets", overwrite: bool = False
+    ) -> list[str]:
+        """Writes a table, or a query in parentheses, into files, as `populace export` does; their paths.
+
+        `format` is `datasets` (a folder for Hugging Face, with a card), `parquet`, `csv`, `jsonl`, `chat` (conversations
+        with the person as the system prompt), or what a simulator or an evaluation framework reads: `edsl`,
+        `tinytroupe`, `oasis`, `oasis-twitter`, `concordia`, `agentsociety`, `langchain`, `inspect`, `promptfoo`,
+        `argilla`, `distilabel`.
+
+        Raises `UsageError` for an unknown format, `ExecutionError` if files are there and not to be replaced.
+        """
+        _log.follow()
+        arguments.text("of", of), arguments.text("format", format)
+        _, files = self._database.export(of, os.fspath(to), format, overwrite)
+        return [os.fspath(file) for file in files]
+
     def runs(self) -> list[Run]:
         """The runs, the newest first."""
         return [Run(self, run) for run in _populace.Run.all(self._database)]

@@ -80,6 +80,21 @@ class Arrow:
         """All rows as dictionaries by the names of the columns; `None` for NULL."""
         return self._collect().dicts()
 
+    def to_layout(self, layout: str) -> list[Any]:
+        """People as a simulator or an evaluation framework takes them, one value each: `edsl`, `oasis`, `tinytroupe` and
+        others, the ones that `Database.export` writes.
+
+        >>> import populace
+        >>> person = populace.sample("usa", 1, seed=42).to_layout("oasis")[0]
+        >>> sorted(person)
+        ['age', 'bio', 'country', 'gender', 'mbti', 'persona', 'profession', 'realname', 'username']
+
+        Raises `ExecutionError` for an unknown layout, or if the rows are no people.
+        """
+        import json
+
+        return [json.loads(person) for person in _populace.laid_out(self._collect(), layout)]
+
     def column(self, name: str) -> list[Any]:
         """The values of a column.
 
