@@ -208,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn families_come_first_where_they_do() {
+        let text = |value: &str| Arc::new(StringArray::from(vec![value])) as ArrayRef;
+        let told = |facts: &[(&str, &str)]| {
+            let people = RecordBatch::try_from_iter(facts.iter().map(|(name, value)| (*name, text(value)))).unwrap();
+            let names: Vec<&str> = facts.iter().map(|(name, _)| *name).collect();
+            Chat::new(None, None, &names).unwrap().prompts(&people).unwrap().remove(0)
+        };
+        let name = [("first_name", "治"), ("last_name", "宮島")];
+        assert!(told(&[&name[..], &[("country", "JPN")]].concat()).starts_with("You are 宮島 治."));
+        assert!(told(&[&name[..], &[("country", "USA")]].concat()).starts_with("You are 治 宮島."));
+        assert!(told(&[&name[..], &[("name_order", "Family Name First")]].concat()).starts_with("You are 宮島 治."));
+    }
+
+    #[test]
     fn templates_of_ones_own_name_columns() {
         let chat = Chat::new(Some("Be {{ first_name }}."), Some("Are you {{ age }}?"), &COLUMNS).unwrap();
         assert_eq!(chat.columns(), ["age", "first_name", "uuid"]);
