@@ -80,7 +80,7 @@ pub(crate) fn write_parquet(py: Python<'_>, path: &str, rows: &Batches, told: Ha
         writer.close()?;
         Ok(std::fs::rename(beside, path)?)
     };
-    write().map_err(|error| exception(py, &Error::new(ErrorKind::Execution, format!("{path}: {error}"))))
+    write().map_err(|error| exception(py, &Error::new(ErrorKind::Io, format!("{path}: {error}"))))
 }
 
 /// The rows of a file of Parquet, and what is told of them.
@@ -98,5 +98,5 @@ pub(crate) fn read_parquet(py: Python<'_>, path: &str) -> PyResult<(Batches, Has
         let batches = reader.build()?.map(|batch| batch?.with_schema(schema.clone())).collect::<Result<Vec<_>, _>>()?;
         Ok((Batches::new(schema, batches), told))
     };
-    read().map_err(|error| exception(py, &Error::new(ErrorKind::Execution, format!("{path}: {error}"))))
+    read().map_err(|error| exception(py, &Error::new(ErrorKind::Io, format!("{path}: {error}"))))
 }

@@ -134,7 +134,9 @@ fn adjusted(rows: LogicalPlanBuilder, adjust: Adjust) -> Result<LogicalPlanBuild
         .build()?;
     let known = when(p().is_not_null(), least(vec![lit(1.0), named(STEP)])).end()?;
     let all: Vec<Expr> = rows.schema().fields().iter().map(|f| named(f.name())).collect();
-    rows.window(vec![rank.alias(RANK), tests.alias(TESTS)])?
+    // One node has windows of one order alone.
+    rows.window(vec![rank.alias(RANK)])?
+        .window(vec![tests.alias(TESTS)])?
         .window(vec![step.alias(STEP)])?
         .project(all.into_iter().chain([known.alias(ADJUSTED)]))
 }
