@@ -6,6 +6,9 @@ import pytest
 
 import populace
 
+# So many are drawn for a panel to be taken from: fewer than usual, as the build that is tested is a slow one.
+PEOPLE = 5000
+
 
 def scores_of(panel, arms=("a", "b"), gain=0.5):
     chance = random.Random(1)
@@ -17,17 +20,18 @@ def scores_of(panel, arms=("a", "b"), gain=0.5):
 
 
 def test_a_panel_of_a_country(db, tmp_path):
-    panel = db.panel(n=60, strata=["sex", "age_band(age, 40, 65)"], seed=7)
-    assert len(panel) == 60 and sum(panel.column("sampling_weight")) == pytest.approx(100_000)
+    design = dict(n=60, strata=["sex", "age_band(age, 40, 65)"], seed=7, population=PEOPLE)
+    panel = db.panel(**design)
+    assert len(panel) == 60 and sum(panel.column("sampling_weight")) == pytest.approx(PEOPLE)
     strata = panel.strata().to_dicts()
     assert len(strata) == 6 and sum(row["n"] for row in strata) == 60
-    assert sum(row["stratum_size"] for row in strata) == 100_000
+    assert sum(row["stratum_size"] for row in strata) == PEOPLE
     prompts = panel.render()
     assert len(prompts) == 60 and prompts[0].startswith(f"You are {panel.column('first_name')[0]}")
     ages = [f"Be {age}." for age in panel.column("age")]
     assert panel.render("Be {{ age }}.") == ages
     # The same people anywhere, by the design alone; and from the file.
-    again = populace.connect().panel(n=60, strata=["sex", "age_band(age, 40, 65)"], seed=7)
+    again = populace.connect().panel(**design)
     assert again.column("uuid") == panel.column("uuid")
     panel.save(tmp_path / "panel.parquet")
     shared = populace.connect().open_panel(tmp_path / "panel.parquet")
@@ -56,7 +60,7 @@ def test_a_panel_of_a_table_under_a_name(people_db):
 
 
 def test_answers(db):
-    panel = db.panel(40, ["sex"], seed=7, min_per_stratum=2)
+    panel = db.panel(40, ["sex"], seed=7, min_per_stratum=2, population=PEOPLE)
     answers = panel.join(scores_of(panel))
     assert len(answers) == 80 and {"score", "model", "occupation"} <= set(answers.columns)
     [mean] = answers.estimate("score").to_dicts()
@@ -77,7 +81,7 @@ def test_answers(db):
 
 
 def test_answers_that_are_none(db):
-    panel = db.panel(10, "sex", seed=7)
+    panel = db.panel(10, "sex", seed=7, population=PEOPLE)
     with pytest.raises(populace.UsageError, match="rows of nobody in the panel: uuid stranger"):
         panel.join([{"uuid": "stranger", "score": 1}])
     with pytest.raises(populace.UsageError, match="the panel has age already"):
@@ -109,7 +113,7 @@ def test_answers_that_are_none(db):
 )
 def test_panels_that_cannot_be(db, options, says):
     with pytest.raises(populace.Error, match=says):
-        db.panel(10, **options)
+        db.panel(10, **{"population": PEOPLE, **options})
 
 
 def test_rows_of_others(db):

@@ -29,9 +29,9 @@ class Panel(Arrow):
     with it anybody draws the same people again.
 
     >>> import populace
-    >>> panel = populace.connect().panel(20, strata=["sex"], seed=7)
+    >>> panel = populace.connect().panel(20, strata=["sex"], seed=7, population=2000)
     >>> len(panel), sum(panel.column("sampling_weight"))
-    (20, 100000.0)
+    (20, 2000.0)
     """
 
     def __init__(self, database: Database, people: _populace.Batches, design: Mapping[str, Any]):
@@ -150,7 +150,7 @@ class Answers(Arrow):
         function `estimate` of SQL.
 
         >>> import populace
-        >>> panel = populace.connect().panel(20, strata=["sex"], seed=7)
+        >>> panel = populace.connect().panel(20, strata=["sex"], seed=7, population=2000)
         >>> answers = panel.join({person["uuid"]: person["age"] > 50 for person in panel})
         >>> [row["n"] for row in answers.estimate("score", by="sex")]
         [10, 10]
