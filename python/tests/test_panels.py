@@ -44,14 +44,23 @@ def test_a_panel_of_a_country(db, tmp_path):
         shared.draw_again()
 
 
-def test_a_panel_of_a_table_under_a_name(people_db):
+@pytest.fixture
+def own_db(people_db):
+    """The database of forty people, left as it was found."""
+    yield people_db
+    if "adults" in people_db:
+        people_db.sql("DROP TABLE adults")
+
+
+def test_a_panel_of_a_table_under_a_name(own_db):
+    people_db = own_db
     panel = people_db.panel(10, "sex", table="usa", given="age >= 18", seed=3, name="adults", min_per_stratum=2)
     assert panel.name == "adults" and len(people_db["adults"]) == 10
     assert not any(name.endswith("_embedding") for name in panel.columns) and panel.column("persona")[0]
     kept = people_db.open_panel("adults")
     assert sorted(kept.column("uuid")) == sorted(panel.column("uuid")) and kept.design == panel.design
     assert kept.draw_again().design["table"] == "usa"
-    with pytest.raises(populace.ExistsError):
+    with pytest.raises(populace.Error, match="adults exists already"):
         people_db.panel(10, "sex", table="usa", seed=3, name="adults")
     with pytest.raises(populace.UsageError, match="usa is a table, and no panel"):
         people_db.open_panel("usa")

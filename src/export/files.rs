@@ -29,7 +29,7 @@ const GROUP_ROWS: usize = 100_000;
 pub(super) enum Written {
     Rows,
     Conversations(Chat),
-    LaidOut(Layouter),
+    LaidOut(Box<Layouter>),
 }
 
 /// What is written into one file.

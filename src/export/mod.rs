@@ -149,7 +149,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
         Format::Layout(layout) if layout.layout == Form::Files && export.rows_per_file.is_some() => {
             return plan_err!("{} has a file for each person", layout.name);
         }
-        Format::Layout(layout) => Written::LaidOut(Layouter::new(layout, &columns)?),
+        Format::Layout(layout) => Written::LaidOut(Box::new(Layouter::new(layout, &columns)?)),
         _ => Written::Rows,
     };
     let selected = columns.iter().map(|c| quoted_name(c)).collect::<Vec<_>>().join(", ");

@@ -171,7 +171,8 @@ class Answers(Arrow):
         groups = ", ".join(_populace.expression("by", group) for group in named)
         groups = f", by => ({groups})" if groups else ""
         value = _populace.expression("value", arguments.text("value", value))
-        return _asked(self.database, f"SELECT * FROM {function}({{0}}, {value}{further}{groups})", self._rows)
+        sql = f"SELECT * FROM {function}({{0}}, {value}{further}{groups}) ORDER BY ALL"
+        return _asked(self.database, sql, self._rows)
 
     def __repr__(self) -> str:
         return f"<populace.Answers: {len(self)} rows>"

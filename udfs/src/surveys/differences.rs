@@ -17,7 +17,7 @@ use crate::call::arguments::{Arguments, value_of_a_row};
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::surveys::{
     Means, OF_STRATUM, OF_STRATUM_SIZE, OF_UNIT, OF_WEIGHT, STRATUM, STRATUM_SIZE, UNIT, VALUE, WEIGHT, by_group,
-    design, field, in_order, named,
+    design, field, named,
 };
 
 pub(crate) const NAME: &str = "differences";
@@ -107,7 +107,7 @@ fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> R
     columns.extend(["difference", "standard_error", "lower", "upper", "p_value"].map(named));
     columns.push(named(ADJUSTED).alias("adjusted_p_value"));
     columns.extend(["n", "design"].map(named));
-    adjusted(found, adjust)?.project(columns)?.sort(in_order(&groups))?.build()
+    adjusted(found, adjust)?.project(columns)?.build()
 }
 
 /// The rows with their p-values adjusted for all of them: the steps of Holm go up from the least, those of Benjamini and

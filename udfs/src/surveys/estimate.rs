@@ -6,7 +6,7 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
 use crate::call::arguments::Arguments;
 use crate::call::table_function::{Parameter, TableFunction};
-use crate::surveys::{Means, STRATUM, STRATUM_SIZE, UNIT, WEIGHT, by_group, design, field, in_order, named};
+use crate::surveys::{Means, STRATUM, STRATUM_SIZE, UNIT, WEIGHT, by_group, design, field, named};
 
 pub(crate) const NAME: &str = "estimate";
 
@@ -36,7 +36,5 @@ fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> R
     }
     columns.push(field("rows", has_strata)?.alias("n"));
     columns.push(design(has_strata)?.alias("design"));
-    let rows = by_group(LogicalPlanBuilder::from(plan), &by, has_strata)?.project(columns)?;
-    let rows = if by.is_empty() { rows } else { rows.sort(in_order(&by))? };
-    rows.build()
+    by_group(LogicalPlanBuilder::from(plan), &by, has_strata)?.project(columns)?.build()
 }

@@ -11,9 +11,7 @@ use datafusion::common::{Column, Result, plan_err};
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::functions_aggregate::expr_fn::avg;
 use datafusion::logical_expr::planner::RelationPlannerContext;
-use datafusion::logical_expr::{
-    AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, SortExpr, cast, lit, when,
-};
+use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
 
 use crate::aggregates::survey_mean::SurveyMean;
 use crate::call::arguments::{Arguments, elements, value_of_a_row};
@@ -199,8 +197,4 @@ fn design(has_strata: bool) -> Result<Expr> {
         return Ok(lit("weights"));
     }
     when(get_field(named(STRATIFIED), "standard_error").is_null(), lit("weights")).otherwise(lit("stratified"))
-}
-
-fn in_order(columns: &[String]) -> Vec<SortExpr> {
-    columns.iter().map(|name| named(name).sort(true, false)).collect()
 }
