@@ -28,7 +28,7 @@ const GROUP_ROWS: usize = 100_000;
 /// What is written of rows.
 pub(super) enum Written {
     Rows,
-    Conversations(Chat),
+    Conversations(Box<Chat>),
     LaidOut(Box<Layouter>),
 }
 

@@ -144,7 +144,7 @@ pub async fn export(engine: &Engine, export: &Export, progress: impl Fn(u64)) ->
         Format::Chat => {
             let chat = Chat::new(export.template.as_deref(), export.user_template.as_deref(), &columns)?;
             columns.retain(|c| chat.columns().iter().any(|named| named == c));
-            Written::Conversations(chat)
+            Written::Conversations(Box::new(chat))
         }
         Format::Layout(layout) if layout.layout == Form::Files && export.rows_per_file.is_some() => {
             return plan_err!("{} has a file for each person", layout.name);
