@@ -122,6 +122,11 @@ const STATEMENTS: &[&str] = &[
     // What a sample tells of the table, with its standard error, and how varied the people are.
     "SELECT sex, survey_mean(age, sampling_weight, stratum, stratum_size) AS age
      FROM stratified_sample((SELECT * FROM people), 100, strata => (sex), seed => 1) GROUP BY sex ORDER BY sex",
+    "SELECT * FROM estimate((SELECT * FROM stratified_sample((SELECT * FROM people), 100, strata => (sex), seed => 1)), age, by => sex)
+     ORDER BY sex",
+    "SELECT arm_a, arm_b, n, difference FROM differences(
+        (SELECT * FROM people CROSS JOIN (VALUES ('small', 1), ('large', 2)) AS models (model, points)),
+        age * points, arm => model)",
     "SELECT round(gini_simpson(state), 2), round(evenness(state), 2), round(distinct_ngrams(introduction, 2), 2),
             round(self_similarity(introduction_embedding), 2), round(vendi_score(introduction_embedding), 2) FROM people",
     // A text that could not be written tells why.
