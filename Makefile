@@ -1,5 +1,5 @@
 # Everything one does with a clone. `make demo` and `make test` set up what they need.
-.PHONY: setup build demo serve test test-llm test-readers test-simulators test-clients test-page test-python wheel check bench docs pack web
+.PHONY: setup build demo serve test test-llm test-readers test-simulators test-clients test-page test-python wheel site check bench docs pack web
 
 POPULACE_MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/populace/models
 export POPULACE_MODELS
@@ -55,6 +55,10 @@ wheel: setup
 # The same as a debug build, installed into a fresh environment, and used from Python (pandas and others are installed once).
 test-python: setup
 	python3 scripts/python.py test
+
+# The documentation as a site, into target/site, with three notebooks that are run for it (mkdocs and others are installed once).
+site: setup
+	python3 scripts/site.py
 
 # The files of the page, from web/src; they are committed, so that nothing else needs Node.
 web:

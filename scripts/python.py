@@ -26,7 +26,10 @@ PACKAGES = [
     "duckdb==2.0.0",
     "polars==2.1.0",
     "pandas==3.1.1",
+    "datafusion==54.1.0",
 ]
+# Stripped, and not packed: it is read once.
+DEBUG = ["--profile", "dev", "--strip", "--compression-method", "stored"]
 
 
 def build(python, profile, folder):
@@ -65,8 +68,7 @@ def fresh(python, folder, wheel):
 def test(python, arguments):
     with tempfile.TemporaryDirectory() as temporary:
         temporary = Path(temporary)
-        # Stripped, and not packed: it is read once.
-        wheel = build(python, ["--profile", "dev", "--strip", "--compression-method", "stored"], temporary / "wheels")
+        wheel = build(python, DEBUG, temporary / "wheels")
         own = fresh(python, temporary / "venv", wheel)
         module = [str(own), "-c", "import populace, pathlib; print(pathlib.Path(populace.__file__).parent)"]
         installed = subprocess.run(module, check=True, capture_output=True, text=True, cwd=temporary).stdout.strip()

@@ -1,10 +1,13 @@
 //! Columns in forms that other programs read.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
+};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Int32Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::Value;
 
@@ -46,6 +49,61 @@ pub(crate) fn plain_batch(batch: &RecordBatch, plain: &SchemaRef) -> Result<Reco
     let columns = batch.columns().iter().zip(plain.fields()).map(|(c, f)| cast(c, f.data_type()));
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(plain.clone(), columns.collect::<Result<_, _>>()?, &options)
+}
+
+/// The same column, whose dictionary has each text once. Where batches were put together, their dictionaries stand one
+/// behind the other, which pandas refuses to read.
+#[must_use]
+pub fn each_once(column: ArrayRef) -> ArrayRef {
+    let Some(coded) = column.as_dictionary_opt::<Int32Type>() else { return column };
+    let Some(values) = coded.values().as_string_opt::<i32>() else { return column };
+    let (mut texts, mut places) = (vec![], HashMap::with_capacity(values.len()));
+    let new: Vec<Option<i32>> = values
+        .iter()
+        .map(|value| {
+            let text = value?;
+            Some(*places.entry(text).or_insert_with(|| {
+                texts.push(text);
+                texts.len() as i32 - 1
+            }))
+        })
+        .collect();
+    if texts.len() == values.len() {
+        return column;
+    }
+    let keys: Int32Array = coded.keys().unary_opt(|key| new.get(usize::try_from(key).ok()?).copied().flatten());
+    match DictionaryArray::try_new(keys, Arc::new(StringArray::from(texts))) {
+        Ok(coded) => Arc::new(coded),
+        Err(_) => column,
+    }
+}
+
+/// Makes `each_once` of the batches of a stream: a dictionary that many of them share is looked through once.
+#[derive(Debug, Default)]
+pub struct EachOnce {
+    /// By column, the dictionary that was looked through last, and needed no change
+    looked_through: Vec<Option<ArrayRef>>,
+}
+
+impl EachOnce {
+    /// The column at a place of a batch.
+    #[must_use]
+    pub fn column(&mut self, at: usize, column: ArrayRef) -> ArrayRef {
+        let Some(values) = column.as_dictionary_opt::<Int32Type>().map(|coded| coded.values().clone()) else {
+            return column;
+        };
+        if self.looked_through.len() <= at {
+            self.looked_through.resize(at + 1, None);
+        }
+        if self.looked_through[at].as_ref().is_some_and(|known| Arc::ptr_eq(known, &values)) {
+            return column;
+        }
+        let once = each_once(column);
+        if once.as_any_dictionary().values().len() == values.len() {
+            self.looked_through[at] = Some(values);
+        }
+        once
+    }
 }
 
 /// Lists and structures as texts of JSON, for formats that have no other way to hold them; other columns as they are.
@@ -113,5 +171,25 @@ mod tests {
         let texts: Vec<Option<&str>> = flat.column(0).as_string::<i32>().iter().collect();
         assert_eq!(texts, [Some("[0.5,null]"), None, Some("[]")]);
         assert_eq!(flat.column(1).data_type(), &DataType::Float32);
+    }
+
+    #[test]
+    fn dictionaries_one_behind_the_other_become_one() {
+        let keys = Int32Array::from(vec![Some(0), Some(3), None, Some(2), Some(4)]);
+        let values = StringArray::from(vec![Some("VT"), Some("CA"), Some("VT"), Some("CA"), None]);
+        let doubled: ArrayRef = Arc::new(DictionaryArray::try_new(keys, Arc::new(values)).unwrap());
+        let mut stream = EachOnce::default();
+        for _ in 0..2 {
+            let once = stream.column(1, doubled.clone());
+            let once = once.as_dictionary::<Int32Type>();
+            let texts: Vec<Option<&str>> = once.values().as_string::<i32>().iter().collect();
+            assert_eq!(texts, [Some("VT"), Some("CA")]);
+            let rows: Vec<Option<&str>> = once.downcast_dict::<StringArray>().unwrap().into_iter().collect();
+            assert_eq!(rows, [Some("VT"), Some("CA"), None, Some("VT"), None]);
+        }
+        let fine: ArrayRef = Arc::new(["VT", "CA"].into_iter().collect::<DictionaryArray<Int32Type>>());
+        for _ in 0..2 {
+            assert!(Arc::ptr_eq(&stream.column(1, fine.clone()), &fine));
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The binary `populace` is a thin layer over this library; the library is a DataFusion session with the functions of
 //! `populace-udfs` and the country packs of `datasets/` built in.
 
-mod arrow;
+pub mod arrow;
 pub mod catalog;
 pub mod cli;
 pub mod database;

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rerankers", &["catalog", "servers"]),
     ("recipes", &["sql"]),
     ("narrators", &["catalog", "packs", "servers"]),
-    ("database", &["catalog", "embedders", "error", "packs", "servers", "sql"]),
+    ("database", &["arrow", "catalog", "embedders", "error", "packs", "servers", "sql"]),
     ("import", &["arrow", "database", "packs"]),
     (
         "engine",

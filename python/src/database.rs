@@ -16,9 +16,10 @@ use populace::export::{Card, Export, Format};
 use populace::packs;
 use populace::sql::{Access, Files, Models, Parameter, Statement, expression_text, quoted_name, quoted_text};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
 
 use crate::error::{closed, exception, usage};
+use crate::provider;
 use crate::rows::{Batches, Rows, types};
 use crate::values::parameter;
 use crate::wait::{Cancel, runtime, wait};
@@ -58,7 +59,7 @@ impl Open {
 }
 
 /// One statement.
-fn one(engine: &Engine, text: &str) -> Planned<Statement> {
+pub(crate) fn one(engine: &Engine, text: &str) -> Planned<Statement> {
     let mut statements = engine.parse(text)?;
     let usage = |text: String| Err(Error::new(ErrorKind::Usage, text).into());
     match (statements.pop(), statements.len()) {
@@ -334,6 +335,20 @@ impl Database {
         let engine = self.engine(py)?;
         let schema = wait(py, None, async move { engine.database().schema(&table).await }, || Ok(()))?;
         Ok(schema.map(|schema| types(&schema)))
+    }
+
+    /// The table for a session of the package `datafusion`, of this version.
+    fn provider<'py>(
+        &self,
+        py: Python<'py>,
+        table: &str,
+        session: &Bound<'py, PyAny>,
+        version: &str,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        provider::is_of(py, version)?;
+        let engine = self.engine(py)?;
+        let rows = self.again(py, engine, &format!("SELECT * FROM {}", quoted_name(table)), None)?;
+        provider::capsule(py, &self.open, table, rows.schema().clone(), session)
     }
 
     /// Writes a table, or what a query in parentheses returns, into files; how many rows, and the files.

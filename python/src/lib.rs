@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod given;
 mod log;
+mod provider;
 mod rows;
 mod run;
 mod values;

@@ -13,6 +13,7 @@ use arrow::ffi::FFI_ArrowSchema;
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 use datafusion::common::Result as Planned;
 use futures::StreamExt;
+use populace::arrow::EachOnce;
 use populace::engine::Engine;
 use populace::error::{Error, ErrorKind};
 use populace::sql::Statement;
@@ -221,6 +222,10 @@ impl Rows {
         Rows { open: open.clone(), engine, source, schema, running: Mutex::default() }
     }
 
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     fn keeps(&self) -> bool {
         matches!(self.source, Source::Once(_))
     }
@@ -388,7 +393,7 @@ impl Reader {
         let wanted = requested_schema.map(|capsule| requested(capsule, &schema)).transpose()?.flatten();
         let at = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = Reader { from: self.from.clone(), at: Mutex::new(at) };
-        let stream = Stream { reader, schema: wanted.unwrap_or(schema) };
+        let stream = Stream { reader, schema: wanted.unwrap_or(schema), once: EachOnce::default() };
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), STREAM)
     }
 
@@ -509,10 +514,11 @@ fn requested(capsule: &Bound<'_, PyCapsule>, schema: &Schema) -> PyResult<Option
 struct Stream {
     reader: Reader,
     schema: SchemaRef,
+    once: EachOnce,
 }
 
 impl Stream {
-    fn batch(&self) -> Result<Option<RecordBatch>, ArrowError> {
+    fn batch(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
         // Whether the thread has the interpreter's lock is not known; waiting must not keep it.
         let batch = Python::try_attach(|py| {
             self.reader.batch(py, None).map_err(|raised| {
@@ -530,9 +536,9 @@ impl Stream {
         let batch = batch.unwrap_or_else(|| Err(ArrowError::ExternalError("the interpreter is ending".into())))?;
         let Some(batch) = batch else { return Ok(None) };
         let columns = self.schema.fields().iter().zip(batch.columns());
-        let columns = columns.map(|(field, column)| match column.data_type() == field.data_type() {
-            true => Ok(column.clone()),
-            false => cast(column, field.data_type()),
+        let columns = columns.enumerate().map(|(at, (field, column))| {
+            let column = self.once.column(at, column.clone());
+            if column.data_type() == field.data_type() { Ok(column) } else { cast(&column, field.data_type()) }
         });
         RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, _>>()?).map(Some)
     }

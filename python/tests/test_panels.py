@@ -26,6 +26,8 @@ def test_a_panel_of_a_country(db, tmp_path):
     strata = panel.strata().to_dicts()
     assert len(strata) == 6 and sum(row["n"] for row in strata) == 60
     assert sum(row["stratum_size"] for row in strata) == PEOPLE
+    # Strata of several batches are put together, and pandas reads no category twice.
+    assert list(panel.strata().to_pandas()["n"]) == [row["n"] for row in strata]
     prompts = panel.render()
     assert len(prompts) == 60 and prompts[0].startswith(f"You are {panel.column('first_name')[0]}")
     ages = [f"Be {age}." for age in panel.column("age")]

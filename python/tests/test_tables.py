@@ -111,3 +111,14 @@ def test_progress_is_shown(db, monkeypatch):
     bar = Progress(10, show=False)
     bar(5)
     assert 'value="5" max="10"' in bar._repr_html_()
+
+
+def test_names_are_in_the_order_of_the_country():
+    for country, given in [("japan", None), ("singapore", "name_order = 'Family Name First'")]:
+        person = populace.sample(country, 1, seed=1, given=given).to_dicts()[0]
+        shown = populace.sample(country, 1, seed=1, given=given)._repr_html_()
+        assert f"<strong>{person['last_name']} {person['first_name']}</strong>" in shown
+    given = "name_order = 'Western Name First'"
+    person = populace.sample("singapore", 1, seed=1, given=given).to_dicts()[0]
+    names = [person["first_name"], person["last_name"], person["middle_name"]]
+    assert f"<strong>{' '.join(names)}</strong>" in populace.sample("singapore", 1, seed=1, given=given)._repr_html_()

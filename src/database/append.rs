@@ -28,6 +28,7 @@ use super::keys::{KeySet, KnownPeople, uuids};
 use super::shape::{check_embedder, embedded_narrative};
 use super::versions::gather;
 use super::{Database, StoredTable, has_key, sample_of};
+use crate::arrow::each_once;
 
 /// The property of a commit that names its run.
 pub(super) const RUN: &str = "populace:run";
@@ -378,10 +379,10 @@ fn concatenated(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordB
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
-/// Rows with dictionaries of their own values alone: each file holds those of its columns.
+/// Rows with dictionaries of their own values alone, each once: each file holds those of its columns.
 pub(super) fn compact(rows: &RecordBatch) -> Result<RecordBatch> {
     let columns = rows.columns().iter().map(|column| match column.as_any_dictionary_opt() {
-        Some(coded) if coded.values().len() > 1 => garbage_collect_any_dictionary(coded),
+        Some(coded) if coded.values().len() > 1 => garbage_collect_any_dictionary(coded).map(each_once),
         _ => Ok(column.clone()),
     });
     Ok(RecordBatch::try_new(rows.schema(), columns.collect::<std::result::Result<_, _>>()?)?)

@@ -5,11 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
-};
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::concat;
-use datafusion::arrow::datatypes::{Int32Type, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics, exec_err};
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryReservation};
@@ -25,6 +23,7 @@ use lance::table::format::Fragment;
 use tokio::sync::OnceCell;
 
 use super::{Database, Snapshot, memory};
+use crate::arrow::each_once;
 
 /// Bytes of columns that are kept at most, and of those that one scan may read.
 const KEPT: usize = 1 << 29;
@@ -173,7 +172,7 @@ async fn read(of: &Columns, fragment: &Fragment, places: &[usize]) -> Result<Vec
         if arrays.is_empty() {
             return Ok(vec![]);
         }
-        let whole = once(concat(&arrays)?);
+        let whole = each_once(concat(&arrays)?);
         if whole.data_type() != of.schema.field(*at).data_type() {
             return exec_err!("column {} has another type in its files", of.schema.field(*at).name());
         }
@@ -181,26 +180,6 @@ async fn read(of: &Columns, fragment: &Fragment, places: &[usize]) -> Result<Vec
         Ok((0..whole.len()).step_by(BATCH).map(cut).collect())
     };
     places.iter().enumerate().map(column).collect()
-}
-
-/// The same column, whose dictionary has each text once: those of several pages come one behind the other.
-fn once(column: ArrayRef) -> ArrayRef {
-    let Some(coded) = column.as_dictionary_opt::<Int32Type>() else { return column };
-    let Some(values) = coded.values().as_string_opt::<i32>() else { return column };
-    let (mut texts, mut places) = (vec![], HashMap::new());
-    let key = |value: Option<&str>| {
-        let text = value?.to_string();
-        Some(*places.entry(text.clone()).or_insert_with(|| {
-            texts.push(text);
-            texts.len() as i32 - 1
-        }))
-    };
-    let new: Vec<Option<i32>> = values.iter().map(key).collect();
-    let keys: Int32Array = coded.keys().unary_opt(|key| new.get(usize::try_from(key).ok()?).copied().flatten());
-    match DictionaryArray::try_new(keys, Arc::new(StringArray::from(texts))) {
-        Ok(coded) => Arc::new(coded),
-        Err(_) => column,
-    }
 }
 
 /// Some columns of a version of a table.

@@ -17,12 +17,16 @@ const isList = (column: Column) => column.type.startsWith("List(") && !isVector(
 /** Texts about a person, as they are told from facts: they are long. */
 export const isText = (value: Value | undefined) => typeof value === "string" && value.length > 70;
 
+/** The whole name, its parts in the order in which people say them. */
 export const nameOf = (row: Row): string => {
   const of = (name: string) => (typeof row[name] === "string" ? row[name] : "");
-  const isFamilyFirst = row["country"] === "JPN" || row["name_order"] === "family_first" || "last_name_reading" in row;
+  const isFamilyFirst = row["country"] === "JPN" || row["name_order"] === "Family Name First" || "last_name_reading" in row;
+  const initial = of("middle_name").length === 1 ? of("middle_name") : "";
   const parts = isFamilyFirst
     ? [of("last_name"), of("first_name")]
-    : [of("first_name"), of("middle_name").length === 1 ? of("middle_name") : "", of("maternal_surname"), of("last_name")];
+    : row["name_order"] === "Western Name First"
+      ? [of("first_name"), of("last_name"), of("middle_name")]
+      : [of("first_name"), initial, of("maternal_surname"), of("last_name")];
   return parts.filter(Boolean).join(" ") || String(row["uuid"] ?? "Somebody");
 };
 

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::infer::contradiction::contradiction;
 use crate::infer::eliminated::{Eliminated, Wanted, eliminate, size, wants_rows};
@@ -17,7 +19,7 @@ use crate::infer::prepared::{Asked, PIECES, Plan, Prepared, Unmade, prepare, pre
 use crate::infer::product::{LINE, LINE_WITH_ROWS, Product};
 use crate::infer::reduction::Reduced;
 use crate::infer::weighed::Weighed;
-use crate::interrupt;
+use crate::interrupt::{self, Interrupt};
 use crate::model::network::{Network, Table};
 use crate::model::potential::Potential;
 
@@ -190,37 +192,73 @@ fn posterior(network: &Network, evidence: &Evidence, asked: Asked<'_>, bound: u6
     }
 }
 
-/// Works out one case after another.
+/// Works out all cases: side by side as long as there is room for that; one after another where it only turns out as they
+/// are worked out whether there is room at all.
 fn work(asked: Asked<'_>, prepared: Prepared<'_>, bound: u64) -> Result<Posterior> {
     let Prepared { cases, mut plan, tight } = prepared;
-    let mut begun: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
-    let (mut done, mut kept, mut made, mut most) = (vec![], 0u64, 0u64, 0u128);
-    for (reduced, order) in cases {
-        begun -= order.begins();
-        // How much room what is there beside it leaves, where the plan did not promise any. Whether there is room for all
-        // tables decides in which cases people are drawn, and so who is, whether all are made or not.
-        let wanted = match (asked.draw, tight) {
-            (false, _) => Wanted::Nothing,
-            (true, false) => Wanted::Tables,
-            (true, true) => {
-                let beside = begun.saturating_add(u128::from(made));
-                Wanted::Shared(u128::from(bound).saturating_sub(beside) as u64)
-            }
-        };
-        let Some(case) = run(reduced, &order, wanted)? else {
-            continue;
-        };
-        most = most.max(begun.saturating_add(u128::from(kept)).saturating_add(case.held.most));
-        kept = kept.saturating_add(case.held.kept);
-        made = made.saturating_add(case.held.made);
-        done.push(case);
-    }
+    let mut done = vec![];
     if tight {
+        let mut begun: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
+        let (mut kept, mut made, mut most) = (0u64, 0u64, 0u128);
+        for (reduced, order) in cases {
+            begun -= order.begins();
+            // How much room what is there beside it leaves. Whether there is room for all tables decides in which cases
+            // people are drawn, and so who is, whether all are made or not.
+            let beside = begun.saturating_add(u128::from(made));
+            let wanted = match asked.draw {
+                true => Wanted::Shared(u128::from(bound).saturating_sub(beside) as u64),
+                false => Wanted::Nothing,
+            };
+            let Some(case) = run(reduced, &order, wanted)? else {
+                continue;
+            };
+            most = most.max(begun.saturating_add(u128::from(kept)).saturating_add(case.held.most));
+            kept = kept.saturating_add(case.held.kept);
+            made = made.saturating_add(case.held.made);
+            done.push(case);
+        }
         plan.bytes = (most as u64).min(bound);
+    } else {
+        let wanted = if asked.draw { Wanted::Tables } else { Wanted::Nothing };
+        let interrupt = Interrupt::of_part();
+        for (cases, bytes) in side_by_side(cases, bound) {
+            plan.bytes = plan.bytes.max(bytes);
+            let cases = cases.into_par_iter().map(|(reduced, order)| interrupt.within(|| run(reduced, &order, wanted)));
+            done.extend(cases.collect::<Result<Vec<_>>>()?.into_iter().flatten());
+        }
     }
     // Not `sum`, which makes nothing of nobody, with a sign.
     let probability = done.iter().fold(0.0, |sum, c| sum + c.log_probability.exp()).min(1.0);
     Ok(Posterior { probability, cases: done, plan })
+}
+
+/// The cases in groups that there is room to work out at a time, one group after another; the bytes that are held meanwhile,
+/// and 0 of a case by itself, for which there is room as planned.
+fn side_by_side<'a>(cases: Vec<(Reduced<'a>, Order)>, bound: u64) -> Vec<(Vec<(Reduced<'a>, Order)>, u64)> {
+    let mut after: u128 = cases.iter().map(|(_, order)| order.begins()).sum();
+    let (mut before, mut working) = (0u128, 0u128);
+    let mut groups: Vec<(Vec<(Reduced<'a>, Order)>, u64)> = vec![];
+    for (reduced, order) in cases {
+        after -= order.begins();
+        let takes = order.working_in_fact();
+        let together = before.saturating_add(working).saturating_add(takes).saturating_add(after);
+        match groups.last_mut().filter(|_| together <= u128::from(bound)) {
+            Some((group, bytes)) => {
+                group.push((reduced, order));
+                *bytes = together as u64;
+                working += takes;
+            }
+            None => {
+                let stays = groups.last().map_or(0, |(group, _)| {
+                    group.iter().map(|(_, order)| order.kept_in_fact()).fold(0, u128::saturating_add)
+                });
+                before = before.saturating_add(stays);
+                working = takes;
+                groups.push((vec![(reduced, order)], 0));
+            }
+        }
+    }
+    groups
 }
 
 /// P(predicate), and 0 where nobody satisfies it; no tables are made.

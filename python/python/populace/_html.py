@@ -36,8 +36,14 @@ def words(value: Any) -> str:
 
 
 def name_of(person: dict[str, Any]) -> str:
-    names = [person.get(part) for part in ("first_name", "middle_name", "last_name")]
-    return " ".join(str(part) for part in names if part) or "somebody"
+    """The whole name, its parts in the order in which people say them."""
+    parts = ["first_name", "middle_name", "last_name"]
+    if person.get("country") == "JPN" or person.get("name_order") == "Family Name First":
+        parts = ["last_name", "first_name"]
+    elif person.get("name_order") == "Western Name First":
+        parts = ["first_name", "last_name", "middle_name"]
+    names = [person.get(part) for part in parts]
+    return " ".join(str(name) for name in names if name) or "somebody"
 
 
 def is_person(columns: list[str]) -> bool:

@@ -155,7 +155,7 @@ class Answers(Arrow):
         >>> [row["n"] for row in answers.estimate("score", by="sex")]
         [10, 10]
         """
-        return self._told("estimate", value, by, "")
+        return self._told("estimate", value, by, "", 0)
 
     def differences(
         self, value: str, arm: str, by: str | Sequence[str] | None = None, *, adjust: str = "holm"
@@ -164,14 +164,17 @@ class Answers(Arrow):
         p-values, adjusted for how many there are by `holm` or `fdr`, or not (`none`); the function `differences` of SQL.
         """
         further = f", arm => {_populace.expression('arm', arm)}, adjust => {arguments.quoted_text(adjust)}"
-        return self._told("differences", value, by, further)
+        return self._told("differences", value, by, further, len(("arm_a", "arm_b")))
 
-    def _told(self, function: str, value: str, by: str | Sequence[str] | None, further: str) -> Result:
+    def _told(self, function: str, value: str, by: str | Sequence[str] | None, further: str, keys: int) -> Result:
         named = [by] if isinstance(by, str) else list(by or [])
         groups = ", ".join(_populace.expression("by", group) for group in named)
         groups = f", by => ({groups})" if groups else ""
         value = _populace.expression("value", arguments.text("value", value))
-        sql = f"SELECT * FROM {function}({{0}}, {value}{further}{groups}) ORDER BY ALL"
+        # Groups stand first, and after them the arms.
+        places = ", ".join(str(place + 1) for place in range(len(named) + keys))
+        order = f" ORDER BY {places}" if places else ""
+        sql = f"SELECT * FROM {function}({{0}}, {value}{further}{groups}){order}"
         return _asked(self.database, sql, self._rows)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from . import _arguments as arguments
@@ -35,6 +36,14 @@ class Table(Arrow):
     def _arrow(self) -> _populace.Rows:
         # The newest version whenever it is read.
         return self.select()._rows.again()
+
+    def __datafusion_table_provider__(self, session: Any) -> Any:
+        """What `SessionContext.register_table` of the package `datafusion` takes: its conditions on columns and its limits
+        are answered here.
+
+        Raises `UsageError` for another version of the package than the one that is built in.
+        """
+        return self.database._database.provider(self.name, session, metadata.version("datafusion"))
 
     @property
     def schema(self) -> dict[str, str]:

@@ -433,6 +433,16 @@ pub(crate) fn column_name(sql: &SqlExpr) -> Option<String> {
     }
 }
 
+/// What a column is called that holds an expression: a column's own name, a function's, or else the expression as it is
+/// written.
+pub(crate) fn expression_name(sql: &SqlExpr) -> String {
+    match (column_name(sql), sql) {
+        (Some(name), _) => name,
+        (None, SqlExpr::Function(call)) => call.name.to_string().to_lowercase(),
+        (None, sql) => sql.to_string(),
+    }
+}
+
 /// The column whose name a text is, where it stands by itself: a constant would say the same of every row.
 pub(crate) fn by_name(sql: SqlExpr) -> SqlExpr {
     match sql {

@@ -14,7 +14,7 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
 
 use crate::aggregates::survey_mean::SurveyMean;
-use crate::call::arguments::{Arguments, elements, value_of_a_row};
+use crate::call::arguments::{Arguments, by_name, elements, expression_name, value_of_a_row};
 use crate::call::table_function::Parameter;
 use crate::types::plain;
 
@@ -59,20 +59,16 @@ impl Means {
         let has = |name: &str| input.schema().fields().iter().any(|f| f.name() == name);
         let value = number_of_a_row(function, "value", arguments, &input, context)?;
         let Some(value) = value else { return plan_err!("{function}: the argument `value` is missing: a number") };
-        let by = match arguments.take("by") {
-            None => vec![],
-            Some(sql) => elements(sql)
-                .into_iter()
-                .map(|sql| value_of_a_row(function, "by", sql, &input, context))
-                .collect::<Result<Vec<_>>>()?,
-        };
-        let mut groups = vec![];
-        for expr in by {
-            let name = name_of(&expr);
-            if groups.iter().any(|(_, other)| *other == name) {
-                return plan_err!("{function}: `by` names `{name}` twice");
-            }
-            groups.push((expr, name));
+        let mut groups: Vec<(Expr, String)> = vec![];
+        for sql in arguments.take("by").map(elements).unwrap_or_default() {
+            let sql = by_name(sql);
+            let is_taken = |name: &String| groups.iter().any(|(_, other)| other == name);
+            // Of two bands by one function, the second is called as it is written.
+            let names = [expression_name(&sql), sql.to_string()];
+            let Some(name) = names.iter().find(|name| !is_taken(name)) else {
+                return plan_err!("{function}: `by` names `{}` twice", names[1]);
+            };
+            groups.push((value_of_a_row(function, "by", sql, &input, context)?, name.clone()));
         }
         let by = groups.iter().map(|(_, name)| name.clone()).collect();
         let further = further(arguments, &input, context)?;
@@ -159,14 +155,6 @@ fn number_of_a_row(
     match kind.is_numeric() || kind.is_null() || kind == DataType::Boolean {
         true => Ok(Some(expr)),
         false => plan_err!("{function}: `{name}` must be a number, `{text}` is {kind}"),
-    }
-}
-
-/// What a column is called in the result.
-fn name_of(expr: &Expr) -> String {
-    match expr {
-        Expr::Column(column) => column.name.clone(),
-        other => other.schema_name().to_string(),
     }
 }
 

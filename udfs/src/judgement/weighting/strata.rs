@@ -9,8 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use populace_population::{Levels, Pack, Variable, there_are};
 
-use crate::call::arguments::value_of_a_row;
-use crate::call::arguments::{by_name, column_name, expression, fold, without_tables};
+use crate::call::arguments::{by_name, expression, expression_name, fold, value_of_a_row, without_tables};
 use crate::call::given;
 use crate::judgement::domain::Domain;
 use crate::samples::strata::Strata;
@@ -157,13 +156,7 @@ impl StratumExpression {
             let hint = there_are(variable, &names);
             return plan_err!("{function}: `{argument}`: `{}` has no variable `{variable}`{hint}", pack.name());
         };
-        let name = match &sql {
-            SqlExpr::Identifier(_) | SqlExpr::CompoundIdentifier(_) => {
-                column_name(&sql).unwrap_or_else(|| text.clone())
-            }
-            SqlExpr::Function(call) => call.name.to_string().to_lowercase(),
-            _ => text.clone(),
-        };
+        let name = expression_name(&sql);
         let schema = std::sync::Arc::new(given::schema(pack)?);
         let on_levels = fold(expression(function, argument, without_tables(sql), &schema, context)?, &schema)?;
         let values = given::on_levels(function, argument, &on_levels, &[variable])?;
