@@ -83,7 +83,8 @@ def executed(path, folder):
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     # What differs from machine to machine is no part of it.
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return notebook
 
 
