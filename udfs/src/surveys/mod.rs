@@ -24,6 +24,21 @@ const WEIGHT: Parameter = Parameter::optional("weight", "number");
 const STRATUM: Parameter = Parameter::optional("stratum", "expression");
 const STRATUM_SIZE: Parameter = Parameter::optional("stratum_size", "number");
 
+/// What the columns of the results are called.
+const TOLD: [&str; 11] = [
+    "mean",
+    "difference",
+    "standard_error",
+    "lower",
+    "upper",
+    "p_value",
+    "adjusted_p_value",
+    "n",
+    "design",
+    "arm_a",
+    "arm_b",
+];
+
 /// What the columns are called between the steps; none of a table's own.
 const VALUE: &str = "__value";
 const OF_UNIT: &str = "__unit";
@@ -62,11 +77,17 @@ impl Means {
         let mut groups: Vec<(Expr, String)> = vec![];
         for sql in arguments.take("by").map(elements).unwrap_or_default() {
             let sql = by_name(sql);
-            let is_taken = |name: &String| groups.iter().any(|(_, other)| other == name);
-            // Of two bands by one function, the second is called as it is written.
+            let is_taken =
+                |name: &String| TOLD.contains(&name.as_str()) || groups.iter().any(|(_, other)| other == name);
+            // Of two bands by one function, the second is called as it is written, as is `upper(…)`.
             let names = [expression_name(&sql), sql.to_string()];
             let Some(name) = names.iter().find(|name| !is_taken(name)) else {
-                return plan_err!("{function}: `by` names `{}` twice", names[1]);
+                return match TOLD.contains(&names[1].as_str()) {
+                    true => {
+                        plan_err!("{function}: `by` names `{0}`, as the result does; rename it in a query", names[1])
+                    }
+                    false => plan_err!("{function}: `by` names `{}` twice", names[1]),
+                };
             };
             groups.push((value_of_a_row(function, "by", sql, &input, context)?, name.clone()));
         }
