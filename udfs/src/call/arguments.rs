@@ -12,11 +12,12 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, binary_expr, cast, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{
-    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart, TableFactor,
     TableFunctionArgs, Value as SqlValue, visit_expressions, visit_expressions_mut,
 };
 use populace_population::{Value, there_are};
 
+use crate::call::names::{by_name, column_name};
 use crate::types::plain;
 
 /// More people than have ever lived; a count beyond it is a slip.
@@ -420,50 +421,6 @@ pub(crate) fn relation(sql: SqlExpr) -> Result<TableFactor> {
         }
         SqlExpr::Nested(inner) => relation(*inner),
         other => plan_err!("`{other}` is neither a table, nor a call of a table function, nor a query in parentheses"),
-    }
-}
-
-/// The name of the column that an argument is, as SQL has names: in small letters unless quoted, of a table or without.
-pub(crate) fn column_name(sql: &SqlExpr) -> Option<String> {
-    match sql {
-        SqlExpr::Identifier(name) => Some(folded(name)),
-        SqlExpr::CompoundIdentifier(names) => names.last().map(folded),
-        SqlExpr::Nested(inner) => column_name(inner),
-        _ => None,
-    }
-}
-
-/// What a column is called that holds an expression: a column's own name, a function's, or else the expression as it is
-/// written.
-pub(crate) fn expression_name(sql: &SqlExpr) -> String {
-    match (column_name(sql), sql) {
-        (Some(name), _) => name,
-        (None, SqlExpr::Function(call)) => call.name.to_string().to_lowercase(),
-        (None, sql) => sql.to_string(),
-    }
-}
-
-/// The column whose name a text is, where it stands by itself: a constant would say the same of every row.
-pub(crate) fn by_name(sql: SqlExpr) -> SqlExpr {
-    match sql {
-        SqlExpr::Value(value) => match value.value {
-            SqlValue::SingleQuotedString(name) => SqlExpr::Identifier(Ident::with_quote('"', name)),
-            _ => SqlExpr::Value(value),
-        },
-        sql => sql,
-    }
-}
-
-/// A name as SQL has it: in small letters, unless it stands in quotes.
-pub(crate) fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
-}
-
-/// The name of the function that is called.
-pub(crate) fn function_name(name: &ObjectName) -> Option<String> {
-    match &name.0[..] {
-        [ObjectNamePart::Identifier(name)] => Some(folded(name)),
-        _ => None,
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod arguments;
 pub(crate) mod given;
+pub(crate) mod names;
 pub(crate) mod seed;
 pub(crate) mod table_function;

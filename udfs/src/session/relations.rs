@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalN
 use datafusion::sql::TableReference;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, ObjectName, TableAlias, TableFactor};
 
-use crate::call::arguments::function_name;
+use crate::call::names::function_name;
 use crate::host::Populace;
 use crate::nodes::call::{Call, RelationFacts};
 use crate::nodes::relation_function::RelationFunctionNode;

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use crate::call::arguments::function_name;
+use crate::call::names::function_name;
 use crate::call::seed::fresh_seed;
 #[cfg(feature = "narratives")]
 use crate::narratives::{generate_narrative, generate_persona};

@@ -41,6 +41,10 @@ enum Adjust {
 const ADJUST: [(&str, Adjust); 3] =
     [("holm", Adjust::Holm), ("fdr", Adjust::FalseDiscoveryRate), ("none", Adjust::None)];
 
+/// What is told of each group.
+const TOLD: [&str; 10] =
+    ["arm_a", "arm_b", "difference", "standard_error", "lower", "upper", "p_value", "adjusted_p_value", "n", "design"];
+
 /// The function, as a session has it.
 pub(crate) const FUNCTION: TableFunction = TableFunction {
     name: NAME,
@@ -69,7 +73,7 @@ fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> R
     let further = |_: &mut Arguments, input: &LogicalPlan, context: &mut dyn RelationPlannerContext| {
         Ok(vec![cast(value_of_a_row(NAME, "arm", arm, input, context)?, DataType::Utf8).alias(ARM)])
     };
-    let Means { plan: means, by, has_unit, has_strata } = Means::new(NAME, &mut arguments, further, context)?;
+    let Means { plan: means, by, has_unit, has_strata } = Means::new(NAME, &TOLD, &mut arguments, further, context)?;
     if !has_unit {
         return plan_err!("{NAME}: the table has no column `uuid` to know people by: name another with unit => …");
     }

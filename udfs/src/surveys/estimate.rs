@@ -10,6 +10,9 @@ use crate::surveys::{Means, STRATUM, STRATUM_SIZE, UNIT, WEIGHT, by_group, desig
 
 pub(crate) const NAME: &str = "estimate";
 
+/// What is told of each group.
+const TOLD: [&str; 6] = ["mean", "standard_error", "lower", "upper", "n", "design"];
+
 /// The function, as a session has it.
 pub(crate) const FUNCTION: TableFunction = TableFunction {
     name: NAME,
@@ -29,7 +32,7 @@ pub(crate) const FUNCTION: TableFunction = TableFunction {
 };
 
 fn plan(mut arguments: Arguments, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
-    let Means { plan, by, has_strata, .. } = Means::new(NAME, &mut arguments, |_, _, _| Ok(vec![]), context)?;
+    let Means { plan, by, has_strata, .. } = Means::new(NAME, &TOLD, &mut arguments, |_, _, _| Ok(vec![]), context)?;
     let mut columns: Vec<_> = by.iter().map(|name| named(name)).collect();
     for name in ["mean", "standard_error", "lower", "upper"] {
         columns.push(field(name, has_strata)?.alias(name));

@@ -14,7 +14,8 @@ use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
 
 use crate::aggregates::survey_mean::SurveyMean;
-use crate::call::arguments::{Arguments, by_name, elements, expression_name, value_of_a_row};
+use crate::call::arguments::{Arguments, elements, value_of_a_row};
+use crate::call::names::{by_name, expression_name};
 use crate::call::table_function::Parameter;
 use crate::types::plain;
 
@@ -23,21 +24,6 @@ const UNIT: Parameter = Parameter::optional("unit", "column");
 const WEIGHT: Parameter = Parameter::optional("weight", "number");
 const STRATUM: Parameter = Parameter::optional("stratum", "expression");
 const STRATUM_SIZE: Parameter = Parameter::optional("stratum_size", "number");
-
-/// What the columns of the results are called.
-const TOLD: [&str; 11] = [
-    "mean",
-    "difference",
-    "standard_error",
-    "lower",
-    "upper",
-    "p_value",
-    "adjusted_p_value",
-    "n",
-    "design",
-    "arm_a",
-    "arm_b",
-];
 
 /// What the columns are called between the steps; none of a table's own.
 const VALUE: &str = "__value";
@@ -63,9 +49,11 @@ struct Means {
 }
 
 impl Means {
-    /// Reads the arguments `table`, `value`, `by` and those of the design; `further` columns part the groups too.
+    /// Reads the arguments `table`, `value`, `by` and those of the design; `further` columns part the groups too. No group
+    /// is called like one of the columns of the result that are `told` of it.
     fn new(
         function: &'static str,
+        told: &[&str],
         arguments: &mut Arguments,
         further: impl FnOnce(&mut Arguments, &LogicalPlan, &mut dyn RelationPlannerContext) -> Result<Vec<Expr>>,
         context: &mut dyn RelationPlannerContext,
@@ -78,11 +66,11 @@ impl Means {
         for sql in arguments.take("by").map(elements).unwrap_or_default() {
             let sql = by_name(sql);
             let is_taken =
-                |name: &String| TOLD.contains(&name.as_str()) || groups.iter().any(|(_, other)| other == name);
+                |name: &String| told.contains(&name.as_str()) || groups.iter().any(|(_, other)| other == name);
             // Of two bands by one function, the second is called as it is written, as is `upper(…)`.
             let names = [expression_name(&sql), sql.to_string()];
             let Some(name) = names.iter().find(|name| !is_taken(name)) else {
-                return match TOLD.contains(&names[1].as_str()) {
+                return match told.contains(&names[1].as_str()) {
                     true => {
                         plan_err!("{function}: `by` names `{0}`, as the result does; rename it in a query", names[1])
                     }

@@ -17,7 +17,8 @@ use futures::stream::BoxStream;
 use populace_population::there_are;
 
 use self::numbers::{Cells, Numbers};
-use crate::call::arguments::{Arguments, by_name, column_name};
+use crate::call::arguments::Arguments;
+use crate::call::names::{by_name, column_name};
 use crate::call::table_function::{Parameter, TableFunction};
 use crate::judgement::fidelity::{WEIGHTS, named_columns, weight_values, weights as weights_of};
 use crate::nodes::relation_function::{Input, RelationFunction, Wanted, columns_of, relation};

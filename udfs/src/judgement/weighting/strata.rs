@@ -9,8 +9,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
 use populace_population::{Levels, Pack, Variable, there_are};
 
-use crate::call::arguments::{by_name, expression, expression_name, fold, value_of_a_row, without_tables};
+use crate::call::arguments::{expression, fold, value_of_a_row, without_tables};
 use crate::call::given;
+use crate::call::names::{by_name, expression_name};
 use crate::judgement::domain::Domain;
 use crate::samples::strata::Strata;
 use crate::types::plain;
