@@ -66,26 +66,23 @@ def say(text):
 # The notebooks.
 
 
-def executed(path, folder):
-    """The notebook, run in an empty folder, as anybody runs it."""
-    import nbformat
+def execute(name, notebook, folder):
+    """Runs a notebook in an empty folder, as anybody runs it."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    notebook = nbformat.read(path, as_version=4)
     folder.mkdir()
     start = time.monotonic()
     try:
         NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     except CellExecutionError as error:
-        sys.exit(f"site: {path.name}: {error}")
-    say(f"{path.name} ran in {time.monotonic() - start:.0f} s")
+        sys.exit(f"site: {name}: {error}")
+    say(f"{name} ran in {time.monotonic() - start:.0f} s")
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     # What differs from machine to machine is no part of it.
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return notebook
 
 
 def printed(notebook):
@@ -107,14 +104,11 @@ def differs(said, stands):
     return any(abs(a - b) > max(ABSOLUTE, RELATIVE * abs(b)) for a, b in pairs)
 
 
-def compare(path, notebook):
-    import nbformat
-
-    stands = printed(nbformat.read(path, as_version=4))
+def compare(name, stands, notebook):
     for (source, said), (_, stood) in zip(printed(notebook), stands, strict=True):
         if differs(said, stood):
             sys.exit(
-                f"site: {path.name} prints something else than stands in it; python3 scripts/site.py --write\n"
+                f"site: {name} prints something else than stands in it; python3 scripts/site.py --write\n"
                 f"{source}\n--- stands:\n{stood}\n--- printed:\n{said}"
             )
 
@@ -242,6 +236,8 @@ def asks_nobody(site):
 
 
 def build(arguments):
+    import nbformat
+
     target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "site"
     with tempfile.TemporaryDirectory() as temporary:
         temporary = Path(temporary)
@@ -252,13 +248,13 @@ def build(arguments):
         os.environ["PYTHONPATH"] = str(module)
         notebooks = {}
         for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-            notebooks[path.stem] = executed(path, temporary / path.stem)
+            notebook = notebooks[path.stem] = nbformat.read(path, as_version=4)
+            stands = list(printed(notebook))
+            execute(path.name, notebook, temporary / path.stem)
             if "--write" in arguments:
-                import nbformat
-
-                nbformat.write(notebooks[path.stem], path)
+                nbformat.write(notebook, path)
             else:
-                compare(path, notebooks[path.stem])
+                compare(path.name, stands, notebook)
         pages(temporary / "pages", notebooks)
         os.environ["POPULACE_PAGES"] = str(temporary / "pages")
         os.environ["NO_MKDOCS_2_WARNING"] = "1"

@@ -1,5 +1,6 @@
 //! Databases: what they are opened with, and what is asked of them.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,12 @@ pub(crate) struct Open {
     engine: Mutex<Option<Engine>>,
     /// What its sessions may do
     options: Options,
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open").field("is_closed", &self.is_closed()).finish_non_exhaustive()
+    }
 }
 
 impl Open {

@@ -71,18 +71,12 @@ pub(crate) fn is_of(py: Python<'_>, version: &str) -> PyResult<()> {
     }
 }
 
-#[derive(Clone)]
+#[derive(Debug)]
 struct Table {
     open: Arc<Open>,
     /// As SQL has it
     name: String,
     schema: SchemaRef,
-}
-
-impl std::fmt::Debug for Table {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 /// A filter as SQL, where it means the same in both sessions: no functions, which either may have its own of.
@@ -162,16 +156,11 @@ impl TableProvider for Table {
 }
 
 /// A query, run anew whenever its rows are asked for.
+#[derive(Debug)]
 struct Query {
     open: Arc<Open>,
     sql: String,
     schema: SchemaRef,
-}
-
-impl std::fmt::Debug for Query {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Query").field("sql", &self.sql).finish_non_exhaustive()
-    }
 }
 
 impl PartitionStream for Query {
