@@ -1,6 +1,6 @@
 // Where one is, in the address: everything behind the # is the page's own, and is never sent to the server.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
 export interface Route {
   /** `people`, or `tables`, `usa` and so on */
@@ -8,8 +8,8 @@ export interface Route {
   query: URLSearchParams;
 }
 
-function read(): Route {
-  const [path = "", query = ""] = location.hash.slice(1).split("?", 2);
+function read(hash: string): Route {
+  const [path = "", query = ""] = hash.slice(1).split("?", 2);
   const parts = path.split("/").filter(Boolean).map(decode);
   return { path: parts.length ? parts : ["people"], query: new URLSearchParams(query) };
 }
@@ -39,11 +39,13 @@ export function go(path: string[], query: Record<string, string> | URLSearchPara
 }
 
 export function useRoute(): Route {
-  const [route, set] = useState(read);
+  const [hash, set] = useState(location.hash);
   useEffect(() => {
-    const changed = () => set(read());
+    const changed = () => set(location.hash);
     addEventListener("hashchange", changed);
+    // It may have changed before anybody listened.
+    changed();
     return () => removeEventListener("hashchange", changed);
   }, []);
-  return route;
+  return useMemo(() => read(hash), [hash]);
 }
